@@ -1,0 +1,73 @@
+"""The whole surface: routes, the S3 event and the schedule, each with what it may touch."""
+
+from chalice import Rate, Response
+from chalice.app import CloudWatchEvent, S3Event
+
+from chalicelib import access, contracts, images, requests
+from chalicelib.config import settings
+from chalicelib.edge import ImagesApi
+from chalicelib.permissions import CATALOG, ORIGINALS, TERMS, needs
+
+app = ImagesApi(app_name="images-api")
+
+
+@app.route("/")
+@needs()
+def welcome() -> Response:
+    """Lead a newcomer on."""
+    return Response(contracts.welcome())
+
+
+@app.route("/health")
+@needs(CATALOG.get, ORIGINALS.locate)
+def health() -> Response:
+    """Say whether both stores answer."""
+    stores = images.health()
+    return Response(contracts.health(stores), status_code=200 if stores.well else 503)
+
+
+@app.route("/images", methods=["POST"])
+@needs(ORIGINALS.put, CATALOG.put, TERMS.put)
+def upload_image() -> Response:
+    """Keep an image: base64 in JSON."""
+    upload = requests.upload(app.current_request)
+    image = images.upload(access.caller(app.current_request, upload.user_id), upload)
+    return Response(contracts.uploaded(image), status_code=201)
+
+
+@app.route("/images", methods=["GET"])
+@needs(CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
+def list_images() -> Response:
+    """List images by owner and tag, newest first."""
+    query = requests.query(app.current_request)
+    return Response(contracts.listed(images.list_images(access.caller(app.current_request, query.user_id), query)))
+
+
+@app.route("/images/{image_id}", methods=["GET"])
+@needs(CATALOG.get, ORIGINALS.get)
+def view_image(image_id: str) -> Response:
+    """View an image's metadata, with a presigned URL of its bytes."""
+    view = images.view(access.caller(app.current_request), image_id, requests.download(app.current_request))
+    return Response(contracts.viewed(view))
+
+
+@app.route("/images/{image_id}", methods=["DELETE"])
+@needs(CATALOG.get, CATALOG.update, CATALOG.delete, TERMS.delete, ORIGINALS.delete)
+def delete_image(image_id: str) -> Response:
+    """Delete an image: first from every list, then its bytes, then its record."""
+    image = images.delete(access.caller(app.current_request), image_id)
+    return Response(contracts.deleted(image))
+
+
+@app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])
+@needs(CATALOG.get, CATALOG.put, ORIGINALS.delete)
+def on_object_created(event: S3Event) -> None:
+    """Remove an object whose upload never finished."""
+    images.reap(requests.object_created(event))
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+@needs(CATALOG.query_state, CATALOG.get, CATALOG.delete, ORIGINALS.delete)
+def sweep(event: CloudWatchEvent) -> None:
+    """Finish what a crash left half done."""
+    images.sweep()

@@ -1,0 +1,150 @@
+"""Settings: every environment variable the service knows, read once and validated.
+
+`Settings` is the one list of them; README's table is generated from it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
+from typing import Any
+
+
+class WrongSetting(SystemExit):
+    """A setting that can't be used: ends the process with one line on stderr and exit status 1."""
+
+
+def setting(
+    default: str | int,
+    meaning: str,
+    *env: str,
+    unit: str = "",
+    low: int = 1,
+    high: int = 2**63 - 1,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of Settings, read from the first of `env` that is set; a number lies within `low` and `high`."""
+    return field(
+        default=default,
+        metadata={"meaning": meaning, "env": env, "unit": unit, "low": low, "high": high, "choices": choices},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the service reads from its environment; the defaults suit one machine."""
+
+    s3_bucket_name: str = setting("images-originals", "bucket of the originals", "S3_BUCKET_NAME")
+    derived_bucket_name: str = setting("images-derived", "bucket of the derived images", "DERIVED_BUCKET_NAME")
+    images_table_name: str = setting("images", "table of the records", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME")
+    image_tags_table_name: str = setting("image_tags", "table of the terms", "IMAGE_TAGS_TABLE_NAME")
+    items_table_name: str = setting("items", "table of the generic items", "ITEMS_TABLE_NAME")
+    aws_region: str = setting("us-east-1", "region of buckets and tables", "AWS_REGION", "AWS_DEFAULT_REGION")
+    s3_public_endpoint_url: str = setting(
+        "",
+        "what clients reach S3 by; presigned URLs are signed for it. Empty: Amazon's, in the region",
+        "S3_PUBLIC_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+    )
+    presigned_url_expiration: int = setting(
+        3600, "how long a presigned URL opens (SigV4: at most 7 days)", "PRESIGNED_URL_EXPIRATION",
+        unit="seconds", high=604_800,
+    )
+    auth: str = setting(
+        "", "who the caller is: `open` (whom the request names) or `jwt`. Empty: `jwt` on Lambda, else `open`", "AUTH",
+        choices=("", "open", "jwt"),
+    )
+    jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted; its keys come from `jwt_jwks_url`", "JWT_ISSUER")
+    jwt_jwks_url: str = setting("", "the issuer's JWKS", "JWT_JWKS_URL")
+    jwt_audience: str = setting("", "audience that a token must name; empty: not checked", "JWT_AUDIENCE")
+    jwt_secret: str = setting("", "shared secret of HS256 tokens, in place of an issuer", "JWT_SECRET")
+    cursor_secret: str = setting(
+        "", "key that signs list cursors; empty: derived from the table's name, which shows accidents but no forger",
+        "CURSOR_SECRET",
+    )
+    max_image_bytes: int = setting(
+        3_500_000, "largest image in a request; as base64 in JSON, as base64 again, this is what Lambda's 6 MB holds",
+        "MAX_IMAGE_BYTES", unit="bytes",
+    )
+    max_pixels: int = setting(100_000_000, "largest width x height of an image", "MAX_PIXELS", unit="pixels")
+    max_frames: int = setting(1_000, "most frames of an animation or pages of a TIFF", "MAX_FRAMES", unit="frames")
+    max_user_id_chars: int = setting(128, "longest user_id", "MAX_USER_ID_CHARS", unit="characters", high=200)
+    max_title_chars: int = setting(256, "longest title", "MAX_TITLE_CHARS", unit="characters", high=10_000)
+    max_description_chars: int = setting(
+        5_000, "longest description", "MAX_DESCRIPTION_CHARS", unit="characters", high=50_000
+    )
+    max_filename_chars: int = setting(255, "longest filename", "MAX_FILENAME_CHARS", unit="characters", high=1_000)
+    max_tags: int = setting(
+        30, "most tags of an image (DynamoDB: 100 writes in a transaction)", "MAX_TAGS", unit="tags", high=90
+    )
+    max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
+    default_page_size: int = setting(
+        100, "images in a page where the request has no limit", "DEFAULT_PAGE_SIZE", unit="images", high=1_000
+    )
+    max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="images", high=1_000)
+    max_page_reads: int = setting(
+        20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="Query calls"
+    )
+    api_timeout_seconds: int = setting(
+        30, "the API's longest request: an object without a record is left over once it is older",
+        "API_TIMEOUT_SECONDS", unit="seconds",
+    )
+    log_level: str = setting(
+        "INFO", "least severe message that is logged", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+    @property
+    def presigned_endpoint_url(self) -> str:
+        """Scheme and host that presigned URLs start with; path style, so that any bucket name works."""
+        return self.s3_public_endpoint_url.rstrip("/") or f"https://s3.{self.aws_region}.amazonaws.com"
+
+    @property
+    def cursor_key(self) -> bytes:
+        """Key of the cursors' signature."""
+        return (self.cursor_secret or f"cursors of {self.images_table_name}").encode()
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings.
+
+    Raises WrongSetting.
+    """
+    return read(os.environ)
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from `environment`; an empty variable counts as absent.
+
+    Raises WrongSetting: names the variable, its value unless secret, and what is wanted.
+    """
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        for name in spec.metadata["env"]:
+            if text := environment.get(name, "").strip():
+                values[spec.name] = _parse(spec, name, text)
+                break
+    if not values.get("auth"):
+        values["auth"] = "jwt" if "AWS_LAMBDA_FUNCTION_NAME" in environment else "open"
+    found = Settings(**values)
+    if found.auth == "jwt" and not (found.jwt_secret or (found.jwt_issuer and found.jwt_jwks_url)):
+        raise WrongSetting("AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
+    if found.default_page_size > found.max_page_size:
+        raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
+    return found
+
+
+def _parse(spec: Field[Any], name: str, text: str) -> str | int:
+    rule = spec.metadata
+    if isinstance(spec.default, int):
+        wanted = f"a whole number of {rule['unit']} from {rule['low']} to {rule['high']}"
+        if not (text.isascii() and text.isdigit() and rule["low"] <= int(text) <= rule["high"]):
+            raise WrongSetting(f"{name} must be {wanted}, not {text!r}.")
+        return int(text)
+    if rule["choices"] and text not in rule["choices"]:
+        raise WrongSetting(f"{name} must be one of {', '.join(filter(None, rule['choices']))}, not {text!r}.")
+    if name.endswith("_URL") or "_URL_" in name:
+        if not text.startswith(("http://", "https://")):
+            raise WrongSetting(f"{name} must be an http or https URL, not {text!r}.")
+    return text

@@ -1,11 +1,11 @@
 """The whole surface: routes, the S3 event and the schedule, each with what it may touch."""
 
-from chalice import Rate, Response
-from chalice.app import CloudWatchEvent, S3Event
+from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
 from chalicelib import access, contracts, images, requests
 from chalicelib.config import settings
 from chalicelib.edge import ImagesApi
+from chalicelib.model import Caller
 from chalicelib.permissions import CATALOG, ORIGINALS, TERMS, needs
 
 app = ImagesApi(app_name="images-api")
@@ -31,8 +31,7 @@ def health() -> Response:
 def upload_image() -> Response:
     """Keep an image: base64 in JSON."""
     upload = requests.upload(app.current_request)
-    image = images.upload(access.caller(app.current_request, upload.user_id), upload)
-    return Response(contracts.uploaded(image), status_code=201)
+    return Response(contracts.uploaded(images.upload(caller(upload.user_id), upload)), status_code=201)
 
 
 @app.route("/images", methods=["GET"])
@@ -40,23 +39,22 @@ def upload_image() -> Response:
 def list_images() -> Response:
     """List images by owner and tag, newest first."""
     query = requests.query(app.current_request)
-    return Response(contracts.listed(images.list_images(access.caller(app.current_request, query.user_id), query)))
+    return Response(contracts.listed(images.list_images(caller(), query)))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
 @needs(CATALOG.get, ORIGINALS.get)
 def view_image(image_id: str) -> Response:
     """View an image's metadata, with a presigned URL of its bytes."""
-    view = images.view(access.caller(app.current_request), image_id, requests.download(app.current_request))
+    view = images.view(caller(), image_id, download=requests.download(app.current_request))
     return Response(contracts.viewed(view))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
-@needs(CATALOG.get, CATALOG.update, CATALOG.delete, TERMS.delete, ORIGINALS.delete)
+@needs(CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, ORIGINALS.delete)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its bytes, then its record."""
-    image = images.delete(access.caller(app.current_request), image_id)
-    return Response(contracts.deleted(image))
+    return Response(contracts.deleted(images.delete(caller(), image_id)))
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])
@@ -71,3 +69,9 @@ def on_object_created(event: S3Event) -> None:
 def sweep(event: CloudWatchEvent) -> None:
     """Finish what a crash left half done."""
     images.sweep()
+
+
+def caller(user_id: str | None = None) -> Caller:
+    """Who calls; `user_id` is whom the body names."""
+    request = app.current_request
+    return access.caller(requests.bearer(request), user_id or requests.named_user(request))

@@ -48,24 +48,34 @@ class Settings:
         "AWS_ENDPOINT_URL",
     )
     presigned_url_expiration: int = setting(
-        3600, "how long a presigned URL opens (SigV4: at most 7 days)", "PRESIGNED_URL_EXPIRATION",
-        unit="seconds", high=604_800,
+        3600,
+        "how long a presigned URL opens (SigV4: at most 7 days)",
+        "PRESIGNED_URL_EXPIRATION",
+        unit="seconds",
+        high=604_800,
     )
     auth: str = setting(
-        "", "who the caller is: `open` (whom the request names) or `jwt`. Empty: `jwt` on Lambda, else `open`", "AUTH",
+        "",
+        "who the caller is: `open` (whom the request names) or `jwt`. Empty: `jwt` on Lambda, else `open`",
+        "AUTH",
         choices=("", "open", "jwt"),
     )
-    jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted; its keys come from `jwt_jwks_url`", "JWT_ISSUER")
+    jwt_issuer: str = setting(
+        "", "OIDC issuer whose tokens are accepted; its keys come from `jwt_jwks_url`", "JWT_ISSUER"
+    )
     jwt_jwks_url: str = setting("", "the issuer's JWKS", "JWT_JWKS_URL")
     jwt_audience: str = setting("", "audience that a token must name; empty: not checked", "JWT_AUDIENCE")
     jwt_secret: str = setting("", "shared secret of HS256 tokens, in place of an issuer", "JWT_SECRET")
     cursor_secret: str = setting(
-        "", "key that signs list cursors; empty: derived from the table's name, which shows accidents but no forger",
+        "",
+        "key that signs list cursors; empty: derived from the table's name, which shows accidents but no forger",
         "CURSOR_SECRET",
     )
     max_image_bytes: int = setting(
-        3_500_000, "largest image in a request; as base64 in JSON, as base64 again, this is what Lambda's 6 MB holds",
-        "MAX_IMAGE_BYTES", unit="bytes",
+        3_500_000,
+        "largest image in a request; as base64 in JSON, as base64 again, this is what Lambda's 6 MB holds",
+        "MAX_IMAGE_BYTES",
+        unit="bytes",
     )
     max_pixels: int = setting(100_000_000, "largest width x height of an image", "MAX_PIXELS", unit="pixels")
     max_frames: int = setting(1_000, "most frames of an animation or pages of a TIFF", "MAX_FRAMES", unit="frames")
@@ -79,6 +89,7 @@ class Settings:
         30, "most tags of an image (DynamoDB: 100 writes in a transaction)", "MAX_TAGS", unit="tags", high=90
     )
     max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
+    max_query_tags: int = setting(10, "most tags that a list asks for", "MAX_QUERY_TAGS", unit="tags", high=50)
     default_page_size: int = setting(
         100, "images in a page where the request has no limit", "DEFAULT_PAGE_SIZE", unit="images", high=1_000
     )
@@ -87,8 +98,16 @@ class Settings:
         20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="Query calls"
     )
     api_timeout_seconds: int = setting(
-        30, "the API's longest request: an object without a record is left over once it is older",
-        "API_TIMEOUT_SECONDS", unit="seconds",
+        30,
+        "the API's longest request: an object without a record is left over once it is older",
+        "API_TIMEOUT_SECONDS",
+        unit="seconds",
+    )
+    sweep_after_seconds: int = setting(
+        3_600,
+        "how long a deletion may be half done before the schedule finishes it",
+        "SWEEP_AFTER_SECONDS",
+        unit="seconds",
     )
     log_level: str = setting(
         "INFO", "least severe message that is logged", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
@@ -130,6 +149,8 @@ def read(environment: Mapping[str, str]) -> Settings:
     found = Settings(**values)
     if found.auth == "jwt" and not (found.jwt_secret or (found.jwt_issuer and found.jwt_jwks_url)):
         raise WrongSetting("AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
+    if found.jwt_secret and len(found.jwt_secret.encode()) < 32:
+        raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
     if found.default_page_size > found.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
     return found
@@ -144,7 +165,6 @@ def _parse(spec: Field[Any], name: str, text: str) -> str | int:
         return int(text)
     if rule["choices"] and text not in rule["choices"]:
         raise WrongSetting(f"{name} must be one of {', '.join(filter(None, rule['choices']))}, not {text!r}.")
-    if name.endswith("_URL") or "_URL_" in name:
-        if not text.startswith(("http://", "https://")):
-            raise WrongSetting(f"{name} must be an http or https URL, not {text!r}.")
+    if "_URL" in name and not text.startswith(("http://", "https://")):
+        raise WrongSetting(f"{name} must be an http or https URL, not {text!r}.")
     return text

@@ -1,0 +1,99 @@
+"""The only place that makes boto3 clients: lazily, one per process and service, with short time-outs."""
+
+import threading
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from chalicelib.config import settings
+from chalicelib.errors import Unavailable
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown", "ThrottlingException"}
+
+# A session is not thread-safe while it makes a client; clients are.
+_lock = threading.RLock()
+
+
+def dynamodb() -> "DynamoDBClient":
+    """The process's DynamoDB client."""
+    with _lock:
+        client: DynamoDBClient = _client("dynamodb")
+        return client
+
+
+def s3() -> "S3Client":
+    """The process's S3 client."""
+    with _lock:
+        client: S3Client = _client("s3")
+        return client
+
+
+def credentials() -> "ReadOnlyCredentials":
+    """What the process signs with.
+
+    Raises RuntimeError: there are none.
+    """
+    with _lock:
+        found = _session().get_credentials()
+    if found is None:
+        raise RuntimeError("No AWS credentials in the environment.")
+    frozen: ReadOnlyCredentials = found.get_frozen_credentials()
+    return frozen
+
+
+def translated(call: Callable[P, T]) -> Callable[P, T]:
+    """Let a call raise Unavailable where its store, after the client's own retries, can't be reached or is too busy."""
+
+    @wraps(call)
+    def translating(*args: P.args, **kwargs: P.kwargs) -> T:
+        from botocore.exceptions import ClientError, HTTPClientError
+        from botocore.exceptions import ConnectionError as StoreConnectionError
+
+        try:
+            return call(*args, **kwargs)
+        except (StoreConnectionError, HTTPClientError) as error:
+            raise Unavailable("The store can't be reached; try again in a moment.") from error
+        except ClientError as error:
+            metadata = error.response.get("ResponseMetadata", {})
+            if metadata.get("HTTPStatusCode", 0) < 500 and error.response["Error"]["Code"] not in _THROTTLED:
+                raise
+            raise Unavailable("The store is too busy; try again in a moment.") from error
+
+    return translating
+
+
+@cache
+def _session() -> Any:
+    # Imported here: a cold start pays for it when a call needs it.
+    import boto3.session
+
+    return boto3.session.Session(region_name=settings().aws_region)
+
+
+@cache
+def _client(service: str) -> Any:
+    from botocore.config import Config
+
+    return _session().client(
+        service,
+        config=Config(
+            # Three tries end well within the API's time-out.
+            connect_timeout=2,
+            read_timeout=7,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=32,
+            tcp_keepalive=True,
+            # The one upload carries its own SHA-256.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"},
+        ),
+    )

@@ -1,0 +1,191 @@
+"""Records and the rows of their terms in DynamoDB: reads, and writes as transactions.
+
+A write is a value, made here and sent by `commit`, so that what belongs together is written together.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib import aws, ids, records
+from chalicelib.config import settings
+from chalicelib.errors import Unavailable
+from chalicelib.model import Chunk, Image, State
+from chalicelib.terms import Owner, Source
+
+Write = dict[str, Any]  # an entry of TransactWriteItems
+
+_BATCH = 100  # DynamoDB: keys of a BatchGetItem
+_TRIES = 6  # of what DynamoDB asks to be sent again, with growing pauses: 1.5 seconds in all
+
+
+class Changed(Exception):
+    """A record is not as it was read, so that nothing was written."""
+
+
+@aws.translated
+def get(image_id: str, *, consistent: bool = False) -> Image | None:
+    """The image of an id, in whichever state: one call of 0.5 read units, or one unit where it is `consistent`."""
+    answer = aws.dynamodb().get_item(
+        TableName=settings().images_table_name, Key={"image_id": {"S": image_id}}, ConsistentRead=consistent
+    )
+    return records.from_item(answer["Item"]) if "Item" in answer else None
+
+
+@aws.translated
+def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
+    """The images of ids that have a record, the calls made and the read units used: one call for each 100 ids."""
+    found: dict[str, Image] = {}
+    calls, read_units = 0, 0.0
+    table = settings().images_table_name
+    for start in range(0, len(image_ids), _BATCH):
+        wanted: Any = {
+            table: {"Keys": [{"image_id": {"S": image_id}} for image_id in image_ids[start : start + _BATCH]]}
+        }
+        for attempt in range(_TRIES):
+            answer = aws.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+            calls += 1
+            read_units += sum(used["CapacityUnits"] for used in answer["ConsumedCapacity"])
+            found |= {item["image_id"]["S"]: records.from_item(item) for item in answer["Responses"].get(table, ())}
+            wanted = answer["UnprocessedKeys"]
+            if not wanted:
+                break
+            _pause(attempt)
+        else:
+            raise Unavailable("The database is busy; try again in a moment.")
+    return found, calls, read_units
+
+
+@aws.translated
+def read(source: Source, after: str | None, limit: int) -> Chunk:
+    """The next rows of a list, newest first: one call.
+
+    `after` is the image_id to go on behind; the image may be gone. At most `limit` rows, and 1 MB.
+    """
+    if isinstance(source, Owner):
+        table, name, value = settings().images_table_name, "user_id", source.user_id
+        arguments: dict[str, Any] = {"IndexName": "user_id-index"}
+    else:
+        table, name, value = settings().image_tags_table_name, "tag", source.key
+        arguments = {}
+    if after is not None:
+        arguments["ExclusiveStartKey"] = {name: {"S": value}, "image_id": {"S": after}}
+        if isinstance(source, Owner):
+            arguments["ExclusiveStartKey"]["created_at"] = {"S": ids.created_at(after)}
+    answer = aws.dynamodb().query(
+        TableName=table,
+        KeyConditionExpression="#key = :value",
+        ExpressionAttributeNames={"#key": name},
+        ExpressionAttributeValues={":value": {"S": value}},
+        ScanIndexForward=False,
+        Limit=limit,
+        ReturnConsumedCapacity="TOTAL",
+        **arguments,
+    )
+    return Chunk(
+        rows=tuple(map(records.from_row, answer["Items"])),
+        end="LastEvaluatedKey" not in answer,
+        read_units=answer["ConsumedCapacity"]["CapacityUnits"],
+    )
+
+
+@aws.translated
+def unfinished(state: State, before: str, limit: int) -> tuple[str, ...]:
+    """Ids of the records that have been in a state since before a time, oldest first: one call."""
+    answer = aws.dynamodb().query(
+        TableName=settings().images_table_name,
+        IndexName="state-index",
+        KeyConditionExpression="#state = :state AND updated_at < :before",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":state": {"S": state}, ":before": {"S": before}},
+        Limit=limit,
+    )
+    return tuple(item["image_id"]["S"] for item in answer["Items"])
+
+
+def put(image: Image) -> Write:
+    """Write a new record; Changed where its id has one."""
+    return {
+        "Put": {
+            "TableName": settings().images_table_name,
+            "Item": records.to_item(image, settings().s3_bucket_name),
+            "ConditionExpression": "attribute_not_exists(image_id)",
+        }
+    }
+
+
+def replace(image: Image, by: Image) -> Write:
+    """Write a record anew; Changed where it is not `image` any more."""
+    return {
+        "Put": {
+            "TableName": settings().images_table_name,
+            "Item": records.to_item(by, settings().s3_bucket_name),
+            "ConditionExpression": "version = :version",
+            "ExpressionAttributeValues": {":version": {"N": str(image.version)}},
+        }
+    }
+
+
+def put_row(image: Image, term: str) -> Write:
+    """Let an image be found by a term."""
+    return {"Put": {"TableName": settings().image_tags_table_name, "Item": records.to_row(image, term)}}
+
+
+def delete_row(image: Image, term: str) -> Write:
+    """Let an image be found by a term no more."""
+    key = {"tag": {"S": term}, "image_id": {"S": image.image_id}}
+    return {"Delete": {"TableName": settings().image_tags_table_name, "Key": key}}
+
+
+@aws.translated
+def commit(writes: Sequence[Write]) -> None:
+    """Send writes as one transaction, at most 100: all of them happen, or none.
+
+    Raises Changed: a write's condition does not hold.
+    Raises Unavailable: other requests write the same records all the time.
+    """
+    client = aws.dynamodb()
+    for attempt in range(_TRIES):
+        try:
+            client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
+            return
+        except client.exceptions.TransactionCanceledException as canceled:
+            reasons = {reason["Code"] for reason in canceled.response["CancellationReasons"]}
+            if "ConditionalCheckFailed" in reasons:
+                raise Changed from None
+            if not reasons <= {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+                raise
+        _pause(attempt)
+    raise Unavailable("The image is being changed by other requests; try again in a moment.")
+
+
+@aws.translated
+def forget(image_id: str) -> None:
+    """Remove the record of a deleted image, or nothing where there is none: one call."""
+    client = aws.dynamodb()
+    try:
+        client.delete_item(
+            TableName=settings().images_table_name,
+            Key={"image_id": {"S": image_id}},
+            ConditionExpression="#state = :deleting",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":deleting": {"S": State.DELETING}},
+        )
+    except client.exceptions.ConditionalCheckFailedException:
+        return
+
+
+def answers() -> bool:
+    """Whether DynamoDB answers and has the table of records: one call of 0.5 read units."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        aws.dynamodb().get_item(TableName=settings().images_table_name, Key={"image_id": {"S": "health"}})
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0.5, 1) * 0.05 * 2**attempt)  # noqa: S311

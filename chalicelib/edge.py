@@ -1,0 +1,116 @@
+"""The HTTP edge: what every request and every answer has in common, whatever the route."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from chalice.app import Chalice, Request, Response
+
+from chalicelib.config import settings
+from chalicelib.errors import ApiError, UnknownPath
+from chalicelib.permissions import needs
+
+# Chalice has no route that catches all: paths of up to this many segments are answered by routes of their own.
+_DEPTH = 8
+
+log = logging.getLogger("images-api")
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class ImagesApi(Chalice):
+    """A Chalice app whose every error is `{"error": "<one clear sentence>"}`."""
+
+    current_request: Request  # in a route there is one
+
+    def __init__(self, app_name: str) -> None:
+        super().__init__(app_name=app_name, configure_logs=False)
+        _configure_logs()
+        # Every body comes as bytes, and every answer goes as it is, whatever Content-Type and Accept say.
+        self.api.binary_types = ["*/*"]
+        self.register_middleware(_answer, "http")
+        self.register_middleware(_trace, "s3")
+        self.register_middleware(_trace, "scheduled")
+        for depth in range(1, _DEPTH + 1):
+            self.route("".join(f"/{{segment{i}}}" for i in range(1, depth + 1)), name="unknown_path")(_unknown_path)
+
+    def route(self, path: str, **kwargs: Any) -> Callable[..., Any]:
+        """As Chalice's; the reader of a body, not the route, says which content types it takes."""
+        return super().route(path, content_types=["*/*"], **kwargs)
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answer an event of API Gateway.
+
+        A client without an Accept header accepts everything (RFC 9110 section 12.5.1); Chalice would refuse it.
+        """
+        headers = {"accept": "*/*"} | {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        return super().__call__({**event, "headers": headers}, context)
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON for a message, with the id of the request that it belongs to."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Level, message and request id; then the fields given with `extra={"fields": …}`, and the traceback."""
+        line = {"level": record.levelname, "message": record.getMessage(), "request_id": _request_id.get()}
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+@needs()
+def _unknown_path(**segments: str) -> Response:
+    raise UnknownPath
+
+
+def _answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    started = time.perf_counter()
+    _request_id.set(request.lambda_context.aws_request_id if request.lambda_context else "")
+    try:
+        response = _in_our_shape(request, get_response(request))
+    except ApiError as error:
+        if error.status >= 500:
+            log.error("%s", error, exc_info=True)
+        response = Response({"error": error.message}, {**error.headers}, error.status)
+    response.headers["X-Request-Id"] = _request_id.get()
+    # The path is the route's pattern: what a client puts into a path or a query stays out of the log.
+    fields = {
+        "method": request.method,
+        "route": request.path,
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - started) * 1000, 1),
+    }
+    log.info("request", extra={"fields": fields})
+    return response
+
+
+def _in_our_shape(request: Request, response: Response) -> Response:
+    """An answer with Chalice's own errors in the shape of ours."""
+    if response.status_code == 405:
+        if request.path.startswith("/{segment1}"):
+            raise UnknownPath
+        allowed = response.headers["Allow"]
+        error = f"{request.method} is not allowed here; {allowed} is."
+        return Response({"error": error}, response.headers, 405)
+    if response.status_code == 500:  # Chalice has logged the exception
+        error = "Something went wrong on our side; the log has it under this request_id."
+        return Response({"error": error, "request_id": _request_id.get()}, status_code=500)
+    return response
+
+
+def _trace(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    _request_id.set(event.context.aws_request_id)
+    return get_response(event)
+
+
+def _configure_logs() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(settings().log_level)

@@ -1,0 +1,79 @@
+"""Errors that a client can meet: each knows its HTTP status, and nothing else decides one."""
+
+from collections.abc import Mapping
+
+from chalice.app import ChaliceUnhandledError
+
+
+class ApiError(ChaliceUnhandledError):
+    """An answer other than success: `message` is one clear sentence for the client.
+
+    Chalice lets this base class pass through to the middleware that answers it (edge.py).
+    """
+
+    status = 500
+    headers: Mapping[str, str] = {}
+
+    @property
+    def message(self) -> str:
+        """The sentence."""
+        return str(self)
+
+
+class BadInput(ApiError):
+    """The request can't be understood, or a field breaks its rule."""
+
+    status = 400
+
+
+class Unauthorized(ApiError):
+    """The caller is not known, and must be."""
+
+    status = 401
+    headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012
+
+
+class Forbidden(ApiError):
+    """The caller is known, and may not."""
+
+    status = 403
+
+
+class NotFound(ApiError):
+    """No such image for this caller."""
+
+    status = 404
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"No image {image_id[:64]!r} is here.")
+
+
+class UnknownPath(ApiError):
+    """No such path."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this path.")
+
+
+class TooLarge(ApiError):
+    """Over a limit of size; the sentence names it."""
+
+    status = 413
+
+    def __init__(self, limit: int, unit: str, setting: str) -> None:
+        super().__init__(f"The image has more than {limit} {unit}, which is the limit ({setting}).")
+
+
+class Unsupported(ApiError):
+    """Not an image of an accepted type, or not a content type that the route reads."""
+
+    status = 415
+
+
+class Unavailable(ApiError):
+    """A store does not answer in time, or is contended: the same request may succeed later."""
+
+    status = 503
+    headers = {"Retry-After": "1"}  # noqa: RUF012

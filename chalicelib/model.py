@@ -1,0 +1,155 @@
+"""The values that go from room to room."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chalicelib import ids
+
+
+class Visibility(StrEnum):
+    """Who may see an image: anyone, or its owner alone."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+class State(StrEnum):
+    """Where an image is in its life; only a READY one is in a list or a view."""
+
+    READY = "ready"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    user_id: str | None  # None: anonymous
+    verified: bool  # by a token; otherwise the request only says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What the bytes are, as their header says."""
+
+    content_type: str
+    width: int  # pixels, as stored: before any orientation
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A request to keep an image, its fields within their limits."""
+
+    file: bytes
+    user_id: str
+    title: str
+    description: str
+    tags: tuple[str, ...]
+    filename: str
+    visibility: Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A record and its picture."""
+
+    image_id: str
+    user_id: str
+    title: str
+    description: str
+    tags: tuple[str, ...]  # as given, in order
+    filename: str
+    content_type: str
+    size: int  # bytes
+    checksum: str  # SHA-256, hex
+    width: int
+    height: int
+    visibility: Visibility
+    updated_at: str
+    version: int = 1  # counts the writes of the record
+    state: State = State.READY
+
+    @property
+    def created_at(self) -> str:
+        """RFC 3339, UTC."""
+        return ids.created_at(self.image_id)
+
+    @property
+    def s3_key(self) -> str:
+        """Object key of the original."""
+        return object_key(self.user_id, self.image_id)
+
+
+def object_key(user_id: str, image_id: str) -> str:
+    """Where contract B keeps an original."""
+    return f"{user_id}/{image_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A request for a page of images: all of the given filters, newest first."""
+
+    user_id: str | None
+    tags: tuple[str, ...]  # folded: see terms.fold
+    limit: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An image as an index knows it."""
+
+    image_id: str
+    user_id: str
+    visibility: Visibility
+    image: Image | None  # None: too large for the row, to be fetched
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one read of an index gave."""
+
+    rows: tuple[Row, ...]  # newest first
+    end: bool  # nothing lies behind the last row
+    read_units: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to a list query."""
+
+    images: tuple[Image, ...]  # newest first, at most the query's limit
+    cursor: str | None  # None: nothing more; else opaque, for the next page
+    reads: int  # calls to DynamoDB
+    read_units: float  # consumed capacity
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An image with a way to its bytes."""
+
+    image: Image
+    presigned_url: str
+    expires_in: int  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCreated:
+    """S3's notice that an object has been written."""
+
+    key: str
+    written_at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Whether each store answers."""
+
+    s3: bool
+    dynamodb: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether the service can do its work."""
+        return self.s3 and self.dynamodb

@@ -1,0 +1,62 @@
+"""Bytes in S3: put, presign, delete."""
+
+from urllib.parse import quote
+
+from chalicelib import aws
+from chalicelib.config import settings
+
+
+@aws.translated
+def put(key: str, body: bytes, content_type: str, sha256: bytes) -> None:
+    """Write an object: one call. S3 refuses bytes that don't match their checksum."""
+    import pybase64
+
+    aws.s3().put_object(
+        Bucket=settings().s3_bucket_name,
+        Key=key,
+        Body=body,
+        ContentType=content_type,
+        ChecksumSHA256=pybase64.b64encode(sha256).decode(),
+    )
+
+
+@aws.translated
+def delete(key: str) -> None:
+    """Delete an object, or nothing where there is none: one call."""
+    aws.s3().delete_object(Bucket=settings().s3_bucket_name, Key=key)
+
+
+def answers() -> bool:
+    """Whether S3 answers and has the bucket: one call."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        aws.s3().get_bucket_location(Bucket=settings().s3_bucket_name)
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
+def presign(key: str, expires_in: int, disposition: str | None = None) -> str:
+    """A URL that opens an object for `expires_in` seconds, without an AWS call.
+
+    `disposition` is the Content-Disposition that S3 will answer with, if any. The signature (SigV4 in the query, AWS
+    General Reference) covers the host: that of `S3_PUBLIC_ENDPOINT_URL`, which replacing it afterwards would break.
+    """
+    from botocore.auth import S3SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+
+    address = f"{settings().presigned_endpoint_url}/{settings().s3_bucket_name}/{quote(key)}"
+    query = f"?response-content-disposition={quote(disposition, safe='')}" if disposition else ""
+    request = AWSRequest("GET", address + query)
+    S3SigV4QueryAuth(aws.credentials(), "s3", settings().aws_region, expires=expires_in).add_auth(request)
+    return str(request.url)
+
+
+def attachment(filename: str) -> str:
+    """A Content-Disposition that saves an object under a name (RFC 6266 section 4.3; the encoding is RFC 8187's).
+
+    Old clients read the ASCII form, so nothing in it may end the quoted string.
+    """
+    ascii_form = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
+    return f"attachment; filename=\"{ascii_form}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -96,7 +96,7 @@ def unfinished(state: State, before: str, limit: int) -> tuple[str, ...]:
     answer = aws.dynamodb().query(
         TableName=settings().images_table_name,
         IndexName="state-index",
-        KeyConditionExpression="#state = :state AND updated_at < :before",
+        KeyConditionExpression="#state = :state AND updated_at <= :before",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={":state": {"S": state}, ":before": {"S": before}},
         Limit=limit,

@@ -108,6 +108,7 @@ class Settings:
         "how long a deletion may be half done before the schedule finishes it",
         "SWEEP_AFTER_SECONDS",
         unit="seconds",
+        low=0,
     )
     log_level: str = setting(
         "INFO", "least severe message that is logged", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")

@@ -95,7 +95,7 @@ def _in_our_shape(request: Request, response: Response) -> Response:
         if request.path.startswith("/{segment1}"):
             raise UnknownPath
         allowed = response.headers["Allow"]
-        error = f"{request.method} is not allowed here; {allowed} is."
+        error = f"{request.method} is not allowed on this path, which takes {allowed}."
         return Response({"error": error}, response.headers, 405)
     if response.status_code == 500:  # Chalice has logged the exception
         error = "Something went wrong on our side; the log has it under this request_id."

@@ -23,6 +23,8 @@ SPELLINGS = {
     "filename": ("filename", "image.filename"),
     "visibility": ("visibility", "metadata.visibility"),
     "tag": ("tag", "tags"),
+    "limit": ("limit",),
+    "download": ("download",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
 
@@ -74,7 +76,7 @@ def download(request: Request) -> bool:
 
     Raises BadInput: neither true nor false.
     """
-    text = (_query_string(request).get("download") or ["false"])[-1].lower()
+    text = (_parameter(_query_string(request), "download") or "false").lower()
     if text not in ("true", "false", "1", "0"):
         raise BadInput("download must be true or false.")
     return text in ("true", "1")
@@ -161,10 +163,12 @@ def _tags(spelling: str, value: Any, limit: int) -> tuple[str, ...]:
             raise BadInput(f"{spelling} begins like a JSON array and is none.") from None
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         raise BadInput(f"{spelling} must be a list of strings.")
-    tags = tuple({terms.fold(tag): tag for tag in reversed(list(_cleaned(spelling, value)))}.values())[::-1]
+    tags: dict[str, str] = {}
+    for tag in _cleaned(spelling, value):
+        tags.setdefault(terms.fold(tag), tag)
     if len(tags) > limit:
         raise BadInput(f"{spelling} has more than {limit} tags, which is the limit.")
-    return tags
+    return tuple(tags.values())
 
 
 def _cleaned(spelling: str, tags: Iterable[str]) -> Iterable[str]:

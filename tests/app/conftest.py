@@ -1,0 +1,133 @@
+"""Chalice's test client over moto, with buckets and tables as `resources.yaml` declares them."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from chalice.test import Client, HTTPResponse
+from moto import mock_aws
+
+from app import app
+from chalicelib import aws
+from chalicelib.config import settings
+from chalicelib.edge import JsonFormatter
+from dev import provision
+from tests.pictures import base64_picture
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A client of the service."""
+
+    client: Client
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, body: object = None) -> HTTPResponse:
+        """Send a request: `body` as JSON, unless it is bytes."""
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **self.headers}
+        return self.client.http.request(method, path, headers=headers, body=sent)
+
+    def get(self, path: str) -> HTTPResponse:
+        """Send a GET."""
+        return self.call("GET", path)
+
+    def upload(self, **fields: Any) -> dict[str, Any]:
+        """Upload an image and give its metadata; each field has a default."""
+        body = {"user_id": "alice", "image_data": base64_picture(), **fields}
+        answer = self.call("POST", "/images", body)
+        assert answer.status_code == 201, answer.body
+        metadata: dict[str, Any] = answer.json_body["metadata"]
+        return metadata
+
+    def listed(self, query: str = "") -> list[str]:
+        """The ids on the first page of a list."""
+        return [image["image_id"] for image in self.get(f"/images?{query}").json_body["images"]]
+
+    def pages(self, query: str) -> Iterator[list[str]]:
+        """The ids of a list, page by page."""
+        key = ""
+        while True:
+            page = self.get(f"/images?{query}{key}").json_body
+            assert page["count"] == len(page["images"])
+            yield [image["image_id"] for image in page["images"]]
+            if not page["has_more"]:
+                return
+            key = f"&last_evaluated_key={page['last_evaluated_key']}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What lies in S3 and DynamoDB."""
+
+    s3: Any
+    dynamodb: Any
+
+    def objects(self) -> dict[str, bytes]:
+        """Each object key of the originals, with the bytes."""
+        bucket = settings().s3_bucket_name
+        keys = [found["Key"] for found in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each item of the table of records."""
+        items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().images_table_name)["Items"]
+        return items
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Each item of the table of terms."""
+        items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().image_tags_table_name)["Items"]
+        return items
+
+    def are_empty(self) -> bool:
+        """Whether nothing is left anywhere."""
+        return not (self.objects() or self.records() or self.rows())
+
+
+@pytest.fixture(autouse=True)
+def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    """Fresh buckets and tables."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    aws._client.cache_clear()
+    aws._session.cache_clear()
+    with mock_aws():
+        s3, dynamodb = boto3.client("s3", region_name="us-east-1"), boto3.client("dynamodb", region_name="us-east-1")
+        provision.create(s3, dynamodb, settings())
+        yield Stores(s3, dynamodb)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """A client that sends what tests tell it, and no more."""
+    with Client(app, stage_name="local") as client:
+        yield Api(client)
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+    """What the service has logged so far, line by line."""
+    lines = io.StringIO()
+    (handler,) = (h for h in logging.getLogger("images-api").handlers if isinstance(h.formatter, JsonFormatter))
+    monkeypatch.setattr(handler, "stream", lines)
+    return lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Runs the rest of a test with other settings: `configured(MAX_PIXELS="100")`."""
+
+    def configure(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        settings()  # now: the client puts the stage's own variables over these
+
+    yield configure
+    monkeypatch.undo()
+    settings.cache_clear()

@@ -1,0 +1,158 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from chalicelib import access
+from tests.app.conftest import Api, Stores
+from tests.pictures import base64_picture
+
+SECRET = "s" * 32
+BODY = {"image_data": base64_picture()}
+
+
+def token(subject: str, key: Any = SECRET, algorithm: str = "HS256", headers: Any = None, **claims: object) -> str:
+    valid = {"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}
+    return jwt.encode({**valid, **claims}, key, algorithm, headers=headers)
+
+
+def bearing(api: Api, bearer: str) -> Api:
+    return Api(api.client, {"Authorization": f"Bearer {bearer}"})
+
+
+class TestOpen:
+    """The caller is whom the request names."""
+
+    def test_a_private_image_is_not_there_for_anyone_but_its_owner(self, api: Api) -> None:
+        path = f"/images/{api.upload(visibility='private')['image_id']}"
+        for stranger in (api, Api(api.client, {"X-User-Id": "bob"})):
+            assert stranger.get(path).status_code == 404
+            assert stranger.call("DELETE", path).status_code == 404
+        assert api.get(f"{path}?user_id=alice").status_code == 200
+        owner = Api(api.client, {"X-User-Id": "alice"})
+        assert owner.get(path).status_code == 200
+        assert owner.call("DELETE", path).status_code == 200
+
+    def test_a_public_image_is_anyones(self, api: Api) -> None:
+        path = f"/images/{api.upload()['image_id']}"
+        assert api.get(path).status_code == 200
+        assert api.call("DELETE", path).status_code == 200
+
+
+class TestTokens:
+    """The caller is the token's subject."""
+
+    @pytest.fixture(autouse=True)
+    def verified(self, configured: Callable[..., None]) -> None:
+        configured(AUTH="jwt", JWT_SECRET=SECRET)
+
+    def test_an_owner_writes_in_their_own_name(self, api: Api, stores: Stores) -> None:
+        alice = bearing(api, token("alice"))
+        image_id = alice.upload(visibility="private")["image_id"]
+        assert alice.get(f"/images/{image_id}").status_code == 200
+        assert alice.listed("user_id=alice") == [image_id]
+        assert alice.call("DELETE", f"/images/{image_id}").status_code == 200
+        assert stores.are_empty()
+
+    def test_anonymous_callers_read_what_is_public_and_write_nothing(self, api: Api) -> None:
+        alice = bearing(api, token("alice"))
+        public, private = alice.upload()["image_id"], alice.upload(visibility="private")["image_id"]
+        assert api.listed("user_id=alice") == [public]
+        assert api.get(f"/images/{public}").status_code == 200
+        assert api.get(f"/images/{private}?user_id=alice").status_code == 404
+        assert api.call("DELETE", f"/images/{private}").status_code == 404
+        for answer in (
+            api.call("POST", "/images", {"user_id": "alice", **BODY}),
+            api.call("DELETE", f"/images/{public}"),
+        ):
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert answer.json_body == {"error": "A bearer token is needed for this."}
+
+    def test_nobody_writes_in_anothers_name(self, api: Api) -> None:
+        public = bearing(api, token("alice")).upload()["image_id"]
+        bob = bearing(api, token("bob"))
+        assert bob.get(f"/images/{public}").status_code == 200
+        for answer in (
+            bob.call("POST", "/images", {"user_id": "alice", **BODY}),
+            bob.call("DELETE", f"/images/{public}"),
+        ):
+            assert (answer.status_code, answer.json_body) == (403, {"error": "The token is not for that user_id."})
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            "nonsense",
+            token("alice", "t" * 32),
+            token("alice", exp=datetime.now(UTC) - timedelta(minutes=1)),
+            jwt.encode({"sub": "alice"}, SECRET, "HS256"),
+            jwt.encode({"exp": datetime.now(UTC) + timedelta(minutes=5)}, SECRET, "HS256"),
+            jwt.encode({"sub": "alice", "exp": datetime.now(UTC) + timedelta(minutes=5)}, "", "none"),
+        ],
+        ids=["nonsense", "another secret", "expired", "without expiry", "without subject", "unsigned"],
+    )
+    def test_a_token_that_can_not_be_trusted_is_refused_also_for_reading(self, api: Api, bad: str) -> None:
+        answer = bearing(api, bad).get("/images")
+        assert (answer.status_code, answer.json_body) == (401, {"error": "The bearer token is not valid."})
+
+    def test_a_token_for_another_audience_is_refused(self, api: Api, configured: Callable[..., None]) -> None:
+        configured(JWT_AUDIENCE="images")
+        assert bearing(api, token("alice", aud="images")).get("/images").status_code == 200
+        for other in (token("alice", aud="payroll"), token("alice")):
+            assert bearing(api, other).get("/images").status_code == 401
+
+
+class TestIssuer:
+    """The keys come from an OIDC issuer's JWKS."""
+
+    KEY = rsa.generate_private_key(65537, 2048)
+    ISSUER = "https://issuer.example"
+
+    @pytest.fixture
+    def jwks_url(self) -> Iterator[str]:
+        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.KEY.public_key()))
+        keys = json.dumps({"keys": [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]}).encode()
+
+        class Keys(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(keys)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Keys) as server:
+            threading.Thread(target=server.serve_forever).start()
+            yield f"http://127.0.0.1:{server.server_port}/jwks.json"
+            server.shutdown()
+
+    @pytest.fixture(autouse=True)
+    def verified(self, configured: Callable[..., None], jwks_url: str) -> None:
+        access._issuer_keys.cache_clear()
+        configured(AUTH="jwt", JWT_ISSUER=self.ISSUER, JWT_JWKS_URL=jwks_url)
+
+    def signed(self, **claims: object) -> str:
+        return token("alice", self.KEY, "RS256", {"kid": "one"}, **{"iss": self.ISSUER, **claims})
+
+    def test_a_token_of_the_issuer_is_trusted_and_no_other(self, api: Api) -> None:
+        assert bearing(api, self.signed()).get("/images?user_id=alice").status_code == 200
+        for other in (
+            self.signed(iss="https://other.example"),
+            token("alice", rsa.generate_private_key(65537, 2048), "RS256", {"kid": "one"}, iss=self.ISSUER),
+            token("alice", self.KEY, "RS256", {"kid": "two"}, iss=self.ISSUER),
+            token("alice", SECRET, "HS256", {"kid": "one"}, iss=self.ISSUER),
+        ):
+            assert bearing(api, other).get("/images").status_code == 401
+
+    def test_without_the_keys_the_answer_is_to_try_again(self, api: Api, configured: Callable[..., None]) -> None:
+        access._issuer_keys.cache_clear()
+        configured(JWT_JWKS_URL="http://127.0.0.1:1/jwks.json")
+        answer = bearing(api, self.signed()).get("/images")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

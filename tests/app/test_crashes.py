@@ -1,0 +1,214 @@
+"""Each process is killed at each AWS call that it makes, before it and after it; then what is due comes again."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+from urllib.parse import quote_plus
+
+import pytest
+from botocore.client import BaseClient
+
+from chalicelib import ids
+from chalicelib.images import TooEarly
+from tests.app.conftest import Api, Stores
+from tests.pictures import base64_picture
+
+LONG_AGO = timedelta(hours=1)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class Kill:
+    """What became of an attempt to kill."""
+
+    happened: bool = False
+
+
+@contextmanager
+def killed(at: int, *, before: bool) -> Iterator[Kill]:
+    """End the process at its AWS call number `at`, from 0, before the call is sent or after it is answered."""
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+    calls = count()
+    kill = Kill()
+
+    def counted(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+        kill.happened = next(calls) == at
+        if kill.happened and before:
+            raise Killed
+        answer = call(client, operation, params)
+        if kill.happened:
+            raise Killed
+        return answer
+
+    with suppress(Killed), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", counted)
+        yield kill
+
+
+T = TypeVar("T")
+
+
+def every_kill(given: Callable[[], T], act: Callable[[T], object]) -> Iterator[T]:
+    """Do `act` again and again on something newly `given`, killed at each of its calls in turn.
+
+    Ends when it has run through, both with kills before calls and after.
+    """
+    for before in (True, False):
+        for at in count():
+            thing = given()
+            with killed(at, before=before) as kill:
+                act(thing)
+            yield thing
+            if not kill.happened:
+                break
+
+
+def object_created(api: Api, key: str, age: timedelta = LONG_AGO) -> None:
+    """Deliver S3's notice of an object that was written so long ago."""
+    written = (datetime.now(UTC) - age).isoformat().replace("+00:00", "Z")
+    s3 = {"bucket": {"name": "images-originals"}, "object": {"key": quote_plus(key)}}
+    api.client.lambda_.invoke("on_object_created", {"Records": [{"eventTime": written, "s3": s3}]})
+
+
+def sweep(api: Api) -> None:
+    """Let the schedule come round."""
+    api.client.lambda_.invoke("sweep", api.client.events.generate_cw_event("aws.events", "Scheduled Event", {}, []))
+
+
+def mend(api: Api, stores: Stores) -> None:
+    """Deliver, twice and late, every event that S3 owes, and let the schedule come round."""
+    for key in [*stores.objects(), *stores.objects()]:
+        object_created(api, key)
+    sweep(api)
+    sweep(api)
+
+
+@pytest.fixture(autouse=True)
+def at_once(configured: Callable[..., None]) -> None:
+    configured(SWEEP_AFTER_SECONDS="0")
+
+
+def test_an_upload_is_whole_or_leaves_nothing(api: Api, stores: Stores) -> None:
+    body = {"user_id": "alice", "image_data": base64_picture(), "tags": ["sea"]}
+    left: list[int] = []
+    for _ in every_kill(lambda: body, lambda body: api.call("POST", "/images", body)):
+        mend(api, stores)
+        listed = api.listed()
+        assert api.listed("user_id=alice") == api.listed("tag=sea") == listed
+        assert [record["image_id"]["S"] for record in stores.records()] == listed
+        assert [key.split("/")[1] for key in stores.objects()] == listed
+        for image_id in listed:
+            assert api.call("DELETE", f"/images/{image_id}").status_code == 200
+        assert stores.are_empty()
+        left.append(len(listed))
+    # Killed before: the put, the transaction; then not at all. After: the same.
+    assert left == [0, 0, 1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("again", ["the client", "the schedule"])
+def test_a_deletion_is_at_once_in_no_list_and_ends_when_it_comes_again(api: Api, stores: Stores, again: str) -> None:
+    left: list[int] = []
+    for image_id in every_kill(
+        lambda: str(api.upload(tags=["sea"])["image_id"]),
+        lambda image_id: api.call("DELETE", f"/images/{image_id}"),
+    ):
+        listed = api.listed()
+        assert api.listed("user_id=alice") == api.listed("tag=sea") == listed
+        assert (api.get(f"/images/{image_id}").status_code == 200) is (listed == [image_id])
+        if again == "the schedule":
+            mend(api, stores)
+            assert api.listed() == listed
+        if again == "the client" or listed:
+            assert api.call("DELETE", f"/images/{image_id}").status_code in (200, 404)
+        assert stores.are_empty()
+        left.append(len(listed))
+    # Killed at: the read, the transaction, the object's deletion, the record's; then not at all.
+    assert left == [1, 1, 0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_a_left_over_object_is_removed_wherever_that_is_cut_short(api: Api, stores: Stores) -> None:
+    def orphan() -> str:
+        key = f"alice b/{ids.new_id()}"
+        stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
+        return key
+
+    left: list[int] = []
+    for key in every_kill(orphan, lambda key: object_created(api, key)):
+        left.append(len(stores.objects()))
+        object_created(api, key)
+        mend(api, stores)
+        assert stores.are_empty()
+    # Killed at: the read, the claim, the object's deletion; then not at all.
+    assert left == [1, 1, 1, 0, 1, 1, 0, 0]
+
+
+def test_the_schedule_goes_on_wherever_it_is_cut_short(api: Api, stores: Stores) -> None:
+    def half_deleted() -> None:
+        path = f"/images/{api.upload()['image_id']}"
+        with killed(1, before=False):
+            api.call("DELETE", path)
+
+    for _ in every_kill(half_deleted, lambda _: sweep(api)):
+        sweep(api)
+        assert stores.are_empty()
+
+
+def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(api: Api, stores: Stores) -> None:
+    key = f"alice/{ids.new_id()}"
+    stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
+    with pytest.raises(TooEarly):
+        object_created(api, key, age=timedelta(seconds=1))
+    assert list(stores.objects()) == [key]
+
+
+def test_an_upload_that_slept_until_its_object_was_removed_is_not_acknowledged(
+    api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch, configured: Callable[..., None]
+) -> None:
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def sleepy(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+        if operation == "TransactWriteItems":
+            monkeypatch.undo()
+            object_created(api, next(iter(stores.objects())))
+        return call(client, operation, params)
+
+    configured(SWEEP_AFTER_SECONDS="3600")
+    monkeypatch.setattr(BaseClient, "_make_api_call", sleepy)
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64_picture()})
+    assert (answer.status_code, answer.json_body) == (503, {"error": "The upload took too long; send it again."})
+    assert api.listed() == []
+    assert stores.objects() == {}
+
+
+def test_the_event_of_a_finished_upload_changes_nothing(api: Api, stores: Stores) -> None:
+    kept = api.upload()
+    before = (stores.objects(), stores.records(), stores.rows())
+    object_created(api, kept["s3_key"])
+    assert (stores.objects(), stores.records(), stores.rows()) == before
+
+
+def test_an_object_that_is_no_original_is_left_alone(api: Api, stores: Stores) -> None:
+    for key in ("readme.txt", "alice/readme.txt"):
+        stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
+        object_created(api, key)
+    assert list(stores.objects()) == ["alice/readme.txt", "readme.txt"]
+
+
+def test_the_schedule_leaves_a_young_deletion_to_the_request_that_makes_it(
+    api: Api, stores: Stores, configured: Callable[..., None]
+) -> None:
+    path = f"/images/{api.upload()['image_id']}"
+    with killed(1, before=False):
+        api.call("DELETE", path)
+    configured(SWEEP_AFTER_SECONDS="3600")
+    sweep(api)
+    assert len(stores.objects()) == 1
+    configured(SWEEP_AFTER_SECONDS="0")
+    sweep(api)
+    assert stores.are_empty()

@@ -1,0 +1,22 @@
+from tests.app.conftest import Api, Stores
+
+
+def test_a_deletion_answers_as_contract_b_and_leaves_nothing(api: Api, stores: Stores) -> None:
+    image_id = api.upload(tags=["Sea", "sky"], description="x" * 2000)["image_id"]
+    answer = api.call("DELETE", f"/images/{image_id}")
+    assert (answer.status_code, answer.json_body) == (
+        200,
+        {"message": "Image deleted successfully", "image_id": image_id},
+    )
+    assert stores.are_empty()
+
+
+def test_a_deleted_image_is_in_no_list_and_no_view(api: Api) -> None:
+    image_id = api.upload(tags=["sea"])["image_id"]
+    other = api.upload(tags=["sea"])["image_id"]
+    api.call("DELETE", f"/images/{image_id}")
+    for query in ("", "user_id=alice", "tag=sea", "tag=sea&user_id=alice"):
+        assert api.listed(query) == [other]
+    assert api.get(f"/images/{image_id}").status_code == 404
+    assert api.call("DELETE", f"/images/{image_id}").status_code == 404
+    assert api.get(f"/images/{other}").status_code == 200

@@ -1,0 +1,160 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from tests.app.conftest import Api, Stores
+from tests.pictures import base64_picture
+
+
+@pytest.mark.parametrize("path", ["/nope", "/images/x/y", "/a/b/c/d/e/f/g/h"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_unknown_path_is_not_found_by_any_method(api: Api, method: str, path: str) -> None:
+    answer = api.call(method, path)
+    assert (answer.status_code, answer.json_body) == (404, {"error": "There is nothing at this path."})
+
+
+def test_a_wrong_method_says_which_are_right(api: Api) -> None:
+    answer = api.call("PATCH", "/images")
+    assert answer.status_code == 405
+    assert answer.json_body == {"error": "PATCH is not allowed on this path, which takes POST, GET."}
+    assert answer.headers["Allow"] == "POST, GET"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png"])
+def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str) -> None:
+    form = Api(api.client, {"Content-Type": content_type})
+    answer = form.call("POST", "/images", b"user_id=alice")
+    assert (answer.status_code, answer.json_body) == (
+        415,
+        {"error": f"The body must be application/json, not {content_type!r}."},
+    )
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"nul", b"{'user_id': 'alice'}"])
+def test_a_body_that_is_no_json_is_refused(api: Api, body: bytes) -> None:
+    answer = api.call("POST", "/images", body)
+    assert (answer.status_code, answer.json_body) == (400, {"error": "The body is not valid JSON."})
+
+
+@pytest.mark.parametrize("accept", [None, "text/html", "application/json", "image/png", "*/*"])
+def test_every_client_is_answered_whatever_it_accepts(api: Api, accept: str | None) -> None:
+    client = Api(api.client, {"accept": accept} if accept else {})
+    assert client.get("/images").json_body == {"images": [], "count": 0, "has_more": False}
+
+
+def test_an_uncaught_exception_is_logged_under_the_id_that_the_answer_repeats(
+    api: Api, stores: Stores, log: Callable[[], list[dict[str, str]]]
+) -> None:
+    stores.dynamodb.delete_table(TableName="image_tags")
+    answer = api.get("/images")
+    request_id = answer.headers["X-Request-Id"]
+    assert (answer.status_code, answer.json_body) == (
+        500,
+        {
+            "error": "Something went wrong on our side; the log has it under this request_id.",
+            "request_id": request_id,
+        },
+    )
+    raised = [line for line in log() if "ResourceNotFoundException" in line.get("exception", "")]
+    assert [line["request_id"] for line in raised] == [request_id]
+
+
+def test_a_request_is_one_line_in_the_log_without_anything_of_the_callers(
+    api: Api, log: Callable[[], list[dict[str, str]]]
+) -> None:
+    image_id = api.upload(title="hush")["image_id"]
+    answer = api.get(f"/images/{image_id}?user_id=hush")
+    _, logged = log()
+    assert {name: logged[name] for name in ("message", "request_id", "method", "route", "status")} == {
+        "message": "request",
+        "request_id": answer.headers["X-Request-Id"],
+        "method": "GET",
+        "route": "/images/{image_id}",
+        "status": 200,
+    }
+    assert logged.keys() == {"level", "message", "request_id", "method", "route", "status", "ms"}
+    assert "hush" not in json.dumps(log())
+
+
+def refusal(code: str, status: int) -> ClientError:
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Query")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+        refusal("ThrottlingException", 400),
+        refusal("InternalServerError", 500),
+    ],
+    ids=["away", "throttled", "failing"],
+)
+def test_a_store_that_does_not_answer_is_a_503(api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+    answer = api.get("/images")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+def test_health_says_which_store_is_away(api: Api, stores: Stores) -> None:
+    assert (api.get("/health").status_code, api.get("/health").json_body) == (
+        200,
+        {"status": "ok", "stores": {"s3": "ok", "dynamodb": "ok"}},
+    )
+    stores.dynamodb.delete_table(TableName="images")
+    assert (api.get("/health").status_code, api.get("/health").json_body) == (
+        503,
+        {"status": "unavailable", "stores": {"s3": "ok", "dynamodb": "unavailable"}},
+    )
+    stores.s3.delete_bucket(Bucket="images-originals")
+    assert api.get("/health").json_body["stores"] == {"s3": "unavailable", "dynamodb": "unavailable"}
+
+
+def test_the_root_leads_a_newcomer_on(api: Api) -> None:
+    assert api.get("/").json_body["calls"].keys() == {"upload", "list", "view", "delete", "health"}
+
+
+def test_keys_that_a_batch_leaves_over_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(3)]
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def one_at_a_time(client: BaseClient, operation: str, params: Any) -> object:
+        if operation != "BatchGetItem":
+            return call(client, operation, params)
+        first, *others = params["RequestItems"]["images"]["Keys"]
+        answer = call(client, operation, {**params, "RequestItems": {"images": {"Keys": [first]}}})
+        return {**answer, "UnprocessedKeys": {"images": {"Keys": others}} if others else {}}
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(BaseClient, "_make_api_call", one_at_a_time)
+    assert api.listed("tag=x") == made[::-1]
+    made += [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(5)]
+    assert api.get("/images?tag=x").status_code == 503
+
+
+def test_a_contended_record_is_tried_again_and_then_a_503(
+    api: Api, monkeypatch: pytest.MonkeyPatch, configured: Callable[..., None]
+) -> None:
+    image_id = api.upload()["image_id"]
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    conflicts = iter([True] * 7)
+
+    def contended(client: Any, operation: str, params: Any) -> object:
+        if operation == "TransactWriteItems" and next(conflicts, False):
+            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+            response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise client.exceptions.TransactionCanceledException(response, operation)
+        return call(client, operation, params)
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(BaseClient, "_make_api_call", contended)
+    assert api.call("DELETE", f"/images/{image_id}").status_code == 503
+    assert api.call("DELETE", f"/images/{image_id}").status_code == 200
+    assert api.call("POST", "/images", {"user_id": "a", "image_data": base64_picture()}).status_code == 201

@@ -1,0 +1,114 @@
+from collections.abc import Callable
+
+import pytest
+
+from tests.app.conftest import Api, Stores
+
+
+@pytest.fixture
+def album(api: Api) -> list[str]:
+    """The ids of 18 images, newest first: of two owners in turn, all tagged `all`, every third `third`, one `rare`."""
+    made = [
+        api.upload(
+            user_id="alice" if n % 2 else "bob",
+            tags=["all", *(["Third"] if n % 3 == 0 else []), *(["rare"] if n == 5 else [])],
+        )["image_id"]
+        for n in range(18)
+    ]
+    return made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", lambda n: True),
+        ("user_id=alice", lambda n: n % 2 == 1),
+        ("tag=all", lambda n: True),
+        ("tag=THIRD", lambda n: n % 3 == 0),
+        ("tag=rare", lambda n: n == 5),
+        ("tag=none", lambda n: False),
+        ("user_id=nobody", lambda n: False),
+        ("user_id=bob&tag=third", lambda n: n % 2 == 0 and n % 3 == 0),
+        ("user_id=alice&tag=rare", lambda n: n == 5),
+        ("user_id=bob&tag=rare", lambda n: False),
+        ("tag=all&tag=third", lambda n: n % 3 == 0),
+        ("tags=all,third,rare", lambda n: False),
+        ("userId=alice&tags=all,third", lambda n: n % 2 == 1 and n % 3 == 0),
+    ],
+)
+def test_paging_gives_every_match_once_newest_first(
+    api: Api, album: list[str], query: str, wanted: Callable[[int], bool]
+) -> None:
+    matches = [image_id for n, image_id in zip(range(17, -1, -1), album, strict=True) if wanted(n)]
+    for limit in (1, 4, 18, 1000):
+        pages = list(api.pages(f"{query}&limit={limit}"))
+        assert [image_id for page in pages for image_id in page] == matches
+        assert all(len(page) == limit for page in pages[:-1])
+
+
+def test_a_page_is_whole_metadata(api: Api) -> None:
+    kept = api.upload(title="T", tags=["x"])
+    for query in ("", "user_id=alice", "tag=x"):
+        assert api.get(f"/images?{query}").json_body == {"images": [kept], "count": 1, "has_more": False}
+
+
+def test_a_record_too_large_for_its_rows_is_listed_whole(api: Api) -> None:
+    large = api.upload(description="x" * 5000, tags=["x"])
+    small = api.upload(tags=["x"])
+    assert api.get("/images?tag=x").json_body["images"] == [small, large]
+
+
+def test_more_large_records_than_one_batch_are_listed(api: Api) -> None:
+    made = [api.upload(description="x" * 1000, tags=["x"])["image_id"] for _ in range(120)]
+    assert api.listed("tag=x&limit=1000") == made[::-1]
+
+
+def test_a_row_whose_record_is_gone_is_passed_over(api: Api, stores: Stores) -> None:
+    large = [api.upload(description="x" * 1000, tags=["x"])["image_id"] for _ in range(3)]
+    stores.dynamodb.delete_item(TableName="images", Key={"image_id": {"S": large[1]}})
+    assert list(api.pages("tag=x&limit=2")) == [[large[2], large[0]]]
+
+
+def test_images_that_come_and_go_while_paging_move_no_other(api: Api) -> None:
+    lasting = [api.upload(tags=["x"])["image_id"] for _ in range(10)][::-1]
+    seen: list[str] = []
+    for page in api.pages("tag=x&limit=3"):
+        seen += page
+        api.upload(tags=["x"])
+        api.call("DELETE", f"/images/{page[-1]}")
+    assert [image_id for image_id in seen if image_id in lasting] == lasting
+    assert len(seen) == len(set(seen))
+
+
+def test_a_page_that_spends_its_reads_is_shorter_and_goes_on(api: Api, configured: Callable[..., None]) -> None:
+    oldest = api.upload(user_id="bob", tags=["a", "b"])["image_id"]
+    for _ in range(12):
+        api.upload(tags=["a"])
+        api.upload(tags=["b"])
+    configured(MAX_PAGE_READS="3")
+    pages = list(api.pages("tag=a&tag=b&limit=1"))
+    assert [image_id for page in pages for image_id in page] == [oldest]
+    assert len(pages) > 1
+
+
+def test_a_key_is_good_for_the_query_that_gave_it_alone(api: Api, album: list[str]) -> None:
+    key = api.get("/images?tag=all&limit=2").json_body["last_evaluated_key"]
+    assert api.get(f"/images?tag=all&limit=5&last_evaluated_key={key}").status_code == 200
+    for query in ("tag=third", "user_id=alice", "", "tag=all&user_id=bob"):
+        answer = api.get(f"/images?{query}&last_evaluated_key={key}")
+        assert (answer.status_code, answer.json_body) == (
+            400,
+            {"error": "last_evaluated_key is not one that this list gave out."},
+        )
+
+
+def test_a_private_image_is_listed_for_its_owner_alone(api: Api) -> None:
+    private = api.upload(visibility="private", tags=["x"], description="x" * 1000)["image_id"]
+    public = api.upload(tags=["x"])["image_id"]
+    bob = Api(api.client, {"X-User-Id": "bob"})
+    alice = Api(api.client, {"X-User-Id": "alice"})
+    for query in ("", "tag=x"):
+        assert api.listed(query) == bob.listed(query) == [public]
+        assert alice.listed(query) == [public, private]
+    # Who asks for their own list says by that who they are.
+    assert api.listed("user_id=alice") == [public, private]

@@ -1,0 +1,169 @@
+import base64
+import hashlib
+from collections.abc import Callable
+
+import pytest
+
+from tests.app.conftest import Api, Stores
+from tests.pictures import base64_picture, picture
+
+
+def test_an_upload_is_kept_byte_for_byte_with_its_metadata(api: Api, stores: Stores) -> None:
+    photo = picture("JPEG", width=64, height=48)
+    body = {
+        "user_id": "alice",
+        "image_data": base64.b64encode(photo).decode(),
+        "title": "Dunes",
+        "description": "At noon",
+        "tags": ["Sea", "sand"],
+        "filename": "dunes.jpg",
+    }
+    answer = api.call("POST", "/images", body)
+    image_id = answer.json_body["image_id"]
+    created = answer.json_body["metadata"]["created_at"]
+    assert answer.status_code == 201
+    assert answer.json_body == {
+        "message": "Image uploaded successfully",
+        "image_id": image_id,
+        "metadata": {
+            "image_id": image_id,
+            "user_id": "alice",
+            "title": "Dunes",
+            "description": "At noon",
+            "tags": ["Sea", "sand"],
+            "s3_key": f"alice/{image_id}",
+            "s3_url": f"s3://images-originals/alice/{image_id}",
+            "created_at": created,
+            "updated_at": created,
+            "filename": "dunes.jpg",
+            "content_type": "image/jpeg",
+            "size": len(photo),
+            "checksum": hashlib.sha256(photo).hexdigest(),
+            "width": 64,
+            "height": 48,
+            "visibility": "public",
+            "version": 1,
+        },
+    }
+    assert stores.objects() == {f"alice/{image_id}": photo}
+    assert [record["s3_url"]["S"] for record in stores.records()] == [f"s3://images-originals/alice/{image_id}"]
+    assert sorted(row["tag"]["S"] for row in stores.rows()) == ["\x1fall", "sand", "sea"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [
+        ("JPEG", "image/jpeg"),
+        ("PNG", "image/png"),
+        ("GIF", "image/gif"),
+        ("WEBP", "image/webp"),
+        ("AVIF", "image/avif"),
+        ("TIFF", "image/tiff"),
+        ("BMP", "image/bmp"),
+        ("HEIF", "image/heic"),
+        ("MPO", "image/jpeg"),
+    ],
+)
+def test_an_image_is_known_by_its_bytes_whatever_it_is_called(
+    api: Api, stores: Stores, kind: str, content_type: str
+) -> None:
+    photo = base64.b64encode(picture(kind)).decode()
+    metadata = api.upload(image_data=photo, filename="x.txt", content_type="text/html")
+    assert (metadata["content_type"], metadata["width"], metadata["height"]) == (content_type, 40, 30)
+    head = stores.s3.head_object(Bucket="images-originals", Key=metadata["s3_key"])
+    assert head["ContentType"] == content_type
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"hello",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        b"%PDF-1.7",
+        picture("JPEG")[:20],
+        picture("PNG")[:24],
+        b"GIF89a",
+        b"RIFF\0\0\0\0WEBPVP8 ",
+        b"\0\0\0\x18ftypavif" + b"\0" * 40,
+        b"\0\0\0\x18ftypheic" + b"\0" * 40,
+        b"II*\0\xff\xff\xff\xff",
+        b"BM" + b"\xff" * 60,
+    ],
+)
+def test_what_is_not_an_image_is_refused_and_leaves_nothing(api: Api, stores: Stores, file: bytes) -> None:
+    body = {"user_id": "alice", "image_data": base64.b64encode(file).decode()}
+    answer = api.call("POST", "/images", body)
+    assert answer.status_code == 415
+    assert answer.json_body["error"].startswith("The file is not an image of an accepted type")
+    assert stores.are_empty()
+
+
+@pytest.mark.parametrize(
+    ("limit", "file", "sentence"),
+    [
+        (
+            {"MAX_IMAGE_BYTES": "100"},
+            picture(),
+            "The image has more than 100 bytes, which is the limit (MAX_IMAGE_BYTES).",
+        ),
+        ({"MAX_PIXELS": "1199"}, picture(), "The image has more than 1199 pixels, which is the limit (MAX_PIXELS)."),
+        ({"MAX_FRAMES": "2"}, "GIF", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
+        ({"MAX_FRAMES": "2"}, "TIFF", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
+        ({"MAX_FRAMES": "2"}, "PNG", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
+        ({"MAX_FRAMES": "2"}, "WEBP", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
+    ],
+)
+def test_an_image_over_a_limit_is_refused_by_the_limits_name(
+    api: Api,
+    stores: Stores,
+    configured: Callable[..., None],
+    limit: dict[str, str],
+    file: bytes | str,
+    sentence: str,
+) -> None:
+    configured(**limit)
+    data = file if isinstance(file, bytes) else picture(file, frames=3)
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(data).decode()})
+    assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
+    assert stores.are_empty()
+
+
+def test_an_image_at_its_limits_is_kept(api: Api, configured: Callable[..., None]) -> None:
+    data = picture("GIF", frames=3)
+    configured(MAX_IMAGE_BYTES=str(len(data)), MAX_PIXELS="1200", MAX_FRAMES="3")
+    assert api.upload(image_data=base64.b64encode(data).decode())["size"] == len(data)
+
+
+def test_a_gigantic_header_is_refused_without_decoding(api: Api) -> None:
+    # A GIF that says it is 65,535 x 65,535, in 35 bytes.
+    bomb = b"GIF89a\xff\xff\xff\xff\x80\0\0" + b"\0" * 6 + b"\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0\x3b"
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(bomb).decode()})
+    assert answer.status_code == 413
+
+
+def test_a_bad_upload_names_the_field_and_leaves_nothing(api: Api, stores: Stores) -> None:
+    for body, field in [
+        ({"image_data": base64_picture()}, "user_id"),
+        ({"user_id": "alice"}, "image_data"),
+        ({"user_id": "alice", "image_data": "%%%"}, "image_data"),
+        ({"user_id": "alice", "image_data": base64_picture(), "tags": 7}, "tags"),
+    ]:
+        answer = api.call("POST", "/images", body)
+        assert answer.status_code == 400
+        assert field in answer.json_body["error"]
+    assert stores.are_empty()
+
+
+def test_fields_at_their_limits_are_kept_and_read_back(api: Api) -> None:
+    fields = {
+        "user_id": "\N{GRINNING FACE}" * 128,
+        "title": "\N{EURO SIGN}" * 256,
+        "description": "\N{GRINNING FACE}" * 5000,
+        "filename": "\N{EURO SIGN}" * 255,
+        "tags": [f"{n:02}" + "\N{GRINNING FACE}" * 62 for n in range(30)],
+    }
+    kept = api.upload(**fields)
+    assert {name: kept[name] for name in fields} == fields
+    read = api.get(f"/images/{kept['image_id']}").json_body["metadata"]
+    assert read == kept
+    assert api.listed(f"tag={fields['tags'][7]}") == [kept["image_id"]]

@@ -1,0 +1,26 @@
+"""Pictures made for the tests, each different from every other where its seed is."""
+
+import base64
+import io
+import random
+
+import pillow_heif
+from PIL import Image
+
+pillow_heif.register_heif_opener()
+
+
+def picture(kind: str = "PNG", *, width: int = 40, height: int = 30, frames: int = 1, seed: int = 0) -> bytes:
+    """The bytes of a noisy picture in a format that Pillow writes."""
+    noise = random.Random(seed)
+    first, *others = (
+        Image.frombytes("RGB", (width, height), noise.randbytes(width * height * 3)) for _ in range(frames)
+    )
+    buffer = io.BytesIO()
+    first.save(buffer, kind, **({"save_all": True, "append_images": others} if others else {}))
+    return buffer.getvalue()
+
+
+def base64_picture(seed: int = 0) -> str:
+    """A PNG as the JSON contracts carry it."""
+    return base64.b64encode(picture(seed=seed)).decode()

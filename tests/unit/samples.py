@@ -1,0 +1,19 @@
+"""Values that the unit tests start from."""
+
+from chalicelib.model import Image, Visibility
+
+IMAGE = Image(
+    image_id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+    user_id="alice",
+    title="Dunes",
+    description="At noon",
+    tags=("Sea", "sand"),
+    filename="dunes.jpg",
+    content_type="image/jpeg",
+    size=12_345,
+    checksum="ab" * 32,
+    width=400,
+    height=300,
+    visibility=Visibility.PUBLIC,
+    updated_at="2022-02-22T19:22:22.000Z",
+)

@@ -1,0 +1,60 @@
+import pytest
+
+from chalicelib.config import Settings, WrongSetting, read
+
+
+def test_an_empty_environment_gives_the_defaults_of_one_machine() -> None:
+    assert read({}) == Settings(auth="open")
+
+
+def test_a_variable_counts_by_its_first_name_and_an_empty_one_not_at_all() -> None:
+    found = read({"IMAGES_TABLE_NAME": " ", "DYNAMODB_TABLE_NAME": "mine", "MAX_PIXELS": ""})
+    assert found == Settings(auth="open", images_table_name="mine")
+
+
+def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> None:
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", "JWT_SECRET": "s" * 32}
+    assert read(on_lambda).auth == "jwt"
+    assert read({**on_lambda, "AUTH": "open"}).auth == "open"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        (
+            {"PRESIGNED_URL_EXPIRATION": "1h"},
+            "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1 to 604800, not '1h'.",
+        ),
+        ({"PRESIGNED_URL_EXPIRATION": "604801"}, "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1"),
+        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 90, not '-1'."),
+        ({"AUTH": "none"}, "AUTH must be one of open, jwt, not 'none'."),
+        ({"S3_PUBLIC_ENDPOINT_URL": "localhost:9000"}, "S3_PUBLIC_ENDPOINT_URL must be an http or https URL"),
+        ({"AUTH": "jwt"}, "AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL."),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET must have at least 32 bytes"),
+        ({"MAX_PAGE_SIZE": "50"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_the_variable(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(WrongSetting, match=r"^[^\n]+$") as wrong:
+        read(environment)
+    assert str(wrong.value).startswith(sentence)
+
+
+def test_a_secret_is_in_no_message() -> None:
+    with pytest.raises(WrongSetting) as wrong:
+        read({"JWT_SECRET": "hush"})
+    assert "hush" not in str(wrong.value)
+
+
+def test_presigned_urls_are_for_the_public_endpoint_and_else_for_amazon() -> None:
+    inside = {"AWS_ENDPOINT_URL": "http://localstack:4566"}
+    assert read({}).presigned_endpoint_url == "https://s3.us-east-1.amazonaws.com"
+    assert read({"AWS_REGION": "eu-west-1"}).presigned_endpoint_url == "https://s3.eu-west-1.amazonaws.com"
+    assert read(inside).presigned_endpoint_url == "http://localstack:4566"
+    public = {**inside, "S3_PUBLIC_ENDPOINT_URL": "http://localhost:4566/"}
+    assert read(public).presigned_endpoint_url == "http://localhost:4566"
+
+
+def test_cursors_are_signed_with_the_secret_or_else_with_what_the_table_is_called() -> None:
+    assert read({"CURSOR_SECRET": "hush"}).cursor_key == b"hush"
+    assert read({"IMAGES_TABLE_NAME": "mine"}).cursor_key != read({}).cursor_key

@@ -1,0 +1,56 @@
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import cursors, ids
+from chalicelib.cursors import Position
+from chalicelib.errors import BadInput
+from chalicelib.model import Query
+
+KEY = b"key"
+QUERY = Query(user_id="alice", tags=("sea",), limit=10, cursor=None)
+CURSOR = cursors.encode(Position(1, ids.new_id()), QUERY, KEY)
+
+
+@given(st.integers(0, 255), st.uuids(), st.text(), st.lists(st.text()))
+def test_a_cursor_leads_back_to_its_position(source: int, image_id: object, user_id: str, tags: list[str]) -> None:
+    position = Position(source, str(image_id))
+    query = Query(user_id=user_id, tags=tuple(tags), limit=1, cursor=None)
+    cursor = cursors.encode(position, query, KEY)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{36}", cursor)
+    assert cursors.decode(cursor, query, KEY) == position
+
+
+def test_the_size_of_a_page_may_change_under_way() -> None:
+    assert cursors.decode(CURSOR, replace(QUERY, limit=99), KEY)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [replace(QUERY, user_id="bob"), replace(QUERY, tags=()), replace(QUERY, user_id=None, tags=("alice", "sea"))],
+)
+def test_a_cursor_of_another_query_is_refused(query: Query) -> None:
+    with pytest.raises(BadInput, match="last_evaluated_key"):
+        cursors.decode(CURSOR, query, KEY)
+
+
+def test_a_cursor_of_another_service_is_refused() -> None:
+    with pytest.raises(BadInput):
+        cursors.decode(CURSOR, QUERY, b"other key")
+
+
+@given(st.integers(0, 35), st.sampled_from("ABCDwxyz0189-_"))
+def test_an_edited_cursor_is_refused(place: int, character: str) -> None:
+    edited = CURSOR[:place] + character + CURSOR[place + 1 :]
+    if edited != CURSOR:
+        with pytest.raises(BadInput):
+            cursors.decode(edited, QUERY, KEY)
+
+
+@given(st.text(max_size=60))
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        cursors.decode(text, QUERY, KEY)

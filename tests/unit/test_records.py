@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import records
+from chalicelib.model import Row, State
+from tests.unit.samples import IMAGE
+
+
+def test_a_ready_record_is_published_as_contracts_b_and_d_have_it() -> None:
+    assert records.to_item(IMAGE, "bucket") == {
+        "image_id": {"S": IMAGE.image_id},
+        "user_id": {"S": "alice"},
+        "title": {"S": "Dunes"},
+        "description": {"S": "At noon"},
+        "tags": {"L": [{"S": "Sea"}, {"S": "sand"}]},
+        "s3_key": {"S": f"alice/{IMAGE.image_id}"},
+        "s3_url": {"S": f"s3://bucket/alice/{IMAGE.image_id}"},
+        "created_at": {"S": "2022-02-22T19:22:22.000Z"},
+        "updated_at": {"S": "2022-02-22T19:22:22.000Z"},
+        "filename": {"S": "dunes.jpg"},
+        "content_type": {"S": "image/jpeg"},
+        "size": {"N": "12345"},
+        "checksum": {"S": "ab" * 32},
+        "width": {"N": "400"},
+        "height": {"N": "300"},
+        "visibility": {"S": "public"},
+        "version": {"N": "1"},
+    }
+
+
+def test_a_record_that_is_not_ready_is_in_the_state_index_and_not_in_the_owners() -> None:
+    item = records.to_item(replace(IMAGE, state=State.DELETING), "bucket")
+    assert item["state"] == {"S": "deleting"}
+    assert "created_at" not in item
+
+
+@given(st.sampled_from(State), st.text(), st.lists(st.text()), st.integers(0, 10**12))
+def test_a_record_reads_back_as_it_was_written(state: State, title: str, tags: list[str], size: int) -> None:
+    image = replace(IMAGE, state=state, title=title, tags=tuple(tags), size=size)
+    assert records.from_item(records.to_item(image, "bucket")) == image
+
+
+def test_a_row_carries_its_record_while_both_fit_one_write_unit() -> None:
+    # The row of IMAGE without its description has this many bytes.
+    rest = records.size(records.to_row(replace(IMAGE, description=""), "sea"))
+    fits = replace(IMAGE, description="x" * (1024 - rest))
+    too_long = replace(IMAGE, description="x" * (1025 - rest))
+    assert records.from_row(records.to_row(fits, "sea")) == Row(fits.image_id, "alice", fits.visibility, fits)
+    assert records.from_row(records.to_row(too_long, "sea")) == Row(fits.image_id, "alice", fits.visibility, None)
+
+
+def test_the_size_of_an_item_is_that_of_its_names_and_values() -> None:
+    item = {"name": {"S": "\N{EURO SIGN}"}, "n": {"N": "1234"}, "l": {"L": [{"S": "ab"}]}}
+    assert records.size(item) == (4 + 3) + (1 + 4) + (1 + 3 + 1 + 2)

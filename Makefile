@@ -13,9 +13,29 @@ $(VENV)/installed: requirements.txt requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
+# Not from the environment, where some shells keep the machine's name: only who asks is heard beyond loopback.
+HOST = 127.0.0.1
+S3_PORT = 0
+DYNAMODB_PORT = 0
+
+.PHONY: run
+run: $(VENV)/installed ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
+	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)"
+
+.PHONY: samples
+samples: $(VENV)/installed ## load the sample photographs into the running service: PORT or URL
+	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
+
 .PHONY: lock
 lock: $(VENV)/installed ## pin the requirements anew, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev dev/ministack dev/java dev/npm; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
+
+STAGE ?= local
+REGION ?= us-east-1
+
+.PHONY: policies
+policies: $(VENV)/installed ## write the IAM policy of each function (STAGE, ACCOUNT, REGION)
+	@$(BIN)/python -m scripts.policies $(STAGE) --account "$(ACCOUNT)" --region $(REGION)

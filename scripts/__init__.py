@@ -1,0 +1,1 @@
+"""Run from the repository's root: python -m scripts.<name>."""

@@ -1,0 +1,67 @@
+"""Write the IAM policy of each Lambda function of a stage, where .chalice/config.json has `chalice deploy` look for it.
+
+What `make policies` runs, in the repository's root: python -m scripts.policies STAGE --account ID --region REGION
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from botocore.exceptions import UnknownRegionError
+from botocore.session import Session
+from chalice.cli.factory import CLIFactory
+
+from chalicelib.config import read
+from chalicelib.permissions import Place, declared, policy
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_ACCOUNT = "000000000000"  # the account of the embedded stack and of LocalStack
+
+
+def policies(stage: str, account: str, region: str) -> dict[Path, str]:
+    """The text of each policy file of a stage.
+
+    Resources are named by the stage's settings in .chalice/config.json, as its functions see them.
+    Raises SystemExit: config.json lacks the stage or the policy file of a function, or the region is unknown.
+    """
+    factory = CLIFactory(str(ROOT))
+    if stage not in factory.load_project_config()["stages"]:
+        raise SystemExit(f".chalice/config.json has no stage {stage!r}.")
+    config = factory.create_config_obj(stage)
+    app = config.chalice_app
+    place = Place(_partition(region), region, account, stage, read(config.environment_variables))
+    texts = {}
+    for function in declared(app):
+        name = config.scope(stage, function).iam_policy_file
+        if not name:
+            raise SystemExit(f".chalice/config.json has no iam_policy_file for {function} of stage {stage}.")
+        texts[ROOT / ".chalice" / name] = json.dumps(policy(app, function, place), indent=2, sort_keys=True) + "\n"
+    return texts
+
+
+def main() -> None:
+    """Write the files, and say which."""
+    parser = argparse.ArgumentParser(description="Write the IAM policy of each Lambda function of a stage.")
+    parser.add_argument("stage")
+    parser.add_argument("--account", default="", help="12 digits; only the stage local can do without")
+    parser.add_argument("--region", required=True)
+    asked = parser.parse_args()
+    account = asked.account or (NO_ACCOUNT if asked.stage == "local" else "")
+    if not (len(account) == 12 and account.isascii() and account.isdigit()):
+        raise SystemExit(
+            f"Stage {asked.stage} needs the AWS account's 12 digits: make policies STAGE={asked.stage} ACCOUNT=..."
+        )
+    for path, text in policies(asked.stage, account, asked.region).items():
+        path.write_text(text)
+        print(path.relative_to(ROOT))
+
+
+def _partition(region: str) -> str:
+    try:
+        return Session().get_partition_for_region(region)
+    except UnknownRegionError:
+        raise SystemExit(f"{region!r} is not an AWS region.") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import parliament
+import pytest
+import yaml
+from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event
+from chalice.cli.factory import CLIFactory
+from chalice.deploy.appgraph import ApplicationGraphBuilder
+from chalice.deploy.models import FileBasedIAMPolicy, LambdaFunction, ManagedIAMRole, Model
+
+from chalicelib.config import Settings
+from chalicelib.permissions import (
+    CATALOG,
+    ORIGINALS,
+    TERMS,
+    Place,
+    declared,
+    lambda_name,
+    needs,
+    policy,
+)
+from scripts.policies import NO_ACCOUNT, ROOT, main, policies
+
+PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
+IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
+WILDCARDS_NEEDED = ("arn:aws:s3:::images-originals/*", ":*")  # every object of a bucket, every stream of a log
+
+# The committed policies; other stages' differ by names only.
+LOCAL = policies("local", NO_ACCOUNT, "us-east-1")
+
+
+def statement(sid: str, resource: str, *actions: str) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+
+
+def log_of(name: str) -> dict[str, Any]:
+    log = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{name}:*"
+    return statement("Log", log, "logs:CreateLogStream", "logs:PutLogEvents")
+
+
+@pytest.fixture
+def app() -> Chalice:
+    app = Chalice(app_name="tiny")
+
+    @app.route("/", methods=["GET"])
+    @needs(CATALOG.query_owner, ORIGINALS.put, CATALOG.put)
+    def upload() -> None: ...
+
+    @app.route("/", methods=["PUT"])
+    @needs(CATALOG.get, CATALOG.put)
+    def update() -> None: ...
+
+    @app.on_s3_event(bucket="images-originals")
+    @needs(ORIGINALS.delete, ORIGINALS.locate)
+    def on_upload(event: S3Event) -> None: ...
+
+    @app.schedule(Rate(5, unit=Rate.MINUTES))
+    @needs(TERMS.query)
+    def sweep(event: CloudWatchEvent) -> None: ...
+
+    @app.lambda_function()
+    @needs()
+    def direct(event: Any, context: Any) -> None: ...
+
+    return app
+
+
+def test_all_routes_are_one_function_and_every_other_handler_is_its_own(app: Chalice) -> None:
+    assert declared(app) == {
+        "api_handler": {
+            "upload": (CATALOG.query_owner, ORIGINALS.put, CATALOG.put),
+            "update": (CATALOG.get, CATALOG.put),
+        },
+        "on_upload": {"on_upload": (ORIGINALS.delete, ORIGINALS.locate)},
+        "sweep": {"sweep": (TERMS.query,)},
+        "direct": {"direct": ()},
+    }
+
+
+def test_the_routes_share_a_policy_with_one_statement_for_each_resource(app: Chalice) -> None:
+    assert policy(app, "api_handler", PLACE) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            statement("Catalog", IMAGES, "dynamodb:GetItem", "dynamodb:PutItem"),
+            statement("CatalogUserIdIndex", f"{IMAGES}/index/user_id-index", "dynamodb:Query"),
+            log_of("tiny-dev"),
+            statement("Originals", "arn:aws:s3:::images-originals/*", "s3:PutObject"),
+        ],
+    }
+
+
+def test_an_event_handler_has_a_policy_of_its_own(app: Chalice) -> None:
+    assert policy(app, "on_upload", PLACE)["Statement"] == [
+        log_of("tiny-dev-on_upload"),
+        statement("Originals", "arn:aws:s3:::images-originals/*", "s3:DeleteObject"),
+        statement("OriginalsBucket", "arn:aws:s3:::images-originals", "s3:GetBucketLocation"),
+    ]
+
+
+def test_names_and_partition_are_those_of_the_place(app: Chalice) -> None:
+    settings = Settings(image_tags_table_name="tags-2")
+    place = Place("aws-cn", "cn-north-1", "210987654321", "prod", settings)
+    assert policy(app, "sweep", place)["Statement"] == [
+        statement(
+            "Log",
+            "arn:aws-cn:logs:cn-north-1:210987654321:log-group:/aws/lambda/tiny-prod-sweep:*",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ),
+        statement("Terms", "arn:aws-cn:dynamodb:cn-north-1:210987654321:table/tags-2", "dynamodb:Query"),
+    ]
+
+
+def test_a_function_that_needs_nothing_may_only_log(app: Chalice) -> None:
+    assert policy(app, "direct", PLACE)["Statement"] == [log_of("tiny-dev-direct")]
+
+
+def test_a_handler_without_needs_is_an_error(app: Chalice) -> None:
+    @app.route("/forgotten")
+    def forgotten() -> None: ...
+
+    with pytest.raises(TypeError, match="forgotten lacks @needs"):
+        declared(app)
+
+
+def test_needs_gives_the_function_back() -> None:
+    def view() -> None: ...
+
+    assert needs(CATALOG.get)(view) is view
+
+
+@pytest.mark.parametrize("path", LOCAL, ids=lambda path: path.name)
+def test_the_committed_file_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == LOCAL[path], "run `make policies`"
+
+
+def test_no_function_that_is_gone_has_a_file() -> None:
+    assert set((ROOT / ".chalice").glob("policy-local-*.json")) == set(LOCAL)
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_chalice_gives_each_function_its_own_policy(stage: str) -> None:
+    config = CLIFactory(str(ROOT)).create_config_obj(stage)
+    app = config.chalice_app
+    files = {
+        function.function_name: Path(role_policy.filename)
+        for resource in ApplicationGraphBuilder().build(config, stage).resources
+        for function in functions_of(resource)
+        if isinstance(function.role, ManagedIAMRole)
+        and isinstance(role_policy := function.role.policy, FileBasedIAMPolicy)
+    }
+    assert files == {
+        lambda_name(app, function, stage): ROOT / ".chalice" / f"policy-{stage}-{function}.json"
+        for function in declared(app)
+    }
+
+
+@pytest.mark.parametrize("text", LOCAL.values(), ids=lambda text: "")
+def test_a_linter_finds_nothing(text: str) -> None:
+    linted = parliament.analyze_policy_string(text, include_community_auditors=True)
+    assert [(finding.issue, finding.detail) for finding in linted.findings] == []
+
+
+@pytest.mark.parametrize("text", LOCAL.values(), ids=lambda text: "")
+def test_nothing_is_a_wildcard_but_objects_and_log_streams(text: str) -> None:
+    for allowed in json.loads(text)["Statement"]:
+        assert allowed.keys() == {"Sid", "Effect", "Action", "Resource"}
+        assert "*" not in "".join(allowed["Action"])
+        assert not any(c in allowed["Resource"].removesuffix("/*").removesuffix(":*") for c in "*?")
+        assert "*" not in allowed["Resource"] or allowed["Resource"].endswith(WILDCARDS_NEEDED)
+
+
+def test_each_table_index_and_bucket_is_declared_in_resources_yaml() -> None:
+    declared_arns = set(arns_of_resources())
+    used = {allowed["Resource"] for text in LOCAL.values() for allowed in json.loads(text)["Statement"]}
+    assert {arn.removesuffix("/*") for arn in used if ":logs:" not in arn} <= declared_arns
+
+
+def test_a_stage_that_config_lacks_is_one_clear_line() -> None:
+    with pytest.raises(SystemExit, match="no stage 'moon'"):
+        policies("moon", NO_ACCOUNT, "us-east-1")
+
+
+def test_an_unknown_region_is_one_clear_line() -> None:
+    with pytest.raises(SystemExit, match="'moon-1' is not an AWS region"):
+        policies("local", NO_ACCOUNT, "moon-1")
+
+
+def test_make_policies_wants_the_account_of_a_stage_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["policies", "dev", "--account", "", "--region", "us-east-1"])
+    with pytest.raises(SystemExit, match="Stage dev needs the AWS account's 12 digits"):
+        main()
+
+
+def functions_of(resource: Model) -> Iterator[LambdaFunction]:
+    if isinstance(resource, LambdaFunction):
+        yield resource
+    for dependency in resource.dependencies():
+        yield from functions_of(dependency)
+
+
+def arns_of_resources() -> Iterator[str]:
+    class Loader(yaml.SafeLoader):
+        """Reads CloudFormation's tags as the bare name they hold."""
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))
+    template = yaml.load((ROOT / "resources.yaml").read_text(), Loader)  # noqa: S506 - a SafeLoader
+    names = {name: parameter["Default"] for name, parameter in template["Parameters"].items()}
+    for resource in template["Resources"].values():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::S3::Bucket":
+            yield f"arn:aws:s3:::{names[properties['BucketName']]}"
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            table = f"arn:aws:dynamodb:us-east-1:{NO_ACCOUNT}:table/{names[properties['TableName']]}"
+            yield table
+            for index in properties.get("GlobalSecondaryIndexes", []):
+                yield f"{table}/index/{index['IndexName']}"

@@ -1,0 +1,171 @@
+"""Refuses each AWS call, and each URL signed, that the running handler's permissions don't allow."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import replace
+from functools import partial, wraps
+from typing import Any
+
+import pytest
+from botocore.auth import HmacV1PostAuth, HmacV1QueryAuth, S3SigV4PostAuth, SigV4QueryAuth
+from botocore.client import BaseClient
+from chalice.app import Chalice, EventSourceHandler
+
+from chalicelib.permissions import Permission, Place, Policy, allowing, declared, policy
+from tests.iam.accesses import Access, UnknownOperation, allows, covers, of_call, of_form, of_url
+
+TEST = ""  # the test itself: may do anything
+NO_HANDLER = "the app, outside of any handler"
+NO_CONTEXT = "a thread that doesn't say which handler it works for"
+
+_running: ContextVar[str] = ContextVar("running", default=NO_CONTEXT)
+
+
+class Refused(BaseException):
+    """A handler did what its permissions don't allow.
+
+    No Exception, so that the app's error handling doesn't answer it and the test fails where it happened.
+    """
+
+
+class Guard:
+    """Holds each handler of an app to its own permissions during tests, and remembers which were used."""
+
+    def __init__(self, app: Chalice, place: Place) -> None:
+        self._app = app
+        self._place = place
+        self._needs: dict[str, tuple[Permission, ...]] = {NO_HANDLER: (), NO_CONTEXT: ()}
+        # A handler must be content with the policy of its own needs, and with its function's as it is deployed.
+        nothing = [allowing((), place)]
+        self._policies: dict[str, list[Policy]] = {NO_HANDLER: nothing, NO_CONTEXT: nothing}
+        for function, handlers in declared(app).items():
+            for handler, permissions in handlers.items():
+                self._needs[handler] = permissions
+                self._policies[handler] = [allowing(permissions, place), policy(app, function, place)]
+        self._used: set[tuple[str, Permission]] = set()
+        self._refusals: list[str] = []
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch every handler, client and signer in the process; what the test itself calls is its own affair.
+
+        Raises Refused from the call that isn't allowed, and fails at the end, should the app have swallowed that.
+        """
+        self._refusals.clear()
+        token = _running.set(TEST)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                self._watch_handlers(patch)
+                self._watch_threads(patch)
+                self._watch_aws(patch)
+                yield
+        finally:
+            _running.reset(token)
+        if self._refusals:
+            pytest.fail("\n".join(self._refusals), pytrace=False)
+
+    def unused(self) -> list[str]:
+        """What handlers declare and nothing used so far: one line for each handler and permission."""
+        return [
+            f"{handler}: {permission}"
+            for handler, permissions in self._needs.items()
+            for permission in permissions
+            if (handler, permission) not in self._used
+        ]
+
+    def _watch_handlers(self, patch: pytest.MonkeyPatch) -> None:
+        for methods in self._app.routes.values():
+            for route in methods.values():
+                patch.setattr(route, "view_function", _as_handler(route.view_name, route.view_function))
+
+        # The entries to Lambda functions, so that middleware is watched as well.
+        events = {id(handler): name for name, handler in self._app.handler_map.items()}
+        enter_event = EventSourceHandler.__call__
+        enter_api = type(self._app).__call__
+
+        def event(handler: EventSourceHandler, *args: Any) -> Any:
+            return _run(events.get(id(handler), NO_HANDLER), enter_event, handler, *args)
+
+        def api(app: Chalice, *args: Any) -> Any:
+            return _run(NO_HANDLER, enter_api, app, *args)
+
+        patch.setattr(EventSourceHandler, "__call__", event)
+        patch.setattr(type(self._app), "__call__", api)
+
+    def _watch_threads(self, patch: pytest.MonkeyPatch) -> None:
+        submit = ThreadPoolExecutor.submit
+
+        def submit_in_context(pool: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return submit(pool, copy_context().run, *args, **kwargs)
+
+        patch.setattr(ThreadPoolExecutor, "submit", submit_in_context)
+
+    def _watch_aws(self, patch: pytest.MonkeyPatch) -> None:
+        # The one door that all clients' calls go through, whoever made the client and when, paginators and resources
+        # included: once for a call however often it is retried, with what the caller passed, before anything is sent.
+        # An event handler would be on the clients of one session only, and see what others have rewritten.
+        call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def checked_call(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+            here = replace(self._place, region=client.meta.region_name)
+            self._check(partial(of_call, here, client.meta.service_model.service_name, operation, params))
+            return call(client, operation, params)
+
+        patch.setattr(BaseClient, "_make_api_call", checked_call)
+        # boto3 signs S3 URLs by signature version 2 unless it is told otherwise.
+        for url_signer in SigV4QueryAuth, HmacV1QueryAuth:
+            self._watch_signer(patch, url_signer, self._of_url)
+        for form_signer in S3SigV4PostAuth, HmacV1PostAuth:
+            self._watch_signer(patch, form_signer, self._of_form)
+
+    def _watch_signer(self, patch: pytest.MonkeyPatch, kind: Any, accesses: Callable[[Any], list[Access]]) -> None:
+        sign = kind.add_auth
+
+        def checked_sign(signer: Any, request: Any) -> None:
+            self._check(partial(accesses, request))
+            sign(signer, request)
+
+        patch.setattr(kind, "add_auth", checked_sign)
+
+    def _of_url(self, request: Any) -> list[Access]:
+        return of_url(self._place, request.method, request.url, [*request.headers, *request.params])
+
+    def _of_form(self, request: Any) -> list[Access]:
+        return of_form(self._place, request.url, request.context["s3-presign-post-policy"]["conditions"])
+
+    def _check(self, accesses: Callable[[], list[Access]]) -> None:
+        handler = _running.get()
+        if handler == TEST:
+            return
+        try:
+            for access in accesses():
+                self._check_access(handler, access)
+        except UnknownOperation as unknown:
+            self._refuse(f"{handler}: tests/iam/accesses.py doesn't know what AWS checks for {unknown}.")
+
+    def _check_access(self, handler: str, access: Access) -> None:
+        if not all(allows(policy, access) for policy in self._policies[handler]):
+            self._refuse(f"{handler} may not {access}.")
+        self._used.update(
+            (handler, permission)
+            for permission in self._needs[handler]
+            if permission.action == access.action and covers(permission.resource.at(self._place), access.arn)
+        )
+
+    def _refuse(self, why: str) -> None:
+        self._refusals.append(why)
+        raise Refused(why)
+
+
+def _as_handler(handler: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    return wraps(function)(partial(_run, handler, function))
+
+
+def _run(handler: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = _running.set(handler)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _running.reset(token)

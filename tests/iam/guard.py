@@ -30,6 +30,16 @@ class Refused(BaseException):
     """
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """What a test does while a handler is held up, say in a stub of a call, is the test's own affair."""
+    token = _running.set(TEST)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
 class Guard:
     """Holds each handler of an app to its own permissions during tests, and remembers which were used."""
 
@@ -54,15 +64,11 @@ class Guard:
         Raises Refused from the call that isn't allowed, and fails at the end, should the app have swallowed that.
         """
         self._refusals.clear()
-        token = _running.set(TEST)
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                self._watch_handlers(patch)
-                self._watch_threads(patch)
-                self._watch_aws(patch)
-                yield
-        finally:
-            _running.reset(token)
+        with aside(), pytest.MonkeyPatch.context() as patch:
+            self._watch_handlers(patch)
+            self._watch_threads(patch)
+            self._watch_aws(patch)
+            yield
         if self._refusals:
             pytest.fail("\n".join(self._refusals), pytrace=False)
 

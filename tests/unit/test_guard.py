@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from chalicelib.config import Settings
 from chalicelib.permissions import CATALOG, ORIGINALS, Permission, Place, needs
-from tests.iam import Guard, Refused, WholeSuite
+from tests.iam import Guard, Refused, WholeSuite, aside
 
 pytest_plugins = ["pytester"]
 
@@ -216,6 +216,14 @@ def test_what_the_test_itself_calls_is_not_checked() -> None:
         get_record()
         with ThreadPoolExecutor() as pool:
             pool.submit(get_record).result()
+
+
+def test_what_the_test_calls_while_a_handler_is_held_up_is_not_checked() -> None:
+    def held_up() -> None:
+        with aside():
+            get_record()
+
+    assert unused(held_up) == []
 
 
 def test_afterwards_nothing_is_watched() -> None:

@@ -1,0 +1,35 @@
+"""`python -m dev`: run the embedded stack, load the sample photographs."""
+
+import argparse
+from pathlib import Path
+
+from dev.processes import LOOPBACK
+
+
+def main() -> None:
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="python -m dev", description="The service on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the embedded stack")
+    run.add_argument("--data", type=Path, default=Path(".data"), help="folder of what is kept (default: %(default)s)")
+    run.add_argument("--host", default=LOOPBACK, help="address that the API and S3 listen on (default: %(default)s)")
+    run.add_argument("--port", type=int, default=8000, help="port of the API (default: %(default)s; 0: any free one)")
+    run.add_argument("--s3-port", type=int, default=0, help="port of S3 and SQS (default: any free one)")
+    run.add_argument("--dynamodb-port", type=int, default=0, help="port of DynamoDB (default: any free one)")
+    samples = commands.add_parser("samples", help="load the sample photographs into a running service")
+    samples.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
+    options = vars(parser.parse_args())
+    # Imported by each command: a wrong command line needs neither.
+    if options.pop("command") == "run":
+        from dev.run import Options
+        from dev.run import run as run_stack
+
+        run_stack(Options(**options))
+    else:
+        from dev.samples import load
+
+        load(**options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Engines as child processes that end with the stack, however it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev import CannotRun
+from dev.folder import Folder
+
+LOOPBACK = "127.0.0.1"
+_EVERYWHERE = ("0.0.0.0", "")  # noqa: S104
+_START_SECONDS = 30
+_STOP_SECONDS = 5
+
+# Reads one process id a line; when the pipe's only writer is gone, kills them. A pipe tells of the stack's end on every
+# Unix, and of a SIGKILL too, where nothing in the stack's own process can act.
+_GUARD = 'while read -r pid; do pids="$pids $pid"; done; [ -z "$pids" ] || kill -KILL $pids'
+
+
+_PASSED_ON = ("PATH", "HOME", "LANG")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """An engine that can be started."""
+
+    name: str
+    command: Sequence[str]
+    port: int
+    folder: Path  # where it runs
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running engine."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return url(self.host, self.port)
+
+    def wait_until_it_listens(self) -> None:
+        """Return as soon as the engine takes connections.
+
+        Raises CannotRun: it ended, or didn't listen in time.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            self.check()
+            try:
+                socket.create_connection((reachable(self.host), self.port), timeout=1).close()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise CannotRun(f"{self.name} did not start in {_START_SECONDS} s; see {self.log}.") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def check(self) -> None:
+        """Raise CannotRun if the engine has ended."""
+        if (status := self.process.poll()) is not None:
+            raise CannotRun(f"{self.name} ended with status {status}; see {self.log}.")
+
+
+class Processes:
+    """The engines of one stack, started side by side."""
+
+    def __init__(self, guard: subprocess.Popen[bytes]) -> None:
+        self._guard = guard
+        self.engines: list[Engine] = []
+
+    def start(self, program: Program, host: str, folder: Folder) -> Engine:
+        """Start an engine, which holds the folder's lock until it ends."""
+        log = folder.logs / f"{program.name.replace(' ', '-').lower()}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                program.command,
+                cwd=program.folder,
+                # Nothing of the caller's settings: the emulator reads some of the same names as the service.
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ} | dict(program.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[folder.lock],
+                start_new_session=True,  # Ctrl-C is for the stack, which ends its engines in order
+            )
+        if self._guard.stdin:
+            self._guard.stdin.write(f"{process.pid}\n".encode())
+            self._guard.stdin.flush()
+        engine = Engine(program.name, process, log, host, program.port)
+        self.engines.append(engine)
+        return engine
+
+    def stop(self) -> None:
+        """End all engines: by SIGTERM, and those that don't heed it by SIGKILL."""
+        for engine in self.engines:
+            engine.process.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for engine in self.engines:
+            try:
+                engine.process.wait(max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                engine.process.kill()
+                engine.process.wait()
+
+
+@contextmanager
+def guarded() -> Iterator[Processes]:
+    """Engines that end with the block, and with this process if it is killed."""
+    guard = subprocess.Popen(["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True)
+    processes = Processes(guard)
+    try:
+        yield processes
+    finally:
+        processes.stop()
+        guard.kill()  # before its pipe closes: the process ids may be others' soon
+        guard.wait()
+        if guard.stdin:
+            guard.stdin.close()
+
+
+def reachable(host: str) -> str:
+    """The host by which this machine reaches what is bound to `host`."""
+    return LOOPBACK if host in _EVERYWHERE else host
+
+
+def url(host: str, port: int) -> str:
+    """Where this machine reaches what is bound to `host` and `port`."""
+    return f"http://{reachable(host)}:{port}"
+
+
+def ports(host: str, *wanted: int) -> list[int]:
+    """The `wanted` ports, a free one in place of each 0.
+
+    Raises CannotRun: one is in use.
+    """
+    with ExitStack() as probes:
+        return [_port(probes.enter_context(socket.socket()), host, port) for port in wanted]
+
+
+def _port(probe: socket.socket, host: str, port: int) -> int:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((host, port))
+    except OSError as error:
+        raise CannotRun(f"Port {port} of {host} can't be used: {error.strerror}.") from None
+    free: int = probe.getsockname()[1]
+    return free
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_on_signals() -> None:
+    """Let Ctrl-C, SIGTERM and a closed terminal end this process in order, with status 0; once."""
+
+    def end(number: int, frame: object) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(0)
+
+    for each in SIGNALS:
+        signal.signal(each, end)

@@ -1,0 +1,171 @@
+"""What AWS does between S3, EventBridge and Lambda: call the app's own event handlers.
+
+The emulator notifies a queue; the pump calls the handler that the notification's configuration names. Queue and
+configuration are made sure of at each start. The emulator keeps its queues in memory and saves them when it is stopped:
+events that wait while the stack is killed are lost.
+"""
+
+import json
+import logging
+import re
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Chalice, S3EventConfig, ScheduledEventConfig
+from chalice.config import Config
+from chalice.local import LambdaContext
+
+from dev import CannotRun
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger("dev")
+
+QUEUE = "s3-events"
+DEAD_LETTERS = "s3-events-dead-letters"
+_ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's, in seconds
+_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
+
+
+class Pump:
+    """Calls the app's S3 event and schedule handlers, in threads of its own, while the `with` block runs."""
+
+    def __init__(
+        self, app: Chalice, config: Config, s3: "S3Client", sqs: Any, retries: Sequence[int] = _ASYNCHRONOUS_RETRIES
+    ) -> None:
+        """Make sure of queues and notifications; `retries` are the delays after each failure, in seconds.
+
+        Raises CannotRun: a schedule isn't a rate.
+        """
+        self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
+        self._timeout_seconds = config.lambda_timeout or 60
+        self._stopping = threading.Event()
+        self._dead_letters = sqs.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
+        self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+        self._notify(s3, self._open_queue())
+        self._threads = [threading.Thread(target=self._pump, daemon=True)]
+        for source in app.event_sources:
+            if isinstance(source, ScheduledEventConfig):
+                every = _seconds(source)
+                self._threads.append(threading.Thread(target=self._repeat, args=(source.name, every), daemon=True))
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=2)  # an event whose handler takes longer comes again at the next start
+
+    def _open_queue(self) -> str:
+        """Let S3 send to the queue, and hide an event for as long as its handler may take; the queue's ARN."""
+        names = {"QueueUrl": self._queue, "AttributeNames": ["QueueArn"]}
+        arn: str = self._sqs.get_queue_attributes(**names)["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        attributes = {"Policy": policy, "VisibilityTimeout": str(self._timeout_seconds)}
+        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes=attributes)
+        return arn
+
+    def _notify(self, s3: "S3Client", queue_arn: str) -> None:
+        """Configure each bucket for the handlers that it has now, and for no others."""
+        wanted: dict[str, list[Any]] = defaultdict(list)
+        for source in self._app.event_sources:
+            if isinstance(source, S3EventConfig):
+                rules = [
+                    {"Name": name, "Value": value}
+                    for name, value in (("prefix", source.prefix), ("suffix", source.suffix))
+                    if value
+                ]
+                wanted[source.bucket].append(
+                    {
+                        "Id": source.name,
+                        "QueueArn": queue_arn,
+                        "Events": source.events,
+                        "Filter": {"Key": {"FilterRules": rules}},
+                    }
+                )
+        for bucket in s3.list_buckets()["Buckets"]:
+            s3.put_bucket_notification_configuration(
+                Bucket=bucket["Name"], NotificationConfiguration={"QueueConfigurations": wanted[bucket["Name"]]}
+            )
+
+    def _pump(self) -> None:
+        with ThreadPoolExecutor(max_workers=4) as handlers:
+            while not self._stopping.is_set():
+                try:
+                    received = self._sqs.receive_message(
+                        QueueUrl=self._queue,
+                        MaxNumberOfMessages=10,
+                        WaitTimeSeconds=1,
+                        MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                    )
+                    list(handlers.map(self._deliver, received.get("Messages", [])))
+                except (BotoCoreError, ClientError) as error:
+                    log.warning("The queue of S3 events can't be read: %s", error)
+                    self._stopping.wait(1)
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        # A test event, which S3 sends when notifications are configured, has no records.
+        done = all(
+            self._call(record["s3"]["configurationId"], {"Records": [record]})
+            for record in json.loads(message["Body"]).get("Records", [])
+        )
+        receipt = {"QueueUrl": self._queue, "ReceiptHandle": message["ReceiptHandle"]}
+        attempt = int(message["Attributes"]["ApproximateReceiveCount"])
+        if not done and attempt <= len(self._retries):
+            self._sqs.change_message_visibility(**receipt, VisibilityTimeout=self._retries[attempt - 1])
+            return
+        if not done:
+            self._sqs.send_message(QueueUrl=self._dead_letters, MessageBody=message["Body"])
+        self._sqs.delete_message(**receipt)
+
+    def _repeat(self, name: str, seconds: int) -> None:
+        while not self._stopping.wait(seconds):
+            self._call(name, _scheduled_event(name))
+
+    def _call(self, name: str, event: dict[str, Any]) -> bool:
+        """Call a handler as Lambda does: whatever it raises is logged, and is a failure."""
+        context = LambdaContext(name, self._config.lambda_memory_size, self._timeout_seconds * 1000)
+        try:
+            self._app.handler_map[name](event, context)
+        except Exception:
+            log.exception("The handler %s failed.", name)
+            return False
+        return True
+
+
+def _seconds(source: ScheduledEventConfig) -> int:
+    expression = source.schedule_expression
+    text = expression if isinstance(expression, str) else expression.to_string()
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
+    if not rate:
+        raise CannotRun(f"The schedule of {source.name}, {text}, is no rate; the embedded stack runs only those.")
+    return int(rate[1]) * _SECONDS[rate[2]]
+
+
+def _scheduled_event(name: str) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": "us-east-1",
+        "resources": [f"arn:aws:events:us-east-1:000000000000:rule/{name}"],
+        "detail": {},
+    }

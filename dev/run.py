@@ -1,0 +1,130 @@
+"""The stack from start to end: engines, buckets and tables, event pump, HTTP server."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3.session
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+
+from chalicelib.config import Settings
+from chalicelib.config import read as read_settings
+from dev import PROJECT, CannotRun, provision, welcome
+from dev.engines import dynamodb_local, ministack
+from dev.folder import Folder, opened, write_privately
+from dev.install import installed
+from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, ports
+from dev.pump import Pump
+from dev.server import Server
+
+# What could lead to, or away from here by, a developer's own AWS account.
+_NOT_OURS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `python -m dev run` takes; a port of 0 is any free one."""
+
+    data: Path
+    host: str = LOOPBACK
+    port: int = 8000
+    s3_port: int = 0
+    dynamodb_port: int = 0
+
+
+def run(options: Options) -> None:
+    """Run the stack until Ctrl-C or SIGTERM.
+
+    Raises CannotRun, WrongSetting.
+    """
+    end_on_signals()
+    config = CLIFactory(str(PROJECT), environ={}).create_config_obj("local")
+    for name, value in config.environment_variables.items():
+        os.environ.setdefault(name, value)
+    settings = read_settings(os.environ)
+    with ExitStack() as stack:
+        folder = stack.enter_context(opened(options.data))
+        server = stack.enter_context(Server(options.host, options.port))
+        programs = installed()
+        processes = stack.enter_context(guarded())
+        s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
+        s3 = processes.start(
+            ministack(programs, folder, options.host, s3_port, settings.aws_region), options.host, folder
+        )
+        dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
+        environment = _environment(folder, s3, dynamodb, settings)
+        _enter(environment)
+        stack.enter_context(_provisioned(config, s3, dynamodb, settings))
+        threading.Thread(target=server.serve, args=(config.chalice_app, config), daemon=True).start()
+        stack.callback(server.shutdown)
+        pids = [os.getpid(), *(engine.process.pid for engine in processes.engines)]
+        write_privately(folder.announcement, {"url": server.url, "environment": environment, "pids": pids})
+        stack.callback(folder.announcement.unlink)
+        print(welcome.text(server.url, environment), flush=True)
+        while True:
+            for engine in processes.engines:
+                engine.check()
+            time.sleep(0.5)
+
+
+def _environment(folder: Folder, s3: Engine, dynamodb: Engine, settings: Settings) -> dict[str, str]:
+    """What leads boto3 and `aws` to this stack."""
+    return {
+        "AWS_ENDPOINT_URL_S3": s3.url,
+        "AWS_ENDPOINT_URL_SQS": s3.url,
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
+        "AWS_ACCESS_KEY_ID": folder.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": folder.secret_access_key,
+        "AWS_REGION": settings.aws_region,
+        "AWS_DEFAULT_REGION": settings.aws_region,
+    }
+
+
+def _enter(environment: dict[str, str]) -> None:
+    """Let this process, and the app in it, reach this stack and nothing else."""
+    for name in _NOT_OURS:
+        os.environ.pop(name, None)
+    not_proxied = ",".join(filter(None, [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), "127.0.0.1"]))
+    os.environ.update(
+        environment,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        no_proxy=not_proxied,
+        NO_PROXY=not_proxied,
+    )
+
+
+def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Settings) -> Pump:
+    """Make sure of buckets, tables and notifications; the app is imported while the engines start."""
+    session = boto3.session.Session()
+    once = ClientConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    s3_client = session.client("s3", config=once)
+    dynamodb_client = session.client("dynamodb", config=once)
+    with ThreadPoolExecutor() as pool:
+        made = [
+            pool.submit(_when_it_listens, s3, lambda: provision.create_buckets(s3_client, settings)),
+            pool.submit(_when_it_listens, dynamodb, lambda: provision.create_tables(dynamodb_client, settings)),
+        ]
+        app = config.chalice_app
+        for each in made:
+            each.result()
+    return Pump(app, config, s3_client, session.client("sqs", config=once))
+
+
+def _when_it_listens(engine: Engine, provide: Callable[[], None]) -> None:
+    engine.wait_until_it_listens()
+    try:
+        provide()
+    except (BotoCoreError, ClientError) as error:
+        raise CannotRun(
+            f"{engine.name} doesn't take what resources.yaml declares: {error}; see {engine.log}."
+        ) from None

@@ -1,0 +1,226 @@
+"""`chalice local` as a sturdy HTTP server, closer to API Gateway.
+
+Chalice's own server closes the connection on a wrong Content-Length, reads a body of any size into memory, answers some
+errors in HTML, and hands percent-encoded path parameters and unencoded binary bodies to the app.
+"""
+
+import functools
+import json
+import socket
+import socketserver
+import sys
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import unquote
+
+from chalice.app import Chalice
+from chalice.config import Config
+from chalice.local import (
+    ChaliceRequestHandler,
+    CustomLocalChalice,
+    LambdaEventConverter,
+    LocalChalice,
+    LocalGateway,
+    LocalGatewayException,
+    RouteMatcher,
+    ThreadedHTTPServer,
+)
+
+from dev import CannotRun
+from dev.processes import url
+
+MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's
+_IDLE_SECONDS = 60
+_LINGER_SECONDS = 2
+
+
+class Refused(Exception):
+    """A request that doesn't reach the app."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Server(ThreadedHTTPServer):
+    """Listens from the beginning; clients that come early wait for `serve`."""
+
+    request_queue_size = 128
+    allow_reuse_port = False  # a busy port is an error
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises CannotRun: the address is in use or not this machine's."""
+        try:
+            super().__init__((host, port), Handler)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise CannotRun(f"Port {port} of {host} can't be used: {reason}.") from None
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it."""
+        return url(*self.server_address[:2])
+
+    def server_bind(self) -> None:
+        """As HTTPServer's, but for its look-up of this machine's name, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def serve(self, app: Chalice, config: Config) -> None:
+        """Serve the app until `shutdown`, which another thread must call."""
+        # As chalice.local.create_local_server: requests in several threads need a current_request each.
+        CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
+        app.__class__ = CustomLocalChalice
+        gateway = LocalGateway(app, config)
+        gateway.event_converter = Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
+        self.RequestHandlerClass = functools.partial(Handler, gateway=gateway)
+        self.serve_forever(poll_interval=0.1)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Converter(LambdaEventConverter):
+    """Requests as Lambda events, in two more ways as API Gateway makes them."""
+
+    def create_lambda_event(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As the base's, path parameters decoded."""
+        event: dict[str, Any] = super().create_lambda_event(*args, **kwargs)
+        event["pathParameters"] = {name: unquote(value) for name, value in event["pathParameters"].items()}
+        return event
+
+    def _is_binary(self, headers: dict[str, Any]) -> bool:
+        content_type = headers.get("content-type", "application/json").split(";")[0].strip()
+        return bool({content_type, f"{content_type.split('/')[0]}/*", "*/*"} & set(self._binary_types))
+
+
+class Handler(ChaliceRequestHandler):
+    """One connection."""
+
+    disable_nagle_algorithm = True  # headers and body go in two writes: without this the second waits for an ACK
+    timeout = _IDLE_SECONDS
+    server_version = "images-api"
+    sys_version = ""
+
+    def __init__(self, *args: Any, gateway: LocalGateway) -> None:
+        """Handle the connection, in the constructor as http.server has it."""
+        self.local_gateway = gateway
+        BaseHTTPRequestHandler.__init__(self, *args)
+
+    def handle_one_request(self) -> None:
+        """As the base's; a refusal is an answer."""
+        try:
+            super().handle_one_request()
+        except Refused as refusal:
+            self.send_error(refusal.status, str(refusal))
+
+    def handle_expect_100(self) -> bool:
+        """Leave it to the reading of the body: a client need not send one that is refused."""
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        """Give every method to the app: it knows what a path allows."""
+        if name.startswith("do_"):
+            return self._generic_handle
+        raise AttributeError(name)
+
+    def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            self.local_gateway.event_converter._route_matcher.match_route(self.path)
+        except ValueError:
+            # chalice.local answers as API Gateway does by default, which speaks of authentication.
+            raise Refused(HTTPStatus.NOT_FOUND, "There is nothing at this path.") from None
+        body = b"".join(self._body())
+        return headers, body or None
+
+    def _body(self) -> Iterator[bytes]:
+        lengths = set(self.headers.get_all("Content-Length", []))
+        if encoding := self.headers.get("Transfer-Encoding"):
+            if encoding.strip().lower() != "chunked" or lengths:
+                raise Refused(HTTPStatus.BAD_REQUEST, "Transfer-Encoding must be chunked, without a Content-Length.")
+            self._continue()
+            yield from self._chunks()
+        elif lengths:
+            text = lengths.pop()
+            if lengths or not (text.isascii() and text.isdigit()):
+                raise Refused(HTTPStatus.BAD_REQUEST, "Content-Length must be one whole number.")
+            length = _within_limit(text)
+            self._continue()
+            yield self._read(length)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """The chunks of RFC 9112 section 7.1; extensions and trailers are dropped."""
+        total = 0
+        while True:
+            line = self.rfile.readline(1024)
+            try:
+                size = int(line.split(b";")[0].strip() or b"?", 16)
+            except ValueError:
+                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body has no size.") from None
+            if size < 0:
+                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body has a negative size.")
+            total = _within_limit(total + size)
+            if size == 0:
+                break
+            yield self._read(size)
+            self._read(2)
+        while self.rfile.readline(1024).strip():
+            pass
+
+    def _read(self, length: int) -> bytes:
+        body: bytes = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError("The client went away in the middle of its body.")
+        return body
+
+    def _continue(self) -> None:
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.send_response_only(HTTPStatus.CONTINUE)
+            self.end_headers()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer `{"error": …}` and close the connection: what follows on it may be the rest of a refused body."""
+        self.close_connection = True
+        reason = message or HTTPStatus(code).phrase
+        content = json.dumps({"error": reason if reason.endswith(".") else f"{reason}."})
+        self._send_http_response_with_body(code, {"Connection": "close"}, content)
+        self._linger()
+
+    def _send_error_response(self, error: LocalGatewayException) -> None:
+        self.send_error(error.CODE)
+
+    def _linger(self) -> None:
+        """Read on for a while: to close on a client that still sends would reset the connection, answer and all."""
+        deadline = time.monotonic() + _LINGER_SECONDS
+        try:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LINGER_SECONDS)
+            while self.connection.recv(65536) and time.monotonic() < deadline:
+                pass
+        except OSError:
+            return
+
+    def _send_http_response_with_body(self, code: int, headers: dict[str, Any], body: str | bytes) -> None:
+        if self.command != "HEAD":
+            super()._send_http_response_with_body(code, headers, body)
+            return
+        length = len(body if isinstance(body, bytes) else body.encode())
+        self.send_response(code)
+        self._send_headers({"Content-Type": "application/json", **headers, "Content-Length": str(length)})
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing: the app logs each request."""
+
+
+def _within_limit(size: int | str) -> int:
+    # A number of a thousand digits is too large without being read.
+    if len(str(size)) > len(str(MAX_BODY_BYTES)) or int(size) > MAX_BODY_BYTES:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have at most {MAX_BODY_BYTES} bytes.")
+    return int(size)

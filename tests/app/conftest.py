@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,8 +17,17 @@ from app import app
 from chalicelib import aws
 from chalicelib.config import settings
 from chalicelib.edge import JsonFormatter
+from chalicelib.permissions import Place
 from dev import provision
+from tests.iam import Guard, WholeSuite
 from tests.pictures import base64_picture
+
+GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fail a run of all tests here that left a declared permission unused."""
+    config.pluginmanager.register(WholeSuite(GUARD, Path(__file__).parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,14 @@ class Stores:
 
 
 @pytest.fixture(autouse=True)
-def stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+def permissions() -> Iterator[None]:
+    """Each handler held to the permissions that it declares."""
+    with GUARD.watching():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def stores(permissions: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
     """Fresh buckets and tables."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")

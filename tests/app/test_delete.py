@@ -1,4 +1,10 @@
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
 from tests.app.conftest import Api, Stores
+from tests.iam import aside
 
 
 def test_a_deletion_answers_as_contract_b_and_leaves_nothing(api: Api, stores: Stores) -> None:
@@ -20,3 +26,21 @@ def test_a_deleted_image_is_in_no_list_and_no_view(api: Api) -> None:
     assert api.get(f"/images/{image_id}").status_code == 404
     assert api.call("DELETE", f"/images/{image_id}").status_code == 404
     assert api.get(f"/images/{other}").status_code == 200
+
+
+def test_of_two_deletions_at_once_one_finds_nothing_to_delete(
+    api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/images/{api.upload()['image_id']}"
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def overtaken(client: BaseClient, operation: str, params: Any) -> Any:
+        if operation == "TransactWriteItems":
+            monkeypatch.undo()
+            with aside():
+                assert api.call("DELETE", path).status_code == 200
+        return call(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
+    assert api.call("DELETE", path).status_code == 404
+    assert stores.are_empty()

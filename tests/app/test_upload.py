@@ -74,6 +74,11 @@ def test_an_image_is_known_by_its_bytes_whatever_it_is_called(
     assert head["ContentType"] == content_type
 
 
+def test_a_jpeg_with_further_pictures_behind_it_is_a_jpeg(api: Api) -> None:
+    phone = base64.b64encode(picture("MPO", frames=3)).decode()
+    assert api.upload(image_data=phone)["content_type"] == "image/jpeg"
+
+
 @pytest.mark.parametrize(
     "file",
     [

@@ -1,0 +1,48 @@
+"""The whole stack is killed in the middle of a thousand uploads; then `make run` comes again."""
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+
+from dev.stack import running, start
+from tests.http.client import Json, Service, User, download
+from tests.pictures import picture
+
+UPLOADS, CLIENTS, ANSWERED_BEFORE_THE_KILL = 1_000, 8, 300
+
+
+def test_every_upload_that_was_answered_is_listed_and_opens_after_a_kill(tmp_path: Path) -> None:
+    stack = start(tmp_path / "data")
+    user = User(Service(stack.url), "alice")
+    answered: list[Json] = []
+    enough = threading.Event()
+
+    def upload(n: int) -> None:
+        try:
+            answer = user.try_upload(picture(seed=n, width=64, height=48), tags=["all"])
+        except requests.RequestException:
+            return  # the stack is gone
+        if answer.status_code == 201:
+            answered.append(answer.json()["metadata"])
+        if len(answered) >= ANSWERED_BEFORE_THE_KILL:
+            enough.set()
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for n in range(UPLOADS):
+            clients.submit(upload, n)
+        assert enough.wait(120)
+        stack.kill()
+    assert ANSWERED_BEFORE_THE_KILL <= len(answered) < UPLOADS
+
+    with running(tmp_path / "data") as stack:
+        service = Service(stack.url)
+        listed = {image["image_id"]: image for page in service.pages(user_id="alice") for image in page}
+        assert [image for image in answered if listed.get(image["image_id"]) != image] == []
+        assert sorted(service.ids(tag="all")) == sorted(service.ids()) == sorted(listed)
+        # Also those that were written and not answered any more: an upload is whole, or it is not there.
+        for image_id, image in listed.items():
+            opened = download(service.get(f"/images/{image_id}")["presigned_url"])
+            assert hashlib.sha256(opened.content).hexdigest() == image["checksum"]

@@ -1,0 +1,102 @@
+import hashlib
+import io
+
+import pytest
+from PIL import Image
+
+from tests.http.client import Service, User, download
+from tests.pictures import picture
+
+
+@pytest.fixture(scope="module")
+def photograph() -> bytes:
+    """A JPEG of 3 MB."""
+    noise = Image.effect_noise((2400, 1800), 90).convert("RGB")
+    buffer = io.BytesIO()
+    noise.save(buffer, "JPEG", quality=84)
+    assert 2_900_000 < buffer.tell() < 3_400_000
+    return buffer.getvalue()
+
+
+def test_a_3_mb_photograph_comes_back_byte_for_byte(alice: User, photograph: bytes) -> None:
+    kept = alice.upload(photograph, title="Dunes", description="At noon", tags=["nature"], filename="dunes.jpg")
+    view = alice.service.get(f"/images/{kept['image_id']}")
+    opened = download(view["presigned_url"])
+    assert opened.status_code == 200
+    assert opened.content == photograph
+    assert opened.headers["Content-Type"] == "image/jpeg"
+    assert kept["checksum"] == hashlib.sha256(photograph).hexdigest()
+    assert view["metadata"] == kept
+    assert (kept["width"], kept["height"], kept["size"]) == (2400, 1800, len(photograph))
+
+
+@pytest.mark.parametrize(
+    "name", ["dunes.png", "Ünïcode \N{GRINNING FACE}.png", '"; filename="evil.exe', "a%20b;c,d.png"]
+)
+def test_a_download_is_an_attachment_under_its_own_name(alice: User, name: str) -> None:
+    from werkzeug.http import parse_options_header
+
+    image_id = alice.upload(picture(), filename=name)["image_id"]
+    opened = download(alice.service.get(f"/images/{image_id}", download="true")["presigned_url"])
+    assert opened.content == picture()
+    assert parse_options_header(opened.headers["Content-Disposition"]) == ("attachment", {"filename": name})
+    assert "Content-Disposition" not in download(alice.service.get(f"/images/{image_id}")["presigned_url"]).headers
+
+
+def test_an_edited_presigned_url_opens_nothing(alice: User) -> None:
+    url = alice.service.get(f"/images/{alice.upload(picture())['image_id']}")["presigned_url"]
+    other = alice.upload(picture())
+    image_id = url.split("?")[0].rpartition("/")[2]
+    for edited in (
+        url.replace(image_id, other["image_id"]),
+        url.replace("X-Amz-Expires=3600", "X-Amz-Expires=360000"),
+        url + "&response-content-type=text/html",
+        url.split("?")[0],
+    ):
+        assert download(edited).status_code == 403
+
+
+def test_images_are_listed_by_owner_and_tag_page_by_page(alice: User) -> None:
+    service, tag = alice.service, f"Tag of {alice.user_id}"
+    bob = User(service, alice.user_id.replace("alice", "bob"))
+    made = [(alice if n % 2 else bob).upload(picture(seed=n), tags=[tag, f"{tag}-{n % 3}"]) for n in range(12)][::-1]
+    for query, wanted in [
+        ({"tag": tag}, made),
+        ({"tag": tag.upper()}, made),
+        ({"user_id": alice.user_id}, made[::2]),
+        ({"user_id": bob.user_id, "tag": tag}, made[1::2]),
+        ({"tag": f"{tag},{tag}-0"}, [image for image in made if f"{tag}-0" in image["tags"]]),
+        ({"user_id": alice.user_id, "tag": f"{tag}-0"}, [image for image in made[::2] if f"{tag}-0" in image["tags"]]),
+        ({"tag": "nobody has this"}, []),
+    ]:
+        for limit in (1, 5, 100):
+            pages = list(service.pages(**query, limit=limit))
+            assert [image for page in pages for image in page] == wanted
+            assert all(len(page) == limit for page in pages[:-1])
+    bob.delete_all()
+
+
+def test_everything_is_listed_newest_first(alice: User) -> None:
+    older, newer = alice.upload(picture())["image_id"], alice.upload(picture())["image_id"]
+    page = [image["image_id"] for image in alice.service.get("/images")["images"]]
+    assert page.index(newer) < page.index(older)
+
+
+def test_a_deleted_image_is_nowhere(alice: User) -> None:
+    service = alice.service
+    kept = alice.upload(picture(), tags=[alice.user_id])
+    url = service.get(f"/images/{kept['image_id']}")["presigned_url"]
+    answer = service.call("DELETE", f"/images/{kept['image_id']}")
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"message": "Image deleted successfully", "image_id": kept["image_id"]},
+    )
+    assert service.call("GET", f"/images/{kept['image_id']}").status_code == 404
+    assert service.call("DELETE", f"/images/{kept['image_id']}").status_code == 404
+    assert service.ids(user_id=alice.user_id) == service.ids(tag=alice.user_id) == []
+    assert download(url).status_code == 404
+
+
+def test_health_and_the_root_answer(service: Service) -> None:
+    assert service.get("/health") == {"status": "ok", "stores": {"s3": "ok", "dynamodb": "ok"}}
+    assert service.get("/")["service"] == "images-api"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
@@ -107,16 +106,12 @@ def permissions() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def stores(permissions: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+def stores(permissions: None) -> Iterator[Stores]:
     """Fresh buckets and tables."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    aws._client.cache_clear()
-    aws._session.cache_clear()
+    # The service's own clients: making others takes longer than all that most tests do.
     with mock_aws():
-        s3, dynamodb = boto3.client("s3", region_name="us-east-1"), boto3.client("dynamodb", region_name="us-east-1")
-        provision.create(s3, dynamodb, settings())
-        yield Stores(s3, dynamodb)
+        provision.create(aws.s3(), aws.dynamodb(), settings())
+        yield Stores(aws.s3(), aws.dynamodb())
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 from dev import CannotRun
 
 # A killed stack's engines hold the lock for a moment longer.
-_LOCK_SECONDS = 3
+_LOCK_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)

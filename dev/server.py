@@ -6,6 +6,7 @@ errors in HTML, and hands percent-encoded path parameters and unencoded binary b
 
 import functools
 import json
+import re
 import socket
 import socketserver
 import sys
@@ -86,12 +87,14 @@ class Server(ThreadedHTTPServer):
 
 
 class Converter(LambdaEventConverter):
-    """Requests as Lambda events, in two more ways as API Gateway makes them."""
+    """Requests as Lambda events, in three more ways as API Gateway makes them."""
 
     def create_lambda_event(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As the base's, path parameters decoded."""
+        """As the base's, path parameters decoded and what isn't binary as text."""
         event: dict[str, Any] = super().create_lambda_event(*args, **kwargs)
         event["pathParameters"] = {name: unquote(value) for name, value in event["pathParameters"].items()}
+        if not event.setdefault("isBase64Encoded", False) and event["body"] is not None:
+            event["body"] = event["body"].decode(errors="replace")
         return event
 
     def _is_binary(self, headers: dict[str, Any]) -> bool:
@@ -104,6 +107,7 @@ class Handler(ChaliceRequestHandler):
 
     disable_nagle_algorithm = True  # headers and body go in two writes: without this the second waits for an ACK
     timeout = _IDLE_SECONDS
+    default_request_version = "HTTP/1.1"  # else a malformed first line gets an answer without a status
     server_version = "images-api"
     sys_version = ""
 
@@ -148,7 +152,7 @@ class Handler(ChaliceRequestHandler):
             yield from self._chunks()
         elif lengths:
             text = lengths.pop()
-            if lengths or not (text.isascii() and text.isdigit()):
+            if lengths or not re.fullmatch("[0-9]+", text):
                 raise Refused(HTTPStatus.BAD_REQUEST, "Content-Length must be one whole number.")
             length = _within_limit(text)
             self._continue()
@@ -158,18 +162,16 @@ class Handler(ChaliceRequestHandler):
         """The chunks of RFC 9112 section 7.1; extensions and trailers are dropped."""
         total = 0
         while True:
-            line = self.rfile.readline(1024)
-            try:
-                size = int(line.split(b";")[0].strip() or b"?", 16)
-            except ValueError:
-                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body has no size.") from None
-            if size < 0:
-                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body has a negative size.")
+            text = self.rfile.readline(1024).split(b";")[0].strip()
+            if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", text):
+                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body has no size.")
+            size = int(text, 16)
             total = _within_limit(total + size)
             if size == 0:
                 break
             yield self._read(size)
-            self._read(2)
+            if self._read(2) != b"\r\n":
+                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body is not as long as it says.")
         while self.rfile.readline(1024).strip():
             pass
 

@@ -1,0 +1,73 @@
+"""What resources.yaml declares is what there is."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.config import read
+from dev import CannotRun, provision
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+SETTINGS = read({"S3_BUCKET_NAME": "mine", "IMAGES_TABLE_NAME": "pictures"})
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def s3() -> "S3Client":
+    return boto3.client("s3", "us-east-1")
+
+
+@pytest.fixture
+def dynamodb() -> "DynamoDBClient":
+    return boto3.client("dynamodb", "us-east-1")
+
+
+def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
+    s3: "S3Client", dynamodb: "DynamoDBClient"
+) -> None:
+    for _ in range(2):  # the second time finds all in order
+        provision.create(s3, dynamodb, SETTINGS)
+    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"mine", "images-derived"}
+    assert set(dynamodb.list_tables()["TableNames"]) == {"pictures", "image_tags", "items"}
+    assert all(s3.get_public_access_block(Bucket="mine")["PublicAccessBlockConfiguration"].values())
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    table = dynamodb.describe_table(TableName="pictures")["Table"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {"user_id-index", "state-index"}
+
+
+def test_an_index_that_is_new_in_the_declaration_is_added_to_an_old_table(dynamodb: "DynamoDBClient") -> None:
+    dynamodb.create_table(
+        TableName="pictures",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "image_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "image_id", "KeyType": "HASH"}],
+    )
+    provision.create_tables(dynamodb, SETTINGS)
+    indexes = dynamodb.describe_table(TableName="pictures")["Table"]["GlobalSecondaryIndexes"]
+    assert {index["IndexName"] for index in indexes} == {"user_id-index", "state-index"}
+
+
+def test_a_table_with_other_keys_is_refused_with_both(dynamodb: "DynamoDBClient") -> None:
+    dynamodb.create_table(
+        TableName="pictures",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    with pytest.raises(CannotRun, match=r"table pictures has the keys id \(N\), .* declares image_id \(S\)"):
+        provision.create_tables(dynamodb, SETTINGS)

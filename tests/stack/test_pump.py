@@ -1,0 +1,151 @@
+"""S3 events and schedules reach the app's handlers as on AWS."""
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from chalice.app import Chalice, CloudWatchEvent, Cron, Rate, S3Event
+from chalice.config import Config
+
+from dev import CannotRun, pump
+from dev.pump import Pump
+from tests.stack.conftest import Emulator
+
+
+@pytest.fixture
+def bucket(emulator: Emulator) -> str:
+    name = f"bucket-{uuid4()}"
+    emulator.s3.create_bucket(Bucket=name)
+    return name
+
+
+@contextmanager
+def pumping(emulator: Emulator, app: Chalice, retries: tuple[int, ...] = (0, 0)) -> Iterator[None]:
+    config = Config.create(chalice_app=app, app_name="pumped", lambda_timeout=20)
+    with Pump(app, config, emulator.s3, emulator.sqs, retries):
+        yield
+
+
+def waiting(emulator: Emulator, name: str) -> int:
+    """How many messages a queue holds, in flight or not."""
+    url = emulator.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = emulator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
+
+
+def test_an_upload_reaches_its_handler_as_one_record(emulator: Emulator, bucket: str) -> None:
+    app, events = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
+    app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(events.put)
+    with pumping(emulator, app):
+        emulator.s3.put_object(Bucket=bucket, Key="grüße/a b", Body=b"abc")
+        event = events.get(timeout=10)
+    assert (event.bucket, event.key) == (bucket, "grüße/a b")
+    (record,) = event.to_dict()["Records"]
+    assert (record["eventSource"], record["eventName"], record["s3"]["object"]["size"]) == (
+        "aws:s3",
+        "ObjectCreated:Put",
+        3,
+    )
+    context: Any = event.context
+    assert 0 < context.get_remaining_time_in_millis() <= 20_000
+    assert events.empty()
+
+
+def test_prefix_suffix_and_kind_of_event_choose_the_handler(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[tuple[str, str]]()
+
+    @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], prefix="in/", suffix=".jpg")
+    def on_photograph(event: S3Event) -> None:
+        calls.put(("photograph", event.key))
+
+    @app.on_s3_event(bucket=bucket, events=["s3:ObjectRemoved:*"])
+    def on_removal(event: S3Event) -> None:
+        calls.put(("removal", event.key))
+
+    with pumping(emulator, app):
+        for key in ("out/a.jpg", "in/a.png", "in/a.jpg"):
+            emulator.s3.put_object(Bucket=bucket, Key=key, Body=b"")
+        assert calls.get(timeout=10) == ("photograph", "in/a.jpg")
+        emulator.s3.delete_object(Bucket=bucket, Key="out/a.jpg")
+        assert calls.get(timeout=10) == ("removal", "out/a.jpg")
+    assert calls.empty()
+
+
+def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
+    emulator.sqs.create_queue(QueueName=pump.DEAD_LETTERS)
+    before = waiting(emulator, pump.DEAD_LETTERS)
+
+    @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
+    def on_object_created(event: S3Event) -> None:
+        calls.put(event.key)
+        if event.key == "bad":
+            raise RuntimeError("not today")
+
+    with pumping(emulator, app):
+        emulator.s3.put_object(Bucket=bucket, Key="bad", Body=b"")
+        assert [calls.get(timeout=10) for _ in range(3)] == ["bad"] * 3
+        # What comes after the failure is delivered all the same.
+        emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
+        assert calls.get(timeout=10) == "good"
+    assert calls.empty()
+    assert (waiting(emulator, pump.QUEUE), waiting(emulator, pump.DEAD_LETTERS)) == (0, before + 1)
+
+
+def test_a_failed_event_waits_for_its_retry(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
+
+    @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
+    def on_object_created(event: S3Event) -> None:
+        calls.put(event.key)
+        if event.key == "bad":
+            raise RuntimeError("not today")
+
+    with pumping(emulator, app, retries=(600, 600)):
+        emulator.s3.put_object(Bucket=bucket, Key="bad", Body=b"")
+        emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
+        assert {calls.get(timeout=10), calls.get(timeout=10)} == {"bad", "good"}
+    assert calls.empty()
+    url = emulator.sqs.get_queue_url(QueueName=pump.QUEUE)["QueueUrl"]
+    assert waiting(emulator, pump.QUEUE) == 1
+    emulator.sqs.purge_queue(QueueUrl=url)
+
+
+def test_events_from_before_a_start_are_delivered_after_it(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
+    app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
+    with pumping(emulator, app):
+        pass
+    emulator.s3.put_object(Bucket=bucket, Key="early", Body=b"")
+    with pumping(emulator, app):
+        assert calls.get(timeout=10).key == "early"
+
+
+def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(pump._SECONDS, "minute", 1)
+    app, events = Chalice("pumped", configure_logs=False), queue.Queue[CloudWatchEvent]()
+
+    @app.schedule(Rate(1, unit=Rate.MINUTES))
+    def sweep(event: CloudWatchEvent) -> None:
+        events.put(event)
+        raise RuntimeError("a failure doesn't end the schedule")
+
+    with pumping(emulator, app):
+        first, second = events.get(timeout=10), events.get(timeout=10)
+    assert (first.source, first.detail_type) == ("aws.events", "Scheduled Event")
+    assert first.event_id != second.event_id
+
+
+def test_a_schedule_that_is_no_rate_is_refused_with_its_name(emulator: Emulator) -> None:
+    app = Chalice("pumped", configure_logs=False)
+
+    @app.schedule(Cron(0, 4, "*", "*", "?", "*"))
+    def nightly(event: CloudWatchEvent) -> None:
+        """Never called."""
+
+    with pytest.raises(CannotRun, match="nightly"), pumping(emulator, app):
+        pass

@@ -1,0 +1,213 @@
+"""The HTTP edge of the embedded stack, with a small app of its own behind it."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse
+
+import pytest
+import requests
+from chalice.app import Chalice, Response
+from chalice.config import Config
+
+from dev import CannotRun
+from dev.server import MAX_BODY_BYTES, Server
+
+app = Chalice(app_name="edge", configure_logs=False)
+app.api.binary_types = ["application/octet-stream", "image/*", "multipart/form-data"]
+
+
+@app.route("/echo/{name}", methods=["POST"], content_types=["*/*"])
+def echo(name: str) -> Response:
+    request = app.current_request
+    assert request
+    encoded = request.to_original_event()["isBase64Encoded"] if name == "event" else None
+    return Response({"name": name, "size": len(request.raw_body), "encoded": encoded})
+
+
+@app.route("/read", methods=["GET"])
+def read() -> dict[str, str]:
+    return {"read": "yes"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server("127.0.0.1", 0) as server:
+        config = Config.create(chalice_app=app, app_name="edge")
+        threading.Thread(target=server.serve, args=(app, config), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def exchange(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes as they are; status, headers and body of the answer, read until the server closes."""
+    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+        connection.sendall(request)
+        answer = HTTPResponse(connection, method=request.split(b" ")[0].decode())
+        answer.begin()
+        return answer.status, dict(answer.headers), answer.read()
+
+
+def post(server: Server, *headers: str, body: bytes = b"", path: str = "/echo/a") -> tuple[int, dict[str, str], bytes]:
+    lines = [f"POST {path} HTTP/1.1", "Host: here", "Connection: close", *headers, "", ""]
+    return exchange(server, "\r\n".join(lines).encode() + body)
+
+
+def assert_is_an_error(answer: tuple[int, dict[str, str], bytes], status: int, *words: str) -> None:
+    assert answer[0] == status
+    assert answer[1]["Content-Type"] == "application/json"
+    error = json.loads(answer[2])["error"]
+    assert error.endswith(".")
+    assert all(word in error for word in words)
+
+
+def test_an_unknown_path_is_404_with_an_error(server: Server) -> None:
+    answer = requests.get(f"{server.url}/no/such/path", timeout=10)
+    assert (answer.status_code, answer.json()) == (404, {"error": "There is nothing at this path."})
+
+
+def test_an_unknown_path_is_404_for_who_brings_a_token_too(server: Server) -> None:
+    answer = requests.get(f"{server.url}/no/such/path", headers={"Authorization": "Bearer é".encode()}, timeout=10)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND", "BREW", "HEAD"])
+def test_any_other_method_is_405_and_says_what_is_allowed(server: Server, method: str) -> None:
+    answer = requests.request(method, f"{server.url}/read", timeout=10)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> None:
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request("HEAD", "/no/such/path")
+    assert connection.getresponse().read() == b""
+    connection.request("HEAD", "/read")
+    head = connection.getresponse()
+    assert (head.read(), int(head.headers["Content-Length"]) > 0) == (b"", True)
+    connection.request("GET", "/read")
+    assert json.load(connection.getresponse()) == {"read": "yes"}
+
+
+@pytest.mark.parametrize("length", ["ten", "-1", "1.5", "", "+3", "٣"])
+def test_a_content_length_that_is_no_number_is_400(server: Server, length: str) -> None:
+    assert_is_an_error(post(server, f"Content-Length: {length}"), 400, "Content-Length")
+
+
+def test_two_content_lengths_that_differ_are_400(server: Server) -> None:
+    assert_is_an_error(post(server, "Content-Length: 1", "Content-Length: 2", body=b"ab"), 400, "Content-Length")
+
+
+def test_a_body_of_ten_mebibytes_is_taken(server: Server) -> None:
+    body = bytes(MAX_BODY_BYTES)
+    answer = requests.post(
+        f"{server.url}/echo/a", body, headers={"Content-Type": "application/octet-stream"}, timeout=30
+    )
+    assert answer.json()["size"] == MAX_BODY_BYTES
+
+
+def test_a_larger_body_is_413_though_the_client_sends_all_of_it(server: Server) -> None:
+    answer = requests.post(f"{server.url}/echo/a", bytes(MAX_BODY_BYTES + 1), timeout=30)
+    assert answer.status_code == 413
+    assert str(MAX_BODY_BYTES) in answer.json()["error"]
+
+
+def test_a_huge_content_length_is_413_at_once(server: Server) -> None:
+    assert_is_an_error(post(server, f"Content-Length: {'9' * 5_000}"), 413, str(MAX_BODY_BYTES))
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
+    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+        connection.sendall(
+            b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"abc")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_asks_before_it_sends_too_much_is_refused_at_once(server: Server) -> None:
+    assert_is_an_error(post(server, f"Content-Length: {MAX_BODY_BYTES + 1}", "Expect: 100-continue"), 413)
+
+
+def test_a_chunked_body_is_read_whole(server: Server) -> None:
+    answer = requests.post(f"{server.url}/echo/a", iter([b"abc", b"d" * 70_000]), timeout=10)
+    assert answer.json()["size"] == 70_003
+
+
+def test_chunk_extensions_and_trailers_are_dropped(server: Server) -> None:
+    body = b"3;name=value\r\nabc\r\n0\r\nX-Trailer: yes\r\n\r\n"
+    status, _, content = post(server, "Transfer-Encoding: chunked", body=body)
+    assert (status, json.loads(content)["size"]) == (200, 3)
+
+
+def test_a_chunked_body_over_the_limit_is_413(server: Server) -> None:
+    mebibyte = bytes(1024 * 1024)
+    answer = requests.post(f"{server.url}/echo/a", (mebibyte for _ in range(11)), timeout=30)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body", [b"x\r\nabc\r\n0\r\n\r\n", b"\r\n", b"-3\r\nabc\r\n0\r\n\r\n", b"0x3\r\nabc\r\n0\r\n\r\n", b"2\r\nabc\r\n"]
+)
+def test_chunks_without_a_proper_size_are_400(server: Server, body: bytes) -> None:
+    assert_is_an_error(post(server, "Transfer-Encoding: chunked", body=body), 400, "chunk")
+
+
+def test_other_transfer_encodings_and_ambiguous_lengths_are_400(server: Server) -> None:
+    assert_is_an_error(post(server, "Transfer-Encoding: gzip"), 400, "Transfer-Encoding")
+    both = ("Transfer-Encoding: chunked", "Content-Length: 3")
+    assert_is_an_error(post(server, *both, body=b"0\r\n\r\n"), 400, "Transfer-Encoding")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET / HTTP/9.9", 505),
+        (b"GET / HTTP/one", 400),
+        (b"GET", 400),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, 431),
+        (b"GET / HTTP/1.1" + b"\r\nX: 1" * 200, 431),
+    ],
+)
+def test_what_is_no_http_is_refused_in_json(server: Server, request_line: bytes, status: int) -> None:
+    assert_is_an_error(exchange(server, request_line + b"\r\n\r\n"), status)
+
+
+def test_path_parameters_are_decoded_as_api_gateway_does(server: Server) -> None:
+    answer = requests.post(f"{server.url}/echo/gr%C3%BC%C3%9Fe%20%2F%20x", b"", timeout=10)
+    assert answer.json()["name"] == "grüße / x"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoded"),
+    [("application/json", False), ("image/png", True), ("multipart/form-data; boundary=x", True)],
+)
+def test_binary_bodies_reach_the_app_encoded_as_api_gateway_does(
+    server: Server, content_type: str, encoded: bool
+) -> None:
+    answer = requests.post(f"{server.url}/echo/event", b"abc", headers={"Content-Type": content_type}, timeout=10)
+    assert answer.json() == {"name": "event", "size": 3, "encoded": encoded}
+
+
+def test_a_client_that_goes_away_is_not_spoken_of(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+        connection.sendall(b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nabc")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert capfd.readouterr().err == ""
+
+
+def test_a_hundred_clients_at_once_are_all_answered(server: Server) -> None:
+    with ThreadPoolExecutor(100) as clients:
+        answers = clients.map(lambda _: requests.get(f"{server.url}/read", timeout=30).status_code, range(200))
+    assert set(answers) == {200}
+
+
+def test_a_second_server_on_a_port_is_one_clear_line(server: Server) -> None:
+    host, port = server.server_address[:2]
+    with pytest.raises(CannotRun, match=rf"^Port {port} of 127\.0\.0\.1 can't be used: Address already in use\.$"):
+        Server(str(host), port)

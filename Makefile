@@ -9,7 +9,7 @@ help: ## list what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
 
 $(VENV)/installed: requirements.txt requirements-dev.txt
-	@python=$$(scripts/newest-python) && echo "Installing into $(VENV) with $$python (once, about half a minute) ..." && $$python -m venv $(VENV)
+	@python=$(or $(PYTHON),$$(scripts/newest-python)) && echo "Installing into $(VENV) with $$python (once, about half a minute) ..." && $$python -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
@@ -25,6 +25,41 @@ run: $(VENV)/installed ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAM
 .PHONY: samples
 samples: $(VENV)/installed ## load the sample photographs into the running service: PORT or URL
 	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
+
+# Pure: functions of their arguments, so that nothing excuses a line that no test runs.
+PURE := config contracts cursors errors ids model permissions records requests terms
+comma := ,
+empty :=
+
+.PHONY: test
+test: $(VENV)/installed ## run all tests: pure, in process, on the embedded stack, under SIGKILL
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing
+	@$(BIN)/python -m coverage report --fail-under=100 --include=$(subst $(empty) ,$(comma),$(PURE:%=chalicelib/%.py)) >/dev/null \
+	  || { echo "A pure module isn't covered wholly: see the table above."; exit 1; }
+
+.PHONY: test-fast
+test-fast: $(VENV)/installed ## run the tests that start nothing
+	@$(BIN)/python -m pytest --quiet tests/unit tests/app
+
+.PHONY: test-http
+test-http: $(VENV)/installed ## run the black-box tests against a service that runs already: URL
+	@$(BIN)/python -m pytest tests/http $(if $(URL),--url "$(URL)")
+
+.PHONY: lint
+lint: $(VENV)/installed ## check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+ROUNDS ?= 100
+
+.PHONY: bench
+bench: $(VENV)/installed ## measure what each operation costs beside bare AWS calls: ROUNDS
+	@$(BIN)/python -m bench.operations --rounds $(ROUNDS)
+
+.PHONY: hooks
+hooks: $(VENV)/installed ## let git check style and types before each commit
+	@$(BIN)/pre-commit install
 
 .PHONY: lock
 lock: $(VENV)/installed ## pin the requirements anew, with hashes

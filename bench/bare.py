@@ -1,0 +1,69 @@
+"""The AWS calls that an operation can't do without, as plain boto3."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dev.stack import Stack
+
+BUCKET = "images-originals"
+KEYS = ("bare-all", "bare-nature", "bare-forest", "bare-sand")  # the terms of an image with three tags
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Writes and reads a copy of one record, with rows as large as the service's."""
+
+    s3: Any
+    dynamodb: Any
+    record: dict[str, Any]
+    page: int  # images
+
+    @classmethod
+    def beside(cls, stack: Stack, image_id: str, page: int) -> "Bare":
+        """A client of the stack that copies the record of an image."""
+        dynamodb = stack.client("dynamodb")
+        record = dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})["Item"]
+        return cls(stack.client("s3"), dynamodb, {**record, "image_id": {"S": "bare"}}, page)
+
+    def upload(self, photo: bytes) -> None:
+        """One put_object, one transaction of a record and four rows."""
+        self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
+        carried = {name: value for name, value in self.record.items() if name not in ("s3_key", "s3_url", "created_at")}
+        rows = [_put("image_tags", {**carried, "tag": {"S": key}}) for key in KEYS]
+        self.dynamodb.transact_write_items(TransactItems=[_put("images", self.record), *rows])
+
+    def view(self, image_id: str) -> None:
+        """One get_item, one presigned URL."""
+        self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
+        self.s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": image_id}, ExpiresIn=3600)
+
+    def by_tag(self, tag: str) -> None:
+        """One query of a tag's rows."""
+        self._query("tag", tag, TableName="image_tags")
+
+    def by_owner(self, user_id: str) -> None:
+        """One query of the owner's index."""
+        self._query("user_id", user_id, TableName="images", IndexName="user_id-index")
+
+    def delete(self) -> None:
+        """One read, one transaction of a record and four rows, one delete_object, one delete_item."""
+        key = {"image_id": {"S": "bare"}}
+        self.dynamodb.get_item(TableName="images", Key=key, ConsistentRead=True)
+        rows = [{"Delete": {"TableName": "image_tags", "Key": {**key, "tag": {"S": tag}}}} for tag in KEYS]
+        self.dynamodb.transact_write_items(TransactItems=[_put("images", self.record), *rows])
+        self.s3.delete_object(Bucket=BUCKET, Key="bare")
+        self.dynamodb.delete_item(TableName="images", Key=key)
+
+    def _query(self, name: str, value: str, **where: str) -> None:
+        self.dynamodb.query(
+            KeyConditionExpression="#key = :value",
+            ExpressionAttributeNames={"#key": name},
+            ExpressionAttributeValues={":value": {"S": value}},
+            Limit=self.page + 1,
+            ScanIndexForward=False,
+            **where,
+        )
+
+
+def _put(table: str, item: dict[str, Any]) -> dict[str, Any]:
+    return {"Put": {"TableName": table, "Item": item}}

@@ -1,0 +1,139 @@
+"""What each operation costs on the embedded stack: milliseconds, AWS calls, read and write units.
+
+Beside each stands the same work as bare boto3 calls, those that the operation can't do without. Both run in this
+process, in turn, on the same tables: the ratio is what the service adds. Units are those that DynamoDB Local counts; on
+AWS a transaction costs twice its write units.
+"""
+
+import argparse
+import base64
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chalice.test import Client
+
+from bench.bare import Bare
+from bench.usage import Usage, counted
+from dev.stack import Stack, running
+from tests.pictures import picture
+
+IMAGES = 1_000  # in the tables while lists are measured
+PAGE = 20
+SIZES_PX = {"200 KB": (300, 223), "3 MB": (1_150, 870)}  # of noise as PNG: 3 bytes a pixel
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one operation costs."""
+
+    milliseconds: float
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The service in this process, without a socket between."""
+
+    client: Client
+
+    def send(self, method: str, path: str, body: bytes = b"") -> Any:
+        """Send a request; the JSON of the answer.
+
+        Raises RuntimeError: the answer is no success.
+        """
+        answer = self.client.http.request(method, path, headers={"Content-Type": "application/json"}, body=body)
+        if answer.status_code >= 300:
+            raise RuntimeError(answer.body)
+        return answer.json_body
+
+    def upload(self, body: bytes) -> str:
+        """Upload an image; its id."""
+        return str(self.send("POST", "/images", body)["image_id"])
+
+
+def main() -> None:
+    """Measure, and print a table in Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m bench.operations")
+    parser.add_argument("--rounds", type=int, default=100, help="of which the median is taken (default: %(default)s)")
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack:
+        os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING")
+        print(f"Medians of {rounds} rounds, {IMAGES} images in the tables, pages of {PAGE}.\n")
+        print("| operation | ms | bare ms | ratio | AWS calls | read units | write units |")
+        print("|---|---|---|---|---|---|---|")
+        for name, ours, bare in operations(stack, rounds):
+            cost, least = compared(ours, bare, rounds)
+            ratio = cost.milliseconds / least.milliseconds
+            used = cost.usage
+            print(
+                f"| {name} | {cost.milliseconds:.1f} | {least.milliseconds:.1f} | {ratio:.2f} "
+                f"| {used.calls} | {used.read_units:g} | {used.write_units:g} |",
+                flush=True,
+            )
+
+
+def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
+    """Each operation by name: as a request to the service, and as bare calls."""
+    from app import app  # reads the stack's environment
+
+    api = Api(Client(app, stage_name="local"))
+    thumbnail = picture(width=32, height=32)
+    first, *_ = [api.upload(upload_body(thumbnail, n)) for n in range(IMAGES)]
+    bare = Bare.beside(stack, first, PAGE)
+
+    for size, (width, height) in SIZES_PX.items():
+        photo = picture(width=width, height=height)
+        yield f"upload {size}, 3 tags", partial(api.upload, upload_body(photo)), partial(bare.upload, photo)
+    yield "view", partial(api.send, "GET", f"/images/{first}"), partial(bare.view, first)
+
+    def listed(query: str) -> Work:
+        return partial(api.send, "GET", f"/images?limit={PAGE}&{query}")
+
+    def both() -> None:
+        bare.by_owner("user-1")
+        bare.by_tag("tag-1")
+
+    yield "list everything", listed(""), partial(bare.by_tag, "tag-1")
+    yield "list by owner", listed("user_id=user-1"), partial(bare.by_owner, "user-1")
+    yield "list by tag", listed("tag=tag-1"), partial(bare.by_tag, "tag-1")
+    yield "list by owner and tag", listed("user_id=user-1&tag=tag-1"), both
+
+    doomed = iter([api.upload(upload_body(thumbnail)) for _ in range(2 * rounds)])
+    yield "delete, 3 tags", lambda: api.send("DELETE", f"/images/{next(doomed)}"), bare.delete
+
+
+def upload_body(photo: bytes, n: int = 0) -> bytes:
+    """The JSON of an upload, of one of two owners, with one of ten tags."""
+    tags = ["nature", f"tag-{n % 10}", "sand"]
+    fields = {"user_id": f"user-{n % 2}", "title": "Dunes", "tags": tags}
+    return json.dumps({**fields, "image_data": base64.b64encode(photo).decode()}).encode()
+
+
+def compared(ours: Work, bare: Work, rounds: int) -> tuple[Cost, Cost]:
+    """The cost of both, a round of one followed by a round of the other; first some that don't count."""
+    times: tuple[list[float], list[float]] = ([], [])
+    usages = [Usage(), Usage()]
+    for n in range(-rounds // 10, rounds):
+        for i, work in enumerate((ours, bare)):
+            with counted() as usages[i]:
+                started = time.perf_counter()
+                work()
+                elapsed = time.perf_counter() - started
+            if n >= 0:
+                times[i].append(elapsed * 1_000)
+    first, second = (Cost(statistics.median(each), usage) for each, usage in zip(times, usages, strict=True))
+    return first, second
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""AWS calls and capacity units that work in this process uses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.client import BaseClient
+
+_READS = {"GetItem", "BatchGetItem", "Query"}
+
+
+@dataclass
+class Usage:
+    """What AWS calls used."""
+
+    calls: int = 0
+    read_units: float = 0
+    write_units: float = 0
+
+
+@contextmanager
+def counted() -> Iterator[Usage]:
+    """Count the calls of every client in this process, and the units of DynamoDB's."""
+    usage = Usage()
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def counting(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+        usage.calls += 1
+        if client.meta.service_model.service_name != "dynamodb":
+            return call(client, operation, params)
+        answer = call(client, operation, {**params, "ReturnConsumedCapacity": "TOTAL"})
+        consumed = answer["ConsumedCapacity"]
+        units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
+        if operation in _READS:
+            usage.read_units += units
+        else:
+            usage.write_units += units
+        return answer
+
+    BaseClient._make_api_call = counting  # type: ignore[attr-defined]
+    try:
+        yield usage
+    finally:
+        BaseClient._make_api_call = call  # type: ignore[attr-defined]

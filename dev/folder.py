@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dev import CannotRun
@@ -47,6 +48,24 @@ class Folder:
         """One log for each engine."""
         return self.path / "logs"
 
+    def events_owed_since(self) -> datetime | None:
+        """Since when events may have been lost by stacks that were killed here; None: none were.
+
+        From now on until this one ends in order, they may be lost again.
+        """
+        if self._events_at_risk.exists():
+            return datetime.fromtimestamp(self._events_at_risk.stat().st_mtime, UTC)
+        self._events_at_risk.touch()
+        return None
+
+    def events_are_safe(self) -> None:
+        """Note that the queues have been saved."""
+        self._events_at_risk.unlink(missing_ok=True)
+
+    @property
+    def _events_at_risk(self) -> Path:
+        return self.path / "events-at-risk"
+
     @property
     def announcement(self) -> Path:
         """Where the stack that runs here is reached; exists while it is ready."""
@@ -65,6 +84,9 @@ def opened(path: Path) -> Iterator[Folder]:
         raise CannotRun(f"The data folder {path} can't be used: {error.strerror} ({error.filename}).") from None
     try:
         yield folder
+    except SystemExit:  # its engines have ended in order
+        folder.events_are_safe()
+        raise
     finally:
         os.close(folder.lock)
 

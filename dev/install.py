@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,13 +105,14 @@ def _once(name: str, what: str, fill: Callable[[Path], None]) -> Path:
         return folder
     try:
         cache().mkdir(parents=True, exist_ok=True)
-        with (cache() / "lock").open("w") as lock:
+        # One lock for each folder: to fill one may take another.
+        with (cache() / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for leftover in cache().glob("partial-*"):
-                shutil.rmtree(leftover)
             if not folder.exists():
                 print(f"Installing {what} (once) ...", flush=True)
-                partial = Path(tempfile.mkdtemp(prefix="partial-", dir=cache()))
+                partial = cache() / f"{name}.partial"
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
                 fill(partial)
                 partial.rename(folder)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 The emulator notifies a queue; the pump calls the handler that the notification's configuration names. Queue and
 configuration are made sure of at each start. The emulator keeps its queues in memory and saves them when it is stopped:
-events that wait while the stack is killed are lost.
+events that wait while the stack is killed are lost, so the next start sends those of all objects since then again.
 """
 
 import json
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice, S3EventConfig, ScheduledEventConfig
@@ -38,10 +39,17 @@ class Pump:
     """Calls the app's S3 event and schedule handlers, in threads of its own, while the `with` block runs."""
 
     def __init__(
-        self, app: Chalice, config: Config, s3: "S3Client", sqs: Any, retries: Sequence[int] = _ASYNCHRONOUS_RETRIES
+        self,
+        app: Chalice,
+        config: Config,
+        s3: "S3Client",
+        sqs: Any,
+        retries: Sequence[int] = _ASYNCHRONOUS_RETRIES,
+        owed_since: datetime | None = None,
     ) -> None:
         """Make sure of queues and notifications; `retries` are the delays after each failure, in seconds.
 
+        Events of objects written after `owed_since` are sent again: the handlers tolerate those that come twice.
         Raises CannotRun: a schedule isn't a rate.
         """
         self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
@@ -51,6 +59,8 @@ class Pump:
         self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
         self._notify(s3, self._open_queue())
         self._threads = [threading.Thread(target=self._pump, daemon=True)]
+        if owed_since:
+            self._threads.append(threading.Thread(target=self._notify_again, args=(s3, owed_since), daemon=True))
         for source in app.event_sources:
             if isinstance(source, ScheduledEventConfig):
                 every = _seconds(source)
@@ -76,7 +86,8 @@ class Pump:
             "Resource": arn,
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        attributes = {"Policy": policy, "VisibilityTimeout": str(self._timeout_seconds)}
+        # On AWS an event takes about a second to come, by which time the request that wrote the object is over.
+        attributes = {"Policy": policy, "VisibilityTimeout": str(self._timeout_seconds), "DelaySeconds": "1"}
         self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes=attributes)
         return arn
 
@@ -102,6 +113,16 @@ class Pump:
             s3.put_bucket_notification_configuration(
                 Bucket=bucket["Name"], NotificationConfiguration={"QueueConfigurations": wanted[bucket["Name"]]}
             )
+
+    def _notify_again(self, s3: "S3Client", since: datetime) -> None:
+        since = since.replace(microsecond=0)  # S3's LastModified has whole seconds
+        for source in self._app.event_sources:
+            if isinstance(source, S3EventConfig) and any("ObjectCreated" in event for event in source.events):
+                pages = s3.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix or "")
+                for found in (found for page in pages for found in page.get("Contents", ())):
+                    if found["LastModified"] >= since and found["Key"].endswith(source.suffix or ""):
+                        body = json.dumps({"Records": [_created(source, found)]})
+                        self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
 
     def _pump(self) -> None:
         with ThreadPoolExecutor(max_workers=4) as handlers:
@@ -155,6 +176,22 @@ def _seconds(source: ScheduledEventConfig) -> int:
     if not rate:
         raise CannotRun(f"The schedule of {source.name}, {text}, is no rate; the embedded stack runs only those.")
     return int(rate[1]) * _SECONDS[rate[2]]
+
+
+def _created(source: S3EventConfig, found: Any) -> dict[str, Any]:
+    """The record of an event (S3 User Guide, "event message structure") for an object in a list."""
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "eventTime": found["LastModified"].strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": source.name,
+            "bucket": {"name": source.bucket, "arn": f"arn:aws:s3:::{source.bucket}"},
+            "object": {"key": quote_plus(found["Key"], safe="/"), "size": found["Size"]},
+        },
+    }
 
 
 def _scheduled_event(name: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import boto3.session
@@ -62,8 +64,9 @@ def run(options: Options) -> None:
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
         environment = _environment(folder, s3, dynamodb, settings)
         _enter(environment)
-        stack.enter_context(_provisioned(config, s3, dynamodb, settings))
-        threading.Thread(target=server.serve, args=(config.chalice_app, config), daemon=True).start()
+        stack.enter_context(_provisioned(config, s3, dynamodb, settings, folder.events_owed_since()))
+        serve = partial(server.serve, config.chalice_app, config, _settling(settings))
+        threading.Thread(target=serve, daemon=True).start()
         stack.callback(server.shutdown)
         pids = [os.getpid(), *(engine.process.pid for engine in processes.engines)]
         write_privately(folder.announcement, {"url": server.url, "environment": environment, "pids": pids})
@@ -103,7 +106,9 @@ def _enter(environment: dict[str, str]) -> None:
     )
 
 
-def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Settings) -> Pump:
+def _provisioned(
+    config: Config, s3: Engine, dynamodb: Engine, settings: Settings, events_owed_since: datetime | None
+) -> Pump:
     """Make sure of buckets, tables and notifications; the app is imported while the engines start."""
     session = boto3.session.Session()
     once = ClientConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
@@ -117,7 +122,17 @@ def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Setting
         app = config.chalice_app
         for each in made:
             each.result()
-    return Pump(app, config, s3_client, session.client("sqs", config=once))
+    return Pump(app, config, s3_client, session.client("sqs", config=once), owed_since=events_owed_since)
+
+
+def _settling(settings: Settings) -> Callable[[], object]:
+    """What returns when every transaction that was answered is on disk.
+
+    DynamoDB Local answers a transaction shortly before it commits it. Killed in between, it would lose what a client
+    was told is kept; but it commits before it answers the next read.
+    """
+    client = boto3.session.Session().client("dynamodb")
+    return partial(client.get_item, TableName=settings.images_table_name, Key={"image_id": {"S": "none"}})
 
 
 def _when_it_listens(engine: Engine, provide: Callable[[], None]) -> None:

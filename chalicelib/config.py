@@ -61,7 +61,7 @@ class Settings:
         choices=("", "open", "jwt"),
     )
     jwt_issuer: str = setting(
-        "", "OIDC issuer whose tokens are accepted; its keys come from `jwt_jwks_url`", "JWT_ISSUER"
+        "", "OIDC issuer whose tokens are accepted; its keys come from `JWT_JWKS_URL`", "JWT_ISSUER"
     )
     jwt_jwks_url: str = setting("", "the issuer's JWKS", "JWT_JWKS_URL")
     jwt_audience: str = setting("", "audience that a token must name; empty: not checked", "JWT_AUDIENCE")

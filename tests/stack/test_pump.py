@@ -3,6 +3,7 @@
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from chalice.app import Chalice, CloudWatchEvent, Cron, Rate, S3Event
 from chalice.config import Config
 
 from dev import CannotRun, pump
+from dev.folder import Debt
 from dev.pump import Pump
 from tests.stack.conftest import Emulator
 
@@ -23,9 +25,11 @@ def bucket(emulator: Emulator) -> str:
 
 
 @contextmanager
-def pumping(emulator: Emulator, app: Chalice, retries: tuple[int, ...] = (0, 0)) -> Iterator[None]:
+def pumping(
+    emulator: Emulator, app: Chalice, retries: tuple[int, ...] = (0, 0), debt: Debt | None = None
+) -> Iterator[None]:
     config = Config.create(chalice_app=app, app_name="pumped", lambda_timeout=20)
-    with Pump(app, config, emulator.s3, emulator.sqs, retries):
+    with Pump(app, config, emulator.s3, emulator.sqs, retries, debt):
         yield
 
 
@@ -123,6 +127,28 @@ def test_events_from_before_a_start_are_delivered_after_it(emulator: Emulator, b
     emulator.s3.put_object(Bucket=bucket, Key="early", Body=b"")
     with pumping(emulator, app):
         assert calls.get(timeout=10).key == "early"
+
+
+def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
+    emulator.s3.put_object(Bucket=bucket, Key="grüße/a b.jpg", Body=b"")
+    emulator.s3.put_object(Bucket=bucket, Key="grüße/a b.png", Body=b"")
+    app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], suffix=".jpg")(calls.put)
+    debt = Debt(datetime.now(UTC) - timedelta(hours=1))
+    with pumping(emulator, app, debt=debt):
+        assert calls.get(timeout=10).key == "grüße/a b.jpg"
+    assert calls.empty()
+    assert debt.since is None
+
+
+def test_events_from_before_the_risk_are_not_sent_again(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
+    emulator.s3.put_object(Bucket=bucket, Key="old", Body=b"")
+    app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
+    with pumping(emulator, app, debt=Debt(datetime.now(UTC) + timedelta(hours=1))):
+        emulator.s3.put_object(Bucket=bucket, Key="new", Body=b"")
+        assert calls.get(timeout=10).key == "new"
+    assert calls.empty()
 
 
 def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

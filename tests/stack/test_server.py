@@ -32,11 +32,14 @@ def read() -> dict[str, str]:
     return {"read": "yes"}
 
 
+settled: list[bool] = []
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with Server("127.0.0.1", 0) as server:
         config = Config.create(chalice_app=app, app_name="edge")
-        threading.Thread(target=server.serve, args=(app, config), daemon=True).start()
+        threading.Thread(target=server.serve, args=(app, config, lambda: settled.append(True)), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -211,3 +214,11 @@ def test_a_second_server_on_a_port_is_one_clear_line(server: Server) -> None:
     host, port = server.server_address[:2]
     with pytest.raises(CannotRun, match=rf"^Port {port} of 127\.0\.0\.1 can't be used: Address already in use\.$"):
         Server(str(host), port)
+
+
+def test_what_was_written_is_settled_before_it_is_acknowledged(server: Server) -> None:
+    settled.clear()
+    requests.get(f"{server.url}/read", timeout=10)
+    assert settled == []
+    requests.post(f"{server.url}/echo/x", b"x", timeout=10)
+    assert settled == [True]

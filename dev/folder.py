@@ -19,6 +19,13 @@ from dev import CannotRun
 _LOCK_SECONDS = 2
 
 
+@dataclass(slots=True)
+class Debt:
+    """S3 events that killed stacks may have lost."""
+
+    since: datetime | None  # None: all are paid
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A data folder that is this process's own until it and its engines have ended."""
@@ -48,23 +55,22 @@ class Folder:
         """One log for each engine."""
         return self.path / "logs"
 
-    def events_owed_since(self) -> datetime | None:
-        """Since when events may have been lost by stacks that were killed here; None: none were.
+    @contextmanager
+    def events_at_risk(self) -> Iterator[Debt]:
+        """What is owed from before; the block's own events are owed too, unless it and the engines end in order.
 
-        From now on until this one ends in order, they may be lost again.
+        An end in order is a SystemExit with status 0: the engines have saved their queues.
         """
-        if self._events_at_risk.exists():
-            return datetime.fromtimestamp(self._events_at_risk.stat().st_mtime, UTC)
-        self._events_at_risk.touch()
-        return None
-
-    def events_are_safe(self) -> None:
-        """Note that the queues have been saved."""
-        self._events_at_risk.unlink(missing_ok=True)
-
-    @property
-    def _events_at_risk(self) -> Path:
-        return self.path / "events-at-risk"
+        risk = self.path / "events-at-risk"
+        debt = Debt(datetime.fromtimestamp(risk.stat().st_mtime, UTC) if risk.exists() else None)
+        if debt.since is None:
+            risk.touch()
+        try:
+            yield debt
+        except SystemExit as end:
+            if not end.code and debt.since is None:
+                risk.unlink()
+            raise
 
     @property
     def announcement(self) -> Path:
@@ -84,9 +90,6 @@ def opened(path: Path) -> Iterator[Folder]:
         raise CannotRun(f"The data folder {path} can't be used: {error.strerror} ({error.filename}).") from None
     try:
         yield folder
-    except SystemExit:  # its engines have ended in order
-        folder.events_are_safe()
-        raise
     finally:
         os.close(folder.lock)
 

@@ -23,6 +23,7 @@ from chalice.config import Config
 from chalice.local import LambdaContext
 
 from dev import CannotRun
+from dev.folder import Debt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,11 +46,11 @@ class Pump:
         s3: "S3Client",
         sqs: Any,
         retries: Sequence[int] = _ASYNCHRONOUS_RETRIES,
-        owed_since: datetime | None = None,
+        debt: Debt | None = None,
     ) -> None:
         """Make sure of queues and notifications; `retries` are the delays after each failure, in seconds.
 
-        Events of objects written after `owed_since` are sent again: the handlers tolerate those that come twice.
+        Events of the objects that a `debt` is about are sent again: the handlers tolerate those that come twice.
         Raises CannotRun: a schedule isn't a rate.
         """
         self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
@@ -59,8 +60,8 @@ class Pump:
         self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
         self._notify(s3, self._open_queue())
         self._threads = [threading.Thread(target=self._pump, daemon=True)]
-        if owed_since:
-            self._threads.append(threading.Thread(target=self._notify_again, args=(s3, owed_since), daemon=True))
+        if debt:
+            self._threads.append(threading.Thread(target=self._pay, args=(s3, debt), daemon=True))
         for source in app.event_sources:
             if isinstance(source, ScheduledEventConfig):
                 every = _seconds(source)
@@ -114,8 +115,10 @@ class Pump:
                 Bucket=bucket["Name"], NotificationConfiguration={"QueueConfigurations": wanted[bucket["Name"]]}
             )
 
-    def _notify_again(self, s3: "S3Client", since: datetime) -> None:
-        since = since.replace(microsecond=0)  # S3's LastModified has whole seconds
+    def _pay(self, s3: "S3Client", debt: Debt) -> None:
+        if debt.since is None:
+            return
+        since = debt.since.replace(microsecond=0)  # S3's LastModified has whole seconds
         for source in self._app.event_sources:
             if isinstance(source, S3EventConfig) and any("ObjectCreated" in event for event in source.events):
                 pages = s3.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix or "")
@@ -123,6 +126,7 @@ class Pump:
                     if found["LastModified"] >= since and found["Key"].endswith(source.suffix or ""):
                         body = json.dumps({"Records": [_created(source, found)]})
                         self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
+        debt.since = None
 
     def _pump(self) -> None:
         with ThreadPoolExecutor(max_workers=4) as handlers:

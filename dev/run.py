@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from chalicelib.config import Settings
 from chalicelib.config import read as read_settings
 from dev import PROJECT, CannotRun, provision, welcome
 from dev.engines import dynamodb_local, ministack
-from dev.folder import Folder, opened, write_privately
+from dev.folder import Debt, Folder, opened, write_privately
 from dev.install import installed
 from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, ports
 from dev.pump import Pump
@@ -56,6 +55,7 @@ def run(options: Options) -> None:
         folder = stack.enter_context(opened(options.data))
         server = stack.enter_context(Server(options.host, options.port))
         programs = installed()
+        debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
         s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
         s3 = processes.start(
@@ -64,7 +64,7 @@ def run(options: Options) -> None:
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
         environment = _environment(folder, s3, dynamodb, settings)
         _enter(environment)
-        stack.enter_context(_provisioned(config, s3, dynamodb, settings, folder.events_owed_since()))
+        stack.enter_context(_provisioned(config, s3, dynamodb, settings, debt))
         serve = partial(server.serve, config.chalice_app, config, _settling(settings))
         threading.Thread(target=serve, daemon=True).start()
         stack.callback(server.shutdown)
@@ -106,9 +106,7 @@ def _enter(environment: dict[str, str]) -> None:
     )
 
 
-def _provisioned(
-    config: Config, s3: Engine, dynamodb: Engine, settings: Settings, events_owed_since: datetime | None
-) -> Pump:
+def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Settings, debt: Debt) -> Pump:
     """Make sure of buckets, tables and notifications; the app is imported while the engines start."""
     session = boto3.session.Session()
     once = ClientConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
@@ -122,7 +120,7 @@ def _provisioned(
         app = config.chalice_app
         for each in made:
             each.result()
-    return Pump(app, config, s3_client, session.client("sqs", config=once), owed_since=events_owed_since)
+    return Pump(app, config, s3_client, session.client("sqs", config=once), debt=debt)
 
 
 def _settling(settings: Settings) -> Callable[[], object]:
@@ -131,7 +129,7 @@ def _settling(settings: Settings) -> Callable[[], object]:
     DynamoDB Local answers a transaction shortly before it commits it. Killed in between, it would lose what a client
     was told is kept; but it commits before it answers the next read.
     """
-    client = boto3.session.Session().client("dynamodb")
+    client = boto3.session.Session().client("dynamodb", config=ClientConfig(max_pool_connections=64))
     return partial(client.get_item, TableName=settings.images_table_name, Key={"image_id": {"S": "none"}})
 
 

@@ -2,7 +2,7 @@
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access, contracts, images, requests
+from chalicelib import access, contracts, images, lists, requests
 from chalicelib.config import settings
 from chalicelib.edge import ImagesApi
 from chalicelib.model import Caller
@@ -39,7 +39,7 @@ def upload_image() -> Response:
 def list_images() -> Response:
     """List images by owner and tag, newest first."""
     query = requests.query(app.current_request)
-    return Response(contracts.listed(images.list_images(caller(), query)))
+    return Response(contracts.listed(lists.list_images(caller(), query)))
 
 
 @app.route("/images/{image_id}", methods=["GET"])

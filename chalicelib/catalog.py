@@ -16,7 +16,6 @@ from chalicelib.terms import Owner, Source
 
 Write = dict[str, Any]  # an entry of TransactWriteItems
 
-_BATCH = 100  # DynamoDB: keys of a BatchGetItem
 _TRIES = 6  # of what DynamoDB asks to be sent again, with growing pauses: 1.5 seconds in all
 
 
@@ -35,26 +34,24 @@ def get(image_id: str, *, consistent: bool = False) -> Image | None:
 
 @aws.translated
 def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
-    """The images of ids that have a record, the calls made and the read units used: one call for each 100 ids."""
+    """The images of ids that have a record; the calls made, usually one, and the read units used.
+
+    At most 100 ids (DynamoDB: keys of a BatchGetItem).
+    Raises Unavailable: DynamoDB leaves some of them over again and again.
+    """
     found: dict[str, Image] = {}
-    calls, read_units = 0, 0.0
+    read_units = 0.0
     table = settings().images_table_name
-    for start in range(0, len(image_ids), _BATCH):
-        wanted: Any = {
-            table: {"Keys": [{"image_id": {"S": image_id}} for image_id in image_ids[start : start + _BATCH]]}
-        }
-        for attempt in range(_TRIES):
-            answer = aws.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
-            calls += 1
-            read_units += sum(used["CapacityUnits"] for used in answer["ConsumedCapacity"])
-            found |= {item["image_id"]["S"]: records.from_item(item) for item in answer["Responses"].get(table, ())}
-            wanted = answer["UnprocessedKeys"]
-            if not wanted:
-                break
-            _pause(attempt)
-        else:
-            raise Unavailable("The database is busy; try again in a moment.")
-    return found, calls, read_units
+    wanted: Any = {table: {"Keys": [{"image_id": {"S": image_id}} for image_id in image_ids]}}
+    for attempt in range(_TRIES):
+        answer = aws.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
+        read_units += sum(used["CapacityUnits"] for used in answer["ConsumedCapacity"])
+        found |= {item["image_id"]["S"]: records.from_item(item) for item in answer["Responses"].get(table, ())}
+        wanted = answer["UnprocessedKeys"]
+        if not wanted:
+            return found, attempt + 1, read_units
+        _pause(attempt)
+    raise Unavailable("The database is busy; try again in a moment.")
 
 
 @aws.translated

@@ -94,6 +94,12 @@ class Settings:
         100, "images in a page where the request has no limit", "DEFAULT_PAGE_SIZE", unit="images", high=1_000
     )
     max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="images", high=1_000)
+    max_page_bytes: int = setting(
+        2_000_000,
+        "most text of a page's images; JSON can double it and base64 adds a third, for Lambda's 6 MB",
+        "MAX_PAGE_BYTES",
+        unit="bytes of UTF-8",
+    )
     max_page_reads: int = setting(
         20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="Query calls"
     )

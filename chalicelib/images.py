@@ -1,31 +1,18 @@
-"""The use cases: upload, list, view and delete images, and mend what a crash left of them."""
+"""The use cases of one image: upload, view and delete it, and mend what a crash left of it."""
 
 import hashlib
 import logging
 import time
 from dataclasses import replace
 
-from chalicelib import access, catalog, cursors, ids, objects, pictures, terms
+from chalicelib import access, catalog, ids, objects, pictures, terms
 from chalicelib.config import settings
-from chalicelib.cursors import Position
 from chalicelib.errors import NotFound, Unavailable
-from chalicelib.model import (
-    Caller,
-    Image,
-    ObjectCreated,
-    Page,
-    Query,
-    Row,
-    State,
-    Stores,
-    Upload,
-    View,
-    Visibility,
-)
+from chalicelib.model import Caller, Image, ObjectCreated, State, Stores, Upload, View, Visibility
 
 log = logging.getLogger("images-api")
 
-_MOST_ROWS = 1_000  # of one read
+_SWEPT_AT_ONCE = 1_000
 
 _DELETE_TRIES = 5
 
@@ -65,47 +52,6 @@ def upload(caller: Caller, upload: Upload) -> Image:
     except catalog.Changed:  # reap() was here
         raise Unavailable("The upload took too long; send it again.") from None
     return image
-
-
-def list_images(caller: Caller, query: Query) -> Page:
-    """A page of what a query finds and the caller may see.
-
-    One call where one list answers. Of several lists, the first chunk of each shows which is the rarest; it is read
-    on, and its images are filtered by the rest. At most MAX_PAGE_READS reads: then the page is shorter, with a cursor.
-    """
-    sources = terms.sources(query)
-    size = min(query.limit + 1, _MOST_ROWS)
-    if query.cursor is None:
-        chunks = [catalog.read(source, None, size) for source in sources]
-        driver = terms.rarest(chunks)
-        chunk, reads, read_units = chunks[driver], len(chunks), sum(chunk.read_units for chunk in chunks)
-    else:
-        position = cursors.decode(query.cursor, query, settings().cursor_key)
-        driver = position.source
-        chunk = catalog.read(sources[driver], position.image_id, size)
-        reads, read_units = 1, chunk.read_units
-
-    found: list[Image] = []
-    while True:
-        images, calls, used = _visible(caller, chunk.rows)
-        found += [image for image in images if terms.matches(image, query)]
-        reads, read_units = reads + calls, read_units + used
-        if chunk.end or len(found) > query.limit or reads >= settings().max_page_reads:
-            break
-        size = min(2 * size, _MOST_ROWS)
-        chunk = catalog.read(sources[driver], chunk.rows[-1].image_id, size)
-        reads, read_units = reads + 1, read_units + chunk.read_units
-
-    if len(found) > query.limit:
-        last = found[query.limit - 1].image_id
-    else:
-        last = "" if chunk.end else chunk.rows[-1].image_id
-    return Page(
-        images=tuple(found[: query.limit]),
-        cursor=cursors.encode(Position(driver, last), query, settings().cursor_key) if last else None,
-        reads=reads,
-        read_units=read_units,
-    )
 
 
 def view(caller: Caller, image_id: str, *, download: bool) -> View:
@@ -193,7 +139,7 @@ def sweep() -> int:
     Returns how many. Safe to run twice, and while they are being finished by others.
     """
     before = ids.timestamp(time.time() - settings().sweep_after_seconds)
-    left = catalog.unfinished(State.DELETING, before, _MOST_ROWS)
+    left = catalog.unfinished(State.DELETING, before, _SWEPT_AT_ONCE)
     for image_id in left:
         if image := catalog.get(image_id, consistent=True):
             _finish_delete(image)
@@ -212,14 +158,3 @@ def _find(image_id: str, *, consistent: bool = False) -> Image | None:
 def _finish_delete(image: Image) -> None:
     objects.delete(image.s3_key)
     catalog.forget(image.image_id)
-
-
-def _visible(caller: Caller, rows: tuple[Row, ...]) -> tuple[list[Image], int, float]:
-    """The images of rows that a caller may see; the calls and units it took to fetch those that rows don't carry.
-
-    A row whose record is gone is passed over.
-    """
-    seen = [row for row in rows if access.may_see(caller, row.user_id, row.visibility)]
-    fetched, calls, read_units = catalog.fetch([row.image_id for row in seen if row.image is None])
-    images = (row.image or fetched.get(row.image_id) for row in seen)
-    return [image for image in images if image and image.state is State.READY], calls, read_units

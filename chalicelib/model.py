@@ -76,6 +76,12 @@ class Image:
         return ids.created_at(self.image_id)
 
     @property
+    def text_bytes(self) -> int:
+        """Bytes, in UTF-8, of what its owner wrote."""
+        texts = (self.user_id, self.title, self.description, self.filename, *self.tags)
+        return sum(len(text.encode()) for text in texts)
+
+    @property
     def s3_key(self) -> str:
         """Object key of the original."""
         return object_key(self.user_id, self.image_id)

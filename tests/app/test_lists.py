@@ -91,6 +91,14 @@ def test_a_page_that_spends_its_reads_is_shorter_and_goes_on(api: Api, configure
     assert len(pages) > 1
 
 
+def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(api: Api, configured: Callable[..., None]) -> None:
+    made = [api.upload(description="\N{GRINNING FACE}" * 5000)["image_id"] for _ in range(7)][::-1]
+    configured(MAX_PAGE_BYTES="65000")
+    assert list(api.pages("user_id=alice")) == [made[:3], made[3:6], made[6:]]
+    configured(MAX_PAGE_BYTES="1")
+    assert list(api.pages("")) == [[image_id] for image_id in made]
+
+
 def test_a_key_is_good_for_the_query_that_gave_it_alone(api: Api, album: list[str]) -> None:
     key = api.get("/images?tag=all&limit=2").json_body["last_evaluated_key"]
     assert api.get(f"/images?tag=all&limit=5&last_evaluated_key={key}").status_code == 200

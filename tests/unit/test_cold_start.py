@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 # What a call pays for when it uses it: AWS clients, the image library, tokens; and what is never deployed.
-NOT_AT_THE_START = {"boto3", "botocore", "PIL", "pillow_heif", "jwt", "cryptography", "orjson", "pybase64", "dev", "yaml"}
+NOT_AT_THE_START = {"boto3", "botocore", "PIL", "pillow_heif", "jwt", "cryptography", "orjson", "pybase64", "dev"}
 
 
 def test_a_cold_start_imports_nothing_that_only_some_calls_need() -> None:

@@ -129,7 +129,11 @@ def _settling(settings: Settings) -> Callable[[], object]:
     DynamoDB Local answers a transaction shortly before it commits it. Killed in between, it would lose what a client
     was told is kept; but it commits before it answers the next read.
     """
-    client = boto3.session.Session().client("dynamodb", config=ClientConfig(max_pool_connections=64))
+    # A client waits meanwhile: an engine that hangs must not hold it for botocore's minutes.
+    shortly = ClientConfig(
+        connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=64
+    )
+    client = boto3.session.Session().client("dynamodb", config=shortly)
     return partial(client.get_item, TableName=settings.images_table_name, Key={"image_id": {"S": "none"}})
 
 

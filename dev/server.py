@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
+from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import (
@@ -39,7 +40,7 @@ _LINGER_SECONDS = 2
 
 
 class Refused(Exception):
-    """A request that doesn't reach the app."""
+    """A request that doesn't reach the app, or whose answer must not reach the client."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -74,6 +75,7 @@ class Server(ThreadedHTTPServer):
         """Serve the app until `shutdown`, which another thread must call.
 
         `settle` returns when what a request wrote would outlive the engines; it is called before that is acknowledged.
+        Where it raises botocore's errors, the client is answered 503 instead.
         """
         # As chalice.local.create_local_server: requests in several threads need a current_request each.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
@@ -99,8 +101,13 @@ class Gateway(LocalGateway):
     def handle_request(self, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As the base's."""
         response: dict[str, Any] = super().handle_request(method, *args, **kwargs)
-        if method not in ("GET", "HEAD", "OPTIONS"):
-            self._settle()
+        # A refusal promises nothing, so it needn't wait for a store that may not answer.
+        if method not in ("GET", "HEAD", "OPTIONS") and response["statusCode"] < HTTPStatus.BAD_REQUEST:
+            try:
+                self._settle()
+            except (BotoCoreError, ClientError):
+                reason = "The store can't be reached; try again in a moment."
+                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason) from None
         return response
 
 

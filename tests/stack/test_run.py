@@ -174,6 +174,16 @@ def test_a_stack_whose_engine_ended_ends_and_says_which(folder: Path) -> None:
     assert alive(stack.pids) == []
 
 
+def test_while_dynamodb_hangs_a_bad_request_is_refused_at_once(folder: Path) -> None:
+    with running(folder / "hanging") as stack:
+        os.kill(stack.pids[2], signal.SIGSTOP)
+        try:
+            answer = requests.post(f"{stack.url}/images", "{", headers={"Content-Type": "application/json"}, timeout=2)
+        finally:
+            os.kill(stack.pids[2], signal.SIGCONT)
+    assert answer.status_code == 400
+
+
 def test_a_busy_port_is_one_line(stack: Stack, folder: Path) -> None:
     for option, url in (
         ("--port", stack.url),

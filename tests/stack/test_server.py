@@ -9,7 +9,8 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 import requests
-from chalice.app import Chalice, Response
+from botocore.exceptions import EndpointConnectionError
+from chalice.app import BadRequestError, Chalice, Response
 from chalice.config import Config
 
 from dev import CannotRun
@@ -27,19 +28,39 @@ def echo(name: str) -> Response:
     return Response({"name": name, "size": len(request.raw_body), "encoded": encoded})
 
 
+@app.route("/refuse", methods=["POST"], content_types=["*/*"])
+def refuse() -> None:
+    raise BadRequestError("No.")
+
+
 @app.route("/read", methods=["GET"])
 def read() -> dict[str, str]:
     return {"read": "yes"}
 
 
-settled: list[bool] = []
+class Store:
+    """What a request that writes waits for."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.reached = True
+
+    def settle(self) -> None:
+        if not self.reached:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+        self.settled += 1
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture(scope="module")
+def server(store: Store) -> Iterator[Server]:
     with Server("127.0.0.1", 0) as server:
         config = Config.create(chalice_app=app, app_name="edge")
-        threading.Thread(target=server.serve, args=(app, config, lambda: settled.append(True)), daemon=True).start()
+        threading.Thread(target=server.serve, args=(app, config, store.settle), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -216,9 +237,23 @@ def test_a_second_server_on_a_port_is_one_clear_line(server: Server) -> None:
         Server(str(host), port)
 
 
-def test_what_was_written_is_settled_before_it_is_acknowledged(server: Server) -> None:
-    settled.clear()
+def test_what_was_written_is_settled_before_it_is_acknowledged(server: Server, store: Store) -> None:
+    before = store.settled
     requests.get(f"{server.url}/read", timeout=10)
-    assert settled == []
+    assert store.settled == before
     requests.post(f"{server.url}/echo/x", b"x", timeout=10)
-    assert settled == [True]
+    assert store.settled == before + 1
+
+
+def test_a_refusal_needs_no_settling(server: Server, store: Store) -> None:
+    before = store.settled
+    assert requests.post(f"{server.url}/refuse", b"x", timeout=10).status_code == 400
+    assert store.settled == before
+
+
+def test_what_can_not_be_settled_is_503(server: Server, store: Store) -> None:
+    store.reached = False
+    answer = requests.post(f"{server.url}/echo/x", b"x", timeout=10)
+    store.reached = True
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "The store can't be reached; try again in a moment."}

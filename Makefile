@@ -27,7 +27,7 @@ samples: $(VENV)/installed ## load the sample photographs into the running servi
 	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
-PURE := config contracts cursors errors ids model permissions records requests terms
+PURE := config contracts cursors errors headers ids model permissions records requests terms
 comma := ,
 empty :=
 

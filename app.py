@@ -31,7 +31,7 @@ def health() -> Response:
 def upload_image() -> Response:
     """Keep an image: base64 in JSON."""
     upload = requests.upload(app.current_request)
-    return Response(contracts.uploaded(images.upload(caller(upload.user_id), upload)), status_code=201)
+    return Response(contracts.uploaded(images.upload(caller(), upload)), status_code=201)
 
 
 @app.route("/images", methods=["GET"])
@@ -58,7 +58,7 @@ def delete_image(image_id: str) -> Response:
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])
-@needs(CATALOG.get, CATALOG.put, ORIGINALS.delete)
+@needs(CATALOG.get, CATALOG.put, ORIGINALS.get, ORIGINALS.delete)
 def on_object_created(event: S3Event) -> None:
     """Remove an object whose upload never finished."""
     images.reap(requests.object_created(event))
@@ -71,7 +71,7 @@ def sweep(event: CloudWatchEvent) -> None:
     images.sweep()
 
 
-def caller(user_id: str | None = None) -> Caller:
-    """Who calls; `user_id` is whom the body names."""
+def caller() -> Caller:
+    """Who calls: as the bearer token says or, where tokens aren't asked for, the request."""
     request = app.current_request
-    return access.caller(requests.bearer(request), user_id or requests.named_user(request))
+    return access.caller(requests.bearer(request), requests.named_user(request))

@@ -16,23 +16,36 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THROTTLED = {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown", "ThrottlingException"}
+_TRY_AGAIN = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "SlowDown",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+
+# Seconds without an answer; three tries. S3 takes at most 15, DynamoDB 9, so that an upload, which hangs in one call
+# at most, ends within the API's 29 with an answer of ours.
+_READ_TIMEOUT = {"s3": 5, "dynamodb": 3}
+_TRIES = 3
 
 # A session is not thread-safe while it makes a client; clients are.
 _lock = threading.RLock()
 
 
-def dynamodb() -> "DynamoDBClient":
-    """The process's DynamoDB client."""
+def dynamodb(tries: int = _TRIES) -> "DynamoDBClient":
+    """The process's DynamoDB client; one for each number of tries."""
     with _lock:
-        client: DynamoDBClient = _client("dynamodb")
+        client: DynamoDBClient = _client("dynamodb", tries)
         return client
 
 
-def s3() -> "S3Client":
-    """The process's S3 client."""
+def s3(tries: int = _TRIES) -> "S3Client":
+    """The process's S3 client; one for each number of tries."""
     with _lock:
-        client: S3Client = _client("s3")
+        client: S3Client = _client("s3", tries)
         return client
 
 
@@ -63,7 +76,7 @@ def translated(call: Callable[P, T]) -> Callable[P, T]:
             raise Unavailable("The store can't be reached; try again in a moment.") from error
         except ClientError as error:
             metadata = error.response.get("ResponseMetadata", {})
-            if metadata.get("HTTPStatusCode", 0) < 500 and error.response["Error"]["Code"] not in _THROTTLED:
+            if metadata.get("HTTPStatusCode", 0) < 500 and error.response["Error"]["Code"] not in _TRY_AGAIN:
                 raise
             raise Unavailable("The store is too busy; try again in a moment.") from error
 
@@ -79,16 +92,15 @@ def _session() -> Any:
 
 
 @cache
-def _client(service: str) -> Any:
+def _client(service: str, tries: int) -> Any:
     from botocore.config import Config
 
     return _session().client(
         service,
         config=Config(
-            # Three tries end well within the API's time-out.
-            connect_timeout=2,
-            read_timeout=7,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=1,
+            read_timeout=_READ_TIMEOUT[service],
+            retries={"mode": "standard", "total_max_attempts": tries},
             max_pool_connections=32,
             tcp_keepalive=True,
             # The one upload carries its own SHA-256.

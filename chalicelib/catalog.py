@@ -82,7 +82,7 @@ def read(source: Source, after: str | None, limit: int) -> Chunk:
     )
     return Chunk(
         rows=tuple(map(records.from_row, answer["Items"])),
-        end="LastEvaluatedKey" not in answer,
+        after=answer["LastEvaluatedKey"]["image_id"]["S"] if "LastEvaluatedKey" in answer else None,
         read_units=answer["ConsumedCapacity"]["CapacityUnits"],
     )
 
@@ -174,11 +174,11 @@ def forget(image_id: str) -> None:
 
 
 def answers() -> bool:
-    """Whether DynamoDB answers and has the table of records: one call of 0.5 read units."""
+    """Whether DynamoDB answers and has the table of records: one call of 0.5 read units, tried once."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        aws.dynamodb().get_item(TableName=settings().images_table_name, Key={"image_id": {"S": "health"}})
+        aws.dynamodb(tries=1).get_item(TableName=settings().images_table_name, Key={"image_id": {"S": "health"}})
     except (BotoCoreError, ClientError):
         return False
     return True

@@ -4,10 +4,17 @@
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from typing import Any
+
+# S3 User Guide, "bucket naming rules"; DynamoDB, "naming rules".
+_BUCKET = ("a bucket name", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_TABLE = ("a table name", r"[A-Za-z0-9_.-]{3,255}")
+_URL = ("an http or https URL", r"https?://[^\s?#]+")
+_REGION = ("a region", r"[a-z0-9-]+")
 
 
 class WrongSetting(SystemExit):
@@ -22,11 +29,23 @@ def setting(
     low: int = 1,
     high: int = 2**63 - 1,
     choices: tuple[str, ...] = (),
+    form: tuple[str, str] = ("a text", ".*"),
 ) -> Any:
-    """A field of Settings, read from the first of `env` that is set; a number lies within `low` and `high`."""
+    """A field of Settings, read from the first of `env` that is set.
+
+    A number lies within `low` and `high`; a text is one of `choices`, if any, and is of a `form`: what it is, and its pattern.
+    """
     return field(
         default=default,
-        metadata={"meaning": meaning, "env": env, "unit": unit, "low": low, "high": high, "choices": choices},
+        metadata={
+            "meaning": meaning,
+            "env": env,
+            "unit": unit,
+            "low": low,
+            "high": high,
+            "choices": choices,
+            "form": form,
+        },
     )
 
 
@@ -34,22 +53,29 @@ def setting(
 class Settings:
     """What the service reads from its environment; the defaults suit one machine."""
 
-    s3_bucket_name: str = setting("images-originals", "bucket of the originals", "S3_BUCKET_NAME")
-    derived_bucket_name: str = setting("images-derived", "bucket of the derived images", "DERIVED_BUCKET_NAME")
-    images_table_name: str = setting("images", "table of the records", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME")
-    image_tags_table_name: str = setting("image_tags", "table of the terms", "IMAGE_TAGS_TABLE_NAME")
-    items_table_name: str = setting("items", "table of the generic items", "ITEMS_TABLE_NAME")
-    aws_region: str = setting("us-east-1", "region of buckets and tables", "AWS_REGION", "AWS_DEFAULT_REGION")
+    s3_bucket_name: str = setting("images-originals", "bucket of the originals", "S3_BUCKET_NAME", form=_BUCKET)
+    derived_bucket_name: str = setting(
+        "images-derived", "bucket of the derived images", "DERIVED_BUCKET_NAME", form=_BUCKET
+    )
+    images_table_name: str = setting(
+        "images", "table of the records", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME", form=_TABLE
+    )
+    image_tags_table_name: str = setting("image_tags", "table of the terms", "IMAGE_TAGS_TABLE_NAME", form=_TABLE)
+    items_table_name: str = setting("items", "table of the generic items", "ITEMS_TABLE_NAME", form=_TABLE)
+    aws_region: str = setting(
+        "us-east-1", "region of buckets and tables", "AWS_REGION", "AWS_DEFAULT_REGION", form=_REGION
+    )
     s3_public_endpoint_url: str = setting(
         "",
         "what clients reach S3 by; presigned URLs are signed for it. Empty: Amazon's, in the region",
         "S3_PUBLIC_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL",
+        form=_URL,
     )
     presigned_url_expiration: int = setting(
         3600,
-        "how long a presigned URL opens (SigV4: at most 7 days)",
+        "how long a presigned URL opens (SigV4: at most 7 days); on Lambda no longer than the role's session",
         "PRESIGNED_URL_EXPIRATION",
         unit="seconds",
         high=604_800,
@@ -63,7 +89,7 @@ class Settings:
     jwt_issuer: str = setting(
         "", "OIDC issuer whose tokens are accepted; its keys come from `JWT_JWKS_URL`", "JWT_ISSUER"
     )
-    jwt_jwks_url: str = setting("", "the issuer's JWKS", "JWT_JWKS_URL")
+    jwt_jwks_url: str = setting("", "the issuer's JWKS", "JWT_JWKS_URL", form=_URL)
     jwt_audience: str = setting("", "audience that a token must name; empty: not checked", "JWT_AUDIENCE")
     jwt_secret: str = setting("", "shared secret of HS256 tokens, in place of an issuer", "JWT_SECRET")
     cursor_secret: str = setting(
@@ -72,12 +98,15 @@ class Settings:
         "CURSOR_SECRET",
     )
     max_image_bytes: int = setting(
-        3_500_000,
+        3_400_000,
         "largest image in a request; as base64 in JSON, as base64 again, this is what Lambda's 6 MB holds",
         "MAX_IMAGE_BYTES",
         unit="bytes",
     )
     max_pixels: int = setting(100_000_000, "largest width x height of an image", "MAX_PIXELS", unit="pixels")
+    max_header_parts: int = setting(
+        1_000, "most segments of a JPEG's header, or entries of a TIFF's", "MAX_HEADER_PARTS", unit="parts"
+    )
     max_frames: int = setting(1_000, "most frames of an animation or pages of a TIFF", "MAX_FRAMES", unit="frames")
     max_user_id_chars: int = setting(128, "longest user_id", "MAX_USER_ID_CHARS", unit="characters", high=200)
     max_title_chars: int = setting(256, "longest title", "MAX_TITLE_CHARS", unit="characters", high=10_000)
@@ -95,10 +124,7 @@ class Settings:
     )
     max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="images", high=1_000)
     max_page_bytes: int = setting(
-        2_000_000,
-        "most text of a page's images; JSON can double it and base64 adds a third, for Lambda's 6 MB",
-        "MAX_PAGE_BYTES",
-        unit="bytes of UTF-8",
+        4_500_000, "longest page, as JSON; base64 makes Lambda's 6 MB of it", "MAX_PAGE_BYTES", unit="bytes"
     )
     max_page_reads: int = setting(
         20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="Query calls"
@@ -123,7 +149,8 @@ class Settings:
     @property
     def presigned_endpoint_url(self) -> str:
         """Scheme and host that presigned URLs start with; path style, so that any bucket name works."""
-        return self.s3_public_endpoint_url.rstrip("/") or f"https://s3.{self.aws_region}.amazonaws.com"
+        domain = "amazonaws.com.cn" if self.aws_region.startswith("cn-") else "amazonaws.com"
+        return self.s3_public_endpoint_url.rstrip("/") or f"https://s3.{self.aws_region}.{domain}"
 
     @property
     def cursor_key(self) -> bytes:
@@ -167,11 +194,12 @@ def _parse(spec: Field[Any], name: str, text: str) -> str | int:
     rule = spec.metadata
     if isinstance(spec.default, int):
         wanted = f"a whole number of {rule['unit']} from {rule['low']} to {rule['high']}"
-        if not (text.isascii() and text.isdigit() and rule["low"] <= int(text) <= rule["high"]):
+        if not (re.fullmatch("[0-9]{1,19}", text) and rule["low"] <= int(text) <= rule["high"]):
             raise WrongSetting(f"{name} must be {wanted}, not {text!r}.")
         return int(text)
     if rule["choices"] and text not in rule["choices"]:
         raise WrongSetting(f"{name} must be one of {', '.join(filter(None, rule['choices']))}, not {text!r}.")
-    if "_URL" in name and not text.startswith(("http://", "https://")):
-        raise WrongSetting(f"{name} must be an http or https URL, not {text!r}.")
+    what, pattern = rule["form"]
+    if not re.fullmatch(pattern, text):
+        raise WrongSetting(f"{name} must be {what}, not {text!r}.")
     return text

@@ -63,9 +63,8 @@ def view(caller: Caller, image_id: str, *, download: bool) -> View:
     image = _find(image_id) or _find(image_id, consistent=True)
     if image is None or image.state is not State.READY or not access.may_see(caller, image.user_id, image.visibility):
         raise NotFound(image_id)
-    name = image.filename or image.image_id + pictures.EXTENSIONS[image.content_type]
     expires_in = settings().presigned_url_expiration
-    disposition = objects.attachment(name) if download else None
+    disposition = objects.attachment(_saved_as(image)) if download else None
     return View(image, objects.presign(image.s3_key, expires_in, disposition), expires_in)
 
 
@@ -80,7 +79,7 @@ def delete(caller: Caller, image_id: str) -> Image:
         if image is None:
             raise NotFound(image_id)
         access.check_change(caller, image)
-        if image.state is State.READY:
+        if image.state is not State.DELETING:
             deleting = replace(
                 image, state=State.DELETING, version=image.version + 1, updated_at=ids.timestamp(time.time())
             )
@@ -105,7 +104,8 @@ def reap(created: ObjectCreated) -> None:
     if not user_id or not ids.is_id(image_id):
         log.warning("An object that is no original lies in the bucket: %r", created.key)
         return
-    if catalog.get(image_id, consistent=True) is not None:
+    # An object that is gone was deleted with its record.
+    if catalog.get(image_id, consistent=True) is not None or not objects.exists(created.key):
         return
     if time.time() - created.written_at <= settings().api_timeout_seconds:
         raise TooEarly(image_id)
@@ -141,7 +141,8 @@ def sweep() -> int:
     before = ids.timestamp(time.time() - settings().sweep_after_seconds)
     left = catalog.unfinished(State.DELETING, before, _SWEPT_AT_ONCE)
     for image_id in left:
-        if image := catalog.get(image_id, consistent=True):
+        image = catalog.get(image_id, consistent=True)
+        if image and image.state is State.DELETING:  # the index is behind the records
             _finish_delete(image)
     return len(left)
 
@@ -153,6 +154,10 @@ def health() -> Stores:
 
 def _find(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
+
+
+def _saved_as(image: Image) -> str:
+    return image.filename or image.image_id + pictures.EXTENSIONS[image.content_type]
 
 
 def _finish_delete(image: Image) -> None:

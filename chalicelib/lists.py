@@ -1,5 +1,6 @@
 """The use case of lists: a page of what a query finds and the caller may see."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from chalicelib.config import settings
 from chalicelib.cursors import Position
 from chalicelib.model import Caller, Chunk, Image, Page, Query, Row, State
 from chalicelib.terms import Source
+
+log = logging.getLogger("images-api")
 
 _MOST_ROWS = 1_000  # of one read
 _BATCH = 100  # rows whose records are fetched at once, where the rows don't carry them
@@ -18,23 +21,22 @@ def list_images(caller: Caller, query: Query) -> Page:
 
     One call where one list answers. Of several lists, the first chunk of each shows which is the rarest; it is read
     on, and its images are filtered by the rest. The page is shorter than the query's limit, and has a cursor, where it
-    would cost more than MAX_PAGE_READS reads or hold more than MAX_PAGE_BYTES.
+    would cost more than MAX_PAGE_READS reads or be longer than MAX_PAGE_BYTES.
     Raises BadInput: the cursor isn't this query's.
     """
     walk = _Walk(caller, query)
     images: list[Image] = []
-    last, more, text_bytes = "", False, 0
-    for image_id, image in walk:
-        if image:
-            text_bytes += image.text_bytes
-            more = len(images) == query.limit or bool(images and text_bytes > settings().max_page_bytes)
-            if more:  # with this image the next page begins
-                break
-            images.append(image)
-        last = image_id
-    more = more or not walk.ended
-    cursor = cursors.encode(Position(walk.driver, last), query, settings().cursor_key) if more else None
-    return Page(tuple(images), cursor, walk.reads, walk.read_units)
+    size = 0
+    for image in walk:
+        size += image.most_json_bytes
+        if len(images) == query.limit or (images and size > settings().max_page_bytes):
+            break  # with this image the next page begins
+        images.append(image)
+    fields = {"reads": walk.reads, "read_units": walk.read_units, "images": len(images)}
+    log.info("list", extra={"fields": fields})
+    after = walk.after
+    cursor = cursors.encode(Position(walk.driver, after), query, settings().cursor_key) if after else None
+    return Page(tuple(images), cursor)
 
 
 @dataclass(slots=True)
@@ -44,28 +46,28 @@ class _Walk:
     caller: Caller
     query: Query
     driver: int = 0  # the list, of terms.sources(query)
-    ended: bool = False  # nothing lies behind what was read
+    after: str | None = None  # the image_id to go on behind; None: nothing more
     reads: int = 0
     read_units: float = 0
 
-    def __iter__(self) -> Iterator[tuple[str, Image | None]]:
-        """Each row's image_id, newest first; with the image, if it matches and the caller may see it."""
+    def __iter__(self) -> Iterator[Image]:
+        """The images that match and that the caller may see, newest first; `after` follows as each is asked for."""
         sources = terms.sources(self.query)
         rows = min(self.query.limit + 1, _MOST_ROWS)
         chunk = self._first(sources, rows)
         while True:
             for start in range(0, len(chunk.rows), _BATCH):
                 yield from self._matches(chunk.rows[start : start + _BATCH])
-            self.ended = chunk.end
-            if chunk.end or self.reads >= settings().max_page_reads:
+            self.after = chunk.after
+            if chunk.after is None or self.reads >= settings().max_page_reads:
                 return
             rows = min(2 * rows, _MOST_ROWS)
-            chunk = self._read(sources[self.driver], chunk.rows[-1].image_id, rows)
+            chunk = self._read(sources[self.driver], chunk.after, rows)
 
     def _first(self, sources: Sequence[Source], rows: int) -> Chunk:
         if self.query.cursor is not None:
-            position = cursors.decode(self.query.cursor, self.query, settings().cursor_key)
-            self.driver = position.source
+            position = cursors.decode(self.query.cursor, self.query, len(sources), settings().cursor_key)
+            self.driver, self.after = position.source, position.image_id
             return self._read(sources[self.driver], position.image_id, rows)
         chunks = [self._read(source, None, rows) for source in sources]
         self.driver = terms.rarest(chunks)
@@ -77,14 +79,15 @@ class _Walk:
         self.read_units += chunk.read_units
         return chunk
 
-    def _matches(self, rows: Sequence[Row]) -> Iterator[tuple[str, Image | None]]:
+    def _matches(self, rows: Sequence[Row]) -> Iterator[Image]:
         seen = [row for row in rows if access.may_see(self.caller, row.user_id, row.visibility)]
         images = {row.image_id: row.image for row in seen if row.image}
         images |= self._fetched([row.image_id for row in seen if not row.image])
         for row in rows:
             image = images.get(row.image_id)  # none: not for this caller, or its record is gone
-            found = image and image.state is State.READY and terms.matches(image, self.query)
-            yield row.image_id, image if found else None
+            if image and image.state is State.READY and terms.matches(image, self.query):
+                yield image
+            self.after = row.image_id  # also when the image has been taken: the next one is asked for
 
     def _fetched(self, image_ids: Sequence[str]) -> dict[str, Image]:
         if not image_ids:

@@ -76,10 +76,14 @@ class Image:
         return ids.created_at(self.image_id)
 
     @property
-    def text_bytes(self) -> int:
-        """Bytes, in UTF-8, of what its owner wrote."""
-        texts = (self.user_id, self.title, self.description, self.filename, *self.tags)
-        return sum(len(text.encode()) for text in texts)
+    def most_json_bytes(self) -> int:
+        """The most that its metadata can take as JSON in UTF-8.
+
+        A character can be escaped by a second one; the owner's name is in the object key and the URL too; names,
+        punctuation and all that has a fixed length take less than the rest.
+        """
+        texts = (*[self.user_id] * 3, self.title, self.description, self.filename, *self.tags)
+        return 800 + sum(2 * len(text.encode()) + 3 for text in texts)
 
     @property
     def s3_key(self) -> str:
@@ -117,7 +121,7 @@ class Chunk:
     """What one read of an index gave."""
 
     rows: tuple[Row, ...]  # newest first
-    end: bool  # nothing lies behind the last row
+    after: str | None  # the image_id to go on behind; None: nothing more
     read_units: float
 
 
@@ -127,8 +131,6 @@ class Page:
 
     images: tuple[Image, ...]  # newest first, at most the query's limit
     cursor: str | None  # None: nothing more; else opaque, for the next page
-    reads: int  # calls to DynamoDB
-    read_units: float  # consumed capacity
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,29 @@ def delete(key: str) -> None:
     aws.s3().delete_object(Bucket=settings().s3_bucket_name, Key=key)
 
 
+@aws.translated
+def exists(key: str) -> bool:
+    """Whether there is an object: one call.
+
+    Without the permission to list the bucket, S3 answers 403 for what is not there (HeadObject, "permissions").
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        aws.s3().head_object(Bucket=settings().s3_bucket_name, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("403", "404"):
+            return False
+        raise
+    return True
+
+
 def answers() -> bool:
-    """Whether S3 answers and has the bucket: one call."""
+    """Whether S3 answers and has the bucket: one call, tried once."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        aws.s3().get_bucket_location(Bucket=settings().s3_bucket_name)
+        aws.s3(tries=1).get_bucket_location(Bucket=settings().s3_bucket_name)
     except (BotoCoreError, ClientError):
         return False
     return True

@@ -41,7 +41,7 @@ def upload(request: Request) -> Upload:
     body = _json_object(request)
     limits = settings()
     return Upload(
-        user_id=_user_id(_text(body, "user_id", limits.max_user_id_chars), "user_id"),
+        user_id=_user_id(_text(body, "user_id", limits.max_user_id_chars)),
         title=_text(body, "title", limits.max_title_chars),
         description=_text(body, "description", limits.max_description_chars),
         tags=_tags(*_find(body, "tags"), limits.max_tags),
@@ -60,11 +60,11 @@ def query(request: Request) -> Query:
     values = _query_string(request)
     owner = _parameter(values, "user_id")
     tags = (tag for text in _parameters(values, "tag") for tag in _tags("tag", text, limits.max_query_tags))
-    folded = tuple(dict.fromkeys(map(terms.fold, tags)))
+    folded = tuple(sorted({terms.fold(tag) for tag in tags}))  # in whichever order they came: cursors are for this one
     if len(folded) > limits.max_query_tags:
         raise BadInput(f"tag has more than {limits.max_query_tags} tags, which is the limit (MAX_QUERY_TAGS).")
     return Query(
-        user_id=_user_id(owner, "user_id") if owner else None,
+        user_id=_user_id(owner) if owner else None,
         tags=folded,
         limit=_limit(_parameter(values, "limit")),
         cursor=_parameter(values, "last_evaluated_key"),
@@ -83,8 +83,9 @@ def download(request: Request) -> bool:
 
 
 def named_user(request: Request) -> str | None:
-    """Whom a request without a body names as its caller: by the query string, or by `X-User-Id`."""
-    return _parameter(_query_string(request), "user_id") or request.headers.get("x-user-id") or None
+    """Whom a request names as its caller: by `X-User-Id`, else by the query string."""
+    named = request.headers.get("x-user-id", "").strip() or _parameter(_query_string(request), "user_id")
+    return named.strip() if named else None
 
 
 def bearer(request: Request) -> str | None:
@@ -138,15 +139,15 @@ def _text(body: Mapping[str, Any], field: str, limit: int) -> str:
     return value
 
 
-def _user_id(text: str, name: str) -> str:
+def _user_id(text: str) -> str:
     text = text.strip()
     if not text:
-        raise BadInput(f"{name} is missing.")
+        raise BadInput("user_id is missing.")
     # It is the first part of an object key, and of a URL's path.
     if "/" in text or "\\" in text or text in (".", "..") or _CONTROL.search(text):
-        raise BadInput(f"{name} must not have slashes or control characters, nor be '.' or '..'.")
+        raise BadInput("user_id must not have slashes or control characters, nor be '.' or '..'.")
     if len(text) > settings().max_user_id_chars:
-        raise BadInput(f"{name} has more than {settings().max_user_id_chars} characters, which is the limit.")
+        raise BadInput(f"user_id has more than {settings().max_user_id_chars} characters, which is the limit.")
     return text
 
 
@@ -198,7 +199,8 @@ def _limit(text: str | None) -> int:
     most = settings().max_page_size
     if text is None:
         return settings().default_page_size
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+    # int() refuses numbers of thousands of digits in an error of its own.
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
         raise BadInput(f"limit must be a whole number from 1 to {most}.")
     return int(text)
 
@@ -208,8 +210,10 @@ def _base64(body: Mapping[str, Any]) -> bytes:
     import pybase64
 
     spelling, text = _find(body, "file")
-    if not isinstance(text, str) or not text:
-        raise BadInput(f"{spelling} is missing." if not text else f"{spelling} must be a string.")
+    if text in (None, ""):
+        raise BadInput(f"{spelling} is missing.")
+    if not isinstance(text, str):
+        raise BadInput(f"{spelling} must be a string.")
     if text.startswith("data:"):
         text = text.partition(",")[2]
     text = "".join(text.split())

@@ -63,6 +63,6 @@ def rarest(first: Iterable[Chunk]) -> int:
 
 
 def _reach(chunk: Chunk) -> tuple[bool, int, str]:
-    if chunk.end:
+    if chunk.after is None:
         return (False, len(chunk.rows), "")
-    return (True, 0, chunk.rows[-1].image_id)
+    return (True, 0, chunk.after)

@@ -145,8 +145,8 @@ def test_a_left_over_object_is_removed_wherever_that_is_cut_short(api: Api, stor
         object_created(api, key)
         mend(api, stores)
         assert stores.are_empty()
-    # Killed at: the read, the claim, the object's deletion; then not at all.
-    assert left == [1, 1, 1, 0, 1, 1, 0, 0]
+    # Killed at: the read, the look at the object, the claim, the object's deletion; then not at all.
+    assert left == [1, 1, 1, 1, 0, 1, 1, 1, 0, 0]
 
 
 def test_the_schedule_goes_on_wherever_it_is_cut_short(api: Api, stores: Stores) -> None:
@@ -193,6 +193,31 @@ def test_the_event_of_a_finished_upload_changes_nothing(api: Api, stores: Stores
     before = (stores.objects(), stores.records(), stores.rows())
     object_created(api, kept["s3_key"])
     assert (stores.objects(), stores.records(), stores.rows()) == before
+
+
+def test_the_event_of_an_image_that_is_deleted_already_leaves_nothing(api: Api, stores: Stores) -> None:
+    kept = api.upload()
+    api.call("DELETE", f"/images/{kept['image_id']}")
+    object_created(api, kept["s3_key"], age=timedelta(seconds=1))
+    object_created(api, kept["s3_key"])
+    assert stores.are_empty()
+
+
+def test_the_schedule_leaves_an_image_alone_that_an_index_behind_its_record_calls_deleted(
+    api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = api.upload()["image_id"]
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def behind(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        return {**answer, "Items": [{"image_id": {"S": image_id}}]} if operation == "Query" else answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", behind)
+        sweep(api)
+    assert api.get(f"/images/{image_id}").status_code == 200
+    assert len(stores.objects()) == 1
 
 
 def test_an_object_that_is_no_original_is_left_alone(api: Api, stores: Stores) -> None:

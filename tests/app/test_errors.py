@@ -90,9 +90,12 @@ def refusal(code: str, status: int) -> ClientError:
     [
         EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
         refusal("ThrottlingException", 400),
+        refusal("TransactionConflictException", 400),
+        refusal("TransactionInProgressException", 400),
+        refusal("RequestTimeout", 400),
         refusal("InternalServerError", 500),
     ],
-    ids=["away", "throttled", "failing"],
+    ids=["away", "throttled", "in conflict", "in progress", "timed out", "failing"],
 )
 def test_a_store_that_does_not_answer_is_a_503(api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*_: object) -> None:

@@ -1,6 +1,8 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from tests.app.conftest import Api, Stores
 
@@ -93,10 +95,32 @@ def test_a_page_that_spends_its_reads_is_shorter_and_goes_on(api: Api, configure
 
 def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(api: Api, configured: Callable[..., None]) -> None:
     made = [api.upload(description="\N{GRINNING FACE}" * 5000)["image_id"] for _ in range(7)][::-1]
-    configured(MAX_PAGE_BYTES="65000")
+    configured(MAX_PAGE_BYTES="125000")
     assert list(api.pages("user_id=alice")) == [made[:3], made[3:6], made[6:]]
+    assert len(api.get("/images").body) < 125_000
     configured(MAX_PAGE_BYTES="1")
     assert list(api.pages("")) == [[image_id] for image_id in made]
+
+
+def test_a_read_that_finds_nothing_yet_is_gone_on_from(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [api.upload()["image_id"] for _ in range(3)][::-1]
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    empty = iter([True])
+
+    def at_first_empty(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        if operation == "Query" and next(empty, False):
+            newest = {"tag": {"S": "\x1fall"}, "image_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
+            return {**answer, "Items": [], "LastEvaluatedKey": newest}
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", at_first_empty)
+    assert api.listed() == made
+
+
+def test_the_order_of_tags_in_a_query_does_not_matter_to_its_key(api: Api, album: list[str]) -> None:
+    key = api.get("/images?tag=all&tag=third&limit=2").json_body["last_evaluated_key"]
+    assert len(api.listed(f"tag=third&tag=all&limit=2&last_evaluated_key={key}")) == 2
 
 
 def test_a_key_is_good_for_the_query_that_gave_it_alone(api: Api, album: list[str]) -> None:

@@ -74,9 +74,37 @@ def test_an_image_is_known_by_its_bytes_whatever_it_is_called(
     assert head["ContentType"] == content_type
 
 
-def test_a_jpeg_with_further_pictures_behind_it_is_a_jpeg(api: Api) -> None:
-    phone = base64.b64encode(picture("MPO", frames=3)).decode()
-    assert api.upload(image_data=phone)["content_type"] == "image/jpeg"
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "AVIF", "TIFF", "MPO", "HEIF"])
+def test_an_image_of_several_pictures_is_kept_and_viewed_under_a_name_of_its_own(api: Api, kind: str) -> None:
+    kept = api.upload(image_data=base64.b64encode(picture(kind, frames=3)).decode())
+    assert kept["content_type"] == {"MPO": "image/jpeg", "HEIF": "image/heic"}.get(kind, f"image/{kind.lower()}")
+    for query in ("", "?download=true"):
+        assert api.get(f"/images/{kept['image_id']}{query}").status_code == 200
+
+
+@pytest.mark.parametrize("brand", [b"msf1", b"hevc", b"mif1"])
+def test_a_heif_of_any_brand_is_refused_or_viewed(api: Api, brand: bytes) -> None:
+    data = picture("HEIF").replace(b"ftypheic", b"ftyp" + brand, 1)
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(data).decode()})
+    assert answer.status_code in (201, 415)
+    if answer.status_code == 201:
+        assert answer.json_body["metadata"]["content_type"] in ("image/heic", "image/heif")
+        assert api.get(f"/images/{answer.json_body['image_id']}?download=true").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\xff\xd8" + b"\xff\xe1\0\x08Exif\0\0" * 170_000,
+        b"II*\0\x08\0\0\0" + b"\xff\xff" + b"\0" * 12 * 65_535 + b"\0\0\0\0",
+    ],
+    ids=["segments of a JPEG", "entries of a TIFF"],
+)
+def test_a_header_of_very_many_parts_is_refused_unread(api: Api, stores: Stores, header: bytes) -> None:
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(header).decode()})
+    sentence = "The image has more than 1000 parts in its header, which is the limit (MAX_HEADER_PARTS)."
+    assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
+    assert stores.are_empty()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,10 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
         ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 90, not '-1'."),
         ({"AUTH": "none"}, "AUTH must be one of open, jwt, not 'none'."),
         ({"S3_PUBLIC_ENDPOINT_URL": "localhost:9000"}, "S3_PUBLIC_ENDPOINT_URL must be an http or https URL"),
+        ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region, not 'eu central'."),
+        ({"S3_BUCKET_NAME": "My_Bucket"}, "S3_BUCKET_NAME must be a bucket name, not 'My_Bucket'."),
+        ({"IMAGES_TABLE_NAME": "t"}, "IMAGES_TABLE_NAME must be a table name, not 't'."),
+        ({"MAX_PIXELS": "9" * 5000}, "MAX_PIXELS must be a whole number of pixels from 1"),
         ({"AUTH": "jwt"}, "AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must have at least 32 bytes"),
         ({"MAX_PAGE_SIZE": "50"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
@@ -49,6 +53,7 @@ def test_a_secret_is_in_no_message() -> None:
 def test_presigned_urls_are_for_the_public_endpoint_and_else_for_amazon() -> None:
     inside = {"AWS_ENDPOINT_URL": "http://localstack:4566"}
     assert read({}).presigned_endpoint_url == "https://s3.us-east-1.amazonaws.com"
+    assert read({"AWS_REGION": "cn-north-1"}).presigned_endpoint_url == "https://s3.cn-north-1.amazonaws.com.cn"
     assert read({"AWS_REGION": "eu-west-1"}).presigned_endpoint_url == "https://s3.eu-west-1.amazonaws.com"
     assert read(inside).presigned_endpoint_url == "http://localstack:4566"
     public = {**inside, "S3_PUBLIC_ENDPOINT_URL": "http://localhost:4566/"}

@@ -1,5 +1,11 @@
+from dataclasses import replace
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chalicelib import contracts
-from chalicelib.model import Page, Stores, View
+from chalicelib.model import Page, Stores, View, Visibility
 from tests.unit.samples import IMAGE
 
 METADATA = {
@@ -33,8 +39,19 @@ def test_an_upload() -> None:
 
 def test_a_page_has_a_key_only_while_there_is_more() -> None:
     last = {"images": [METADATA], "count": 1, "has_more": False}
-    assert contracts.listed(Page((IMAGE,), None, 1, 0.5)) == last
-    assert contracts.listed(Page((IMAGE,), "key", 1, 0.5)) == {**last, "has_more": True, "last_evaluated_key": "key"}
+    assert contracts.listed(Page((IMAGE,), None)) == last
+    assert contracts.listed(Page((IMAGE,), "key")) == {**last, "has_more": True, "last_evaluated_key": "key"}
+
+
+# Of control characters, which take six bytes, readers let through none but these.
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))
+
+
+@given(texts, texts, texts, st.lists(texts))
+def test_no_metadata_is_longer_than_its_image_says(user_id: str, title: str, filename: str, tags: list[str]) -> None:
+    image = replace(IMAGE, size=10**12, width=10**9, height=10**9, version=10**9, visibility=Visibility.PRIVATE)
+    image = replace(image, user_id=user_id, title=title, description=title, filename=filename, tags=tuple(tags))
+    assert len(orjson.dumps(contracts.metadata(image))) < image.most_json_bytes
 
 
 def test_a_view() -> None:

@@ -12,7 +12,8 @@ ANYTHING = Query(user_id=None, tags=(), limit=10, cursor=None)
 
 
 def chunk(*image_ids: str, end: bool) -> Chunk:
-    return Chunk(tuple(Row(image_id, "alice", Visibility.PUBLIC, None) for image_id in image_ids), end, 0.5)
+    rows = tuple(Row(image_id, "alice", Visibility.PUBLIC, None) for image_id in image_ids)
+    return Chunk(rows, None if end else image_ids[-1], 0.5)
 
 
 def test_tags_differ_neither_by_case_nor_by_compatibility_forms() -> None:

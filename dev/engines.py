@@ -7,6 +7,7 @@ you would let into the machine.
 
 import sys
 
+from dev import PROJECT
 from dev.folder import Folder
 from dev.install import Installed
 from dev.processes import Program
@@ -16,7 +17,8 @@ def ministack(installed: Installed, folder: Folder, host: str, port: int, region
     """S3 and SQS, bound to `host`; what is acknowledged is on disk, queues and bucket settings after a clean stop."""
     return Program(
         name="ministack",
-        command=[sys.executable, "-S", "-m", "ministack"],  # -S: without the service's own packages
+        # Without the service's own packages (-S), and without this folder's modules among its (-P).
+        command=[sys.executable, "-S", "-P", str(PROJECT / "dev" / "gate.py")],
         port=port,
         folder=folder.s3_state,
         environment={
@@ -25,7 +27,8 @@ def ministack(installed: Installed, folder: Folder, host: str, port: int, region
             "BIND_HOST": host,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": region,
-            # Every request must be signed with this key, as on AWS: else all buckets were public.
+            # Every request must be signed with this key, as on AWS: gate.py sees to it, but for the forms of presigned
+            # POSTs, which ministack checks when told to.
             "AUTH": "true",
             "AWS_ACCESS_KEY_ID": folder.access_key_id,
             "AWS_SECRET_ACCESS_KEY": folder.secret_access_key,

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3.session
 import pytest
+from botocore.config import Config
 
 from dev.engines import ministack
 from dev.folder import opened
@@ -18,6 +19,8 @@ from dev.processes import LOOPBACK, guarded, ports
 class Emulator:
     """A running S3 emulator without the rest of the stack."""
 
+    url: str
+    access_key_id: str
     s3: Any
     sqs: Any
 
@@ -30,4 +33,5 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         engine = processes.start(program, LOOPBACK, folder)
         engine.wait_until_it_listens()
         session: Any = boto3.session.Session(folder.access_key_id, folder.secret_access_key, region_name="us-east-1")
-        yield Emulator(session.client("s3", endpoint_url=engine.url), session.client("sqs", endpoint_url=engine.url))
+        s3 = session.client("s3", endpoint_url=engine.url, config=Config(signature_version="s3v4"))
+        yield Emulator(engine.url, folder.access_key_id, s3, session.client("sqs", endpoint_url=engine.url))

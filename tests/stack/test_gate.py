@@ -1,0 +1,152 @@
+"""Who may call the S3 emulator: who holds the data folder's key, or a URL or form that was signed with it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import boto3.session
+import pytest
+import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.stack.conftest import Emulator
+
+KEPT = b"what is kept"
+
+
+@pytest.fixture
+def bucket(emulator: Emulator) -> Iterator[str]:
+    """A bucket with one object, which nothing in a test may change."""
+    name = f"bucket-{uuid4()}"
+    emulator.s3.create_bucket(Bucket=name)
+    emulator.s3.put_object(Bucket=name, Key="kept", Body=KEPT)
+    yield name
+    found = emulator.s3.list_objects_v2(Bucket=name)["Contents"]
+    assert [each["Key"] for each in found] == ["kept"]
+    assert emulator.s3.get_object(Bucket=name, Key="kept")["Body"].read() == KEPT
+
+
+def presigned(emulator: Emulator, bucket: str, operation: str = "get_object", **options: Any) -> str:
+    url: str = emulator.s3.generate_presigned_url(operation, Params={"Bucket": bucket, "Key": "kept"}, **options)
+    return url
+
+
+def assert_refused(answer: requests.Response, code: str = "AccessDenied", status: int = 403) -> None:
+    assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True), answer.text
+
+
+def with_key(emulator: Emulator, secret: str, key_id: str | None = None) -> Any:
+    session: Any = boto3.session.Session(key_id or emulator.access_key_id, secret, region_name="us-east-1")
+    return session.client("s3", endpoint_url=emulator.url, config=Config(signature_version="s3v4"))
+
+
+@pytest.mark.parametrize("key", ["plain", "grüße/a b+&~é%25", "a//b"])
+def test_what_is_signed_is_let_through_whatever_the_key(emulator: Emulator, key: str) -> None:
+    bucket = f"bucket-{uuid4()}"
+    emulator.s3.create_bucket(Bucket=bucket)
+    emulator.s3.put_object(Bucket=bucket, Key=key, Body=b"abc", Metadata={"two": "a  b"})
+    assert [found["Key"] for found in emulator.s3.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]] == [key]
+    assert emulator.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"abc"
+    url = emulator.s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+    assert requests.get(url, headers={"Range": "bytes=1-"}, timeout=10).content == b"bc"
+    form = emulator.s3.generate_presigned_post(bucket, "posted")
+    assert requests.post(form["url"], form["fields"], files={"file": b"new"}, timeout=10).status_code == 204
+    assert emulator.s3.get_object(Bucket=bucket, Key="posted")["Body"].read() == b"new"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+@pytest.mark.parametrize("path", ["", "/kept"])
+def test_nothing_is_done_for_who_only_knows_the_key_id(emulator: Emulator, bucket: str, method: str, path: str) -> None:
+    now = datetime.now(UTC)
+    scope = f"{emulator.access_key_id}/{now:%Y%m%d}/us-east-1/s3/aws4_request"
+    date = f"{now:%Y%m%dT%H%M%SZ}"
+    signed = {"X-Amz-Credential": scope, "X-Amz-Date": date, "X-Amz-Expires": "60", "X-Amz-SignedHeaders": "host"}
+    for query in (
+        {},
+        {"X-Amz-Credential": scope},
+        {**signed, "X-Amz-Algorithm": "AWS4-HMAC-SHA256"},
+        {**signed, "X-Amz-Signature": "0" * 64},
+        {**signed, "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Signature": "0" * 64},
+        {"AWSAccessKeyId": emulator.access_key_id, "Signature": "AAAA", "Expires": "9999999999"},
+    ):
+        answer = requests.request(method, f"{emulator.url}/{bucket}{path}", params=query, data=b"x", timeout=10)
+        assert answer.status_code == 403, query
+    for authorization in (
+        f"AWS4-HMAC-SHA256 Credential={scope}",
+        f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
+        f"AWS {emulator.access_key_id}:AAAA",
+    ):
+        headers = {"Authorization": authorization, "X-Amz-Date": date}
+        answer = requests.request(method, f"{emulator.url}/{bucket}{path}", headers=headers, data=b"x", timeout=10)
+        assert answer.status_code == 403, authorization
+
+
+@pytest.mark.parametrize("key_id", [None, "test", "000000000000"])
+def test_a_wrong_key_is_refused(emulator: Emulator, bucket: str, key_id: str | None) -> None:
+    stranger = with_key(emulator, "test", key_id)
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch" if key_id is None else "InvalidAccessKeyId"):
+        stranger.list_objects_v2(Bucket=bucket)
+    url = stranger.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "kept"})
+    assert requests.get(url, timeout=10).status_code == 403
+    form = stranger.generate_presigned_post(bucket, "posted")
+    assert requests.post(form["url"], form["fields"], files={"file": b"x"}, timeout=10).status_code == 403
+
+
+def test_a_presigned_url_is_good_for_what_was_signed_only(emulator: Emulator, bucket: str) -> None:
+    url = presigned(emulator, bucket)
+    assert requests.get(url, timeout=10).content == KEPT
+    assert_refused(requests.get(url.partition("&X-Amz-Signature")[0], timeout=10), "MissingAuthorizationParameter")
+    assert_refused(requests.get(url.replace("/kept", "/other"), timeout=10), "SignatureDoesNotMatch")
+    assert_refused(requests.get(f"{url}&acl", timeout=10), "SignatureDoesNotMatch")
+    for method in ("PUT", "DELETE"):
+        assert_refused(requests.request(method, url, timeout=10), "SignatureDoesNotMatch")
+
+
+def test_a_presigned_url_expires(emulator: Emulator, bucket: str) -> None:
+    assert_refused(requests.get(presigned(emulator, bucket, ExpiresIn=-1), timeout=10))
+
+
+def test_a_presigned_put_takes_no_header_that_was_not_signed(emulator: Emulator, bucket: str) -> None:
+    url = presigned(emulator, bucket, "put_object")
+    assert_refused(requests.put(url, headers={"x-amz-copy-source": f"/{bucket}/other"}, timeout=10))
+    assert requests.put(url, KEPT, timeout=10).status_code == 200
+
+
+def test_a_form_is_taken_only_with_its_signature(emulator: Emulator, bucket: str) -> None:
+    form = emulator.s3.generate_presigned_post(bucket, "posted")
+    fields = form["fields"]
+    for spoiled in (
+        {"key": "posted"},
+        {"key": "posted", "policy": fields["policy"]},
+        {name: value for name, value in fields.items() if name != "x-amz-signature"},
+        {**fields, "x-amz-signature": "0" * 64},
+        {**fields, "key": "another"},
+    ):
+        answer = requests.post(form["url"], spoiled, files={"file": b"x"}, timeout=10)
+        assert answer.status_code in (400, 403), spoiled
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/_ministack/reset"),
+        ("OPTIONS", "/_ministack/reset"),
+        ("POST", "/%5Fministack/reset"),
+        ("POST", "/_ministack/config"),
+        ("GET", "/_ministack/sqs/messages"),
+        ("GET", "/_ministack/health"),
+    ],
+)
+def test_the_emulators_own_paths_are_not_there(emulator: Emulator, bucket: str, method: str, path: str) -> None:
+    assert_refused(requests.request(method, emulator.url + path, timeout=10), "NoSuchBucket", 404)
+    assert_refused(requests.request(method, emulator.url + path, files={"file": b"x"}, timeout=10), "NoSuchBucket", 404)
+
+
+def test_queues_are_for_who_signs(emulator: Emulator) -> None:
+    headers = {"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}
+    assert_refused(requests.post(emulator.url, "{}", headers=headers, timeout=10))
+    assert_refused(requests.post(emulator.url, {"Action": "ListQueues"}, timeout=10))
+    assert_refused(requests.get(emulator.url, {"Action": "ListQueues"}, timeout=10))
+    assert emulator.sqs.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200

@@ -1,7 +1,8 @@
 """A client of contract B, as its users write them."""
 
 import base64
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ class Service:
     url: str
 
     def call(self, method: str, path: str, **how: Any) -> requests.Response:
-        """Send a request; every answer has an id, and every error the one shape."""
+        """Send a request; every error has the one shape."""
         answer = requests.request(method, self.url + path, timeout=TIMEOUT_SECONDS, **how)
         if answer.status_code >= 400:
             assert answer.headers["Content-Type"] == "application/json"
@@ -72,6 +73,14 @@ class User:
         """Delete whatever is theirs."""
         for image_id in self.service.ids(user_id=self.user_id):
             assert self.service.call("DELETE", f"/images/{image_id}?user_id={self.user_id}").status_code == 200
+
+
+def eventually(look: Callable[[], object], wanted: object) -> None:
+    """See what is wanted within ten seconds: on AWS, lists follow writes a moment later."""
+    deadline = time.monotonic() + 10
+    while (found := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert found == wanted
 
 
 def download(url: str) -> requests.Response:

@@ -104,8 +104,9 @@ class Processes:
         self.engines.append(engine)
         return engine
 
-    def stop(self) -> None:
-        """End all engines: by SIGTERM, and those that don't heed it by SIGKILL."""
+    def stop(self) -> list[Engine]:
+        """End all engines by SIGTERM; those that didn't heed it, and were ended by SIGKILL."""
+        killed = []
         for engine in self.engines:
             engine.process.terminate()
         deadline = time.monotonic() + _STOP_SECONDS
@@ -115,15 +116,25 @@ class Processes:
             except subprocess.TimeoutExpired:
                 engine.process.kill()
                 engine.process.wait()
+                killed.append(engine)
+        return killed
 
 
 @contextmanager
 def guarded() -> Iterator[Processes]:
-    """Engines that end with the block, and with this process if it is killed."""
+    """Engines that end with the block, and with this process if it is killed.
+
+    Raises CannotRun: the block ended in order, by a SystemExit with status 0, but an engine could not.
+    """
     guard = subprocess.Popen(["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True)
     processes = Processes(guard)
     try:
         yield processes
+    except SystemExit as end:
+        if (killed := processes.stop()) and not end.code:
+            names = " and ".join(engine.name for engine in killed)
+            raise CannotRun(f"{names} didn't end in {_STOP_SECONDS} s and had to be killed.") from None
+        raise
     finally:
         processes.stop()
         guard.kill()  # before its pipe closes: the process ids may be others' soon

@@ -164,6 +164,7 @@ def test_a_signal_ends_all_that_was_started_in_good_time(folder: Path, number: s
     assert time.monotonic() - asked < 5
     assert alive(stack.pids) == []
     assert stack.log.read_text().endswith("Ctrl-C ends it; the data stays.\n\n")
+    assert not (folder / "ended" / "events-at-risk").exists()
 
 
 def test_a_stack_whose_engine_ended_ends_and_says_which(folder: Path) -> None:
@@ -172,6 +173,15 @@ def test_a_stack_whose_engine_ended_ends_and_says_which(folder: Path) -> None:
     assert stack.process.wait(10) == 1
     assert stack.log.read_text().splitlines()[-1].startswith("ministack ended with status -9; see ")
     assert alive(stack.pids) == []
+
+
+def test_a_stack_whose_engine_could_not_end_in_order_says_so_and_owes_its_events(folder: Path) -> None:
+    stack = start(folder / "stopped")
+    os.kill(stack.pids[1], signal.SIGSTOP)
+    assert stack.stop() == 1
+    assert stack.log.read_text().splitlines()[-1] == "ministack didn't end in 5 s and had to be killed."
+    assert alive(stack.pids) == []
+    assert (folder / "stopped" / "events-at-risk").exists()
 
 
 def test_while_dynamodb_hangs_a_bad_request_is_refused_at_once(folder: Path) -> None:

@@ -52,12 +52,13 @@ def run(options: Options) -> None:
         os.environ.setdefault(name, value)
     settings = read_settings(os.environ)
     with ExitStack() as stack:
-        folder = stack.enter_context(opened(options.data))
         server = stack.enter_context(Server(options.host, options.port))
         programs = installed()
+        s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
+        # After the ports: who can't run for one that is busy leaves no folder behind.
+        folder = stack.enter_context(opened(options.data))
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
-        s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
         s3 = processes.start(
             ministack(programs, folder, options.host, s3_port, settings.aws_region), options.host, folder
         )

@@ -203,6 +203,7 @@ def test_a_busy_port_is_one_line(stack: Stack, folder: Path) -> None:
         port = url.rpartition(":")[2]
         line = refusal("--data", folder / "busy", option, port)
         assert line == f"Port {port} of 127.0.0.1 can't be used: Address already in use."
+        assert not (folder / "busy").exists()
 
 
 def test_a_folder_in_use_is_one_line(stack: Stack, folder: Path) -> None:

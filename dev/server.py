@@ -159,7 +159,7 @@ class Handler(ChaliceRequestHandler):
         raise AttributeError(name)
 
     def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): _text(value) for name, value in self.headers.items()}
         try:
             self.local_gateway.event_converter._route_matcher.match_route(self.path)
         except ValueError:
@@ -244,6 +244,14 @@ class Handler(ChaliceRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Nothing: the app logs each request."""
+
+
+def _text(value: str) -> str:
+    """A header's value, which http.server reads as Latin-1, as UTF-8 where it is that: so API Gateway does."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def _within_limit(size: int | str) -> int:

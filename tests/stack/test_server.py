@@ -28,6 +28,13 @@ def echo(name: str) -> Response:
     return Response({"name": name, "size": len(request.raw_body), "encoded": encoded})
 
 
+@app.route("/whoami", methods=["GET"])
+def whoami() -> dict[str, str]:
+    request = app.current_request
+    assert request
+    return {"user": request.headers["x-user-id"]}
+
+
 @app.route("/refuse", methods=["POST"], content_types=["*/*"])
 def refuse() -> None:
     raise BadRequestError("No.")
@@ -204,6 +211,12 @@ def test_what_is_no_http_is_refused_in_json(server: Server, request_line: bytes,
 def test_path_parameters_are_decoded_as_api_gateway_does(server: Server) -> None:
     answer = requests.post(f"{server.url}/echo/gr%C3%BC%C3%9Fe%20%2F%20x", b"", timeout=10)
     assert answer.json()["name"] == "grüße / x"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_headers_are_utf_8_where_they_can_be(server: Server, encoding: str) -> None:
+    headers = {"X-User-Id": "Jürgen".encode(encoding)}
+    assert requests.get(f"{server.url}/whoami", headers=headers, timeout=10).json() == {"user": "Jürgen"}
 
 
 @pytest.mark.parametrize(

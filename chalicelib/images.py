@@ -133,18 +133,17 @@ def reap(created: ObjectCreated) -> None:
     log.info("Removed the object of an upload that never finished: %s", image_id)
 
 
-def sweep() -> int:
+def sweep() -> None:
     """Finish the deletions that a crash left half done: those older than SWEEP_AFTER_SECONDS, at most 1,000 a run.
 
-    Returns how many. Safe to run twice, and while they are being finished by others.
+    Safe to run twice, and while they are being finished by others.
     """
     before = ids.timestamp(time.time() - settings().sweep_after_seconds)
-    left = catalog.unfinished(State.DELETING, before, _SWEPT_AT_ONCE)
-    for image_id in left:
+    for image_id in catalog.unfinished(State.DELETING, before, _SWEPT_AT_ONCE):
         image = catalog.get(image_id, consistent=True)
         if image and image.state is State.DELETING:  # the index is behind the records
             _finish_delete(image)
-    return len(left)
+            log.info("Finished the deletion of %s", image_id)
 
 
 def health() -> Stores:

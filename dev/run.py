@@ -53,10 +53,10 @@ def run(options: Options) -> None:
     settings = read_settings(os.environ)
     with ExitStack() as stack:
         server = stack.enter_context(Server(options.host, options.port))
-        programs = installed()
         s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
         # After the ports: who can't run for one that is busy leaves no folder behind.
         folder = stack.enter_context(opened(options.data))
+        programs = installed()
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
         s3 = processes.start(

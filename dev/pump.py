@@ -11,7 +11,7 @@ import re
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ log = logging.getLogger("dev")
 QUEUE = "s3-events"
 DEAD_LETTERS = "s3-events-dead-letters"
 _ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's, in seconds
-_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
+_SECONDS: Mapping[str, float] = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
 class Pump:
@@ -47,9 +47,11 @@ class Pump:
         sqs: Any,
         retries: Sequence[int] = _ASYNCHRONOUS_RETRIES,
         debt: Debt | None = None,
+        units: Mapping[str, float] = _SECONDS,
     ) -> None:
-        """Make sure of queues and notifications; `retries` are the delays after each failure, in seconds.
+        """Make sure of queues and notifications.
 
+        `retries` are the delays after each failure, in seconds; `units` those of schedules, in seconds too.
         Events of the objects that a `debt` is about are sent again: the handlers tolerate those that come twice.
         Raises CannotRun: a schedule isn't a rate.
         """
@@ -64,7 +66,7 @@ class Pump:
             self._threads.append(threading.Thread(target=self._pay, args=(s3, debt), daemon=True))
         for source in app.event_sources:
             if isinstance(source, ScheduledEventConfig):
-                every = _seconds(source)
+                every = _seconds(source, units)
                 self._threads.append(threading.Thread(target=self._repeat, args=(source.name, every), daemon=True))
 
     def __enter__(self) -> None:
@@ -145,41 +147,48 @@ class Pump:
 
     def _deliver(self, message: dict[str, Any]) -> None:
         # A test event, which S3 sends when notifications are configured, has no records.
+        attempt = int(message["Attributes"]["ApproximateReceiveCount"])
+        again = attempt <= len(self._retries)
         done = all(
-            self._call(record["s3"]["configurationId"], {"Records": [record]})
+            self._call(record["s3"]["configurationId"], {"Records": [record]}, again)
             for record in json.loads(message["Body"]).get("Records", [])
         )
         receipt = {"QueueUrl": self._queue, "ReceiptHandle": message["ReceiptHandle"]}
-        attempt = int(message["Attributes"]["ApproximateReceiveCount"])
-        if not done and attempt <= len(self._retries):
+        if not done and again:
             self._sqs.change_message_visibility(**receipt, VisibilityTimeout=self._retries[attempt - 1])
             return
         if not done:
             self._sqs.send_message(QueueUrl=self._dead_letters, MessageBody=message["Body"])
         self._sqs.delete_message(**receipt)
 
-    def _repeat(self, name: str, seconds: int) -> None:
+    def _repeat(self, name: str, seconds: float) -> None:
         while not self._stopping.wait(seconds):
             self._call(name, _scheduled_event(name))
 
-    def _call(self, name: str, event: dict[str, Any]) -> bool:
-        """Call a handler as Lambda does: whatever it raises is logged, and is a failure."""
+    def _call(self, name: str, event: dict[str, Any], again: bool = False) -> bool:
+        """Call a handler as Lambda does: whatever it raises is a failure, and logged.
+
+        In one line where it will be called `again`: a handler may raise for no more than to be.
+        """
         context = LambdaContext(name, self._config.lambda_memory_size, self._timeout_seconds * 1000)
         try:
             self._app.handler_map[name](event, context)
-        except Exception:
-            log.exception("The handler %s failed.", name)
+        except Exception as error:
+            if again:
+                log.warning("The handler %s failed and will be called again: %r", name, error)
+            else:
+                log.exception("The handler %s failed.", name)
             return False
         return True
 
 
-def _seconds(source: ScheduledEventConfig) -> int:
+def _seconds(source: ScheduledEventConfig, units: Mapping[str, float]) -> float:
     expression = source.schedule_expression
     text = expression if isinstance(expression, str) else expression.to_string()
     rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
     if not rate:
         raise CannotRun(f"The schedule of {source.name}, {text}, is no rate; the embedded stack runs only those.")
-    return int(rate[1]) * _SECONDS[rate[2]]
+    return int(rate[1]) * units[rate[2]]
 
 
 def _created(source: S3EventConfig, found: Any) -> dict[str, Any]:

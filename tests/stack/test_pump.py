@@ -25,11 +25,9 @@ def bucket(emulator: Emulator) -> str:
 
 
 @contextmanager
-def pumping(
-    emulator: Emulator, app: Chalice, retries: tuple[int, ...] = (0, 0), debt: Debt | None = None
-) -> Iterator[None]:
+def pumping(emulator: Emulator, app: Chalice, retries: tuple[int, ...] = (0, 0), **options: Any) -> Iterator[None]:
     config = Config.create(chalice_app=app, app_name="pumped", lambda_timeout=20)
-    with Pump(app, config, emulator.s3, emulator.sqs, retries, debt):
+    with Pump(app, config, emulator.s3, emulator.sqs, retries, **options):
         yield
 
 
@@ -100,6 +98,25 @@ def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emu
     assert (waiting(emulator, pump.QUEUE), waiting(emulator, pump.DEAD_LETTERS)) == (0, before + 1)
 
 
+def test_a_failure_is_one_line_in_the_log_until_it_is_the_last(
+    emulator: Emulator, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
+
+    @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
+    def on_object_created(event: S3Event) -> None:
+        calls.put(event.key)
+        raise RuntimeError("too early")
+
+    with pumping(emulator, app, retries=(0,)):
+        emulator.s3.put_object(Bucket=bucket, Key="early", Body=b"")
+        assert [calls.get(timeout=10) for _ in range(2)] == ["early"] * 2
+    assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records if record.name == "dev"] == [
+        ("The handler on_object_created failed and will be called again: RuntimeError('too early')", False),
+        ("The handler on_object_created failed.", True),
+    ]
+
+
 def test_a_failed_event_waits_for_its_retry(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
 
@@ -151,8 +168,7 @@ def test_events_from_before_the_risk_are_not_sent_again(emulator: Emulator, buck
     assert calls.empty()
 
 
-def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(pump._SECONDS, "minute", 1)
+def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator) -> None:
     app, events = Chalice("pumped", configure_logs=False), queue.Queue[CloudWatchEvent]()
 
     @app.schedule(Rate(1, unit=Rate.MINUTES))
@@ -160,7 +176,7 @@ def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator, monkey
         events.put(event)
         raise RuntimeError("a failure doesn't end the schedule")
 
-    with pumping(emulator, app):
+    with pumping(emulator, app, units={"minute": 0.2}):
         first, second = events.get(timeout=10), events.get(timeout=10)
     assert (first.source, first.detail_type) == ("aws.events", "Scheduled Event")
     assert first.event_id != second.event_id

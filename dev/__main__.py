@@ -11,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dev", description="The service on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the embedded stack")
-    run.add_argument("--data", type=Path, default=Path(".data"), help="folder of what is kept (default: %(default)s)")
+    run.add_argument("--data", type=_path, default=Path(".data"), help="folder of what is kept (default: %(default)s)")
     run.add_argument("--host", default=LOOPBACK, help="address that the API and S3 listen on (default: %(default)s)")
     run.add_argument("--port", type=int, default=8000, help="port of the API (default: %(default)s; 0: any free one)")
     run.add_argument("--s3-port", type=int, default=0, help="port of S3 and SQS (default: any free one)")
@@ -29,6 +29,14 @@ def main() -> None:
         from dev.samples import load
 
         load(**options)
+
+
+def _path(text: str) -> Path:
+    """A path whose `~` the shell left, as dash and zsh do in DATA=~/x after `make`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # no such user
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

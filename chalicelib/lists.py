@@ -28,7 +28,7 @@ def list_images(caller: Caller, query: Query) -> Page:
     images: list[Image] = []
     size = 0
     for image in walk:
-        size += image.most_json_bytes
+        size += image.answer_bytes
         if len(images) == query.limit or (images and size > settings().max_page_bytes):
             break  # with this image the next page begins
         images.append(image)

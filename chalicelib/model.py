@@ -1,9 +1,12 @@
 """The values that go from room to room."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from chalicelib import ids
+
+_ESCAPED = re.compile(r'["\\\n\r\t]')
 
 
 class Visibility(StrEnum):
@@ -76,14 +79,14 @@ class Image:
         return ids.created_at(self.image_id)
 
     @property
-    def most_json_bytes(self) -> int:
-        """The most that its metadata can take as JSON in UTF-8.
+    def answer_bytes(self) -> int:
+        """The most that its metadata can take of an answer: JSON in UTF-8, as a string within Lambda's own JSON.
 
-        A character can be escaped by a second one; the owner's name is in the object key and the URL too; names,
-        punctuation and all that has a fixed length take less than the rest.
+        A quote is escaped in the first, and with its backslash again in the second. The owner's name is in the object
+        key and the URL too; names, punctuation and all that has a fixed length take less than the rest.
         """
         texts = (*[self.user_id] * 3, self.title, self.description, self.filename, *self.tags)
-        return 800 + sum(2 * len(text.encode()) + 3 for text in texts)
+        return 1_000 + sum(len(text.encode()) + 3 * len(_ESCAPED.findall(text)) + 5 for text in texts)
 
     @property
     def s3_key(self) -> str:

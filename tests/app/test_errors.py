@@ -6,6 +6,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from app import app
 from tests.app.conftest import Api, Stores
 from tests.pictures import base64_picture
 
@@ -161,3 +162,18 @@ def test_a_contended_record_is_tried_again_and_then_a_503(
     assert api.call("DELETE", f"/images/{image_id}").status_code == 503
     assert api.call("DELETE", f"/images/{image_id}").status_code == 200
     assert api.call("POST", "/images", {"user_id": "a", "image_data": base64_picture()}).status_code == 201
+
+
+def test_json_leaves_lambda_as_text_and_not_in_base64() -> None:
+    event = {
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/"},
+        "headers": None,
+        "pathParameters": {},
+        "stageVariables": None,
+        "multiValueQueryStringParameters": None,
+        "body": None,
+    }
+    answer = app(event, None)
+    assert "isBase64Encoded" not in answer
+    assert json.loads(answer["body"])["service"] == "images-api"
+    assert answer["headers"]["Content-Type"] == "application/json"

@@ -83,6 +83,17 @@ def translated(call: Callable[P, T]) -> Callable[P, T]:
     return translating
 
 
+def answers(call: Callable[[], object]) -> bool:
+    """Whether a call to a store succeeds."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        call()
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
 @cache
 def _session() -> Any:
     # Imported here: a cold start pays for it when a call needs it.

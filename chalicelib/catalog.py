@@ -175,13 +175,8 @@ def forget(image_id: str) -> None:
 
 def answers() -> bool:
     """Whether DynamoDB answers and has the table of records: one call of 0.5 read units, tried once."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        aws.dynamodb(tries=1).get_item(TableName=settings().images_table_name, Key={"image_id": {"S": "health"}})
-    except (BotoCoreError, ClientError):
-        return False
-    return True
+    table, key = settings().images_table_name, {"image_id": {"S": "health"}}
+    return aws.answers(lambda: aws.dynamodb(tries=1).get_item(TableName=table, Key=key))
 
 
 def _pause(attempt: int) -> None:

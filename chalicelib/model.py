@@ -90,13 +90,8 @@ class Image:
 
     @property
     def s3_key(self) -> str:
-        """Object key of the original."""
-        return object_key(self.user_id, self.image_id)
-
-
-def object_key(user_id: str, image_id: str) -> str:
-    """Where contract B keeps an original."""
-    return f"{user_id}/{image_id}"
+        """Object key of the original, as contract B publishes it."""
+        return f"{self.user_id}/{self.image_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,13 +45,7 @@ def exists(key: str) -> bool:
 
 def answers() -> bool:
     """Whether S3 answers and has the bucket: one call, tried once."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        aws.s3(tries=1).get_bucket_location(Bucket=settings().s3_bucket_name)
-    except (BotoCoreError, ClientError):
-        return False
-    return True
+    return aws.answers(lambda: aws.s3(tries=1).get_bucket_location(Bucket=settings().s3_bucket_name))
 
 
 def presign(key: str, expires_in: int, disposition: str | None = None) -> str:

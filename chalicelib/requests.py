@@ -44,7 +44,7 @@ def upload(request: Request) -> Upload:
         user_id=_user_id(_text(body, "user_id", limits.max_user_id_chars)),
         title=_text(body, "title", limits.max_title_chars),
         description=_text(body, "description", limits.max_description_chars),
-        tags=_tags(*_find(body, "tags"), limits.max_tags),
+        tags=tuple(_tags(*_find(body, "tags"), limits.max_tags).values()),
         filename=_filename(_text(body, "filename", limits.max_filename_chars)),
         visibility=_visibility(_text(body, "visibility", 16)),
         file=_base64(body),
@@ -59,13 +59,12 @@ def query(request: Request) -> Query:
     limits = settings()
     values = _query_string(request)
     owner = _parameter(values, "user_id")
-    tags = (tag for text in _parameters(values, "tag") for tag in _tags("tag", text, limits.max_query_tags))
-    folded = tuple(sorted({terms.fold(tag) for tag in tags}))  # in whichever order they came: cursors are for this one
+    folded = {tag for text in _parameters(values, "tag") for tag in _tags("tag", text, limits.max_query_tags)}
     if len(folded) > limits.max_query_tags:
         raise BadInput(f"tag has more than {limits.max_query_tags} tags, which is the limit (MAX_QUERY_TAGS).")
     return Query(
         user_id=_user_id(owner) if owner else None,
-        tags=folded,
+        tags=tuple(sorted(folded)),  # in whichever order they came: cursors are for this one
         limit=_limit(_parameter(values, "limit")),
         cursor=_parameter(values, "last_evaluated_key"),
     )
@@ -151,12 +150,15 @@ def _user_id(text: str) -> str:
     return text
 
 
-def _tags(spelling: str, value: Any, limit: int) -> tuple[str, ...]:
-    """Tags from a list, a JSON array in a string, or a comma-separated string; the same one twice counts once."""
+def _tags(spelling: str, value: Any, limit: int) -> dict[str, str]:
+    """Tags, as given, by what they fold to: from a list, a JSON array in a string, or a comma-separated string.
+
+    The same one twice counts once, as it was given first.
+    """
     import orjson
 
     if value is None:
-        return ()
+        return {}
     if isinstance(value, str):
         try:
             value = orjson.loads(value) if value.lstrip().startswith("[") else value.split(",")
@@ -165,22 +167,23 @@ def _tags(spelling: str, value: Any, limit: int) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         raise BadInput(f"{spelling} must be a list of strings.")
     tags: dict[str, str] = {}
-    for tag in _cleaned(spelling, value):
-        tags.setdefault(terms.fold(tag), tag)
+    for folded, tag in _folded(spelling, value):
+        tags.setdefault(folded, tag)
     if len(tags) > limit:
         raise BadInput(f"{spelling} has more than {limit} tags, which is the limit.")
-    return tuple(tags.values())
+    return tags
 
 
-def _cleaned(spelling: str, tags: Iterable[str]) -> Iterable[str]:
+def _folded(spelling: str, tags: Iterable[str]) -> Iterable[tuple[str, str]]:
     limit = settings().max_tag_chars
     for tag in filter(None, (" ".join(tag.split()) for tag in tags)):
+        folded = terms.fold(tag)
         # Folding can make a tag longer, and it is the folded one that is a partition key.
-        if max(len(tag), len(terms.fold(tag))) > limit:
+        if max(len(tag), len(folded)) > limit:
             raise BadInput(f"{spelling} has a tag of more than {limit} characters, which is the limit.")
         if _CONTROL.search(tag):
             raise BadInput(f"{spelling} has a tag with a control character.")
-        yield tag
+        yield folded, tag
 
 
 def _filename(text: str) -> str:

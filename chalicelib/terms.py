@@ -5,7 +5,7 @@ A plain tag is its own key, as contract D publishes it; any other term begins wi
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.model import Chunk, Image, Query
@@ -49,17 +49,19 @@ def sources(query: Query) -> tuple[Source, ...]:
 
 def matches(image: Image, query: Query) -> bool:
     """Whether an image has all that a query asks for."""
-    return (query.user_id is None or image.user_id == query.user_id) and set(query.tags) <= set(map(fold, image.tags))
+    if query.user_id is not None and image.user_id != query.user_id:
+        return False
+    # Of every row that is read: tags are folded where they are asked for.
+    return not query.tags or set(query.tags) <= set(map(fold, image.tags))
 
 
-def rarest(first: Iterable[Chunk]) -> int:
+def rarest(first: Sequence[Chunk]) -> int:
     """Which list is the shortest, judged by the first chunk of each.
 
     Ids are ordered by time, so of chunks of one length that which reaches furthest back is of the sparsest list;
     a list that has ended is known wholly.
     """
-    chunks = list(first)
-    return min(range(len(chunks)), key=lambda i: _reach(chunks[i]))
+    return min(range(len(first)), key=lambda i: _reach(first[i]))
 
 
 def _reach(chunk: Chunk) -> tuple[bool, int, str]:

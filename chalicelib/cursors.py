@@ -2,14 +2,12 @@
 
 import hashlib
 import hmac
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib import ids
 from chalicelib.errors import BadInput
-from chalicelib.model import Query
 
 _SIGNATURE_BYTES = 10
 _FOREIGN = "last_evaluated_key is not one that this list gave out."
@@ -17,22 +15,22 @@ _FOREIGN = "last_evaluated_key is not one that this list gave out."
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The list that a query is read along, and the last image of it that was looked at.
+    """The list that a query is read along, and the id of it that was looked at last.
 
-    An id says where to go on even when its image is gone, since every list is in the order of time, which ids tell.
+    An id says where to go on even when what it names is gone, since every list is in the order of time, which ids tell.
     """
 
-    source: int  # which of terms.sources(query), below 256
-    image_id: str
+    source: int  # which of the query's lists, below 256
+    after: str
 
 
-def encode(position: Position, query: Query, key: bytes) -> str:
-    """A position in a query's answer as 36 URL-safe characters."""
-    payload = bytes([position.source]) + UUID(position.image_id).bytes
+def encode(position: Position, query: str, key: bytes) -> str:
+    """A position in a query's answer as 36 URL-safe characters; `query` is all that the cursor is bound to."""
+    payload = bytes([position.source]) + UUID(position.after).bytes
     return urlsafe_b64encode(payload + _signature(payload, query, key)).decode()
 
 
-def decode(cursor: str, query: Query, sources: int, key: bytes) -> Position:
+def decode(cursor: str, query: str, sources: int, key: bytes) -> Position:
     """The position that `encode` made for this query, which is read from so many lists.
 
     Raises BadInput: made for another query, by another service, or edited. Also where the signature is right and the
@@ -42,7 +40,7 @@ def decode(cursor: str, query: Query, sources: int, key: bytes) -> Position:
         raw = urlsafe_b64decode(cursor.encode("ascii"))
         payload, signature = raw[:17], raw[17:]
         position = Position(payload[0], str(UUID(bytes=payload[1:])))
-        ids.created_at(position.image_id)
+        ids.created_at(position.after)
     except (ValueError, IndexError):
         raise BadInput(_FOREIGN) from None
     canonical = urlsafe_b64encode(raw).decode() == cursor
@@ -52,6 +50,5 @@ def decode(cursor: str, query: Query, sources: int, key: bytes) -> Position:
     return position
 
 
-def _signature(payload: bytes, query: Query, key: bytes) -> bytes:
-    filters = json.dumps([query.user_id, query.tags]).encode()
-    return hmac.digest(key, payload + hashlib.sha256(filters).digest(), hashlib.sha256)[:_SIGNATURE_BYTES]
+def _signature(payload: bytes, query: str, key: bytes) -> bytes:
+    return hmac.digest(key, payload + hashlib.sha256(query.encode()).digest(), hashlib.sha256)[:_SIGNATURE_BYTES]

@@ -35,7 +35,7 @@ def list_images(caller: Caller, query: Query) -> Page:
     fields = {"reads": walk.reads, "read_units": walk.read_units, "images": len(images)}
     log.info("list", extra={"fields": fields})
     after = walk.after
-    cursor = cursors.encode(Position(walk.driver, after), query, settings().cursor_key) if after else None
+    cursor = cursors.encode(Position(walk.driver, after), query.filters, settings().cursor_key) if after else None
     return Page(tuple(images), cursor)
 
 
@@ -66,9 +66,9 @@ class _Walk:
 
     def _first(self, sources: Sequence[Source], rows: int) -> Chunk:
         if self.query.cursor is not None:
-            position = cursors.decode(self.query.cursor, self.query, len(sources), settings().cursor_key)
-            self.driver, self.after = position.source, position.image_id
-            return self._read(sources[self.driver], position.image_id, rows)
+            position = cursors.decode(self.query.cursor, self.query.filters, len(sources), settings().cursor_key)
+            self.driver, self.after = position.source, position.after
+            return self._read(sources[self.driver], position.after, rows)
         chunks = [self._read(source, None, rows) for source in sources]
         self.driver = terms.rarest(chunks)
         return chunks[self.driver]

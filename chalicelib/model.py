@@ -1,7 +1,7 @@
 """The values that go from room to room."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from chalicelib import ids
@@ -102,6 +102,11 @@ class Query:
     tags: tuple[str, ...]  # folded: see terms.fold
     limit: int
     cursor: str | None
+
+    @property
+    def filters(self) -> str:
+        """All that a cursor is bound to: everything but the size of the page."""
+        return repr(replace(self, limit=0, cursor=None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,15 @@ run: $(VENV)/installed ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAM
 samples: $(VENV)/installed ## load the sample photographs into the running service: PORT or URL
 	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
+# Make's `$` and the shell's quotes stay out of it: the event goes to the recipe as it was typed, by its environment.
+EVENT ?= {}
+unexport EVENT
+
+.PHONY: invoke
+invoke: export INVOKE_EVENT := $(value EVENT)
+invoke: $(VENV)/installed ## invoke a function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
+	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
+
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
 PURE := config contracts cursors errors headers ids model permissions records requests terms
 comma := ,

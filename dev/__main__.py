@@ -1,4 +1,4 @@
-"""`python -m dev`: run the embedded stack, load the sample photographs."""
+"""`python -m dev`: run the embedded stack, load the sample photographs, invoke a function."""
 
 import argparse
 from pathlib import Path
@@ -18,17 +18,26 @@ def main() -> None:
     run.add_argument("--dynamodb-port", type=int, default=0, help="port of DynamoDB (default: any free one)")
     samples = commands.add_parser("samples", help="load the sample photographs into a running service")
     samples.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
+    invoke = commands.add_parser("invoke", help="invoke a function of a running service directly")
+    invoke.add_argument("function", help="its name, as @app.lambda_function has it")
+    invoke.add_argument("--event", default="{}", help="JSON, or @ and the file that has it (default: %(default)s)")
+    invoke.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
     options = vars(parser.parse_args())
-    # Imported by each command: a wrong command line needs neither.
-    if options.pop("command") == "run":
-        from dev.run import Options
-        from dev.run import run as run_stack
+    # Imported by each command: a wrong command line needs none.
+    match options.pop("command"):
+        case "run":
+            from dev.run import Options
+            from dev.run import run as run_stack
 
-        run_stack(Options(**options))
-    else:
-        from dev.samples import load
+            run_stack(Options(**options))
+        case "samples":
+            from dev.samples import load
 
-        load(**options)
+            load(**options)
+        case "invoke":
+            from dev.invoke import invoke as invoke_function
+
+            invoke_function(**options)
 
 
 def _path(text: str) -> Path:

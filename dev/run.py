@@ -63,7 +63,7 @@ def run(options: Options) -> None:
             ministack(programs, folder, options.host, s3_port, settings.aws_region), options.host, folder
         )
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
-        environment = _environment(folder, s3, dynamodb, settings)
+        environment = _environment(folder, server, s3, dynamodb, settings)
         _enter(environment)
         stack.enter_context(_provisioned(config, s3, dynamodb, settings, debt))
         serve = partial(server.serve, config.chalice_app, config, _settling(settings))
@@ -79,12 +79,13 @@ def run(options: Options) -> None:
             time.sleep(0.5)
 
 
-def _environment(folder: Folder, s3: Engine, dynamodb: Engine, settings: Settings) -> dict[str, str]:
+def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, settings: Settings) -> dict[str, str]:
     """What leads boto3 and `aws` to this stack."""
     return {
         "AWS_ENDPOINT_URL_S3": s3.url,
         "AWS_ENDPOINT_URL_SQS": s3.url,
         "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url,
+        "AWS_ENDPOINT_URL_LAMBDA": server.url,
         "AWS_ACCESS_KEY_ID": folder.access_key_id,
         "AWS_SECRET_ACCESS_KEY": folder.secret_access_key,
         "AWS_REGION": settings.aws_region,

@@ -31,20 +31,13 @@ from chalice.local import (
     ThreadedHTTPServer,
 )
 
-from dev import CannotRun
+from dev import CannotRun, Refused, functions
+from dev.functions import Functions
 from dev.processes import url
 
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's
 _IDLE_SECONDS = 60
 _LINGER_SECONDS = 2
-
-
-class Refused(Exception):
-    """A request that doesn't reach the app, or whose answer must not reach the client."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class Server(ThreadedHTTPServer):
@@ -82,7 +75,8 @@ class Server(ThreadedHTTPServer):
         app.__class__ = CustomLocalChalice
         gateway = Gateway(app, config, settle)
         gateway.event_converter = Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
-        self.RequestHandlerClass = functools.partial(Handler, gateway=gateway)
+        plain = Functions(app, config, gateway.settle)
+        self.RequestHandlerClass = functools.partial(Handler, gateway=gateway, functions=plain)
         self.serve_forever(poll_interval=0.1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -103,12 +97,19 @@ class Gateway(LocalGateway):
         response: dict[str, Any] = super().handle_request(method, *args, **kwargs)
         # A refusal promises nothing, so it needn't wait for a store that may not answer.
         if method not in ("GET", "HEAD", "OPTIONS") and response["statusCode"] < HTTPStatus.BAD_REQUEST:
-            try:
-                self._settle()
-            except (BotoCoreError, ClientError):
-                reason = "The store can't be reached; try again in a moment."
-                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason) from None
+            self.settle()
         return response
+
+    def settle(self) -> None:
+        """Return when what was written would outlive the engines.
+
+        Raises Refused: nobody knows whether it would.
+        """
+        try:
+            self._settle()
+        except (BotoCoreError, ClientError):
+            reason = "The store can't be reached; try again in a moment."
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason) from None
 
 
 class Converter(LambdaEventConverter):
@@ -136,9 +137,10 @@ class Handler(ChaliceRequestHandler):
     server_version = "images-api"
     sys_version = ""
 
-    def __init__(self, *args: Any, gateway: LocalGateway) -> None:
+    def __init__(self, *args: Any, gateway: LocalGateway, functions: Functions) -> None:
         """Handle the connection, in the constructor as http.server has it."""
         self.local_gateway = gateway
+        self._functions = functions
         BaseHTTPRequestHandler.__init__(self, *args)
 
     def handle_one_request(self) -> None:
@@ -158,6 +160,21 @@ class Handler(ChaliceRequestHandler):
             return self._generic_handle
         raise AttributeError(name)
 
+    def do_POST(self) -> None:  # noqa: N802
+        """Invoke a function, if that is what the path asks for."""
+        function = functions.named(self.path)
+        if function is None:
+            self._generic_handle()
+            return
+        try:
+            payload = b"".join(self._body(functions.MAX_PAYLOAD_BYTES))
+            answer = self._functions.invoke(function, self.headers, payload)
+        except Refused as refusal:
+            answer = functions.refused(refusal)
+            self._refuse(answer.status, answer.headers, answer.body)
+        else:
+            self._send_http_response(answer.status, answer.headers, answer.body)
+
     def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
         headers = {name.lower(): _text(value) for name, value in self.headers.items()}
         try:
@@ -165,25 +182,25 @@ class Handler(ChaliceRequestHandler):
         except ValueError:
             # chalice.local answers as API Gateway does by default, which speaks of authentication.
             raise Refused(HTTPStatus.NOT_FOUND, "There is nothing at this path.") from None
-        body = b"".join(self._body())
+        body = b"".join(self._body(MAX_BODY_BYTES))
         return headers, body or None
 
-    def _body(self) -> Iterator[bytes]:
+    def _body(self, limit: int) -> Iterator[bytes]:
         lengths = set(self.headers.get_all("Content-Length", []))
         if encoding := self.headers.get("Transfer-Encoding"):
             if encoding.strip().lower() != "chunked" or lengths:
                 raise Refused(HTTPStatus.BAD_REQUEST, "Transfer-Encoding must be chunked, without a Content-Length.")
             self._continue()
-            yield from self._chunks()
+            yield from self._chunks(limit)
         elif lengths:
             text = lengths.pop()
             if lengths or not re.fullmatch("[0-9]+", text):
                 raise Refused(HTTPStatus.BAD_REQUEST, "Content-Length must be one whole number.")
-            length = _within_limit(text)
+            length = _within(limit, text)
             self._continue()
             yield self._read(length)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self, limit: int) -> Iterator[bytes]:
         """The chunks of RFC 9112 section 7.1; extensions and trailers are dropped."""
         total = 0
         while True:
@@ -191,7 +208,7 @@ class Handler(ChaliceRequestHandler):
             if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", text):
                 raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body has no size.")
             size = int(text, 16)
-            total = _within_limit(total + size)
+            total = _within(limit, total + size)
             if size == 0:
                 break
             yield self._read(size)
@@ -213,10 +230,12 @@ class Handler(ChaliceRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer `{"error": …}` and close the connection: what follows on it may be the rest of a refused body."""
-        self.close_connection = True
         reason = message or HTTPStatus(code).phrase
-        content = json.dumps({"error": reason if reason.endswith(".") else f"{reason}."})
-        self._send_http_response_with_body(code, {"Connection": "close"}, content)
+        self._refuse(code, {}, json.dumps({"error": reason if reason.endswith(".") else f"{reason}."}))
+
+    def _refuse(self, code: int, headers: dict[str, str], content: str) -> None:
+        self.close_connection = True
+        self._send_http_response_with_body(code, {**headers, "Connection": "close"}, content)
         self._linger()
 
     def _send_error_response(self, error: LocalGatewayException) -> None:
@@ -254,8 +273,8 @@ def _text(value: str) -> str:
         return value
 
 
-def _within_limit(size: int | str) -> int:
+def _within(limit: int, size: int | str) -> int:
     # A number of a thousand digits is too large without being read.
-    if len(str(size)) > len(str(MAX_BODY_BYTES)) or int(size) > MAX_BODY_BYTES:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have at most {MAX_BODY_BYTES} bytes.")
+    if len(str(size)) > len(str(limit)) or int(size) > limit:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have at most {limit} bytes.")
     return int(size)

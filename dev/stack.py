@@ -36,7 +36,7 @@ class Stack:
     log: Path  # what it prints
 
     def client(self, service: str) -> Any:
-        """A boto3 client of `s3`, `sqs` or `dynamodb` on this stack."""
+        """A boto3 client of `s3`, `sqs`, `dynamodb` or `lambda` on this stack."""
         session: Any = boto3.session.Session(
             self.environment["AWS_ACCESS_KEY_ID"],
             self.environment["AWS_SECRET_ACCESS_KEY"],

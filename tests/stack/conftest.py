@@ -1,6 +1,8 @@
 """Fixtures of the embedded stack's tests."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,15 @@ from typing import Any
 import boto3.session
 import pytest
 from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
+from chalice.app import Chalice
+from chalice.config import Config as ChaliceConfig
 
 from dev.engines import ministack
 from dev.folder import opened
 from dev.install import installed
 from dev.processes import LOOPBACK, guarded, ports
+from dev.server import Server
 
 
 @dataclass(frozen=True)
@@ -35,3 +41,26 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         session: Any = boto3.session.Session(folder.access_key_id, folder.secret_access_key, region_name="us-east-1")
         s3 = session.client("s3", endpoint_url=engine.url, config=Config(signature_version="s3v4"))
         yield Emulator(engine.url, folder.access_key_id, s3, session.client("sqs", endpoint_url=engine.url))
+
+
+class Store:
+    """What a request that writes waits for."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.reached = True
+
+    def settle(self) -> None:
+        if not self.reached:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+        self.settled += 1
+
+
+@contextmanager
+def serving(app: Chalice, store: Store) -> Iterator[Server]:
+    """The embedded stack's HTTP server with a small app behind it."""
+    with Server(LOOPBACK, 0) as server:
+        config = ChaliceConfig.create(chalice_app=app, app_name=app.app_name)
+        threading.Thread(target=server.serve, args=(app, config, store.settle), daemon=True).start()
+        yield server
+        server.shutdown()

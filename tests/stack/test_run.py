@@ -92,6 +92,12 @@ def test_the_proposed_settings_lead_boto3_to_the_stack_and_nowhere_else(stack: S
     assert "image_tags" in seen.stdout
 
 
+def test_the_functions_of_the_stack_are_asked_for_at_its_url(stack: Stack) -> None:
+    functions = stack.client("lambda")
+    with pytest.raises(functions.exceptions.ResourceNotFoundException, match="Function not found: no_such_function"):
+        functions.invoke(FunctionName="no_such_function")
+
+
 def test_objects_are_private_without_a_signature(stack: Stack) -> None:
     stack.client("s3").put_object(Bucket="images-originals", Key="someone/thing", Body=b"x")
     url = f"{stack.environment['AWS_ENDPOINT_URL_S3']}/images-originals/someone/thing"

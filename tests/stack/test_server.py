@@ -2,19 +2,17 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 import requests
-from botocore.exceptions import EndpointConnectionError
 from chalice.app import BadRequestError, Chalice, Response
-from chalice.config import Config
 
 from dev import CannotRun
 from dev.server import MAX_BODY_BYTES, Server
+from tests.stack.conftest import Store, serving
 
 app = Chalice(app_name="edge", configure_logs=False)
 app.api.binary_types = ["application/octet-stream", "image/*", "multipart/form-data"]
@@ -45,19 +43,6 @@ def read() -> dict[str, str]:
     return {"read": "yes"}
 
 
-class Store:
-    """What a request that writes waits for."""
-
-    def __init__(self) -> None:
-        self.settled = 0
-        self.reached = True
-
-    def settle(self) -> None:
-        if not self.reached:
-            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-        self.settled += 1
-
-
 @pytest.fixture(scope="module")
 def store() -> Store:
     return Store()
@@ -65,11 +50,8 @@ def store() -> Store:
 
 @pytest.fixture(scope="module")
 def server(store: Store) -> Iterator[Server]:
-    with Server("127.0.0.1", 0) as server:
-        config = Config.create(chalice_app=app, app_name="edge")
-        threading.Thread(target=server.serve, args=(app, config, store.settle), daemon=True).start()
+    with serving(app, store) as server:
         yield server
-        server.shutdown()
 
 
 def exchange(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -26,6 +26,14 @@ run: $(VENV)/installed ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAM
 samples: $(VENV)/installed ## load the sample photographs into the running service: PORT or URL
 	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
+.PHONY: up
+up: ## start LocalStack in Docker, and wait until it is well
+	@scripts/compose up --detach --wait
+
+.PHONY: down
+down: ## stop what `make up` started
+	@scripts/compose down
+
 # Make's `$` and the shell's quotes stay out of it: the event goes to the recipe as it was typed, by its environment.
 EVENT ?= {}
 unexport EVENT

@@ -40,12 +40,12 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """No such image for this caller."""
+    """No such image, or other `kind` of thing, for this caller."""
 
     status = 404
 
-    def __init__(self, image_id: str) -> None:
-        super().__init__(f"No image {image_id[:64]!r} is here.")
+    def __init__(self, named: str, kind: str = "image") -> None:
+        super().__init__(f"No {kind} {named[:64]!r} is here.")
 
 
 class UnknownPath(ApiError):
@@ -62,8 +62,8 @@ class TooLarge(ApiError):
 
     status = 413
 
-    def __init__(self, limit: int, unit: str, setting: str) -> None:
-        super().__init__(f"The image has more than {limit} {unit}, which is the limit ({setting}).")
+    def __init__(self, what: str, limit: int, unit: str, setting: str) -> None:
+        super().__init__(f"{what} has more than {limit} {unit}, which is the limit ({setting}).")
 
 
 class Unsupported(ApiError):

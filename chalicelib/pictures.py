@@ -43,14 +43,14 @@ def identify(data: bytes) -> Picture:
     limits = settings()
     survey = _parsed(lambda: headers.survey(data, most_parts=limits.max_header_parts, most_pages=limits.max_frames))
     if survey.parts > limits.max_header_parts:
-        raise TooLarge(limits.max_header_parts, "parts in its header", "MAX_HEADER_PARTS")
+        raise TooLarge("The image", limits.max_header_parts, "parts in its header", "MAX_HEADER_PARTS")
     if survey.pages > limits.max_frames:
-        raise TooLarge(limits.max_frames, "frames", "MAX_FRAMES")
+        raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
     content_type, width, height, frames = _parsed(lambda: _opened(data))
     if width * height > limits.max_pixels:
-        raise TooLarge(limits.max_pixels, "pixels", "MAX_PIXELS")
+        raise TooLarge("The image", limits.max_pixels, "pixels", "MAX_PIXELS")
     if frames > limits.max_frames:
-        raise TooLarge(limits.max_frames, "frames", "MAX_FRAMES")
+        raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
     return Picture(content_type=content_type, width=width, height=height)
 
 

@@ -221,13 +221,13 @@ def _base64(body: Mapping[str, Any]) -> bytes:
         text = text.partition(",")[2]
     text = "".join(text.split())
     if len(text) // 4 * 3 > settings().max_image_bytes + 2:
-        raise TooLarge(settings().max_image_bytes, "bytes", "MAX_IMAGE_BYTES")
+        raise TooLarge("The image", settings().max_image_bytes, "bytes", "MAX_IMAGE_BYTES")
     try:
         file = pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise BadInput(f"{spelling} is not valid base64.") from None
     if len(file) > settings().max_image_bytes:
-        raise TooLarge(settings().max_image_bytes, "bytes", "MAX_IMAGE_BYTES")
+        raise TooLarge("The image", settings().max_image_bytes, "bytes", "MAX_IMAGE_BYTES")
     if not file:
         raise BadInput(f"{spelling} is empty.")
     return file

@@ -2,11 +2,11 @@
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access, contracts, images, lists, requests
+from chalicelib import access, contracts, images, items, lists, requests
 from chalicelib.config import settings
 from chalicelib.edge import ImagesApi
 from chalicelib.model import Caller
-from chalicelib.permissions import CATALOG, ORIGINALS, TERMS, needs
+from chalicelib.permissions import CATALOG, ITEMS, ORIGINALS, TERMS, needs
 
 app = ImagesApi(app_name="images-api")
 
@@ -55,6 +55,46 @@ def view_image(image_id: str) -> Response:
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its bytes, then its record."""
     return Response(contracts.deleted(images.delete(caller(), image_id)))
+
+
+@app.route("/items", methods=["POST"])
+@needs(ITEMS.put)
+def create_item() -> Response:
+    """Keep a JSON document."""
+    item = items.create(caller(), requests.item(app.current_request))
+    return Response(contracts.item(item), contracts.etag(item), status_code=201)
+
+
+@app.route("/items", methods=["GET"])
+@needs(ITEMS.query)
+def list_items() -> Response:
+    """List items, newest first."""
+    return Response(contracts.listed_items(items.list_items(requests.item_query(app.current_request))))
+
+
+@app.route("/items/{item_id}", methods=["GET"])
+@needs(ITEMS.get)
+def view_item(item_id: str) -> Response:
+    """View an item."""
+    item = items.view(item_id)
+    return Response(contracts.item(item), contracts.etag(item))
+
+
+@app.route("/items/{item_id}", methods=["PUT"])
+@needs(ITEMS.get, ITEMS.put)
+def update_item(item_id: str) -> Response:
+    """Set the fields given of an item, and leave the others."""
+    request = app.current_request
+    item = items.update(caller(), item_id, requests.item_fields(request), if_match=requests.if_match(request))
+    return Response(contracts.item(item), contracts.etag(item))
+
+
+@app.route("/items/{item_id}", methods=["DELETE"])
+@needs(ITEMS.get, ITEMS.delete)
+def delete_item(item_id: str) -> Response:
+    """Delete an item."""
+    items.delete(caller(), item_id, if_match=requests.if_match(app.current_request))
+    return Response(contracts.deleted_item(item_id))
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])

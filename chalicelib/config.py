@@ -119,10 +119,20 @@ class Settings:
     )
     max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
     max_query_tags: int = setting(10, "most tags that a list asks for", "MAX_QUERY_TAGS", unit="tags", high=50)
-    default_page_size: int = setting(
-        100, "images in a page where the request has no limit", "DEFAULT_PAGE_SIZE", unit="images", high=1_000
+    max_item_bytes: int = setting(
+        100_000,
+        "largest generic item, as JSON (DynamoDB: 400 KB with the owner and the rest)",
+        "MAX_ITEM_BYTES",
+        unit="bytes",
+        high=400_000,
     )
-    max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="images", high=1_000)
+    max_item_depth: int = setting(
+        100, "deepest nesting of a generic item (the encoder of JSON: 254)", "MAX_ITEM_DEPTH", unit="levels", high=250
+    )
+    default_page_size: int = setting(
+        100, "images or items in a page where the request has no limit", "DEFAULT_PAGE_SIZE", unit="entries", high=1_000
+    )
+    max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="entries", high=1_000)
     max_page_bytes: int = setting(
         6_000_000, "longest page, as a string within Lambda's answer of 6 MB", "MAX_PAGE_BYTES", unit="bytes"
     )

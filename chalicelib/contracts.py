@@ -3,9 +3,10 @@
 from typing import Any
 
 from chalicelib.config import settings
-from chalicelib.model import Image, Page, Stores, View
+from chalicelib.model import Image, Item, ItemPage, Page, Stores, View
 
 Shape = dict[str, Any]  # JSON
+Headers = dict[str, str | list[str]]  # as Chalice takes them
 
 
 def metadata(image: Image) -> Shape:
@@ -38,12 +39,7 @@ def uploaded(image: Image) -> Shape:
 
 def listed(page: Page) -> Shape:
     """B's answer to a list query."""
-    shape = {
-        "images": [metadata(image) for image in page.images],
-        "count": len(page.images),
-        "has_more": page.cursor is not None,
-    }
-    return shape if page.cursor is None else {**shape, "last_evaluated_key": page.cursor}
+    return _page("images", [metadata(image) for image in page.images], page.cursor)
 
 
 def viewed(view: View) -> Shape:
@@ -59,6 +55,33 @@ def viewed(view: View) -> Shape:
 def deleted(image: Image) -> Shape:
     """B's answer to a deletion."""
     return {"message": "Image deleted successfully", "image_id": image.image_id}
+
+
+def item(item: Item) -> Shape:
+    """E's item: the fields of its document, and the service's own beside them (ITEM_NAMES)."""
+    return {
+        "id": item.item_id,
+        "item_id": item.item_id,
+        **item.document,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+        "version": item.version,
+    }
+
+
+def listed_items(page: ItemPage) -> Shape:
+    """E's answer to a request for items."""
+    return _page("items", [item(each) for each in page.items], page.cursor)
+
+
+def deleted_item(item_id: str) -> Shape:
+    """E's answer to an item's deletion."""
+    return {"message": "Item deleted successfully", "id": item_id, "item_id": item_id}
+
+
+def etag(record: Image | Item) -> Headers:
+    """The version of a record, as `If-Match` names it (RFC 9110 section 8.8.3)."""
+    return {"ETag": f'"{record.version}"'}
 
 
 def health(stores: Stores) -> Shape:
@@ -83,3 +106,8 @@ def welcome() -> Shape:
             "health": "GET health",
         },
     }
+
+
+def _page(name: str, shapes: list[Shape], cursor: str | None) -> Shape:
+    shape = {name: shapes, "count": len(shapes), "has_more": cursor is not None}
+    return shape if cursor is None else {**shape, "last_evaluated_key": cursor}

@@ -57,6 +57,15 @@ class UnknownPath(ApiError):
         super().__init__("There is nothing at this path.")
 
 
+class PreconditionFailed(ApiError):
+    """The record is not, or not any more, at a version that the request insists on (RFC 9110 section 13.1.1)."""
+
+    status = 412
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f'If-Match names another version; the record is at "{version}".')
+
+
 class TooLarge(ApiError):
     """Over a limit of size; the sentence names it."""
 

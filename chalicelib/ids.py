@@ -1,4 +1,4 @@
-"""Image ids: UUIDv7 (RFC 9562 section 5.7), so that they sort by time of creation."""
+"""Ids: UUIDv7 (RFC 9562 section 5.7), so that they sort by time of creation."""
 
 import re
 from datetime import UTC, datetime

@@ -3,10 +3,16 @@
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from chalicelib import ids
 
 _ESCAPED = re.compile(r'["\\\n\r\t]')
+
+# What an item's answer has beside the fields of its document.
+ITEM_NAMES = ("id", "item_id", "created_at", "updated_at", "version")
+
+Document = dict[str, Any]  # a JSON object
 
 
 class Visibility(StrEnum):
@@ -143,6 +149,51 @@ class View:
     image: Image
     presigned_url: str
     expires_in: int  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A generic JSON document."""
+
+    item_id: str
+    user_id: str
+    text: str  # the document as JSON, without white space
+    updated_at: str
+    version: int = 1  # counts the writes
+
+    @property
+    def document(self) -> Document:
+        """The document, read anew from its text; it has none of ITEM_NAMES."""
+        import orjson
+
+        document: Document = orjson.loads(self.text)
+        return document
+
+    @property
+    def created_at(self) -> str:
+        """RFC 3339, UTC."""
+        return ids.created_at(self.item_id)
+
+    @property
+    def answer_bytes(self) -> int:
+        """The most that it can take of an answer, as an image's. What a text has to escape is escaped already."""
+        return 300 + len(self.text.encode()) + len(_ESCAPED.findall(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemQuery:
+    """A request for a page of items, newest first."""
+
+    limit: int
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """One answer to a request for items."""
+
+    items: tuple[Item, ...]  # newest first, at most the query's limit
+    cursor: str | None  # None: nothing more; else opaque, for the next page
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from chalice.app import Request, S3Event
 from chalicelib import terms
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge, Unsupported
-from chalicelib.model import ObjectCreated, Query, Upload, Visibility
+from chalicelib.model import ITEM_NAMES, Document, ItemQuery, ObjectCreated, Query, Upload, Visibility
 
 # What a field may be called; a dot leads into an object. The first that is there counts.
 SPELLINGS = {
@@ -31,6 +31,9 @@ SPELLINGS = {
 # Control characters, and what no encoding of text has; in a text, tabs and line ends are welcome.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+# RFC 9110 section 8.8.3; those that are weak never match (section 13.1.1).
+_ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
 
 def upload(request: Request) -> Upload:
@@ -68,6 +71,53 @@ def query(request: Request) -> Query:
         limit=_limit(_parameter(values, "limit")),
         cursor=_parameter(values, "last_evaluated_key"),
     )
+
+
+def item(request: Request) -> Document:
+    """A new item's document, from a JSON body.
+
+    Raises BadInput, Unsupported: the sentence names the field.
+    """
+    document = _document(request)
+    for name in ITEM_NAMES:
+        if name in document:
+            raise BadInput(f"{name} is given by the service, and can't be a field of an item.")
+    return document
+
+
+def item_fields(request: Request) -> Document:
+    """The fields of an item to set, from a JSON body, which may hold what the service gave beside them.
+
+    Raises BadInput, Unsupported.
+    """
+    fields = {name: value for name, value in _document(request).items() if name not in ITEM_NAMES}
+    if not fields:
+        raise BadInput("The body has no field to set.")
+    return fields
+
+
+def item_query(request: Request) -> ItemQuery:
+    """A request for items from the query string.
+
+    Raises BadInput: the sentence names the parameter.
+    """
+    values = _query_string(request)
+    return ItemQuery(_limit(_parameter(values, "limit")), _parameter(values, "last_evaluated_key"))
+
+
+def if_match(request: Request) -> frozenset[int] | None:
+    """The versions that the header If-Match asks a record to be at; None: whichever (RFC 9110 section 13.1.1).
+
+    Raises BadInput: it is no list of ETags, nor `*`.
+    """
+    header = request.headers.get("if-match", "").strip()
+    if header in ("", "*"):
+        return None
+    etags = [_ETAG.fullmatch(each) for each in header.split(",")]
+    if not all(etags):
+        raise BadInput('If-Match must be an ETag in quotes, as "1", several with commas between, or *.')
+    strong = [etag[2] for etag in etags if etag and not etag[1]]
+    return frozenset(int(text) for text in strong if re.fullmatch("[1-9][0-9]{0,17}", text))
 
 
 def download(request: Request) -> bool:
@@ -112,6 +162,28 @@ def _json_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadInput("The body must be a JSON object.")
     return body
+
+
+def _document(request: Request) -> Document:
+    document = _json_object(request)
+    limit = settings().max_item_depth
+    if _is_deeper(document, limit):
+        raise BadInput(f"The body is nested more than {limit} levels deep, which is the limit (MAX_ITEM_DEPTH).")
+    return document
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether more than so many objects and lists lie within each other; without recursion."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _members(outer)]
+    return any(isinstance(value, dict | list) for value in level)
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _find(body: Mapping[str, Any], field: str) -> tuple[str, Any]:

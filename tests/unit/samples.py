@@ -1,6 +1,6 @@
 """Values that the unit tests start from."""
 
-from chalicelib.model import Image, Visibility
+from chalicelib.model import Image, Item, Visibility
 
 IMAGE = Image(
     image_id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
@@ -16,4 +16,12 @@ IMAGE = Image(
     height=300,
     visibility=Visibility.PUBLIC,
     updated_at="2022-02-22T19:22:22.000Z",
+)
+
+ITEM = Item(
+    item_id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+    user_id="alice",
+    text='{"name":"Dunes","size":[400,null]}',
+    updated_at="2022-02-22T19:23:00.000Z",
+    version=3,
 )

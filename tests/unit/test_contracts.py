@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import contracts
-from chalicelib.model import Page, Stores, View, Visibility
-from tests.unit.samples import IMAGE
+from chalicelib.model import ITEM_NAMES, ItemPage, Page, Stores, View, Visibility
+from tests.unit.samples import IMAGE, ITEM
 
 METADATA = {
     "image_id": IMAGE.image_id,
@@ -46,6 +46,7 @@ def test_a_page_has_a_key_only_while_there_is_more() -> None:
 
 # Of control characters, which take six bytes, readers let through none but these.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))
+any_text = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text not in ITEM_NAMES)
 
 
 @given(texts, texts, texts, st.lists(texts))
@@ -67,6 +68,59 @@ def test_a_view() -> None:
 
 def test_a_deletion() -> None:
     assert contracts.deleted(IMAGE) == {"message": "Image deleted successfully", "image_id": IMAGE.image_id}
+
+
+ITEM_SHAPE = {
+    "id": ITEM.item_id,
+    "item_id": ITEM.item_id,
+    "name": "Dunes",
+    "size": [400, None],
+    "created_at": "2022-02-22T19:22:22.000Z",
+    "updated_at": "2022-02-22T19:23:00.000Z",
+    "version": 3,
+}
+
+
+def test_an_item_is_its_document_and_what_the_service_gives() -> None:
+    assert contracts.item(ITEM) == ITEM_SHAPE
+    assert contracts.item(replace(ITEM, text="{}")).keys() == set(ITEM_NAMES)
+
+
+def test_a_page_of_items_has_a_key_only_while_there_is_more() -> None:
+    last = {"items": [ITEM_SHAPE], "count": 1, "has_more": False}
+    assert contracts.listed_items(ItemPage((ITEM,), None)) == last
+    assert contracts.listed_items(ItemPage((ITEM,), "key")) == {**last, "has_more": True, "last_evaluated_key": "key"}
+
+
+def test_an_items_deletion() -> None:
+    assert contracts.deleted_item(ITEM.item_id) == {
+        "message": "Item deleted successfully",
+        "id": ITEM.item_id,
+        "item_id": ITEM.item_id,
+    }
+
+
+def test_the_version_is_the_etag() -> None:
+    assert contracts.etag(ITEM) == {"ETag": '"3"'}
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(any_text, json_values))
+def test_no_item_is_longer_in_an_answer_than_it_says(document: dict[str, object]) -> None:
+    item = replace(ITEM, text=orjson.dumps(document).decode(), version=10**18)
+    assert item.document == document
+    answer = orjson.dumps(contracts.item(item)).decode()
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) < item.answer_bytes
 
 
 def test_health_names_the_store_that_is_away() -> None:

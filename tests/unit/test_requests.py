@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chalicelib import requests, terms
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
-from chalicelib.model import ObjectCreated, Query, Upload, Visibility
+from chalicelib.model import ITEM_NAMES, ItemQuery, ObjectCreated, Query, Upload, Visibility
 
 BYTES = b"any bytes"
 BODY = {"user_id": "alice", "image_data": base64.b64encode(BYTES).decode()}
@@ -218,6 +218,68 @@ def test_a_bad_parameter_is_refused_by_its_name(query: dict[str, list[str]], sen
     with pytest.raises(BadInput) as refused:
         read_query(**query)
     assert refused.value.message.startswith(sentence)
+
+
+def json_request(body: Any) -> Request:
+    return request(body=json.dumps(body).encode(), headers={"content-type": "application/json"})
+
+
+@pytest.mark.parametrize("document", [{}, {"a": None}, {"user_id": 7, "Version": [], "b": {"id": "inside"}}])
+def test_an_item_is_any_json_object(document: dict[str, Any]) -> None:
+    assert requests.item(json_request(document)) == document
+
+
+@pytest.mark.parametrize("name", ITEM_NAMES)
+def test_an_item_has_no_field_that_the_service_gives(name: str) -> None:
+    with pytest.raises(BadInput, match=f"^{name} is given by the service"):
+        requests.item(json_request({name: None}))
+    assert requests.item_fields(json_request({"a": None, name: 1})) == {"a": None}
+    with pytest.raises(BadInput, match="no field to set"):
+        requests.item_fields(json_request({name: 1}))
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for level in range(levels):
+        value = {"a": value, "b": []} if level % 2 else [0, value]
+    return value
+
+
+@pytest.mark.parametrize("read", [requests.item, requests.item_fields])
+def test_an_item_is_nested_so_deep_and_no_deeper(read: Any) -> None:
+    assert read(json_request({"a": nested(99)})) == {"a": nested(99)}
+    with pytest.raises(BadInput, match="nested more than 100 levels deep"):
+        read(json_request({"a": nested(100)}))
+
+
+def test_items_are_asked_for_with_a_limit_and_a_key() -> None:
+    assert requests.item_query(request()) == ItemQuery(limit=100, cursor=None)
+    assert requests.item_query(request(query={"limit": ["7"], "nextToken": ["abc"]})) == ItemQuery(7, "abc")
+    with pytest.raises(BadInput, match="limit must be a whole number"):
+        requests.item_query(request(query={"limit": ["0"]}))
+
+
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        ("*", None),
+        ('"3"', {3}),
+        (' "1" ,"2"', {1, 2}),
+        ('W/"3"', set()),
+        ('W/"3", "4"', {4}),
+        ('"abc", "", "03", "-1", "1.0", "0", "\u00b2"', set()),
+        ('"' + "9" * 5000 + '"', set()),
+    ],
+)
+def test_if_match_names_versions_and_other_tags_match_none(header: str, versions: set[int] | None) -> None:
+    assert requests.if_match(request(headers={"If-Match": header})) == versions
+    assert requests.if_match(request()) is None
+
+
+@pytest.mark.parametrize("header", ["3", '"3', '"3""4"', '"3" "4"', "'3'", 'w/"3"', '*, "3"', '"a b"'])
+def test_an_if_match_that_is_no_list_of_tags_is_refused(header: str) -> None:
+    with pytest.raises(BadInput, match="If-Match"):
+        requests.if_match(request(headers={"If-Match": header}))
 
 
 def test_a_download_is_asked_for_by_true() -> None:

@@ -1,14 +1,25 @@
-"""The whole surface: routes, the S3 event and the schedule, each with what it may touch."""
+"""The whole surface: routes, direct functions, the S3 event and the schedule, each with what it may touch.
+
+The letters are those of the contracts in docs/contracts.md; where there is none, the route is of the service itself.
+"""
+
+from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access, contracts, images, items, lists, requests
+from chalicelib import access, bodies, contracts, images, items, lists, openapi, requests
 from chalicelib.config import settings
 from chalicelib.edge import ImagesApi
 from chalicelib.model import Caller
-from chalicelib.permissions import CATALOG, ITEMS, ORIGINALS, TERMS, needs
+from chalicelib.permissions import CATALOG, IDEMPOTENCY_KEYS, ITEMS, ORIGINALS, TERMS, needs
 
 app = ImagesApi(app_name="images-api")
+
+UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+LIST = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
+VIEW = (CATALOG.get, ORIGINALS.get)
+UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete)
+DELETE = (CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, ORIGINALS.delete)
 
 
 @app.route("/")
@@ -26,35 +37,74 @@ def health() -> Response:
     return Response(contracts.health(stores), status_code=200 if stores.well else 503)
 
 
+@app.route("/openapi.json")
+@needs()
+def describe() -> Response:
+    """Describe every route."""
+    return Response(openapi.document())
+
+
+# B, the canonical contract, and D
+
+
 @app.route("/images", methods=["POST"])
-@needs(ORIGINALS.put, CATALOG.put, TERMS.put)
-def upload_image() -> Response:
-    """Keep an image: base64 in JSON."""
-    upload = requests.upload(app.current_request)
-    return Response(contracts.uploaded(images.upload(caller(), upload)), status_code=201)
+@needs(*UPLOAD)
+def post_image() -> Response:
+    """Keep an image."""
+    image = images.upload(caller(), requests.upload(app.current_request))
+    return Response(contracts.uploaded(image), contracts.etag(image), 201)
 
 
 @app.route("/images", methods=["GET"])
-@needs(CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
-def list_images() -> Response:
-    """List images by owner and tag, newest first."""
+@needs(*LIST)
+def get_images() -> Response:
+    """List images by what they are found by."""
     query = requests.query(app.current_request)
     return Response(contracts.listed(lists.list_images(caller(), query)))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
-@needs(CATALOG.get, ORIGINALS.get)
+@needs(*VIEW)
 def view_image(image_id: str) -> Response:
     """View an image's metadata, with a presigned URL of its bytes."""
     view = images.view(caller(), image_id, download=requests.download(app.current_request))
-    return Response(contracts.viewed(view))
+    return Response(contracts.viewed(view), contracts.etag(view.image))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
-@needs(CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, ORIGINALS.delete)
+@needs(*DELETE)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its bytes, then its record."""
-    return Response(contracts.deleted(images.delete(caller(), image_id)))
+    image = images.delete(caller(), image_id, requests.if_match(app.current_request))
+    return Response(contracts.deleted(image))
+
+
+@app.route("/images/{image_id}/download")
+@needs(*VIEW)
+def download_image(image_id: str) -> Response:
+    """Download an image: by a presigned URL in JSON or, as E has it, a redirect, its bytes, or base64."""
+    download = images.download(caller(), image_id, requests.download_as(app.current_request))
+    return Response(*contracts.downloaded(download))
+
+
+# E
+
+
+@app.route("/images/upload", methods=["POST"])
+@needs(*UPLOAD)
+def post_image_in_either_form() -> Response:
+    """Keep an image: a form, or JSON with the file and its metadata apart."""
+    image = images.upload(caller(), requests.upload(app.current_request))
+    return Response(contracts.uploaded(image), contracts.etag(image), 201)
+
+
+@app.route("/images/{image_id}", methods=["PUT"])
+@needs(*UPDATE)
+def update_image(image_id: str) -> Response:
+    """Change the title, description, tags or visibility of an image."""
+    patch = requests.patch(app.current_request)
+    image = images.update(caller(), image_id, patch, requests.if_match(app.current_request))
+    return Response(contracts.updated(image), contracts.etag(image))
 
 
 @app.route("/items", methods=["POST"])
@@ -62,7 +112,7 @@ def delete_image(image_id: str) -> Response:
 def create_item() -> Response:
     """Keep a JSON document."""
     item = items.create(caller(), requests.item(app.current_request))
-    return Response(contracts.item(item), contracts.etag(item), status_code=201)
+    return Response(contracts.item(item), contracts.etag(item), 201)
 
 
 @app.route("/items", methods=["GET"])
@@ -95,6 +145,94 @@ def delete_item(item_id: str) -> Response:
     """Delete an item."""
     items.delete(caller(), item_id, if_match=requests.if_match(app.current_request))
     return Response(contracts.deleted_item(item_id))
+
+
+# A and C
+
+
+@app.route("/upload", methods=["POST"])
+@needs(*UPLOAD)
+def upload() -> Response:
+    """Keep an image: A's JSON, or a form of C's or E's; where it names nobody, it is the caller's."""
+    who = caller()
+    image = images.upload(who, requests.upload(app.current_request, who.user_id or "anonymous"))
+    status = 200 if bodies.is_form(app.current_request) else 201
+    return Response(contracts.uploaded_by_either(image), contracts.etag(image), status)
+
+
+@app.route("/image/{image_id}", methods=["GET"])
+@needs(*VIEW)
+def link_image(image_id: str) -> Response:
+    """View an image by a presigned URL of its bytes."""
+    view = images.view(caller(), image_id, download=False)
+    return Response(contracts.linked(view), contracts.etag(view.image))
+
+
+@app.route("/image/{image_id}", methods=["DELETE"])
+@needs(*DELETE)
+def delete_image_for_a(image_id: str) -> Response:
+    """Delete an image."""
+    image = images.delete(caller(), image_id, requests.if_match(app.current_request))
+    return Response(contracts.deleted(image))
+
+
+@app.route("/list")
+@needs(*LIST)
+def list_entries() -> Response:
+    """List images as a bare array; a Link leads on."""
+    query = requests.query(app.current_request, limit=settings().max_page_size)
+    page = lists.list_images(caller(), query)
+    return Response(contracts.entries(page), contracts.next_page(page, requests.parameters(app.current_request)))
+
+
+@app.route("/view/{image_id}")
+@needs(*VIEW)
+def view_entry(image_id: str) -> Response:
+    """View an image's metadata, with a presigned URL of its bytes."""
+    view = images.view(caller(), image_id, download=False)
+    return Response(contracts.viewed_entry(view), contracts.etag(view.image))
+
+
+@app.route("/delete/{image_id}", methods=["DELETE"])
+@needs(*DELETE)
+def delete_entry(image_id: str) -> Response:
+    """Delete an image."""
+    image = images.delete(caller(), image_id, requests.if_match(app.current_request))
+    return Response(contracts.deleted_entry(image))
+
+
+# A's direct functions: each answers as its route does
+
+
+@app.lambda_function()
+@needs(*UPLOAD)
+def upload_image(event: Any, context: Any) -> dict[str, Any]:
+    """Keep an image."""
+    return app.invoke("POST", "/upload", event, context)
+
+
+@app.lambda_function()
+@needs(*LIST)
+def list_images(event: Any, context: Any) -> dict[str, Any]:
+    """List images."""
+    return app.invoke("GET", "/images", event, context)
+
+
+@app.lambda_function()
+@needs(*VIEW)
+def view_images(event: Any, context: Any) -> dict[str, Any]:
+    """View an image by a presigned URL of its bytes."""
+    return app.invoke("GET", "/image/{image_id}", event, context)
+
+
+@app.lambda_function()
+@needs(*DELETE)
+def delete_images(event: Any, context: Any) -> dict[str, Any]:
+    """Delete an image."""
+    return app.invoke("DELETE", "/image/{image_id}", event, context)
+
+
+# What comes by itself
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])

@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib import aws, ids, records
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
-from chalicelib.model import Chunk, Image, State
+from chalicelib.model import Chunk, Image, Query, Remembered, State
 from chalicelib.terms import Owner, Source
 
 Write = dict[str, Any]  # an entry of TransactWriteItems
@@ -50,21 +50,23 @@ def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
         wanted = answer["UnprocessedKeys"]
         if not wanted:
             return found, attempt + 1, read_units
-        _pause(attempt)
+        pause(attempt)
     raise Unavailable("The database is busy; try again in a moment.")
 
 
 @aws.translated
-def read(source: Source, after: str | None, limit: int) -> Chunk:
-    """The next rows of a list, newest first: one call.
+def read(source: Source, query: Query, after: str | None, limit: int) -> Chunk:
+    """The next rows of a list, in the order and of the dates that a query asks for: one call.
 
     `after` is the image_id to go on behind; the image may be gone. At most `limit` rows, and 1 MB.
     """
     if isinstance(source, Owner):
-        table, name, value = settings().images_table_name, "user_id", source.user_id
+        table, name, value, sort_key = settings().images_table_name, "user_id", source.user_id, "created_at"
+        first, last = ids.timestamp(query.since / 1000), ids.timestamp((query.before - 1) / 1000)
         arguments: dict[str, Any] = {"IndexName": "user_id-index"}
     else:
-        table, name, value = settings().image_tags_table_name, "tag", source.key
+        table, name, value, sort_key = settings().image_tags_table_name, "tag", source.key, "image_id"
+        first, last = ids.least(query.since), ids.least(query.before)
         arguments = {}
     if after is not None:
         arguments["ExclusiveStartKey"] = {name: {"S": value}, "image_id": {"S": after}}
@@ -72,10 +74,10 @@ def read(source: Source, after: str | None, limit: int) -> Chunk:
             arguments["ExclusiveStartKey"]["created_at"] = {"S": ids.created_at(after)}
     answer = aws.dynamodb().query(
         TableName=table,
-        KeyConditionExpression="#key = :value",
-        ExpressionAttributeNames={"#key": name},
-        ExpressionAttributeValues={":value": {"S": value}},
-        ScanIndexForward=False,
+        KeyConditionExpression="#key = :value AND #sort BETWEEN :first AND :last",
+        ExpressionAttributeNames={"#key": name, "#sort": sort_key},
+        ExpressionAttributeValues={":value": {"S": value}, ":first": {"S": first}, ":last": {"S": last}},
+        ScanIndexForward=query.oldest_first,
         Limit=limit,
         ReturnConsumedCapacity="TOTAL",
         **arguments,
@@ -99,6 +101,20 @@ def unfinished(state: State, before: str, limit: int) -> tuple[str, ...]:
         Limit=limit,
     )
     return tuple(item["image_id"]["S"] for item in answer["Items"])
+
+
+@aws.translated
+def remembered(owner: str, key: str) -> Remembered | None:
+    """What an owner's idempotency key was used for within IDEMPOTENCY_SECONDS: one call of one read unit."""
+    answer = aws.dynamodb().get_item(
+        TableName=settings().idempotency_keys_table_name,
+        Key={"idempotency_key": {"S": _scoped(owner, key)}},
+        ConsistentRead=True,
+    )
+    item = answer.get("Item")
+    if item is None or int(item["expires_at"]["N"]) <= time.time():
+        return None
+    return Remembered(item["image_id"]["S"], item["fingerprint"]["S"])
 
 
 def put(image: Image) -> Write:
@@ -135,6 +151,25 @@ def delete_row(image: Image, term: str) -> Write:
     return {"Delete": {"TableName": settings().image_tags_table_name, "Key": key}}
 
 
+def remember(owner: str, key: str, used_for: Remembered) -> Write:
+    """Keep what an owner's idempotency key was used for; Changed where it is in use."""
+    now = int(time.time())
+    return {
+        "Put": {
+            "TableName": settings().idempotency_keys_table_name,
+            "Item": {
+                "idempotency_key": {"S": _scoped(owner, key)},
+                "image_id": {"S": used_for.image_id},
+                "fingerprint": {"S": used_for.fingerprint},
+                "expires_at": {"N": str(now + settings().idempotency_seconds)},
+            },
+            # DynamoDB deletes what has expired some time later (Developer Guide, "time to live": within days).
+            "ConditionExpression": "attribute_not_exists(idempotency_key) OR expires_at <= :now",
+            "ExpressionAttributeValues": {":now": {"N": str(now)}},
+        }
+    }
+
+
 @aws.translated
 def commit(writes: Sequence[Write]) -> None:
     """Send writes as one transaction, at most 100: all of them happen, or none.
@@ -153,7 +188,7 @@ def commit(writes: Sequence[Write]) -> None:
                 raise Changed from None
             if not reasons <= {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
                 raise
-        _pause(attempt)
+        pause(attempt)
     raise Unavailable("The image is being changed by other requests; try again in a moment.")
 
 
@@ -179,5 +214,10 @@ def answers() -> bool:
     return aws.answers(lambda: aws.dynamodb(tries=1).get_item(TableName=table, Key=key))
 
 
-def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0.5, 1) * 0.05 * 2**attempt)  # noqa: S311
+def _scoped(owner: str, key: str) -> str:
+    return f"{owner}/{key}"  # an owner has no slash
+
+
+def pause(attempt: int) -> None:
+    """Wait before something is tried again: longer each time, and never as long as another who waits."""
+    time.sleep(random.uniform(0.5, 1) * 0.05 * min(2**attempt, 32))  # noqa: S311

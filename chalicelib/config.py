@@ -62,6 +62,9 @@ class Settings:
     )
     image_tags_table_name: str = setting("image_tags", "table of the terms", "IMAGE_TAGS_TABLE_NAME", form=_TABLE)
     items_table_name: str = setting("items", "table of the generic items", "ITEMS_TABLE_NAME", form=_TABLE)
+    idempotency_keys_table_name: str = setting(
+        "idempotency_keys", "table of the idempotency keys", "IDEMPOTENCY_KEYS_TABLE_NAME", form=_TABLE
+    )
     aws_region: str = setting(
         "us-east-1", "region of buckets and tables", "AWS_REGION", "AWS_DEFAULT_REGION", form=_REGION
     )
@@ -99,9 +102,32 @@ class Settings:
     )
     max_image_bytes: int = setting(
         3_400_000,
-        "largest image in a request; as base64 in JSON, as base64 again, this is what Lambda's 6 MB holds",
+        "largest image in JSON; as base64, as base64 again, this is what Lambda's 6 MB holds",
         "MAX_IMAGE_BYTES",
         unit="bytes",
+    )
+    max_form_image_bytes: int = setting(
+        4_500_000,
+        "largest image in a form; as base64 this is what Lambda's 6 MB holds",
+        "MAX_FORM_IMAGE_BYTES",
+        unit="bytes",
+    )
+    max_download_bytes: int = setting(
+        4_500_000,
+        "largest image that a download answers itself, in 6 MB as base64; a larger one is redirected to",
+        "MAX_DOWNLOAD_BYTES",
+        unit="bytes",
+    )
+    max_form_parts: int = setting(64, "most parts of a form", "MAX_FORM_PARTS", unit="parts")
+    max_part_headers: int = setting(8, "most headers of a form's part", "MAX_PART_HEADERS", unit="headers")
+    max_part_header_bytes: int = setting(
+        4_096, "longest header of a form's part", "MAX_PART_HEADER_BYTES", unit="bytes", low=256
+    )
+    max_idempotency_key_chars: int = setting(
+        255, "longest idempotency key", "MAX_IDEMPOTENCY_KEY_CHARS", unit="characters", high=1_000
+    )
+    idempotency_seconds: int = setting(
+        86_400, "how long an idempotency key is kept", "IDEMPOTENCY_SECONDS", unit="seconds"
     )
     max_pixels: int = setting(100_000_000, "largest width x height of an image", "MAX_PIXELS", unit="pixels")
     max_header_parts: int = setting(
@@ -115,7 +141,7 @@ class Settings:
     )
     max_filename_chars: int = setting(255, "longest filename", "MAX_FILENAME_CHARS", unit="characters", high=1_000)
     max_tags: int = setting(
-        30, "most tags of an image (DynamoDB: 100 writes in a transaction)", "MAX_TAGS", unit="tags", high=90
+        30, "most tags of an image (DynamoDB: 100 writes in an update's transaction)", "MAX_TAGS", unit="tags", high=49
     )
     max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
     max_query_tags: int = setting(10, "most tags that a list asks for", "MAX_QUERY_TAGS", unit="tags", high=50)

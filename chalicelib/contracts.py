@@ -1,9 +1,16 @@
-"""A value -> the shape that a contract answers with: pure functions."""
+"""A value -> the shape that a contract answers with: pure functions.
 
+The contracts are those of docs/contracts.md: B is the service's own, and the others' answers stand behind it.
+"""
+
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
+from chalicelib import ids
 from chalicelib.config import settings
-from chalicelib.model import Image, Item, ItemPage, Page, Stores, View
+from chalicelib.fields import SPELLINGS
+from chalicelib.model import As, Download, Image, Item, ItemPage, Page, Stores, View
 
 Shape = dict[str, Any]  # JSON
 Headers = dict[str, str | list[str]]  # as Chalice takes them
@@ -57,6 +64,76 @@ def deleted(image: Image) -> Shape:
     return {"message": "Image deleted successfully", "image_id": image.image_id}
 
 
+def updated(image: Image) -> Shape:
+    """The answer to an update, in E: B has none."""
+    return {"message": "Image updated successfully", "image_id": image.image_id, "metadata": metadata(image)}
+
+
+def uploaded_by_either(image: Image) -> Shape:
+    """The answer to an upload that contracts A and C share: the keys of both."""
+    return {
+        **uploaded(image),
+        "message": "Upload successful",
+        "id": image.image_id,
+        "key": _public_key(image),
+        "bucket": settings().s3_bucket_name,
+    }
+
+
+def linked(view: View) -> Shape:
+    """A's answer to a view, and D's to a download."""
+    return {
+        "image_id": view.image.image_id,
+        "download_url": view.presigned_url,
+        "expires_in": view.expires_in,
+        "metadata": metadata(view.image),
+    }
+
+
+def entries(page: Page) -> list[Shape]:
+    """C's answer to a list query."""
+    return [_entry(image) for image in page.images]
+
+
+def viewed_entry(view: View) -> Shape:
+    """C's answer to a view."""
+    bucket = settings().s3_bucket_name
+    return {**_entry(view.image), "key": _public_key(view.image), "bucket": bucket, "url": view.presigned_url}
+
+
+def deleted_entry(image: Image) -> Shape:
+    """C's answer to a deletion."""
+    return {"deleted": image.image_id, "key": _public_key(image)}
+
+
+def next_page(page: Page, query: Mapping[str, list[str]]) -> Headers:
+    """Where a list goes on that is a bare array: a Link relative to its own address (RFC 8288 section 3)."""
+    if page.cursor is None:
+        return {}
+    kept = {name: values for name, values in query.items() if name not in SPELLINGS["last_evaluated_key"]}
+    address = urlencode({**kept, "last_evaluated_key": page.cursor}, doseq=True)
+    return {"Link": f'<?{address}>; rel="next"'}
+
+
+def downloaded(download: Download) -> tuple[Shape | bytes, Headers, int]:
+    """E's answers to a download, in each of the ways; without a type, D's. Body, headers and status."""
+    import pybase64
+
+    view, image = download.view, download.view.image
+    match download.how:
+        case As.REDIRECT:
+            return linked(view), {"Location": view.presigned_url, "Cache-Control": "no-store"}, 302
+        case As.BINARY:
+            # The type is what the bytes are, and a browser is not to think otherwise.
+            headers = {"Content-Type": image.content_type, "X-Content-Type-Options": "nosniff"}
+            return download.content, {**headers, "Content-Disposition": view.disposition or "attachment"}, 200
+        case As.BASE64:
+            content = pybase64.b64encode(download.content).decode()
+            return {"image_id": image.image_id, "content": content, "metadata": metadata(image)}, {}, 200
+        case _:
+            return linked(view), {}, 200
+
+
 def item(item: Item) -> Shape:
     """E's item: the fields of its document, and the service's own beside them (ITEM_NAMES)."""
     return {
@@ -97,15 +174,32 @@ def welcome() -> Shape:
     """What a newcomer can do from here; the paths are relative, since a stage may stand before them."""
     return {
         "service": "images-api",
-        "message": "Upload, list, view and delete images.",
+        "message": "Upload, list, view, update and delete images.",
         "calls": {
-            "upload": 'POST images, JSON: {"user_id": "you", "image_data": "<base64>", "title": "", "tags": []}',
-            "list": "GET images?user_id=&tag=&limit=&last_evaluated_key=",
+            "upload": 'POST images, form: user_id, file; or JSON: {"user_id": "you", "image_data": "<base64>"}',
+            "list": "GET images?user_id=&tag=&title=&dateFrom=&limit=&last_evaluated_key=",
             "view": "GET images/{image_id}, with ?download=true for an attachment",
+            "update": "PUT images/{image_id}, JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",
+            "describe": "GET openapi.json",
             "health": "GET health",
         },
     }
+
+
+def _entry(image: Image) -> Shape:
+    return {
+        "id": image.image_id,
+        "filename": image.saved_as,
+        "user": image.user_id,
+        "description": image.description,
+        "created_at": ids.milliseconds(image.image_id) // 1000,
+    }
+
+
+def _public_key(image: Image) -> str:
+    """A name of the object that ends in its file's extension, as C has it; S3's own key has none, as B has it."""
+    return image.s3_key + image.extension
 
 
 def _page(name: str, shapes: list[Shape], cursor: str | None) -> Shape:

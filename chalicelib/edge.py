@@ -10,8 +10,9 @@ from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
+from chalicelib import direct
 from chalicelib.config import settings
-from chalicelib.errors import ApiError, UnknownPath
+from chalicelib.errors import ApiError, BadInput, UnknownPath
 from chalicelib.permissions import needs
 
 # Chalice has no route that catches all: paths of up to this many segments are answered by routes of their own.
@@ -50,6 +51,14 @@ class ImagesApi(Chalice):
         headers = {"accept": "*/*"} | {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         return super().__call__({**event, "headers": headers}, context)
 
+    def invoke(self, method: str, path: str, event: object, context: Any) -> dict[str, Any]:
+        """Answer a direct invocation as the route of a path answers a request: as a Lambda proxy."""
+        try:
+            request = direct.api_event(method, path, event)
+        except BadInput as error:
+            return _json(_error(error)).to_dict()
+        return self(request, context)
+
 
 class Text(Response):
     """An answer that needs no base64 on its way through API Gateway, though its content type counts as binary."""
@@ -77,8 +86,6 @@ def _unknown_path(**segments: str) -> Response:
 
 
 def _answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    import orjson
-
     started = time.perf_counter()
     _request_id.set(request.lambda_context.aws_request_id if request.lambda_context else "")
     try:
@@ -86,10 +93,9 @@ def _answer(request: Request, get_response: Callable[[Request], Response]) -> Re
     except ApiError as error:
         if error.status >= 500:
             log.error("%s", error, exc_info=True)
-        response = Response({"error": error.message}, {**error.headers}, error.status)
-    # In UTF-8, and not escaped to ASCII, which would make a page of emoji three times as long.
-    response = Text(orjson.dumps(response.body).decode(), response.headers, response.status_code)
-    response.headers["Content-Type"] = "application/json"
+        response = _error(error)
+    if not isinstance(response.body, bytes):
+        response = _json(response)
     response.headers["X-Request-Id"] = _request_id.get()
     # The path is the route's pattern: what a client puts into a path or a query stays out of the log.
     fields = {
@@ -100,6 +106,18 @@ def _answer(request: Request, get_response: Callable[[Request], Response]) -> Re
     }
     log.info("request", extra={"fields": fields})
     return response
+
+
+def _json(response: Response) -> Text:
+    import orjson
+
+    # In UTF-8, and not escaped to ASCII, which would make a page of emoji three times as long.
+    text = orjson.dumps(response.body).decode()
+    return Text(text, {**response.headers, "Content-Type": "application/json"}, response.status_code)
+
+
+def _error(error: ApiError) -> Response:
+    return Response({"error": error.message}, {**error.headers}, error.status)
 
 
 def _in_our_shape(request: Request, response: Response) -> Response:

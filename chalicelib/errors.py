@@ -57,6 +57,12 @@ class UnknownPath(ApiError):
         super().__init__("There is nothing at this path.")
 
 
+class Conflict(ApiError):
+    """It contradicts what was asked for before."""
+
+    status = 409
+
+
 class PreconditionFailed(ApiError):
     """The record is not, or not any more, at a version that the request insists on (RFC 9110 section 13.1.1)."""
 

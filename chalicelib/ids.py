@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import uuid_utils
 
+END = 253_402_300_800_000  # the year 10000, in milliseconds since the epoch
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -20,8 +22,18 @@ def is_id(text: str) -> bool:
 
 def created_at(image_id: str) -> str:
     """When a UUIDv7 was made: RFC 3339, UTC, milliseconds. The order of ids is the order of these."""
-    milliseconds = int(image_id[:8] + image_id[9:13], 16)
-    return timestamp(milliseconds / 1000)
+    return timestamp(milliseconds(image_id) / 1000)
+
+
+def milliseconds(image_id: str) -> int:
+    """When a UUIDv7 was made, in milliseconds since the epoch."""
+    return int(image_id[:8] + image_id[9:13], 16)
+
+
+def least(milliseconds: int) -> str:
+    """What every UUIDv7 of a time or later is not less than."""
+    digits = f"{milliseconds:012x}"
+    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 def timestamp(seconds: float) -> str:

@@ -1,20 +1,37 @@
-"""The use cases of one image: upload, view and delete it, and mend what a crash left of it."""
+"""The use cases of one image: upload, view, update and delete it, and mend what a crash left of it."""
 
 import hashlib
+import json
 import logging
 import time
 from dataclasses import replace
 
 from chalicelib import access, catalog, ids, objects, pictures, terms
 from chalicelib.config import settings
-from chalicelib.errors import NotFound, Unavailable
-from chalicelib.model import Caller, Image, ObjectCreated, State, Stores, Upload, View, Visibility
+from chalicelib.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
+from chalicelib.model import (
+    As,
+    Caller,
+    Download,
+    Image,
+    ObjectCreated,
+    Patch,
+    Picture,
+    Remembered,
+    State,
+    Stores,
+    Upload,
+    View,
+    Visibility,
+)
 
 log = logging.getLogger("images-api")
 
 _SWEPT_AT_ONCE = 1_000
 
-_DELETE_TRIES = 5
+_CONTENDED = "The image is being changed by other requests; try again in a moment."
+
+_TRIES = 12  # of a change that another one came before
 
 
 class TooEarly(Exception):
@@ -22,34 +39,29 @@ class TooEarly(Exception):
 
 
 def upload(caller: Caller, upload: Upload) -> Image:
-    """Keep an image: one S3 put, then one transaction of its record and terms.
+    """Keep an image: one S3 put, then one transaction of its record and terms, and of its idempotency key, if any.
 
     Put before the transaction: an object without a record can be found by its event; a record without an object
-    can't be seen to be wrong.
+    can't be seen to be wrong. The same upload with the same key gives the image as it was kept the first time.
+    Raises Conflict: the key was used for another upload.
     """
     access.check_owner(caller, upload.user_id)
     picture = pictures.identify(upload.file)
     digest = hashlib.sha256(upload.file)
-    image_id = ids.new_id()
-    image = Image(
-        image_id=image_id,
-        user_id=upload.user_id,
-        title=upload.title,
-        description=upload.description,
-        tags=upload.tags,
-        filename=upload.filename,
-        content_type=picture.content_type,
-        size=len(upload.file),
-        checksum=digest.hexdigest(),
-        width=picture.width,
-        height=picture.height,
-        visibility=upload.visibility,
-        updated_at=ids.created_at(image_id),
-    )
+    image = _new(upload, picture, digest.hexdigest(), ids.new_id())
+    if first := _first(upload, image):
+        return first
     objects.put(image.s3_key, upload.file, image.content_type, digest.digest())
+    writes = [catalog.put(image), *(catalog.put_row(image, term) for term in terms.of(image))]
+    if upload.idempotency_key:
+        used_for = Remembered(image.image_id, _fingerprint(upload, image.checksum))
+        writes.append(catalog.remember(image.user_id, upload.idempotency_key, used_for))
     try:
-        catalog.commit([catalog.put(image), *(catalog.put_row(image, term) for term in terms.of(image))])
-    except catalog.Changed:  # reap() was here
+        catalog.commit(writes)
+    except catalog.Changed:
+        # The same upload came first, and reap() will find this one's object; or reap() was here already.
+        if first := _first(upload, image):
+            return first
         raise Unavailable("The upload took too long; send it again.") from None
     return image
 
@@ -64,33 +76,84 @@ def view(caller: Caller, image_id: str, *, download: bool) -> View:
     if image is None or image.state is not State.READY or not access.may_see(caller, image.user_id, image.visibility):
         raise NotFound(image_id)
     expires_in = settings().presigned_url_expiration
-    disposition = objects.attachment(_saved_as(image)) if download else None
-    return View(image, objects.presign(image.s3_key, expires_in, disposition), expires_in)
+    disposition = objects.attachment(image.saved_as) if download else None
+    return View(image, objects.presign(image.s3_key, expires_in, disposition), expires_in, disposition)
 
 
-def delete(caller: Caller, image_id: str) -> Image:
+def download(caller: Caller, image_id: str, how: As) -> Download:
+    """An image's original, answered in one of the ways: one call, and one more where its bytes are asked for.
+
+    An image of more than MAX_DOWNLOAD_BYTES is redirected to, where its bytes were asked for as they are.
+    Raises NotFound: see view. Raises TooLarge: it was asked for in base64, and has more bytes than that.
+    """
+    found = view(caller, image_id, download=True)
+    most = settings().max_download_bytes
+    if found.image.size > most:
+        if how is As.BASE64:
+            raise TooLarge("The image", most, "bytes", "MAX_DOWNLOAD_BYTES")
+        how = As.REDIRECT if how is As.BINARY else how
+    if how not in (As.BINARY, As.BASE64):
+        return Download(found, how)
+    content = objects.get(found.image.s3_key)
+    if content is None:  # deleted in between
+        raise NotFound(image_id)
+    return Download(found, how, content)
+
+
+def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int] | None) -> Image:
+    """Change an image: its record and the rows of its terms, in one transaction of at most 100 writes.
+
+    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
+    Raises PreconditionFailed: the record is not at one of the versions `if_match`.
+    """
+    for attempt in range(_TRIES):
+        image = _changeable(caller, image_id)
+        if image.state is not State.READY:
+            raise NotFound(image_id)
+        _check_version(image, if_match)
+        changed = replace(
+            _next(image),
+            title=image.title if patch.title is None else patch.title,
+            description=image.description if patch.description is None else patch.description,
+            tags=image.tags if patch.tags is None else patch.tags,
+            visibility=patch.visibility or image.visibility,
+        )
+        kept = terms.of(changed)
+        try:
+            catalog.commit(
+                [
+                    catalog.replace(image, by=changed),
+                    *(catalog.put_row(changed, term) for term in kept),
+                    *(catalog.delete_row(image, term) for term in terms.of(image) if term not in kept),
+                ]
+            )
+        except catalog.Changed:
+            catalog.pause(attempt)
+            continue
+        return changed
+    raise Unavailable(_CONTENDED)
+
+
+def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Image:
     """Delete an image: first from every list and view, in one transaction; then its bytes; then its record.
 
     A crash in between leaves a record in state DELETING, which a repeated call or sweep() finishes.
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
+    Raises PreconditionFailed: the record is not at one of the versions `if_match`.
     """
-    for _ in range(_DELETE_TRIES):
-        image = _find(image_id, consistent=True)
-        if image is None:
-            raise NotFound(image_id)
-        access.check_change(caller, image)
+    for attempt in range(_TRIES):
+        image = _changeable(caller, image_id)
         if image.state is not State.DELETING:
-            deleting = replace(
-                image, state=State.DELETING, version=image.version + 1, updated_at=ids.timestamp(time.time())
-            )
+            _check_version(image, if_match)
             rows = [catalog.delete_row(image, term) for term in terms.of(image)]
             try:
-                catalog.commit([catalog.replace(image, by=deleting), *rows])
+                catalog.commit([catalog.replace(image, by=replace(_next(image), state=State.DELETING)), *rows])
             except catalog.Changed:
+                catalog.pause(attempt)
                 continue
         _finish_delete(image)
         return image
-    raise Unavailable("The image is being changed by other requests; try again in a moment.")
+    raise Unavailable(_CONTENDED)
 
 
 def reap(created: ObjectCreated) -> None:
@@ -155,8 +218,56 @@ def _find(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
 
 
-def _saved_as(image: Image) -> str:
-    return image.filename or image.image_id + pictures.EXTENSIONS[image.content_type]
+def _changeable(caller: Caller, image_id: str) -> Image:
+    image = _find(image_id, consistent=True)
+    if image is None:
+        raise NotFound(image_id)
+    access.check_change(caller, image)
+    return image
+
+
+def _check_version(image: Image, if_match: frozenset[int] | None) -> None:
+    if if_match is not None and image.version not in if_match:
+        raise PreconditionFailed(image.version)
+
+
+def _next(image: Image) -> Image:
+    return replace(image, version=image.version + 1, updated_at=ids.timestamp(time.time()))
+
+
+def _new(upload: Upload, picture: Picture, checksum: str, image_id: str) -> Image:
+    return Image(
+        image_id=image_id,
+        user_id=upload.user_id,
+        title=upload.title,
+        description=upload.description,
+        tags=upload.tags,
+        filename=upload.filename,
+        content_type=picture.content_type,
+        size=len(upload.file),
+        checksum=checksum,
+        width=picture.width,
+        height=picture.height,
+        visibility=upload.visibility,
+        updated_at=ids.created_at(image_id),
+    )
+
+
+def _first(upload: Upload, image: Image) -> Image | None:
+    """What was kept of an upload when it came before with the same idempotency key, if it did."""
+    remembered = catalog.remembered(upload.user_id, upload.idempotency_key) if upload.idempotency_key else None
+    if remembered is None:
+        return None
+    if remembered.fingerprint != _fingerprint(upload, image.checksum):
+        raise Conflict("This Idempotency-Key was used for another upload.")
+    # All that an upload's answer says follows from the upload, but for the id.
+    return replace(image, image_id=remembered.image_id, updated_at=ids.created_at(remembered.image_id))
+
+
+def _fingerprint(upload: Upload, checksum: str) -> str:
+    """SHA-256 of all that an upload says; not of its body, since a form has another boundary each time."""
+    said = [upload.title, upload.description, upload.tags, upload.filename, upload.visibility, checksum]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _finish_delete(image: Image) -> None:

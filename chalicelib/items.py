@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from chalicelib import access, cursors, ids, item_table
+from chalicelib import access, catalog, cursors, ids, item_table
 from chalicelib.config import settings
 from chalicelib.cursors import Position
 from chalicelib.errors import BadInput, NotFound, PreconditionFailed, TooLarge, Unavailable
@@ -11,7 +11,7 @@ from chalicelib.model import Caller, Document, Item, ItemPage, ItemQuery
 
 _CURSORS_OF = "items"
 _NOBODY = "anonymous"  # whose an item is where no caller is named
-_TRIES = 5
+_TRIES = 12
 
 
 def create(caller: Caller, document: Document) -> Item:
@@ -66,7 +66,7 @@ def update(caller: Caller, item_id: str, fields: Document, *, if_match: frozense
     Raises PreconditionFailed: the item's version is not in `if_match` (None: any will do).
     """
     changed = None
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         item = view(item_id)
         if item == changed:
             # The put was answered, the answer was lost, and its repetition found it done (RFC 9110 section 13.1.1).
@@ -80,6 +80,7 @@ def update(caller: Caller, item_id: str, fields: Document, *, if_match: frozense
         )
         if item_table.replace(item, by=changed):
             return changed
+        catalog.pause(attempt)
     raise Unavailable("The item is being changed by other requests; try again in a moment.")
 
 
@@ -89,11 +90,12 @@ def delete(caller: Caller, item_id: str, *, if_match: frozenset[int] | None) -> 
     Raises NotFound, Unauthorized, Forbidden.
     Raises PreconditionFailed: the item's version is not in `if_match` (None: any will do).
     """
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         item = view(item_id)
         _check_change(caller, item, if_match)
         if item_table.delete(item):
             return
+        catalog.pause(attempt)
     raise Unavailable("The item is being changed by other requests; try again in a moment.")
 
 

@@ -17,7 +17,7 @@ _BATCH = 100  # rows whose records are fetched at once, where the rows don't car
 
 
 def list_images(caller: Caller, query: Query) -> Page:
-    """A page of a query's answer, newest first.
+    """A page of a query's answer, newest first or oldest first.
 
     One call where one list answers. Of several lists, the first chunk of each shows which is the rarest; it is read
     on, and its images are filtered by the rest. The page is shorter than the query's limit, and has a cursor, where it
@@ -30,11 +30,14 @@ def list_images(caller: Caller, query: Query) -> Page:
     for image in walk:
         size += image.answer_bytes
         if len(images) == query.limit or (images and size > settings().max_page_bytes):
-            break  # with this image the next page begins
+            # With this image the next page begins. What lies between may be what the caller must not know of.
+            after: str | None = images[-1].image_id
+            break
         images.append(image)
+    else:
+        after = walk.after
     fields = {"reads": walk.reads, "read_units": walk.read_units, "images": len(images)}
     log.info("list", extra={"fields": fields})
-    after = walk.after
     cursor = cursors.encode(Position(walk.driver, after), query.filters, settings().cursor_key) if after else None
     return Page(tuple(images), cursor)
 
@@ -51,7 +54,7 @@ class _Walk:
     read_units: float = 0
 
     def __iter__(self) -> Iterator[Image]:
-        """The images that match and that the caller may see, newest first; `after` follows as each is asked for."""
+        """The images that match and that the caller may see, in order; `after` follows as each is asked for."""
         sources = terms.sources(self.query)
         rows = min(self.query.limit + 1, _MOST_ROWS)
         chunk = self._first(sources, rows)
@@ -70,11 +73,11 @@ class _Walk:
             self.driver, self.after = position.source, position.after
             return self._read(sources[self.driver], position.after, rows)
         chunks = [self._read(source, None, rows) for source in sources]
-        self.driver = terms.rarest(chunks)
+        self.driver = terms.rarest(chunks, oldest_first=self.query.oldest_first)
         return chunks[self.driver]
 
     def _read(self, source: Source, after: str | None, rows: int) -> Chunk:
-        chunk = catalog.read(source, after, rows)
+        chunk = catalog.read(source, self.query, after, rows)
         self.reads += 1
         self.read_units += chunk.read_units
         return chunk

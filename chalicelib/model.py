@@ -7,6 +7,21 @@ from typing import Any
 
 from chalicelib import ids
 
+# Content types that are accepted, and the extension of each. No SVG: it is a program, and would run in the
+# viewer's browser.
+EXTENSIONS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/avif": ".avif",
+    "image/tiff": ".tiff",
+    "image/bmp": ".bmp",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
+}
+
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 _ESCAPED = re.compile(r'["\\\n\r\t]')
 
 # What an item's answer has beside the fields of its document.
@@ -57,6 +72,25 @@ class Upload:
     tags: tuple[str, ...]
     filename: str
     visibility: Visibility
+    idempotency_key: str | None  # of one who may send it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A request to change an image; None: as it is."""
+
+    title: str | None
+    description: str | None
+    tags: tuple[str, ...] | None
+    visibility: Visibility | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an idempotency key was used for."""
+
+    image_id: str
+    fingerprint: str  # of the upload, hex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +129,17 @@ class Image:
         return 1_000 + sum(len(text.encode()) + 3 * len(_ESCAPED.findall(text)) + 5 for text in texts)
 
     @property
+    def extension(self) -> str:
+        """That of its filename or, where that has none, of its content type."""
+        found = _EXTENSION.search(self.filename)
+        return found[0] if found else EXTENSIONS.get(self.content_type, "")
+
+    @property
+    def saved_as(self) -> str:
+        """What its file is called where it has no name of its own."""
+        return self.filename or self.image_id + self.extension
+
+    @property
     def s3_key(self) -> str:
         """Object key of the original, as contract B publishes it."""
         return f"{self.user_id}/{self.image_id}"
@@ -102,12 +147,19 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A request for a page of images: all of the given filters, newest first."""
+    """A request for a page of images that match all of the filters."""
 
-    user_id: str | None
-    tags: tuple[str, ...]  # folded: see terms.fold
+    user_id: str | None = None
+    tags: tuple[str, ...] = ()  # folded: see terms.fold
+    title: tuple[str, ...] = ()  # words, each of which begins a word of the field: see terms.words
+    description: tuple[str, ...] = ()
+    filename: tuple[str, ...] = ()
+    visibility: Visibility | None = None
+    since: int = 0  # of creation, milliseconds since the epoch
+    before: int = ids.END  # the same, exclusive
+    oldest_first: bool = False
     limit: int
-    cursor: str | None
+    cursor: str | None = None
 
     @property
     def filters(self) -> str:
@@ -129,7 +181,7 @@ class Row:
 class Chunk:
     """What one read of an index gave."""
 
-    rows: tuple[Row, ...]  # newest first
+    rows: tuple[Row, ...]  # in the query's order
     after: str | None  # the image_id to go on behind; None: nothing more
     read_units: float
 
@@ -138,7 +190,7 @@ class Chunk:
 class Page:
     """One answer to a list query."""
 
-    images: tuple[Image, ...]  # newest first, at most the query's limit
+    images: tuple[Image, ...]  # in the query's order, at most its limit
     cursor: str | None  # None: nothing more; else opaque, for the next page
 
 
@@ -149,6 +201,25 @@ class View:
     image: Image
     presigned_url: str
     expires_in: int  # seconds
+    disposition: str | None  # Content-Disposition that the URL is answered with, if any
+
+
+class As(StrEnum):
+    """How a download is answered."""
+
+    LINK = ""  # in JSON
+    REDIRECT = "redirect"
+    BINARY = "binary"
+    BASE64 = "base64"  # in JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A view as an attachment, answered in one of the ways."""
+
+    view: View
+    how: As
+    content: bytes = b""  # of BINARY and BASE64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

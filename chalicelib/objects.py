@@ -1,4 +1,4 @@
-"""Bytes in S3: put, presign, delete."""
+"""Bytes in S3: put, get, presign, delete."""
 
 from urllib.parse import quote
 
@@ -18,6 +18,22 @@ def put(key: str, body: bytes, content_type: str, sha256: bytes) -> None:
         ContentType=content_type,
         ChecksumSHA256=pybase64.b64encode(sha256).decode(),
     )
+
+
+@aws.translated
+def get(key: str) -> bytes | None:
+    """The bytes of an object, or None where there is none: one call.
+
+    Without the permission to list the bucket, S3 answers 403 for what is not there (GetObject, "permissions").
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return aws.s3().get_object(Bucket=settings().s3_bucket_name, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "NoSuchKey"):
+            return None
+        raise
 
 
 @aws.translated

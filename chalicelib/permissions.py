@@ -99,6 +99,7 @@ def _regional(sid: str, service: str, name: str) -> Resource:
 CATALOG = Catalog()
 TERMS = Table("Terms", "image_tags_table_name")
 ITEMS = Table("Items", "items_table_name")
+IDEMPOTENCY_KEYS = Table("IdempotencyKeys", "idempotency_keys_table_name")
 ORIGINALS = Bucket("Originals", "s3_bucket_name")
 
 

@@ -11,21 +11,7 @@ from typing import TypeVar
 from chalicelib import headers
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
-from chalicelib.model import Picture
-
-# Content types that are accepted, and the extension of each. No SVG: it is a program, and would run in the
-# viewer's browser.
-EXTENSIONS = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/gif": ".gif",
-    "image/webp": ".webp",
-    "image/avif": ".avif",
-    "image/tiff": ".tiff",
-    "image/bmp": ".bmp",
-    "image/heic": ".heic",
-    "image/heif": ".heif",
-}
+from chalicelib.model import EXTENSIONS, Picture
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF")  # Pillow's names
 

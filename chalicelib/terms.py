@@ -4,11 +4,14 @@ A term is a partition key of the table `image_tags`; its rows are the images tha
 A plain tag is its own key, as contract D publishes it; any other term begins with a character that no tag can have.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.model import Chunk, Image, Query
+
+_WORD = re.compile(r"[^\W_]+")
 
 # Tags have no control characters: requests refuses them.
 EVERYTHING = "\x1fall"
@@ -36,6 +39,12 @@ def fold(tag: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", tag).casefold())
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text as they are compared: folded, and without accents."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", fold(text)) if not unicodedata.combining(c))
+    return tuple(_WORD.findall(bare))
+
+
 def of(image: Image) -> tuple[str, ...]:
     """The keys of all terms that an image is found by."""
     return (EVERYTHING, *dict.fromkeys(map(fold, image.tags)))
@@ -48,23 +57,33 @@ def sources(query: Query) -> tuple[Source, ...]:
 
 
 def matches(image: Image, query: Query) -> bool:
-    """Whether an image has all that a query asks for."""
-    if query.user_id is not None and image.user_id != query.user_id:
-        return False
-    # Of every row that is read: tags are folded where they are asked for.
-    return not query.tags or set(query.tags) <= set(map(fold, image.tags))
+    """Whether an image has all that a query asks for; its dates are the range of the list that is read."""
+    return (
+        query.user_id in (None, image.user_id)
+        and query.visibility in (None, image.visibility)
+        # Of every row that is read: texts and tags are folded where they are asked for.
+        and (not query.tags or set(query.tags) <= set(map(fold, image.tags)))
+        and _begin_words(query.title, image.title)
+        and _begin_words(query.description, image.description)
+        and _begin_words(query.filename, image.filename)
+    )
 
 
-def rarest(first: Sequence[Chunk]) -> int:
+def rarest(first: Sequence[Chunk], *, oldest_first: bool) -> int:
     """Which list is the shortest, judged by the first chunk of each.
 
-    Ids are ordered by time, so of chunks of one length that which reaches furthest back is of the sparsest list;
-    a list that has ended is known wholly.
+    Ids are ordered by time, so of chunks of one length that which reaches furthest is of the sparsest list; a list that
+    has ended is known wholly.
     """
-    return min(range(len(first)), key=lambda i: _reach(first[i]))
+    ended = [i for i, chunk in enumerate(first) if chunk.after is None]
+    if ended:
+        return min(ended, key=lambda i: len(first[i].rows))
+    furthest = max if oldest_first else min
+    return furthest(range(len(first)), key=lambda i: first[i].after or "")
 
 
-def _reach(chunk: Chunk) -> tuple[bool, int, str]:
-    if chunk.after is None:
-        return (False, len(chunk.rows), "")
-    return (True, 0, chunk.after)
+def _begin_words(wanted: Sequence[str], text: str) -> bool:
+    if not wanted:
+        return True
+    has = " " + " ".join(words(text))
+    return all(f" {word}" in has for word in wanted)

@@ -73,6 +73,7 @@ def _loader(text: str, settings: Settings) -> yaml.SafeLoader:
         "ImagesTableName": settings.images_table_name,
         "ImageTagsTableName": settings.image_tags_table_name,
         "ItemsTableName": settings.items_table_name,
+        "IdempotencyKeysTableName": settings.idempotency_keys_table_name,
     }
 
     class Loader(yaml.SafeLoader):

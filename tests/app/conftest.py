@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
@@ -18,7 +19,7 @@ from chalicelib.config import settings
 from chalicelib.edge import JsonFormatter
 from chalicelib.permissions import Place
 from dev import provision
-from tests.iam import Guard, WholeSuite
+from tests.iam import Guard, WholeSuite, aside
 from tests.pictures import base64_picture
 
 GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()))
@@ -27,6 +28,9 @@ GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()
 def pytest_configure(config: pytest.Config) -> None:
     """Fail a run of all tests here that left a declared permission unused."""
     config.pluginmanager.register(WholeSuite(GUARD, Path(__file__).parent))
+
+
+Overtake = Callable[[str, Callable[[], object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,25 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
     (handler,) = (h for h in logging.getLogger("images-api").handlers if isinstance(h.formatter, JsonFormatter))
     monkeypatch.setattr(handler, "stream", lines)
     return lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+@pytest.fixture
+def overtake(monkeypatch: pytest.MonkeyPatch) -> Overtake:
+    """Lets something else happen just before the service's next call of an operation: `overtake("PutItem", act)`."""
+
+    def arrange(operation: str, act: Callable[[], object]) -> None:
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def overtaken(client: BaseClient, called: str, params: Any) -> Any:
+            if called == operation:
+                monkeypatch.setattr(BaseClient, "_make_api_call", call)
+                with aside():
+                    act()
+            return call(client, called, params)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
+
+    return arrange
 
 
 @pytest.fixture

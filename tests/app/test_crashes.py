@@ -10,11 +10,11 @@ from urllib.parse import quote_plus
 
 import pytest
 from botocore.client import BaseClient
+from chalice.test import HTTPResponse
 
 from chalicelib import ids
 from chalicelib.images import TooEarly
-from tests.app.conftest import Api, Stores
-from tests.iam import aside
+from tests.app.conftest import Api, Overtake, Stores
 from tests.pictures import base64_picture
 
 LONG_AGO = timedelta(hours=1)
@@ -133,6 +133,42 @@ def test_a_deletion_is_at_once_in_no_list_and_ends_when_it_comes_again(api: Api,
     assert left == [1, 1, 0, 0, 0, 1, 0, 0, 0, 0]
 
 
+def test_an_update_is_whole_or_nothing(api: Api, stores: Stores) -> None:
+    versions: list[int] = []
+    for image_id in every_kill(
+        lambda: str(api.upload(tags=["sea"], title="old")["image_id"]),
+        lambda image_id: api.call("PUT", f"/images/{image_id}", {"title": "new", "tags": ["sky"]}),
+    ):
+        kept = api.get(f"/images/{image_id}").json_body["metadata"]
+        tag, other = ("sea", "sky") if kept["version"] == 1 else ("sky", "sea")
+        assert (kept["title"], kept["tags"]) == ("old" if kept["version"] == 1 else "new", [tag])
+        assert api.get(f"/images?tag={tag}").json_body["images"] == [kept]
+        assert api.get("/images").json_body["images"] == [kept]
+        assert api.listed(f"tag={other}") == []
+        assert api.call("DELETE", f"/images/{image_id}").status_code == 200
+        assert stores.are_empty()
+        versions.append(kept["version"])
+    # Killed at: the read, the transaction; then not at all.
+    assert versions == [1, 1, 2, 1, 2, 2]
+
+
+def test_an_upload_that_is_sent_again_with_its_key_is_one_image(api: Api, stores: Stores) -> None:
+    keys = (f"key-{n}" for n in count())
+    body = {"user_id": "alice", "image_data": base64_picture(), "tags": ["sea"]}
+
+    def send(key: str) -> HTTPResponse:
+        return Api(api.client, {"Idempotency-Key": key}).call("POST", "/images", body)
+
+    for key in every_kill(lambda: next(keys), send):
+        answer = send(key)
+        assert (answer.status_code, api.listed()) == (201, [answer.json_body["image_id"]])
+        mend(api, stores)
+        assert api.get("/images").json_body["images"] == [answer.json_body["metadata"]]
+        assert list(stores.objects()) == [answer.json_body["metadata"]["s3_key"]]
+        assert api.call("DELETE", f"/images/{answer.json_body['image_id']}").status_code == 200
+        assert stores.are_empty()
+
+
 def test_a_left_over_object_is_removed_wherever_that_is_cut_short(api: Api, stores: Stores) -> None:
     def orphan() -> str:
         key = f"alice b/{ids.new_id()}"
@@ -169,19 +205,10 @@ def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(ap
 
 
 def test_an_upload_that_slept_until_its_object_was_removed_is_not_acknowledged(
-    api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch, configured: Callable[..., None]
+    api: Api, stores: Stores, overtake: Overtake, configured: Callable[..., None]
 ) -> None:
-    call = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def sleepy(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
-        if operation == "TransactWriteItems":
-            monkeypatch.undo()
-            with aside():
-                object_created(api, next(iter(stores.objects())))
-        return call(client, operation, params)
-
     configured(SWEEP_AFTER_SECONDS="3600")
-    monkeypatch.setattr(BaseClient, "_make_api_call", sleepy)
+    overtake("TransactWriteItems", lambda: object_created(api, next(iter(stores.objects()))))
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64_picture()})
     assert (answer.status_code, answer.json_body) == (503, {"error": "The upload took too long; send it again."})
     assert api.listed() == []

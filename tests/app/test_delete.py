@@ -1,10 +1,4 @@
-from typing import Any
-
-import pytest
-from botocore.client import BaseClient
-
-from tests.app.conftest import Api, Stores
-from tests.iam import aside
+from tests.app.conftest import Api, Overtake, Stores
 
 
 def test_a_deletion_answers_as_contract_b_and_leaves_nothing(api: Api, stores: Stores) -> None:
@@ -28,19 +22,22 @@ def test_a_deleted_image_is_in_no_list_and_no_view(api: Api) -> None:
     assert api.get(f"/images/{other}").status_code == 200
 
 
-def test_of_two_deletions_at_once_one_finds_nothing_to_delete(
-    api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_two_deletions_at_once_one_finds_nothing_to_delete(api: Api, stores: Stores, overtake: Overtake) -> None:
     path = f"/images/{api.upload()['image_id']}"
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def overtaken(client: BaseClient, operation: str, params: Any) -> Any:
-        if operation == "TransactWriteItems":
-            monkeypatch.undo()
-            with aside():
-                assert api.call("DELETE", path).status_code == 200
-        return call(client, operation, params)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
+    overtake("TransactWriteItems", lambda: api.call("DELETE", path))
     assert api.call("DELETE", path).status_code == 404
+    assert stores.are_empty()
+
+
+def test_a_deletion_can_insist_on_the_version_that_it_saw(api: Api, stores: Stores, overtake: Overtake) -> None:
+    path = f"/images/{api.upload()['image_id']}"
+    seen = Api(api.client, {"If-Match": api.get(path).headers["ETag"]})
+    overtake("TransactWriteItems", lambda: api.call("PUT", path, {"title": "T"}))
+    answer = seen.call("DELETE", path)
+    assert (answer.status_code, answer.json_body) == (
+        412,
+        {"error": 'If-Match names another version; the record is at "2".'},
+    )
+    assert api.get(path).json_body["metadata"]["title"] == "T"
+    assert Api(api.client, {"If-Match": '"1", "2"'}).call("DELETE", path).status_code == 200
     assert stores.are_empty()

@@ -31,7 +31,7 @@ def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str) 
     answer = form.call("POST", "/images", b"user_id=alice")
     assert (answer.status_code, answer.json_body) == (
         415,
-        {"error": f"The body must be application/json, not {content_type!r}."},
+        {"error": f"The body must be application/json or multipart/form-data, not {content_type!r}."},
     )
 
 
@@ -122,7 +122,8 @@ def test_health_says_which_store_is_away(api: Api, stores: Stores) -> None:
 
 
 def test_the_root_leads_a_newcomer_on(api: Api) -> None:
-    assert api.get("/").json_body["calls"].keys() == {"upload", "list", "view", "delete", "health"}
+    calls = api.get("/").json_body["calls"]
+    assert calls.keys() == {"upload", "list", "view", "update", "delete", "describe", "health"}
 
 
 def test_keys_that_a_batch_leaves_over_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

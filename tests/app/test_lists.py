@@ -1,5 +1,8 @@
+import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from botocore.client import BaseClient
@@ -46,6 +49,74 @@ def test_paging_gives_every_match_once_newest_first(
         pages = list(api.pages(f"{query}&limit={limit}"))
         assert [image_id for page in pages for image_id in page] == matches
         assert all(len(page) == limit for page in pages[:-1])
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("title=photo", lambda n: True),
+        ("title=PHOTO%203", lambda n: n == 3),
+        ("title=hoto", lambda n: False),
+        ("description=sun&title=photo", lambda n: n % 2 == 0),
+        ("filename=IMG_0", lambda n: True),
+        ("filename=0007", lambda n: n == 7),
+        ("filename=img%20jpg", lambda n: True),
+        ("visibility=private", lambda n: n == 4),
+        ("visibility=public", lambda n: n != 4),
+        ("tag=even&description=sunny&visibility=private", lambda n: n == 4),
+        ("userId=alice&title=photo%202&tags=even", lambda n: n == 2),
+        ("userId=bob&title=photo", lambda n: False),
+    ],
+)
+@pytest.mark.parametrize("order", ["", "&order=desc&sort=createdAt", "&order=asc"])
+def test_any_filters_in_either_order_give_every_match_once(
+    api: Api, query: str, wanted: Callable[[int], bool], order: str
+) -> None:
+    made = [
+        api.upload(
+            title=f"Photo {n}",
+            description="Sunny" if n % 2 == 0 else "x" * 2000,
+            filename=f"IMG_{n:04}.jpg",
+            tags=["even"] if n % 2 == 0 else ["odd"],
+            visibility="private" if n == 4 else "public",
+        )["image_id"]
+        for n in range(8)
+    ]
+    matches = [image_id for n, image_id in enumerate(made) if wanted(n)]
+    alice = Api(api.client, {"X-User-Id": "alice"})
+    for limit in (1, 3, 100):
+        found = [image_id for page in alice.pages(f"{query}{order}&limit={limit}") for image_id in page]
+        assert found == (matches if "asc" in order else matches[::-1])
+
+
+@pytest.mark.parametrize("source", ["", "user_id=alice&", "tag=sea&", "user_id=alice&tag=sea&"])
+def test_dates_are_a_range_of_both_ends(api: Api, source: str) -> None:
+    made = []
+    for _ in range(5):
+        made.append(api.upload(tags=["sea"]))
+        time.sleep(0.003)
+    times = [image["created_at"] for image in made]
+    ids = [image["image_id"] for image in made]
+    assert api.listed(f"{source}dateFrom={times[1]}&dateTo={times[3]}&order=asc") == ids[1:4]
+    assert api.listed(f"{source}dateFrom={times[3]}") == [ids[4], ids[3]]
+    assert api.listed(f"{source}dateTo={times[0]}") == [ids[0]]
+    today = times[0][:10]
+    assert set(api.listed(f"{source}dateFrom={today}&dateTo={times[4][:10]}")) == set(ids)
+    assert api.listed(f"{source}dateTo=2001-01-01") == api.listed(f"{source}dateTo=1969-12-31") == []
+    assert len(api.listed(f"{source}dateTo=9999-12-31")) == 5
+    assert api.listed(f"{source}dateFrom=2999-01-01") == []
+    assert list(api.pages(f"{source}dateTo={times[3]}&limit=3")) == [[ids[3], ids[2], ids[1]], [ids[0]]]
+
+
+def test_of_two_lists_the_rarer_leads_in_either_order(api: Api, log: Callable[[], list[dict[str, Any]]]) -> None:
+    rare = [api.upload(tags=["common", "rare"])["image_id"]]
+    for _ in range(30):
+        api.upload(tags=["common"])
+    rare.append(api.upload(tags=["common", "rare"])["image_id"])
+    for order, wanted in (("asc", rare), ("desc", rare[::-1])):
+        assert api.listed(f"tag=common&tag=rare&limit=5&order={order}") == wanted
+        reads = [line["reads"] for line in log() if line["message"] == "list"]
+        assert reads[-1] == 2
 
 
 def test_a_page_is_whole_metadata(api: Api) -> None:
@@ -132,6 +203,15 @@ def test_a_key_is_good_for_the_query_that_gave_it_alone(api: Api, album: list[st
             400,
             {"error": "last_evaluated_key is not one that this list gave out."},
         )
+
+
+def test_a_full_page_leads_on_without_a_word_of_what_is_private(api: Api) -> None:
+    last = api.upload()["image_id"]
+    private = api.upload(visibility="private")["image_id"]
+    first = api.upload()["image_id"]
+    page = api.get("/images?limit=1").json_body
+    assert UUID(private).bytes not in urlsafe_b64decode(page["last_evaluated_key"])
+    assert list(api.pages("limit=1")) == [[first], [last]]
 
 
 def test_a_private_image_is_listed_for_its_owner_alone(api: Api) -> None:

@@ -20,7 +20,8 @@ TEST = ""  # the test itself: may do anything
 NO_HANDLER = "the app, outside of any handler"
 NO_CONTEXT = "a thread that doesn't say which handler it works for"
 
-_running: ContextVar[str] = ContextVar("running", default=NO_CONTEXT)
+# The innermost last: a direct function that calls the app runs until the route's handler is done.
+_running: ContextVar[tuple[str, ...]] = ContextVar("running", default=(NO_CONTEXT,))
 
 
 class Refused(BaseException):
@@ -33,7 +34,7 @@ class Refused(BaseException):
 @contextmanager
 def aside() -> Iterator[None]:
     """What a test does while a handler is held up, say in a stub of a call, is the test's own affair."""
-    token = _running.set(TEST)
+    token = _running.set((TEST,))
     try:
         yield
     finally:
@@ -92,10 +93,11 @@ class Guard:
         enter_api = type(self._app).__call__
 
         def event(handler: EventSourceHandler, *args: Any) -> Any:
-            return _run(events.get(id(handler), NO_HANDLER), enter_event, handler, *args)
+            return _run((events.get(id(handler), NO_HANDLER),), enter_event, handler, *args)
 
         def api(app: Chalice, *args: Any) -> Any:
-            return _run(NO_HANDLER, enter_api, app, *args)
+            inside = _running.get() if _handlers() else (NO_HANDLER,)
+            return _run(inside, enter_api, app, *args)
 
         patch.setattr(EventSourceHandler, "__call__", event)
         patch.setattr(type(self._app), "__call__", api)
@@ -142,14 +144,15 @@ class Guard:
         return of_form(self._place, request.url, request.context["s3-presign-post-policy"]["conditions"])
 
     def _check(self, accesses: Callable[[], list[Access]]) -> None:
-        handler = _running.get()
-        if handler == TEST:
+        running = _running.get()
+        if running == (TEST,):
             return
         try:
             for access in accesses():
-                self._check_access(handler, access)
+                for handler in running:
+                    self._check_access(handler, access)
         except UnknownOperation as unknown:
-            self._refuse(f"{handler}: tests/iam/accesses.py doesn't know what AWS checks for {unknown}.")
+            self._refuse(f"{running[-1]}: tests/iam/accesses.py doesn't know what AWS checks for {unknown}.")
 
     def _check_access(self, handler: str, access: Access) -> None:
         if not all(allows(policy, access) for policy in self._policies[handler]):
@@ -165,12 +168,20 @@ class Guard:
         raise Refused(why)
 
 
+def _handlers() -> tuple[str, ...]:
+    return tuple(name for name in _running.get() if name not in (TEST, NO_HANDLER, NO_CONTEXT))
+
+
 def _as_handler(handler: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    return wraps(function)(partial(_run, handler, function))
+    @wraps(function)
+    def handling(*args: Any, **kwargs: Any) -> Any:
+        return _run((*_handlers(), handler), function, *args, **kwargs)
+
+    return handling
 
 
-def _run(handler: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    token = _running.set(handler)
+def _run(running: tuple[str, ...], function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = _running.set(running)
     try:
         return function(*args, **kwargs)
     finally:

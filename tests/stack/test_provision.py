@@ -41,7 +41,7 @@ def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
     for _ in range(2):  # the second time finds all in order
         provision.create(s3, dynamodb, SETTINGS)
     assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"mine", "images-derived"}
-    assert set(dynamodb.list_tables()["TableNames"]) == {"pictures", "image_tags", "items"}
+    assert set(dynamodb.list_tables()["TableNames"]) == {"pictures", "image_tags", "items", "idempotency_keys"}
     assert all(s3.get_public_access_block(Bucket="mine")["PublicAccessBlockConfiguration"].values())
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"]
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}

@@ -26,7 +26,7 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
             "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1 to 604800, not '1h'.",
         ),
         ({"PRESIGNED_URL_EXPIRATION": "604801"}, "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1"),
-        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 90, not '-1'."),
+        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 49, not '-1'."),
         ({"AUTH": "none"}, "AUTH must be one of open, jwt, not 'none'."),
         ({"S3_PUBLIC_ENDPOINT_URL": "localhost:9000"}, "S3_PUBLIC_ENDPOINT_URL must be an http or https URL"),
         ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region, not 'eu central'."),

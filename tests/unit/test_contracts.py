@@ -2,11 +2,12 @@ import json
 from dataclasses import replace
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import contracts
-from chalicelib.model import ITEM_NAMES, ItemPage, Page, Stores, View, Visibility
+from chalicelib.model import ITEM_NAMES, As, Download, ItemPage, Page, Stores, View, Visibility
 from tests.unit.samples import IMAGE, ITEM
 
 METADATA = {
@@ -28,6 +29,17 @@ METADATA = {
     "visibility": "public",
     "version": 1,
 }
+
+VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+LINKED = {"image_id": IMAGE.image_id, "download_url": "http://s3/x", "expires_in": 3600, "metadata": METADATA}
+ENTRY = {
+    "id": IMAGE.image_id,
+    "filename": "dunes.jpg",
+    "user": "alice",
+    "description": "At noon",
+    "created_at": 1_645_557_742,
+}
+KEY = f"alice/{IMAGE.image_id}.jpg"
 
 
 def test_an_upload() -> None:
@@ -58,7 +70,7 @@ def test_no_metadata_is_longer_than_its_image_says(user_id: str, title: str, fil
 
 
 def test_a_view() -> None:
-    assert contracts.viewed(View(IMAGE, "http://s3/x", 3600)) == {
+    assert contracts.viewed(VIEW) == {
         "image_id": IMAGE.image_id,
         "metadata": METADATA,
         "presigned_url": "http://s3/x",
@@ -68,6 +80,72 @@ def test_a_view() -> None:
 
 def test_a_deletion() -> None:
     assert contracts.deleted(IMAGE) == {"message": "Image deleted successfully", "image_id": IMAGE.image_id}
+
+
+def test_an_update() -> None:
+    assert contracts.updated(IMAGE) == {
+        "message": "Image updated successfully",
+        "image_id": IMAGE.image_id,
+        "metadata": METADATA,
+    }
+
+
+def test_the_upload_that_two_contracts_share_has_the_keys_of_both() -> None:
+    assert contracts.uploaded_by_either(IMAGE) == {
+        "message": "Upload successful",
+        "id": IMAGE.image_id,
+        "image_id": IMAGE.image_id,
+        "key": KEY,
+        "bucket": "images-originals",
+        "metadata": METADATA,
+    }
+
+
+def test_c_has_entries() -> None:
+    assert contracts.entries(Page((IMAGE,), None)) == [ENTRY]
+    assert contracts.viewed_entry(VIEW) == {**ENTRY, "key": KEY, "bucket": "images-originals", "url": "http://s3/x"}
+    assert contracts.deleted_entry(IMAGE) == {"deleted": IMAGE.image_id, "key": KEY}
+
+
+@pytest.mark.parametrize(
+    ("filename", "extension"),
+    [("a.JPEG", ".JPEG"), ("a.tar.gz", ".gz"), ("a", ".png"), ("", ".png"), ("a.b c", ".png")],
+)
+def test_a_key_ends_in_the_files_own_extension_or_in_that_of_its_type(filename: str, extension: str) -> None:
+    image = replace(IMAGE, filename=filename, content_type="image/png")
+    assert contracts.deleted_entry(image)["key"] == image.s3_key + extension
+
+
+def test_a_bare_list_is_led_on_by_a_link_with_the_same_filters() -> None:
+    query = {"tag": ["a b", "c"], "limit": ["2"], "nextToken": ["old"]}
+    assert contracts.next_page(Page((), None), query) == {}
+    assert contracts.next_page(Page((), "new"), query) == {
+        "Link": '<?tag=a+b&tag=c&limit=2&last_evaluated_key=new>; rel="next"'
+    }
+
+
+def test_a_download_is_answered_as_it_is_asked_for() -> None:
+    def answered(how: As) -> object:
+        return contracts.downloaded(Download(VIEW, how, b"bytes"))
+
+    headers = {
+        "Content-Type": "image/jpeg",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "attachment; filename=x",
+    }
+    assert answered(As.LINK) == (LINKED, {}, 200)
+    assert answered(As.REDIRECT) == (LINKED, {"Location": "http://s3/x", "Cache-Control": "no-store"}, 302)
+    assert answered(As.BINARY) == (b"bytes", headers, 200)
+    assert answered(As.BASE64) == (
+        {"image_id": IMAGE.image_id, "content": "Ynl0ZXM=", "metadata": METADATA},
+        {},
+        200,
+    )
+    assert contracts.linked(VIEW) == LINKED
+
+
+def test_the_etag_is_the_version() -> None:
+    assert contracts.etag(replace(IMAGE, version=7)) == {"ETag": '"7"'}
 
 
 ITEM_SHAPE = {
@@ -132,4 +210,4 @@ def test_health_names_the_store_that_is_away() -> None:
 
 
 def test_the_welcome_leads_to_every_call() -> None:
-    assert set(contracts.welcome()["calls"]) == {"upload", "list", "view", "delete", "health"}
+    assert set(contracts.welcome()["calls"]) == {"upload", "list", "view", "update", "delete", "describe", "health"}

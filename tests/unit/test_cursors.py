@@ -12,7 +12,7 @@ from chalicelib.errors import BadInput
 from chalicelib.model import Query
 
 KEY = b"key"
-QUERY = Query(user_id="alice", tags=("sea",), limit=10, cursor=None)
+QUERY = Query(user_id="alice", tags=("sea",), limit=10)
 CURSOR = cursors.encode(Position(1, ids.new_id()), QUERY.filters, KEY)
 
 
@@ -20,7 +20,7 @@ CURSOR = cursors.encode(Position(1, ids.new_id()), QUERY.filters, KEY)
 def test_a_cursor_leads_back_to_its_position(source: int, random: UUID, user_id: str, tags: list[str]) -> None:
     made_by_9999 = UUID(bytes=b"\0" + random.bytes[1:])
     position = Position(source, str(made_by_9999))
-    query = Query(user_id=user_id, tags=tuple(tags), limit=1, cursor=None)
+    query = Query(user_id=user_id, tags=tuple(tags), limit=1)
     cursor = cursors.encode(position, query.filters, KEY)
     assert re.fullmatch(r"[A-Za-z0-9_-]{36}", cursor)
     assert cursors.decode(cursor, query.filters, 256, KEY) == position
@@ -32,7 +32,14 @@ def test_the_size_of_a_page_may_change_under_way() -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [replace(QUERY, user_id="bob"), replace(QUERY, tags=()), replace(QUERY, user_id=None, tags=("alice", "sea"))],
+    [
+        replace(QUERY, user_id="bob"),
+        replace(QUERY, tags=()),
+        replace(QUERY, user_id=None, tags=("alice", "sea")),
+        replace(QUERY, title=("sea",)),
+        replace(QUERY, before=7),
+        replace(QUERY, oldest_first=True),
+    ],
 )
 def test_a_cursor_of_another_query_is_refused(query: Query) -> None:
     with pytest.raises(BadInput, match="last_evaluated_key"):

@@ -7,10 +7,10 @@ from chalice.app import Request, S3Event
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import requests, terms
+from chalicelib import fields, ids, requests, terms
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
-from chalicelib.model import ITEM_NAMES, ItemQuery, ObjectCreated, Query, Upload, Visibility
+from chalicelib.model import ITEM_NAMES, As, ItemQuery, ObjectCreated, Patch, Query, Upload, Visibility
 
 BYTES = b"any bytes"
 BODY = {"user_id": "alice", "image_data": base64.b64encode(BYTES).decode()}
@@ -48,6 +48,7 @@ def test_the_least_upload_has_an_owner_and_bytes_and_the_rest_is_empty() -> None
         tags=(),
         filename="",
         visibility=Visibility.PUBLIC,
+        idempotency_key=None,
     )
 
 
@@ -61,6 +62,7 @@ def test_a_whole_upload() -> None:
         tags=("x",),
         filename="f.png",
         visibility=Visibility.PRIVATE,
+        idempotency_key=None,
     )
 
 
@@ -85,13 +87,22 @@ def test_tags_come_as_a_list_a_json_array_or_with_commas(tags: object) -> None:
     assert read_upload(**BODY, tags=tags).tags == ("Sea", "sky")
 
 
+def test_a_forms_field_that_is_repeated_is_several_tags_and_otherwise_one_too_many() -> None:
+    assert fields.tags("tags", ("Sea,sky", '["sand, wet"]', "SKY"), 9) == {
+        "sea": "Sea",
+        "sky": "sky",
+        "sand, wet": "sand, wet",
+    }
+    with pytest.raises(BadInput, match="title is given more than once"):
+        fields.text({"title": ("a", "b")}, "title", 9)
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [("C:\\photos\\a.png", "a.png"), ("/etc/a b.png", "a b.png"), ("a\r\nb\0.png", "ab.png"), ("..", "..")],
 )
 def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
-    upload = requests._filename(path)  # JSON's own control characters are refused before
-    assert upload == name
+    assert fields.filename(path) == name
 
 
 @pytest.mark.parametrize(
@@ -115,11 +126,13 @@ def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
         ({"tags": "[1"}, BadInput, "tags begins like a JSON array and is none."),
         ({"tags": ["x" * 65]}, BadInput, "tags has a tag of more than 64 characters"),
         ({"tags": ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 9]}, BadInput, "tags has a tag of more than 64"),
+        ({"tags": ["a" + "\u0300\u0316" * 100_000]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"title": "a" + "\u0300\u0316" * 16}, BadInput, "title has more than 30 combining marks on one letter."),
         ({"tags": ["a\x1fb\x00"]}, BadInput, "tags has a tag with a control character."),
         ({"tags": [str(i) for i in range(31)]}, BadInput, "tags has more than 30 tags"),
         ({"visibility": "secret"}, BadInput, "visibility must be public or private."),
-        ({"image_data": None}, BadInput, "image_data is missing."),
-        ({"image_data": ""}, BadInput, "image_data is missing."),
+        ({"image_data": None}, BadInput, "The image is missing: it belongs into image_data or, in a form, into file."),
+        ({"image_data": ""}, BadInput, "The image is missing: it belongs into image_data or, in a form, into file."),
         ({"image_data": 0}, BadInput, "image_data must be a string."),
         ({"image_data": 7}, BadInput, "image_data must be a string."),
         ({"image_data": "data:image/png;base64,"}, BadInput, "image_data is empty."),
@@ -147,7 +160,12 @@ def test_a_bad_field_is_refused_by_its_name(change: dict[str, Any], error: type[
         (b"", "application/json", BadInput, "The body is not valid JSON."),
         (b'{"title": "\\ud800"}', "application/json", BadInput, "The body is not valid JSON."),
         (b"[]", "application/json; charset=utf-8", BadInput, "The body must be a JSON object."),
-        (b"user_id=a", "application/x-www-form-urlencoded", Unsupported, "The body must be application/json, not"),
+        (
+            b"user_id=a",
+            "application/x-www-form-urlencoded",
+            Unsupported,
+            "The body must be application/json or multipart/",
+        ),
     ],
 )
 def test_a_body_that_is_no_json_object_is_refused(
@@ -163,10 +181,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=10,
 )
-fields = st.sampled_from(sorted({name.partition(".")[0] for names in requests.SPELLINGS.values() for name in names}))
+names_of_fields = st.sampled_from(
+    sorted({name.partition(".")[0] for names in fields.SPELLINGS.values() for name in names})
+)
 
 
-@given(st.dictionaries(fields, json_values))
+@given(st.dictionaries(names_of_fields, json_values))
 def test_whatever_the_fields_hold_it_is_read_or_refused(body: dict[str, Any]) -> None:
     try:
         upload = read_upload(**{**BODY, **body})
@@ -188,12 +208,82 @@ def test_no_tag_has_the_key_of_another_term(tag: str) -> None:
 
 
 def test_a_query_without_parameters_asks_for_everything() -> None:
-    assert read_query() == Query(user_id=None, tags=(), limit=100, cursor=None)
+    assert read_query() == Query(limit=100)
 
 
 def test_a_whole_query() -> None:
-    found = read_query(userId=["alice"], tag=["Sea", "sky,SEA"], tags=['["sand, wet"]'], limit=["7"], nextToken=["abc"])
-    assert found == Query(user_id="alice", tags=("sand, wet", "sea", "sky"), limit=7, cursor="abc")
+    found = read_query(
+        userId=["alice"],
+        tag=["Sea", "sky,SEA"],
+        tags=['["sand, wet"]'],
+        title=["Café at the SEA, sea"],
+        description=["noon"],
+        filename=["IMG_0001.jpg"],
+        visibility=["private"],
+        dateFrom=["2026-01-31"],
+        dateTo=["2026-01-31"],
+        sort=["createdAt"],
+        order=["ASC"],
+        limit=["7"],
+        nextToken=["abc"],
+    )
+    assert found == Query(
+        user_id="alice",
+        tags=("sand, wet", "sea", "sky"),
+        title=("cafe", "at", "the", "sea"),
+        description=("noon",),
+        filename=("img", "0001", "jpg"),
+        visibility=Visibility.PRIVATE,
+        since=1_769_817_600_000,
+        before=1_769_904_000_000,
+        oldest_first=True,
+        limit=7,
+        cursor="abc",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "before"),
+    [
+        ("1970-01-02", 86_400_000, 2 * 86_400_000),
+        ("1970-01-01T00:00:01Z", 1_000, 1_001),
+        ("1970-01-01T00:00:01.2345678Z", 1_234, 1_235),
+        ("1970-01-01T01:00:00+01:00", 0, 1),
+        ("1970-01-01T01:00:00 01:00", 0, 1),
+        ("1970-01-01 00:00:01", 1_000, 1_001),
+        ("1970-01-01T00:01", 60_000, 60_001),
+        ("1970-01-01t00:00:01z", 1_000, 1_001),
+        ("1969-12-31T23:59:59Z", 0, 0),
+    ],
+)
+def test_a_date_is_its_whole_day_and_a_time_its_millisecond(text: str, since: int, before: int) -> None:
+    assert read_query(date_from=[text]).since == since
+    if before:
+        assert read_query(date_to=[text]).before == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "2026-02-30",
+        "2026-1-1",
+        "20260101",
+        "2026-01-01T25:00",
+        "0001-01-01T00:00:00+23:59",
+        "2026-01-01Tx",
+        "٢٠٢٦-01-01",
+    ],
+)
+def test_what_is_no_date_is_refused(text: str) -> None:
+    for name in ("dateFrom", "dateTo"):
+        with pytest.raises(BadInput, match=f"^{name} must be a date, as 2026-01-31, or a time, as"):
+            read_query(**{name: [text]})
+
+
+def test_a_range_may_end_with_the_calendar_or_before_it_begins() -> None:
+    assert read_query(dateTo=["9999-12-31"]).before == ids.END - 1
+    assert read_query(dateTo=["1969-12-31"]).before == 1
 
 
 def test_an_empty_parameter_counts_as_absent() -> None:
@@ -212,6 +302,12 @@ def test_an_empty_parameter_counts_as_absent() -> None:
         ({"user_id": ["a" * 129]}, "user_id has more than 128 characters"),
         ({"tag": [",".join(map(str, range(11)))]}, "tag has more than 10 tags, which is the limit"),
         ({"tag": [str(n) for n in range(11)]}, "tag has more than 10 tags, which is the limit"),
+        ({"title": ["x" * 257]}, "title has more than 256 characters"),
+        ({"filename": ["..."]}, "filename has no letter or digit to look for."),
+        ({"visibility": ["all"]}, "visibility must be public or private."),
+        ({"dateFrom": ["2026-01-02"], "dateTo": ["2026-01-01"]}, "dateFrom must not be later than dateTo."),
+        ({"sort": ["title"]}, "sort must be created_at (or createdAt)."),
+        ({"order": ["up"]}, "order must be asc or desc."),
     ],
 )
 def test_a_bad_parameter_is_refused_by_its_name(query: dict[str, list[str]], sentence: str) -> None:
@@ -292,6 +388,86 @@ def test_a_download_is_asked_for_by_true() -> None:
     ]
     with pytest.raises(BadInput, match="download must be true or false"):
         requests.download(request(query={"download": ["maybe"]}))
+
+
+def test_a_download_has_a_type() -> None:
+    def read(*types: str) -> As:
+        return requests.download_as(request(query={"type": list(types)}))
+
+    assert [read(), read("redirect"), read("BINARY"), read("base64")] == [As.LINK, As.REDIRECT, As.BINARY, As.BASE64]
+    with pytest.raises(BadInput, match="type must be redirect, binary or base64"):
+        read("file")
+
+
+def read_patch(body: object) -> Patch:
+    return requests.patch(request(body=json.dumps(body).encode()))
+
+
+def test_an_update_has_the_fields_given_and_no_others() -> None:
+    assert read_patch({"title": ""}) == Patch(title="", description=None, tags=None, visibility=None)
+    whole = {"title": "T", "description": "D", "tags": "Sea, sky, SEA", "visibility": "private"}
+    assert read_patch(whole) == Patch(title="T", description="D", tags=("Sea", "sky"), visibility=Visibility.PRIVATE)
+    assert read_patch({"tags": []}).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "There is nothing to update: none of title, description, tags, visibility."),
+        ({"title": "T", "checksum": "0"}, "checksum can't be updated; title, description, tags and visibility can."),
+        ({"user_id": "bob"}, "user_id can't be updated;"),
+        ({"s3_key": "bob/x"}, "s3_key can't be updated;"),
+        ({"state": "ready"}, "state can't be updated;"),
+        ({"x" * 1000: 1}, "x" * 100 + " can't be updated;"),
+        ({"title": None}, "title is null; leave it out to keep it as it is."),
+        ({"title": 7}, "title must be a string."),
+        ({"tags": 7}, "tags must be a list of strings."),
+        ({"visibility": ""}, "visibility must be public or private."),
+        ([], "The body must be a JSON object."),
+    ],
+)
+def test_a_bad_update_is_refused_by_its_field(body: object, sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_patch(body)
+    assert refused.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        (None, None),
+        ("*", None),
+        ('"3"', {3}),
+        (' "3" , "4"', {3, 4}),
+        ('W/"3"', set()),
+        ('W/"3", "4"', {4}),
+        ('"abc"', set()),
+        ('""', set()),
+        ('"03"', set()),
+        ('"' + "9" * 5000 + '"', set()),
+    ],
+)
+def test_the_versions_that_if_match_names(header: str | None, versions: set[int] | None) -> None:
+    found = requests.if_match(request(headers={"If-Match": header} if header else {}))
+    assert found == versions
+
+
+@pytest.mark.parametrize("header", ["3", '"3', '"3" "4"', '"3",', "w/3", '"a"b"'])
+def test_an_if_match_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(BadInput, match="If-Match must be an ETag in quotes"):
+        requests.if_match(request(headers={"If-Match": header}))
+
+
+def test_an_idempotency_key_is_printable_and_short() -> None:
+    def read(key: str) -> str | None:
+        return requests.upload(
+            request(body=json.dumps(BODY).encode(), headers={"Idempotency-Key": key})
+        ).idempotency_key
+
+    assert (read(" a key "), read("x" * 255), read(" ")) == ("a key", "x" * 255, None)
+    for key in ("x" * 256, "é", "a\tb"):
+        with pytest.raises(BadInput, match="Idempotency-Key must be at most 255 printable ASCII characters"):
+            read(key)
 
 
 def test_the_caller_is_named_by_query_or_header() -> None:

@@ -1,0 +1,62 @@
+"""Direct invocations of contract A's Lambda functions: their events as those of API Gateway."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.errors import BadInput
+
+Event = dict[str, Any]
+
+_OBJECTS = ("headers", "queryStringParameters", "pathParameters")
+
+
+def api_event(method: str, path: str, event: object) -> Event:
+    """The event of API Gateway's that asks for the same: a request of a method on a route's path.
+
+    In a direct one, `body`, `queryStringParameters` and `pathParameters` are JSON in a string, or objects.
+    Raises BadInput: it is none of that.
+    """
+    if not isinstance(event, dict):
+        raise BadInput("The event must be a JSON object.")
+    body = event.get("body")
+    headers, query, parameters = (_object(event, name) for name in _OBJECTS)
+    for name in re.findall(r"{(\w+)}", path):
+        if parameters.get(name) is None:
+            raise BadInput(f"pathParameters.{name} is missing.")
+    return {
+        "requestContext": {"httpMethod": method, "resourcePath": path},
+        "headers": {"content-type": "application/json", **_named(headers)},
+        "pathParameters": {name: _text(value) for name, value in parameters.items()},
+        "multiValueQueryStringParameters": {name: _texts(value) for name, value in query.items()},
+        "body": body if isinstance(body, str) else json.dumps(body if body is not None else {}),
+        "isBase64Encoded": event.get("isBase64Encoded") is True,
+        "stageVariables": None,
+    }
+
+
+def _object(event: Event, name: str) -> Mapping[str, Any]:
+    value = event.get(name)
+    if isinstance(value, str) and value:
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise BadInput(f"{name} is not valid JSON.") from None
+    if value in (None, ""):
+        return {}
+    if not isinstance(value, dict):
+        raise BadInput(f"{name} must be a JSON object.")
+    return value
+
+
+def _named(headers: Mapping[str, Any]) -> dict[str, str]:
+    return {name.lower(): _text(value) for name, value in headers.items() if value is not None}
+
+
+def _texts(value: object) -> list[str]:
+    return [_text(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

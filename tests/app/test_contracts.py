@@ -1,0 +1,452 @@
+"""Every way that the contracts have into the service does the same."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import jwt
+import pytest
+from requests_toolbelt import MultipartEncoder
+
+from tests.app.conftest import Api, Overtake, Stores
+from tests.pictures import base64_picture, picture
+
+PHOTO = base64_picture()
+
+
+SECRET = "s" * 32
+
+
+def bearing(subject: str) -> dict[str, str]:
+    claims = {"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}
+    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What either way is answered with."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+def call(api: Api, method: str, path: str, body: object = None, **headers: str) -> Answer:
+    answer = Api(api.client, {**api.headers, **headers}).call(method, path, body)
+    return Answer(answer.status_code, answer.json_body, answer.headers)
+
+
+def post_form(api: Api, path: str, fields: dict[str, Any], **headers: str) -> Answer:
+    encoder = MultipartEncoder({**fields, "file": ("dunes.png", picture(), "image/png")})
+    return call(api, "POST", path, encoder.to_string(), **{"Content-Type": encoder.content_type, **headers})
+
+
+def invoke(api: Api, function: str, event: object) -> Answer:
+    answer = api.client.lambda_.invoke(function, event).payload
+    return Answer(answer["statusCode"], json.loads(answer["body"]), answer["headers"])
+
+
+def nested(title: str) -> dict[str, Any]:
+    image = {"filename": "dunes.png", "content": PHOTO, "contentType": "image/png"}
+    return {"image": image, "metadata": {"userId": "alice", "description": title, "tags": ["sea"]}}
+
+
+# Each uploads alice's dunes, tagged `sea`, under a description, with headers.
+Uploader = Callable[..., Answer]
+UPLOADERS: dict[str, Uploader] = {
+    "A": lambda api, text, **headers: call(
+        api,
+        "POST",
+        "/upload",
+        {"image_file": PHOTO, "description": text, "user": "alice", "tags": "sea", "filename": "dunes.png"},
+        **headers,
+    ),
+    "A, invoked": lambda api, text, **headers: invoke(
+        api,
+        "upload_image",
+        {
+            "body": json.dumps(
+                {"image_file": PHOTO, "description": text, "user": "alice", "tags": "sea", "filename": "dunes.png"}
+            ),
+            "headers": headers,
+        },
+    ),
+    "B": lambda api, text, **headers: call(
+        api,
+        "POST",
+        "/images",
+        {"user_id": "alice", "image_data": PHOTO, "description": text, "tags": ["sea"], "filename": "dunes.png"},
+        **headers,
+    ),
+    "C": lambda api, text, **headers: post_form(
+        api, "/upload", {"user": "alice", "description": text, "tags": "sea"}, **headers
+    ),
+    "D": lambda api, text, **headers: call(
+        api,
+        "POST",
+        "/images",
+        {
+            "user_id": "alice",
+            "image_base64": PHOTO,
+            "content_type": "image/png",
+            "description": text,
+            "tags": ["sea"],
+            "filename": "dunes.png",
+        },
+        **headers,
+    ),
+    "E, form": lambda api, text, **headers: post_form(
+        api, "/images/upload", {"userId": "alice", "description": text, "tags": '["sea"]'}, **headers
+    ),
+    "E, JSON": lambda api, text, **headers: call(api, "POST", "/images/upload", nested(text), **headers),
+}
+
+# Each gives the ids of a list.
+LISTERS: dict[str, Callable[[Api, str], list[str]]] = {
+    "A, invoked": lambda api, query: [
+        image["image_id"]
+        for image in invoke(api, "list_images", {"queryStringParameters": json.dumps(parse_qs(query))}).body["images"]
+    ],
+    "B": lambda api, query: api.listed(query),
+    "C": lambda api, query: [entry["id"] for entry in api.get(f"/list?{query}").json_body],
+}
+
+# Each gives a presigned URL.
+VIEWERS: dict[str, Callable[[Api, str], Answer]] = {
+    "A": lambda api, image_id: call(api, "GET", f"/image/{image_id}"),
+    "A, invoked": lambda api, image_id: invoke(
+        api, "view_images", {"pathParameters": json.dumps({"image_id": image_id})}
+    ),
+    "B": lambda api, image_id: call(api, "GET", f"/images/{image_id}"),
+    "C": lambda api, image_id: call(api, "GET", f"/view/{image_id}"),
+    "D": lambda api, image_id: call(api, "GET", f"/images/{image_id}/download"),
+}
+
+DELETERS: dict[str, Callable[..., Answer]] = {
+    "A": lambda api, image_id, **headers: call(api, "DELETE", f"/image/{image_id}", **headers),
+    "A, invoked": lambda api, image_id, **headers: invoke(
+        api, "delete_images", {"pathParameters": {"image_id": image_id}, "headers": headers}
+    ),
+    "B": lambda api, image_id, **headers: call(api, "DELETE", f"/images/{image_id}", **headers),
+    "C": lambda api, image_id, **headers: call(api, "DELETE", f"/delete/{image_id}", **headers),
+}
+
+every_uploader = pytest.mark.parametrize("upload", UPLOADERS.values(), ids=UPLOADERS)
+
+
+def uploaded(answer: Answer) -> str:
+    assert answer.status in (200, 201), answer.body
+    return str(answer.body["image_id"])
+
+
+@every_uploader
+def test_an_upload_through_any_contract_is_the_same_image_through_every_other(
+    api: Api, stores: Stores, upload: Uploader
+) -> None:
+    # Its description is too long for the rows, so that lists fetch its record.
+    image_id = uploaded(upload(api, "x" * 2000))
+    metadata = api.get(f"/images/{image_id}").json_body["metadata"]
+    assert {name: metadata[name] for name in ("user_id", "description", "tags", "filename", "content_type")} == {
+        "user_id": "alice",
+        "description": "x" * 2000,
+        "tags": ["sea"],
+        "filename": "dunes.png",
+        "content_type": "image/png",
+    }
+    assert stores.objects() == {f"alice/{image_id}": picture()}
+    for listed in LISTERS.values():
+        assert [listed(api, query) for query in ("", "user_id=alice", "tag=SEA", "tag=sky")] == [[image_id]] * 3 + [[]]
+    for view in VIEWERS.values():
+        answer = view(api, image_id)
+        urls = [value for name, value in answer.body.items() if name in ("url", "download_url", "presigned_url")]
+        assert [urlsplit(url).path for url in urls] == [f"/images-originals/alice/{image_id}"]
+
+
+@pytest.mark.parametrize("delete", DELETERS.values(), ids=DELETERS)
+def test_a_deletion_through_any_contract_leaves_nothing(
+    api: Api, stores: Stores, delete: Callable[..., Answer]
+) -> None:
+    image_id = uploaded(UPLOADERS["B"](api, "dunes"))
+    refused = delete(api, image_id, **{"If-Match": '"7"'})
+    assert (refused.status, refused.body) == (412, {"error": 'If-Match names another version; the record is at "1".'})
+    assert delete(api, image_id).status == 200
+    assert stores.are_empty()
+    assert delete(api, image_id).status == 404
+
+
+@every_uploader
+def test_an_upload_with_a_key_can_be_sent_again(api: Api, stores: Stores, upload: Uploader) -> None:
+    first = upload(api, "dunes", **{"Idempotency-Key": "k"})
+    before = (stores.objects(), stores.records(), stores.rows())
+    again = upload(api, "dunes", **{"Idempotency-Key": "k"})
+    assert (again.status, again.body, again.headers["ETag"]) == (first.status, first.body, first.headers["ETag"])
+    assert (stores.objects(), stores.records(), stores.rows()) == before
+    other = upload(api, "another", **{"Idempotency-Key": "k"})
+    assert (other.status, other.body) == (409, {"error": "This Idempotency-Key was used for another upload."})
+    assert (stores.objects(), stores.records(), stores.rows()) == before
+    assert uploaded(upload(api, "another", **{"Idempotency-Key": "k2"})) != uploaded(first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "x"},
+        {"description": "x"},
+        {"tags": ["x"]},
+        {"filename": "x"},
+        {"visibility": "private"},
+        {"image_data": base64_picture(seed=1)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_key_is_good_for_one_upload_alone(api: Api, stores: Stores, change: dict[str, Any]) -> None:
+    body = {"user_id": "alice", "image_data": PHOTO}
+    assert call(api, "POST", "/images", body, **{"Idempotency-Key": "k"}).status == 201
+    assert call(api, "POST", "/images", {**body, **change}, **{"Idempotency-Key": "k"}).status == 409
+    assert len(stores.objects()) == 1
+
+
+@every_uploader
+def test_under_tokens_nobody_uploads_in_the_name_of_another(
+    api: Api, stores: Stores, upload: Uploader, configured: Callable[..., None]
+) -> None:
+    configured(AUTH="jwt", JWT_SECRET=SECRET)
+    assert upload(api, "dunes").status == 401
+    assert upload(api, "dunes", **{"X-User-Id": "alice"}).status == 401
+    assert upload(api, "dunes", **bearing("bob")).status == 403
+    assert stores.are_empty()
+    assert upload(api, "dunes", **bearing("alice")).status in (200, 201)
+
+
+def test_under_tokens_a_private_image_is_its_owners_alone(api: Api, configured: Callable[..., None]) -> None:
+    configured(AUTH="jwt", JWT_SECRET=SECRET)
+    alice = Api(api.client, bearing("alice"))
+    image_id = alice.upload(visibility="private", tags=["sea"])["image_id"]
+    views = [f"/images/{image_id}", f"/image/{image_id}", f"/view/{image_id}"]
+    views += [f"/images/{image_id}/download{kind}" for kind in ("", "?type=redirect", "?type=binary", "?type=base64")]
+    strangers = [api, Api(api.client, {"X-User-Id": "alice"}), Api(api.client, bearing("bob"))]
+    for stranger in strangers:
+        assert [stranger.get(path).status_code for path in views] == [404] * len(views)
+        assert stranger.listed("tag=sea") == stranger.listed("user_id=alice") == []
+        assert stranger.get("/list?user=alice").json_body == []
+        assert stranger.call("PUT", f"/images/{image_id}", {"title": "T"}).status_code == 404
+        for path in (f"/images/{image_id}", f"/image/{image_id}", f"/delete/{image_id}"):
+            assert stranger.call("DELETE", path).status_code == 404
+    event = {"pathParameters": {"image_id": image_id}, "headers": {"X-User-Id": "alice"}}
+    assert [invoke(api, name, event).status for name in ("view_images", "delete_images")] == [404, 404]
+    assert {alice.get(path).status_code for path in views} == {200, 302}
+    assert [entry["id"] for entry in alice.get("/list").json_body] == [image_id]
+
+
+def test_under_tokens_a_public_image_is_changed_by_its_owner_alone(api: Api, configured: Callable[..., None]) -> None:
+    configured(AUTH="jwt", JWT_SECRET=SECRET)
+    image_id = Api(api.client, bearing("alice")).upload()["image_id"]
+    for headers, status in (({"X-User-Id": "alice"}, 401), (bearing("bob"), 403)):
+        stranger = Api(api.client, headers)
+        assert stranger.call("PUT", f"/images/{image_id}", {"title": "T"}).status_code == status
+        for path in (f"/images/{image_id}", f"/image/{image_id}", f"/delete/{image_id}"):
+            assert stranger.call("DELETE", path).status_code == status
+
+
+@every_uploader
+def test_an_upload_that_arrives_twice_at_once_is_one_image(api: Api, upload: Uploader, overtake: Overtake) -> None:
+    answers: list[Answer] = []
+
+    def send() -> None:
+        answers.append(upload(api, "dunes", **{"Idempotency-Key": "k"}))
+
+    overtake("TransactWriteItems", send)
+    send()
+    assert [answer.body for answer in answers] == [answers[0].body] * 2
+    assert api.listed() == [answers[0].body["image_id"]]
+
+
+def test_of_two_uploads_at_once_with_one_key_the_other_is_refused(api: Api, stores: Stores, overtake: Overtake) -> None:
+    overtake("TransactWriteItems", lambda: UPLOADERS["B"](api, "dunes", **{"Idempotency-Key": "k"}))
+    assert UPLOADERS["B"](api, "another", **{"Idempotency-Key": "k"}).status == 409
+    assert len(stores.records()) == 1
+
+
+def test_a_key_is_its_owners_and_is_kept_for_a_time(api: Api, configured: Callable[..., None]) -> None:
+    configured(IDEMPOTENCY_SECONDS="1")
+    keyed = Api(api.client, {"Idempotency-Key": "k"})
+    ids = {keyed.upload(user_id=user_id)["image_id"] for user_id in ("alice", "bob", "alice")}
+    assert len(ids) == 2
+    deadline = time.monotonic() + 10
+    while keyed.upload()["image_id"] in ids and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len(api.listed("user_id=alice")) == 2
+
+
+def test_the_answer_to_a_key_does_not_change_with_the_image(api: Api) -> None:
+    keyed = Api(api.client, {"Idempotency-Key": "k"})
+    first = keyed.upload(title="T")
+    api.call("PUT", f"/images/{first['image_id']}", {"title": "new"})
+    assert keyed.upload(title="T") == first
+    api.call("DELETE", f"/images/{first['image_id']}")
+    assert keyed.upload(title="T") == first
+    assert api.listed() == []
+
+
+def test_a_key_that_is_none_is_refused(api: Api, stores: Stores) -> None:
+    answer = UPLOADERS["B"](api, "dunes", **{"Idempotency-Key": "x" * 256})
+    assert answer.status == 400
+    assert stores.are_empty()
+
+
+class TestDownloads:
+    """By each type."""
+
+    def test_a_redirect_leads_to_an_attachment(self, api: Api) -> None:
+        image_id = uploaded(UPLOADERS["C"](api, "dunes"))
+        answer = call(api, "GET", f"/images/{image_id}/download?type=redirect")
+        assert answer.status == 302
+        assert answer.headers["Location"] == answer.body["download_url"]
+        assert "response-content-disposition=attachment" in answer.headers["Location"]
+
+    def test_binary_is_the_bytes_whatever_the_client_accepts(self, api: Api) -> None:
+        photo = picture("JPEG")
+        image_id = api.upload(image_data=base64.b64encode(photo).decode(), filename="é.jpg")["image_id"]
+        for accept in ("*/*", "image/png", "application/json"):
+            answer = Api(api.client, {"Accept": accept}).get(f"/images/{image_id}/download?type=binary")
+            assert (answer.status_code, answer.body) == (200, photo)
+        assert {name: answer.headers[name] for name in ("Content-Type", "Content-Disposition")} == {
+            "Content-Type": "image/jpeg",
+            "Content-Disposition": "attachment; filename=\"_.jpg\"; filename*=UTF-8''%C3%A9.jpg",
+        }
+
+    def test_base64_is_the_bytes_in_json(self, api: Api) -> None:
+        kept = api.upload()
+        answer = api.get(f"/images/{kept['image_id']}/download?type=base64").json_body
+        assert answer == {"image_id": kept["image_id"], "content": PHOTO, "metadata": kept}
+
+    def test_what_lambda_can_not_answer_is_redirected_to(self, api: Api, configured: Callable[..., None]) -> None:
+        image_id = api.upload()["image_id"]
+        configured(MAX_DOWNLOAD_BYTES=str(len(picture()) - 1))
+        assert api.get(f"/images/{image_id}/download?type=binary").status_code == 302
+        answer = api.get(f"/images/{image_id}/download?type=base64")
+        assert answer.status_code == 413
+        assert answer.json_body["error"].endswith("which is the limit (MAX_DOWNLOAD_BYTES).")
+        configured(MAX_DOWNLOAD_BYTES=str(len(picture())))
+        assert api.get(f"/images/{image_id}/download?type=binary").status_code == 200
+
+    def test_an_image_that_is_deleted_meanwhile_is_not_found(self, api: Api, overtake: Overtake) -> None:
+        image_id = api.upload()["image_id"]
+        overtake("GetObject", lambda: api.call("DELETE", f"/images/{image_id}"))
+        assert api.get(f"/images/{image_id}/download?type=binary").status_code == 404
+
+    def test_a_type_that_is_none_is_refused(self, api: Api) -> None:
+        answer = api.get(f"/images/{api.upload()['image_id']}/download?type=zip")
+        assert (answer.status_code, answer.json_body) == (
+            400,
+            {"error": "type must be redirect, binary or base64; without it the answer is JSON."},
+        )
+
+    def test_a_private_image_is_downloaded_by_its_owner_alone(self, api: Api) -> None:
+        path = f"/images/{api.upload(visibility='private')['image_id']}/download"
+        for kind in ("", "?type=redirect", "?type=binary", "?type=base64"):
+            assert api.get(path + kind).status_code == 404
+            assert Api(api.client, {"X-User-Id": "alice"}).get(path + kind).status_code in (200, 302)
+
+
+class TestBareLists:
+    """C's list."""
+
+    def test_a_link_leads_to_the_next_page_until_there_is_none(self, api: Api) -> None:
+        made = [api.upload(tags=["a b"])["image_id"] for _ in range(5)][::-1]
+        api.upload()
+        address: str | None = f"/list?{urlencode({'tag': 'a b', 'limit': 2})}"
+        pages = []
+        while address:
+            answer = api.get(address)
+            pages.append([entry["id"] for entry in answer.json_body])
+            link = answer.headers.get("Link")
+            assert link is None or link.endswith('>; rel="next"')
+            address = "/list" + link.partition(">")[0].lstrip("<") if link else None
+        assert pages == [made[:2], made[2:4], made[4:]]
+
+    def test_a_client_that_knows_no_pages_sees_a_thousand(self, api: Api) -> None:
+        for _ in range(101):
+            api.upload()
+        assert len(api.get("/list").json_body) == 101
+
+
+class TestOwners:
+    """Of uploads that name nobody."""
+
+    @pytest.mark.parametrize(("headers", "owner"), [({}, "anonymous"), ({"X-User-Id": "bob"}, "bob")])
+    def test_to_upload_a_file_alone_is_enough(self, api: Api, headers: dict[str, str], owner: str) -> None:
+        for answer in (
+            post_form(api, "/upload", {}, **headers),
+            call(api, "POST", "/upload", {"image_file": PHOTO}, **headers),
+        ):
+            assert answer.body["metadata"]["user_id"] == owner
+
+    def test_elsewhere_an_owner_is_needed(self, api: Api, stores: Stores) -> None:
+        for answer in (
+            post_form(api, "/images/upload", {}),
+            post_form(api, "/images", {}),
+            call(api, "POST", "/images", {"image_data": PHOTO}),
+        ):
+            assert (answer.status, answer.body) == (400, {"error": "user_id is missing."})
+        assert stores.are_empty()
+
+
+class TestForms:
+    """Of uploads."""
+
+    def test_a_forms_image_may_be_larger_than_one_in_json(self, api: Api, configured: Callable[..., None]) -> None:
+        size = len(picture())
+        configured(MAX_IMAGE_BYTES=str(size - 1), MAX_FORM_IMAGE_BYTES=str(size))
+        assert post_form(api, "/upload", {}).status == 200
+        assert call(api, "POST", "/upload", {"image_file": PHOTO}).status == 413
+        configured(MAX_FORM_IMAGE_BYTES=str(size - 1))
+        answer = post_form(api, "/upload", {})
+        assert (answer.status, answer.body["error"].endswith("which is the limit (MAX_FORM_IMAGE_BYTES).")) == (
+            413,
+            True,
+        )
+
+    @pytest.mark.parametrize(
+        ("fields", "status"),
+        [
+            ({"file": ("a.png", b"", "image/png")}, 400),
+            ({"file": ("a.png", b"no image", "image/png")}, 415),
+            ({"file": "text"}, 400),
+            ({"description": ("a.png", picture(), "image/png")}, 400),
+            ({"title": "T"}, 400),
+        ],
+    )
+    def test_a_bad_form_is_refused_and_leaves_nothing(
+        self, api: Api, stores: Stores, fields: dict[str, Any], status: int
+    ) -> None:
+        encoder = MultipartEncoder(fields)
+        answer = call(api, "POST", "/upload", encoder.to_string(), **{"Content-Type": encoder.content_type})
+        assert (answer.status, list(answer.body)) == (status, ["error"])
+        assert stores.are_empty()
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "status", "sentence"),
+    [
+        ("upload_image", [], 400, "The event must be a JSON object."),
+        ("upload_image", {}, 400, "The image is missing: it belongs into image_data or, in a form, into file."),
+        ("upload_image", {"body": "{"}, 400, "The body is not valid JSON."),
+        ("upload_image", {"body": "%", "isBase64Encoded": True}, 400, "The body is not valid JSON."),
+        ("list_images", {"queryStringParameters": "limit=5"}, 400, "queryStringParameters is not valid JSON."),
+        ("list_images", {"queryStringParameters": {"limit": 0}}, 400, "limit must be a whole number from 1 to 1000."),
+        ("view_images", {}, 400, "pathParameters.image_id is missing."),
+        ("delete_images", {"pathParameters": "{}"}, 400, "pathParameters.image_id is missing."),
+        ("delete_images", {"pathParameters": {"image_id": 7}}, 404, "No image '7' is here."),
+    ],
+)
+def test_a_bad_event_is_answered_as_a_request_is(
+    api: Api, function: str, event: object, status: int, sentence: str
+) -> None:
+    answer = invoke(api, function, event)
+    assert (answer.status, answer.body) == (status, {"error": sentence})

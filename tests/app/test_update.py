@@ -1,0 +1,146 @@
+from typing import Any
+
+import pytest
+
+from tests.app.conftest import Api, Overtake, Stores
+
+UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
+
+
+def put(api: Api, image_id: str, body: object, **headers: str) -> Any:
+    return Api(api.client, {"X-User-Id": "alice", **headers}).call("PUT", f"/images/{image_id}", body)
+
+
+def test_the_fields_given_change_and_the_others_stay(api: Api) -> None:
+    kept = api.upload(title="old", description="D", tags=["Sea", "sky"])
+    answer = put(api, kept["image_id"], {"title": "new", "tags": ["Sky", "sand"]})
+    changed = {**kept, "title": "new", "tags": ["Sky", "sand"], "version": 2}
+    assert answer.status_code == 200
+    changed["updated_at"] = answer.json_body["metadata"]["updated_at"]
+    assert changed["updated_at"] >= kept["updated_at"]
+    assert answer.json_body == {
+        "message": "Image updated successfully",
+        "image_id": kept["image_id"],
+        "metadata": changed,
+    }
+    assert api.get(f"/images/{kept['image_id']}").json_body["metadata"] == changed
+    for query in ("", "user_id=alice", "tag=sky", "tag=sand", "title=new"):
+        assert api.get(f"/images?{query}").json_body["images"] == [changed]
+    for query in ("tag=sea", "title=old"):
+        assert api.listed(query) == []
+
+
+def test_a_field_can_be_emptied(api: Api, stores: Stores) -> None:
+    image_id = api.upload(title="T", tags=["sea"])["image_id"]
+    changed = put(api, image_id, {"title": "", "tags": []}).json_body["metadata"]
+    assert (changed["title"], changed["tags"]) == ("", [])
+    assert [row["tag"]["S"] for row in stores.rows()] == ["\x1fall"]
+
+
+def test_an_image_can_have_all_its_tags_changed_at_once(api: Api, stores: Stores) -> None:
+    image_id = api.upload(tags=[f"old{n}" for n in range(30)])["image_id"]
+    assert put(api, image_id, {"tags": [f"new{n}" for n in range(30)]}).status_code == 200
+    assert len(stores.rows()) == 31
+    assert api.listed("tag=new29") == [image_id]
+
+
+def test_a_record_can_outgrow_its_rows_and_come_back(api: Api) -> None:
+    image_id = api.upload(tags=["sea"])["image_id"]
+    for description in ("x" * 5000, "short"):
+        changed = put(api, image_id, {"description": description}).json_body["metadata"]
+        assert api.get("/images?tag=sea").json_body["images"] == [changed]
+
+
+def test_an_image_that_becomes_private_leaves_every_list_of_others(api: Api) -> None:
+    image_id = api.upload(tags=["sea"])["image_id"]
+    put(api, image_id, {"visibility": "private"})
+    bob = Api(api.client, {"X-User-Id": "bob"})
+    assert [bob.listed(query) for query in ("", "tag=sea")] == [[], []]
+    assert bob.get(f"/images/{image_id}").status_code == 404
+    assert put(api, image_id, {"visibility": "public"}).status_code == 200
+    assert bob.listed() == [image_id]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"title": "T", "user_id": "bob"},
+        {"s3_key": "x"},
+        {"checksum": "x"},
+        {"state": "deleting"},
+        {"version": 9},
+        {"tags": ["x" * 65]},
+        b"{",
+    ],
+)
+def test_a_bad_update_changes_nothing(api: Api, stores: Stores, body: object) -> None:
+    image_id = api.upload(tags=["sea"])["image_id"]
+    before = (stores.records(), stores.rows())
+    assert put(api, image_id, body).status_code == 400
+    assert (stores.records(), stores.rows()) == before
+
+
+@pytest.mark.parametrize("image_id", [UNKNOWN, "nothing"])
+def test_an_unknown_id_is_not_found(api: Api, image_id: str) -> None:
+    assert put(api, image_id, {"title": "T"}).status_code == 404
+
+
+def test_nobody_else_can_change_a_private_image_or_know_of_it(api: Api) -> None:
+    image_id = api.upload(visibility="private")["image_id"]
+    answer = put(api, image_id, {"title": "T"}, **{"X-User-Id": "bob"})
+    assert answer.status_code == 404
+    assert put(api, image_id, {"title": "T"}).status_code == 200
+
+
+def test_every_answer_with_one_record_has_its_etag(api: Api) -> None:
+    image_id = api.upload()["image_id"]
+    for path in (f"/images/{image_id}", f"/image/{image_id}", f"/view/{image_id}"):
+        assert api.get(path).headers["ETag"] == '"1"'
+    assert put(api, image_id, {"title": "T"}).headers["ETag"] == '"2"'
+    assert api.get(f"/images/{image_id}").headers["ETag"] == '"2"'
+
+
+def test_an_update_can_insist_on_the_version_that_it_saw(api: Api) -> None:
+    image_id = api.upload()["image_id"]
+    assert put(api, image_id, {"title": "one"}, **{"If-Match": '"1"'}).status_code == 200
+    lost = put(api, image_id, {"title": "two"}, **{"If-Match": '"1"'})
+    assert (lost.status_code, lost.json_body) == (
+        412,
+        {"error": 'If-Match names another version; the record is at "2".'},
+    )
+    assert put(api, image_id, {"title": "three"}, **{"If-Match": "*"}).status_code == 200
+    assert put(api, image_id, {"title": "four"}, **{"If-Match": "3"}).status_code == 400
+    assert api.get(f"/images/{image_id}").json_body["metadata"]["title"] == "three"
+
+
+def test_of_two_updates_at_once_that_insist_one_is_refused(api: Api, overtake: Overtake) -> None:
+    image_id = api.upload()["image_id"]
+    overtake("TransactWriteItems", lambda: put(api, image_id, {"title": "first"}))
+    assert put(api, image_id, {"title": "second"}, **{"If-Match": '"1"'}).status_code == 412
+    assert api.get(f"/images/{image_id}").json_body["metadata"]["title"] == "first"
+
+
+def test_two_updates_at_once_of_different_fields_are_both_kept(api: Api, overtake: Overtake) -> None:
+    image_id = api.upload()["image_id"]
+    overtake("TransactWriteItems", lambda: put(api, image_id, {"title": "T", "tags": ["a", "b"]}))
+    changed = put(api, image_id, {"description": "D"}).json_body["metadata"]
+    assert (changed["title"], changed["description"], changed["version"]) == ("T", "D", 3)
+    for query in ("", "tag=a", "tag=b"):
+        assert api.get(f"/images?{query}").json_body["images"] == [changed]
+
+
+def test_an_update_that_a_deletion_came_before_finds_nothing(api: Api, stores: Stores, overtake: Overtake) -> None:
+    image_id = api.upload(tags=["sea"])["image_id"]
+    overtake("TransactWriteItems", lambda: api.call("DELETE", f"/images/{image_id}"))
+    assert put(api, image_id, {"title": "T", "tags": ["sky"]}).status_code == 404
+    assert stores.are_empty()
+
+
+def test_an_image_that_is_half_deleted_can_not_be_updated(api: Api, stores: Stores, overtake: Overtake) -> None:
+    image_id = api.upload()["image_id"]
+    seen: list[int] = []
+    overtake("DeleteObject", lambda: seen.append(put(api, image_id, {"title": "T"}).status_code))
+    api.call("DELETE", f"/images/{image_id}")
+    assert seen == [404]
+    assert stores.are_empty()

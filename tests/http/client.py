@@ -8,6 +8,8 @@ from typing import Any
 
 import requests
 
+from tests.http import document
+
 TIMEOUT_SECONDS = 30
 
 Json = dict[str, Any]
@@ -20,8 +22,9 @@ class Service:
     url: str
 
     def call(self, method: str, path: str, **how: Any) -> requests.Response:
-        """Send a request; every error has the one shape."""
+        """Send a request; its answer is as the OpenAPI document says, and every error has the one shape."""
         answer = requests.request(method, self.url + path, timeout=TIMEOUT_SECONDS, **how)
+        document.check(method, path, (answer.history or [answer])[0])
         if answer.status_code >= 400:
             assert answer.headers["Content-Type"] == "application/json"
             assert isinstance(answer.json()["error"], str)

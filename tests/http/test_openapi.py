@@ -1,0 +1,113 @@
+"""The service against its OpenAPI document."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import Case, Response
+from schemathesis.checks import not_a_server_error
+
+from chalicelib import openapi
+from tests.http.client import Service
+from tests.http.document import CHECKS, DOCUMENT
+
+CLIENTS = 8
+
+AnyCase: TypeAlias = Case[Any]
+
+# Where links start, and where they lead.
+UPLOADS = {"post_image", "post_image_in_either_form", "upload"}
+OF_AN_IMAGE = {
+    *("view_image", "update_image", "delete_image", "download_image"),
+    *("link_image", "delete_image_for_a", "view_entry", "delete_entry"),
+}
+OF_AN_ITEM = {"view_item", "update_item", "delete_item"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends what is made from the document, and remembers what that made."""
+
+    service: Service
+    images: dict[str, str] = field(default_factory=dict)  # their owners, by their ids
+    items: list[str] = field(default_factory=list)
+    succeeded: set[str] = field(default_factory=set)  # ids of operations
+
+    def send(self, case: AnyCase) -> Response:
+        """Send a request. Raises FailureGroup: the answer is not as the document says."""
+        answer = case.call(base_url=self.service.url)
+        operation = case.operation.definition.raw["operationId"]
+        if answer.status_code < 400:
+            self.succeeded.add(operation)
+            if operation in UPLOADS:
+                self.images[answer.json()["image_id"]] = answer.json()["metadata"]["user_id"]
+            elif operation == "create_item":
+                self.items.append(answer.json()["id"])
+        return answer
+
+    def delete_all(self) -> None:
+        """Delete whatever was made and is still there."""
+        made = [(f"/images/{image_id}", {"user_id": owner}) for image_id, owner in self.images.items()]
+        made += [(f"/items/{item_id}", {}) for item_id in self.items]
+
+        def delete(path: str, query: dict[str, str]) -> int:
+            return self.service.call("DELETE", path, params=query).status_code
+
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            assert set(clients.map(delete, *zip(*made, strict=True))) <= {200, 404}
+
+
+@pytest.fixture(scope="module")
+def sender(service: Service) -> Iterator[Sender]:
+    sender = Sender(service)
+    yield sender
+    sender.delete_all()
+
+
+def test_the_service_answers_the_document(service: Service) -> None:
+    assert service.get("/openapi.json") == openapi.document()
+
+
+@DOCUMENT.parametrize()
+def test_every_answer_is_as_the_document_says(case: AnyCase, sender: Sender) -> None:
+    case.validate_response(sender.send(case), checks=[not_a_server_error, *CHECKS])
+
+
+@pytest.mark.parametrize(
+    ("starts", "leads_to"), [(UPLOADS, OF_AN_IMAGE), ({"create_item"}, OF_AN_ITEM)], ids=["images", "items"]
+)
+def test_what_was_made_can_be_viewed_changed_and_deleted_by_the_links(
+    service: Service, starts: set[str], leads_to: set[str]
+) -> None:
+    sender = Sender(service)
+    machine: type[Any] = DOCUMENT.include(operation_id=[*starts, *leads_to]).as_state_machine()
+
+    class Walk(machine):  # type: ignore[misc]
+        def before_call(self, case: AnyCase) -> None:
+            # Keys are remembered: in a second run they would give what the first one has deleted.
+            case.headers.pop("Idempotency-Key", None)
+
+        def call(self, case: AnyCase, **_: Any) -> Response:
+            return sender.send(case)
+
+        def validate_response(self, response: Response, case: AnyCase, *_: Any, **__: Any) -> None:
+            case.validate_response(response, checks=[not_a_server_error, *CHECKS])
+
+    try:
+        Walk.run(
+            settings=settings(
+                derandomize=True,
+                database=None,
+                deadline=None,
+                max_examples=50,
+                stateful_step_count=6,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+        )
+    finally:
+        sender.delete_all()
+    assert sender.succeeded == starts | leads_to

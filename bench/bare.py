@@ -28,9 +28,29 @@ class Bare:
     def upload(self, photo: bytes) -> None:
         """One put_object, one transaction of a record and four rows."""
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
-        carried = {name: value for name, value in self.record.items() if name not in ("s3_key", "s3_url", "created_at")}
-        rows = [_put("image_tags", {**carried, "tag": {"S": key}}) for key in KEYS]
-        self.dynamodb.transact_write_items(TransactItems=[_put("images", self.record), *rows])
+        self.dynamodb.transact_write_items(TransactItems=self._record_and_rows())
+
+    def keyed(self, photo: bytes) -> None:
+        """One get_item of a key, and an upload whose transaction has the key too."""
+        self.look_up_key()
+        self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
+        key = _put("idempotency_keys", {"idempotency_key": {"S": "bare"}, "image_id": {"S": "bare"}})
+        self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), key])
+
+    def look_up_key(self) -> None:
+        """One get_item of a key."""
+        key = {"idempotency_key": {"S": "bare"}}
+        self.dynamodb.get_item(TableName="idempotency_keys", Key=key, ConsistentRead=True)
+
+    def update(self) -> None:
+        """One read, one transaction of a record and four rows."""
+        self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": "bare"}}, ConsistentRead=True)
+        self.dynamodb.transact_write_items(TransactItems=self._record_and_rows())
+
+    def download(self, image_id: str, object_key: str) -> None:
+        """One get_item, one get_object."""
+        self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
+        self.s3.get_object(Bucket=BUCKET, Key=object_key)["Body"].read()
 
     def view(self, image_id: str) -> None:
         """One get_item, one presigned URL."""
@@ -53,6 +73,11 @@ class Bare:
         self.dynamodb.transact_write_items(TransactItems=[_put("images", self.record), *rows])
         self.s3.delete_object(Bucket=BUCKET, Key="bare")
         self.dynamodb.delete_item(TableName="images", Key=key)
+
+    def _record_and_rows(self) -> list[dict[str, Any]]:
+        carried = {name: value for name, value in self.record.items() if name not in ("s3_key", "s3_url", "created_at")}
+        rows = [_put("image_tags", {**carried, "tag": {"S": key}}) for key in KEYS]
+        return [_put("images", self.record), *rows]
 
     def _query(self, name: str, value: str, **where: str) -> None:
         self.dynamodb.query(

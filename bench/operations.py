@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Any
 
-from chalice.test import Client
+from chalice.test import Client, HTTPResponse
+from requests_toolbelt import MultipartEncoder
 
 from bench.bare import Bare
 from bench.usage import Usage, counted
@@ -46,19 +47,20 @@ class Api:
 
     client: Client
 
-    def send(self, method: str, path: str, body: bytes = b"") -> Any:
-        """Send a request; the JSON of the answer.
+    def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> HTTPResponse:
+        """Send a request, its body JSON unless the headers say something else.
 
         Raises RuntimeError: the answer is no success.
         """
-        answer = self.client.http.request(method, path, headers={"Content-Type": "application/json"}, body=body)
+        sent = {"Content-Type": "application/json", **headers}
+        answer = self.client.http.request(method, path, headers=sent, body=body)
         if answer.status_code >= 300:
             raise RuntimeError(answer.body)
-        return answer.json_body
+        return answer
 
     def upload(self, body: bytes) -> str:
         """Upload an image; its id."""
-        return str(self.send("POST", "/images", body)["image_id"])
+        return str(self.send("POST", "/images", body).json_body["image_id"])
 
 
 def main() -> None:
@@ -94,6 +96,18 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
     for size, (width, height) in SIZES_PX.items():
         photo = picture(width=width, height=height)
         yield f"upload {size}, 3 tags", partial(api.upload, upload_body(photo)), partial(bare.upload, photo)
+    photo = picture(width=300, height=223)
+    form = upload_form(photo)
+    in_form = partial(api.send, "POST", "/images", form.to_string(), **{"Content-Type": form.content_type})
+    yield "upload 200 KB in a form, 3 tags", in_form, partial(bare.upload, photo)
+    keys = (f"key-{n}" for n in count())
+    keyed = partial(api.send, "POST", "/images", upload_body(photo))
+    yield "upload 200 KB with a new key", lambda: keyed(**{"Idempotency-Key": next(keys)}), partial(bare.keyed, photo)
+    yield "the same upload and key again", partial(keyed, **{"Idempotency-Key": "key-0"}), bare.look_up_key
+    yield "update, 3 tags", partial(api.send, "PUT", f"/images/{first}", b'{"title": "New"}'), bare.update
+    kept = api.upload(upload_body(photo))
+    binary = partial(api.send, "GET", f"/images/{kept}/download?type=binary")
+    yield "download 200 KB, binary", binary, partial(bare.download, kept, f"user-0/{kept}")
     yield "view", partial(api.send, "GET", f"/images/{first}"), partial(bare.view, first)
 
     def listed(query: str) -> Work:
@@ -108,6 +122,8 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
     yield "list by tag", listed("tag=tag-1"), partial(bare.by_tag, "tag-1")
     yield "list by owner and tag", listed("user_id=user-1&tag=tag-1"), both
 
+    yield "list by title, which all have", listed("title=dunes"), partial(bare.by_tag, "tag-1")
+
     doomed = iter([api.upload(upload_body(thumbnail)) for _ in range(2 * rounds)])
     yield "delete, 3 tags", lambda: api.send("DELETE", f"/images/{next(doomed)}"), bare.delete
 
@@ -117,6 +133,12 @@ def upload_body(photo: bytes, n: int = 0) -> bytes:
     tags = ["nature", f"tag-{n % 10}", "sand"]
     fields = {"user_id": f"user-{n % 2}", "title": "Dunes", "tags": tags}
     return json.dumps({**fields, "image_data": base64.b64encode(photo).decode()}).encode()
+
+
+def upload_form(photo: bytes) -> MultipartEncoder:
+    """The form of an upload."""
+    fields = {"user": "user-0", "title": "Dunes", "tags": "nature,tag-0,sand"}
+    return MultipartEncoder({**fields, "file": ("dunes.png", photo, "image/png")})
 
 
 def compared(ours: Work, bare: Work, rounds: int) -> tuple[Cost, Cost]:

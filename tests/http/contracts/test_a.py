@@ -47,6 +47,7 @@ def test_upload_list_view_and_delete_over_http(
 
     query = {"title": "Sample Image", "description": sample["description"], "limit": "5"}
     eventually(lambda: [image["image_id"] for image in service.get("/images", **query)["images"]], [image_id])
+    check(service.get("/images", **query), {"images": [METADATA], "count": int, "has_more": bool})
     assert service.get("/images", **{**query, "title": "Another"})["images"] == []
 
     view = service.get(f"/image/{image_id}")
@@ -94,8 +95,11 @@ def test_the_four_functions(
     listed = form({"queryStringParameters": query})
     eventually(lambda: [image["image_id"] for image in invoke("list_images", listed)[1]["images"]], [image_id])
 
+    check(invoke("list_images", listed)[1], {"images": [METADATA], "count": int, "has_more": bool})
+
     status, view = invoke("view_images", form({"pathParameters": {"image_id": image_id}}))
     assert status == 200
+    check(view, {"image_id": str, "download_url": str})
     assert download(view["download_url"]).content == photo
 
     gone = form({"pathParameters": {"image_id": image_id}})

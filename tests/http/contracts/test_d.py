@@ -35,6 +35,7 @@ def test_upload_list_get_download_and_delete(service: Service, alice: User, phot
     )
     for query in queries:
         eventually(partial(service.ids, **query), [image_id])
+    check(service.get("/images", user_id=alice.user_id), {"images": [RECORD], "count": int, "has_more": bool})
     assert image_id in [image["image_id"] for image in service.get("/images", tag="nature")["images"]]
     assert service.ids(user_id=alice.user_id, tag="other") == []
 

@@ -136,6 +136,7 @@ def test_each_filter_of_a_list(service: Service, alice: User, photo: bytes) -> N
     ):
         assert service.ids(userId=alice.user_id, **query) == wanted, query
     page = service.get("/images", userId=alice.user_id, limit=1)
+    check(page, {"images": [UPLOADED["metadata"]], "count": int, "has_more": bool})
     following = service.get("/images", userId=alice.user_id, limit=1, nextToken=page["last_evaluated_key"])
     assert [image["image_id"] for image in page["images"] + following["images"]] == both
 
@@ -152,6 +153,7 @@ def test_each_type_of_a_download(service: Service, alice: User, photo: bytes, ac
     assert binary.headers["Content-Type"] == "image/png"
     assert binary.headers["Content-Disposition"].startswith('attachment; filename="photo.png"')
     in_base64 = service.call("GET", f"{path}?type=base64", headers=headers).json()
+    check(in_base64, {"image_id": str, "content": str})
     assert base64.b64decode(in_base64["content"]) == photo
     assert service.call("GET", f"{path}?type=zip").status_code == 400
 

@@ -44,7 +44,7 @@ invoke: $(VENV)/installed ## invoke a function of the running service: FUNCTION,
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
-PURE := bodies config contracts cursors direct errors fields headers ids model permissions records requests terms
+PURE := bodies config contracts cursors direct errors fields headers ids merge model permissions plan prefixes ranges records requests tallies terms
 comma := ,
 empty :=
 
@@ -74,6 +74,13 @@ ROUNDS ?= 100
 bench: $(VENV)/installed ## measure what each operation costs beside bare AWS calls: ROUNDS
 	@$(BIN)/python -m bench.operations --rounds $(ROUNDS)
 
+SIZES ?= 1000 10000 100000
+
+.PHONY: bench-lists
+bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,000: half an hour), kept in BENCH_DATA if that is set
+	@$(BIN)/python -m bench.lists $(SIZES) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --json docs/lists.json
+	@$(BIN)/python -m bench.chart docs/lists.json
+
 .PHONY: hooks
 hooks: $(VENV)/installed ## let git check style and types before each commit
 	@$(BIN)/pre-commit install
@@ -95,3 +102,8 @@ policies: $(VENV)/installed ## write the IAM policy of each function (STAGE, ACC
 .PHONY: settings
 settings: $(VENV)/installed ## write README's table of settings anew
 	@$(BIN)/python -m scripts.settings
+
+# Elsewhere than on this machine's stack, boto3's environment says where: another STAGE on AWS, or DATA= for LocalStack.
+.PHONY: reindex
+reindex: $(VENV)/installed ## rebuild the terms of all images while the service runs: DATA or STAGE, OPTIONS (--dry-run)
+	@$(BIN)/python -m scripts.reindex "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)

@@ -7,19 +7,21 @@ from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access, bodies, contracts, images, items, lists, openapi, requests
+from chalicelib import access, bodies, contracts, images, items, lists, openapi, requests, tags
 from chalicelib.config import settings
 from chalicelib.edge import ImagesApi
 from chalicelib.model import Caller
-from chalicelib.permissions import CATALOG, IDEMPOTENCY_KEYS, ITEMS, ORIGINALS, TERMS, needs
+from chalicelib.permissions import CATALOG, IDEMPOTENCY_KEYS, ITEMS, ORIGINALS, TAG_COUNTS, TERMS, needs
 
 app = ImagesApi(app_name="images-api")
 
-UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
-LIST = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
+UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query, TERMS.query_changed)
+LIST = (*COUNT, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
-UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete)
-DELETE = (CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, ORIGINALS.delete)
+UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
+FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
+DELETE = (CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, ORIGINALS.delete)
 
 
 @app.route("/")
@@ -61,6 +63,20 @@ def get_images() -> Response:
     """List images by what they are found by."""
     query = requests.query(app.current_request)
     return Response(contracts.listed(lists.list_images(caller(), query)))
+
+
+@app.route("/images/count")
+@needs(*COUNT)
+def count_images() -> Response:
+    """Count the images that a list would hold."""
+    return Response(contracts.counted(lists.count_images(caller(), requests.query(app.current_request))))
+
+
+@app.route("/tags")
+@needs(TAG_COUNTS.query, TAG_COUNTS.query_queue)
+def list_tags() -> Response:
+    """List the tags in use, with how many images have each."""
+    return Response(contracts.tags(tags.list_tags(caller(), requests.tag_query(app.current_request))))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
@@ -243,10 +259,11 @@ def on_object_created(event: S3Event) -> None:
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
-@needs(CATALOG.query_state, CATALOG.get, CATALOG.delete, ORIGINALS.delete)
+@needs(CATALOG.query_state, CATALOG.get, CATALOG.delete, ORIGINALS.delete, *FOLD)
 def sweep(event: CloudWatchEvent) -> None:
-    """Finish what a crash left half done."""
+    """Finish what a crash left half done, and bring the tags' counts up to date."""
     images.sweep()
+    tags.fold()
 
 
 def caller() -> Caller:

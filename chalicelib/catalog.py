@@ -5,14 +5,17 @@ A write is a value, made here and sent by `commit`, so that what belongs togethe
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import UTC
 from typing import Any
 
-from chalicelib import aws, ids, records
+from chalicelib import aws, records, terms
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
-from chalicelib.model import Chunk, Image, Query, Remembered, State
-from chalicelib.terms import Owner, Source
+from chalicelib.model import Chunk, Image, Remembered, State
+from chalicelib.ranges import Bounds
+from chalicelib.records import Item
+from chalicelib.terms import Key
 
 Write = dict[str, Any]  # an entry of TransactWriteItems
 
@@ -32,21 +35,30 @@ def get(image_id: str, *, consistent: bool = False) -> Image | None:
     return records.from_item(answer["Item"]) if "Item" in answer else None
 
 
-@aws.translated
 def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
     """The images of ids that have a record; the calls made, usually one, and the read units used.
 
-    At most 100 ids (DynamoDB: keys of a BatchGetItem).
+    At most 100 ids. Raises Unavailable: see get_items.
+    """
+    keys = [{"image_id": {"S": image_id}} for image_id in image_ids]
+    items, calls, read_units = get_items(settings().images_table_name, keys)
+    return {item["image_id"]["S"]: records.from_item(item) for item in items}, calls, read_units
+
+
+@aws.translated
+def get_items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> tuple[list[Item], int, float]:
+    """The items that keys have, in no order; the calls made, usually one, and the read units used.
+
+    At most 100 keys (DynamoDB: keys of a BatchGetItem).
     Raises Unavailable: DynamoDB leaves some of them over again and again.
     """
-    found: dict[str, Image] = {}
+    found: list[Item] = []
     read_units = 0.0
-    table = settings().images_table_name
-    wanted: Any = {table: {"Keys": [{"image_id": {"S": image_id}} for image_id in image_ids]}}
+    wanted: Any = {table: {"Keys": keys, "ConsistentRead": consistent}}
     for attempt in range(_TRIES):
         answer = aws.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
         read_units += sum(used["CapacityUnits"] for used in answer["ConsumedCapacity"])
-        found |= {item["image_id"]["S"]: records.from_item(item) for item in answer["Responses"].get(table, ())}
+        found += answer["Responses"].get(table, ())
         wanted = answer["UnprocessedKeys"]
         if not wanted:
             return found, attempt + 1, read_units
@@ -55,36 +67,48 @@ def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
 
 
 @aws.translated
-def read(source: Source, query: Query, after: str | None, limit: int) -> Chunk:
-    """The next rows of a list, in the order and of the dates that a query asks for: one call.
+def scan(table: str, after: Item | None, limit: int) -> tuple[list[Item], Item | None]:
+    """The next items of a table behind a key, in no order, and the key to go on behind; None: there are no more.
 
-    `after` is the image_id to go on behind; the image may be gone. At most `limit` rows, and 1 MB.
+    At most `limit` and 1 MB of them: one call of 0.5 read units for each 4 KB. For maintenance, which goes through all;
+    never for a request.
     """
-    if isinstance(source, Owner):
-        table, name, value, sort_key = settings().images_table_name, "user_id", source.user_id, "created_at"
-        first, last = ids.timestamp(query.since / 1000), ids.timestamp((query.before - 1) / 1000)
-        arguments: dict[str, Any] = {"IndexName": "user_id-index"}
-    else:
-        table, name, value, sort_key = settings().image_tags_table_name, "tag", source.key, "image_id"
-        first, last = ids.least(query.since), ids.least(query.before)
-        arguments = {}
-    if after is not None:
-        arguments["ExclusiveStartKey"] = {name: {"S": value}, "image_id": {"S": after}}
-        if isinstance(source, Owner):
-            arguments["ExclusiveStartKey"]["created_at"] = {"S": ids.created_at(after)}
+    begin: Any = {} if after is None else {"ExclusiveStartKey": after}
+    answer = aws.dynamodb().scan(TableName=table, Limit=limit, **begin)
+    items: list[Item] = answer["Items"]
+    return items, answer.get("LastEvaluatedKey")
+
+
+@aws.translated
+def identity() -> str:
+    """What tells the tables of records and terms from all others, and from later ones of their name: two calls."""
+    tables = (settings().images_table_name, settings().image_tags_table_name)
+    found = [aws.dynamodb().describe_table(TableName=table)["Table"] for table in tables]
+    return ", ".join(f"{table['TableArn']} of {table['CreationDateTime'].astimezone(UTC)}" for table in found)
+
+
+@aws.translated
+def read(bounds: Bounds, limit: int) -> Chunk:
+    """The rows within bounds, at most `limit` and 1 MB of them: one call."""
+    table, index, partition_key, sort_key = bounds.index.value
+    arguments: dict[str, Any] = {"IndexName": index} if index else {}
     answer = aws.dynamodb().query(
-        TableName=table,
-        KeyConditionExpression="#key = :value AND #sort BETWEEN :first AND :last",
-        ExpressionAttributeNames={"#key": name, "#sort": sort_key},
-        ExpressionAttributeValues={":value": {"S": value}, ":first": {"S": first}, ":last": {"S": last}},
-        ScanIndexForward=query.oldest_first,
+        TableName=getattr(settings(), table),
+        KeyConditionExpression="#key = :value AND #sort BETWEEN :low AND :high",
+        ExpressionAttributeNames={"#key": partition_key, "#sort": sort_key},
+        ExpressionAttributeValues={
+            ":value": {"S": bounds.partition},
+            ":low": {"S": bounds.low},
+            ":high": {"S": bounds.high},
+        },
+        ScanIndexForward=bounds.ascending,
         Limit=limit,
         ReturnConsumedCapacity="TOTAL",
         **arguments,
     )
     return Chunk(
         rows=tuple(map(records.from_row, answer["Items"])),
-        after=answer["LastEvaluatedKey"]["image_id"]["S"] if "LastEvaluatedKey" in answer else None,
+        after=answer["LastEvaluatedKey"][sort_key]["S"] if "LastEvaluatedKey" in answer else None,
         read_units=answer["ConsumedCapacity"]["CapacityUnits"],
     )
 
@@ -140,14 +164,55 @@ def replace(image: Image, by: Image) -> Write:
     }
 
 
-def put_row(image: Image, term: str) -> Write:
-    """Let an image be found by a term."""
-    return {"Put": {"TableName": settings().image_tags_table_name, "Item": records.to_row(image, term)}}
+def index(image: Image) -> Write:
+    """Write what a ready record's own indexes are sorted by; Changed where it is not `image` any more."""
+    keys = records.index_keys(image)
+    condition = _is_still(image)
+    values = {f":{name}": value for name, value in keys.items()}
+    return {
+        "Update": {
+            "TableName": settings().images_table_name,
+            "Key": {"image_id": {"S": image.image_id}},
+            "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in keys),
+            **condition,
+            "ExpressionAttributeValues": {**condition["ExpressionAttributeValues"], **values},
+        }
+    }
 
 
-def delete_row(image: Image, term: str) -> Write:
-    """Let an image be found by a term no more."""
-    key = {"tag": {"S": term}, "image_id": {"S": image.image_id}}
+def unchanged(image_id: str, image: Image | None) -> Write:
+    """Write nothing; Changed where a record is not `image` any more or, for None, where there is one by now."""
+    return {
+        "ConditionCheck": {
+            "TableName": settings().images_table_name,
+            "Key": {"image_id": {"S": image_id}},
+            **({"ConditionExpression": "attribute_not_exists(image_id)"} if image is None else _is_still(image)),
+        }
+    }
+
+
+def rows(image: Image, before: Image | None = None) -> list[Write]:
+    """Let an image be found by its terms, and no more by those that it had `before`."""
+    keys = {terms.key(image, term) for term in terms.of(image)}
+    return [
+        *(put_row(records.to_row(image, key)) for key in keys),
+        *([] if before is None else delete_rows(before, keep=keys)),
+    ]
+
+
+def delete_rows(image: Image, keep: Collection[Key] = ()) -> list[Write]:
+    """Let an image be found by its terms no more."""
+    keys = [key for term in terms.of(image) if (key := terms.key(image, term)) not in keep]
+    return [delete_row(records.row_key(key)) for key in keys]
+
+
+def put_row(row: Item) -> Write:
+    """Write the row of a term."""
+    return {"Put": {"TableName": settings().image_tags_table_name, "Item": row}}
+
+
+def delete_row(key: Item) -> Write:
+    """Delete the row of a term, if there is one."""
     return {"Delete": {"TableName": settings().image_tags_table_name, "Key": key}}
 
 
@@ -212,6 +277,19 @@ def answers() -> bool:
     """Whether DynamoDB answers and has the table of records: one call of 0.5 read units, tried once."""
     table, key = settings().images_table_name, {"image_id": {"S": "health"}}
     return aws.answers(lambda: aws.dynamodb(tries=1).get_item(TableName=table, Key=key))
+
+
+def _is_still(image: Image) -> dict[str, Any]:
+    """The condition that a record is as it was read: each change counts its version up.
+
+    A removed claim on an id (images.reap) and the record of a late upload are both at version 1, in other states.
+    """
+    state = "attribute_not_exists" if image.state is State.READY else "attribute_exists"
+    return {
+        "ConditionExpression": f"version = :version AND {state}(#state)",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":version": {"N": str(image.version)}},
+    }
 
 
 def _scoped(owner: str, key: str) -> str:

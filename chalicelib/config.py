@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,11 @@ from typing import Any
 _BUCKET = ("a bucket name", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TABLE = ("a table name", r"[A-Za-z0-9_.-]{3,255}")
 _URL = ("an http or https URL", r"https?://[^\s?#]+")
+_SHARDS = (
+    "lists with a day and a number of shards, as `everything 2030-01-01 4; tag:sea 2030-01-01 8`",
+    r"((everything|(owner|tag|content_type|title|description|filename):\S[^;]*)"
+    r" \d{4}-\d\d-\d\d [1-9]\d{0,2}(;\s*|$))*",
+)
 _REGION = ("a region", r"[a-z0-9-]+")
 
 
@@ -61,6 +67,9 @@ class Settings:
         "images", "table of the records", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME", form=_TABLE
     )
     image_tags_table_name: str = setting("image_tags", "table of the terms", "IMAGE_TAGS_TABLE_NAME", form=_TABLE)
+    tag_counts_table_name: str = setting(
+        "tag_counts", "table of the tags' counts", "TAG_COUNTS_TABLE_NAME", form=_TABLE
+    )
     items_table_name: str = setting("items", "table of the generic items", "ITEMS_TABLE_NAME", form=_TABLE)
     idempotency_keys_table_name: str = setting(
         "idempotency_keys", "table of the idempotency keys", "IDEMPOTENCY_KEYS_TABLE_NAME", form=_TABLE
@@ -97,7 +106,7 @@ class Settings:
     jwt_secret: str = setting("", "shared secret of HS256 tokens, in place of an issuer", "JWT_SECRET")
     cursor_secret: str = setting(
         "",
-        "key that signs list cursors; empty: derived from the table's name, which shows accidents but no forger",
+        "key that encrypts list cursors; empty: derived from the table's name, which shows accidents but no forger",
         "CURSOR_SECRET",
     )
     max_image_bytes: int = setting(
@@ -141,10 +150,40 @@ class Settings:
     )
     max_filename_chars: int = setting(255, "longest filename", "MAX_FILENAME_CHARS", unit="characters", high=1_000)
     max_tags: int = setting(
-        30, "most tags of an image (DynamoDB: 100 writes in an update's transaction)", "MAX_TAGS", unit="tags", high=49
+        30, "most tags of an image (DynamoDB: 100 writes in an update's transaction)", "MAX_TAGS", unit="tags", high=45
     )
     max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
     max_query_tags: int = setting(10, "most tags that a list asks for", "MAX_QUERY_TAGS", unit="tags", high=50)
+    max_title_words: int = setting(
+        12, "different words of a title that it is found by", "MAX_TITLE_WORDS", unit="words", low=0, high=45
+    )
+    max_description_words: int = setting(
+        12,
+        "as of a title, of a description",
+        "MAX_DESCRIPTION_WORDS",
+        unit="words",
+        low=0,
+        high=45,
+    )
+    max_filename_words: int = setting(
+        6, "as of a title, of a filename", "MAX_FILENAME_WORDS", unit="words", low=0, high=45
+    )
+    max_word_chars: int = setting(
+        32, "characters of a word that tell it from others", "MAX_WORD_CHARS", unit="characters", low=4, high=100
+    )
+    max_prefix_words: int = setting(
+        12,
+        "most words beginning with a filter's that a list is read along; of more, another list is",
+        "MAX_PREFIX_WORDS",
+        unit="words",
+    )
+    shards: str = setting(
+        "",
+        "lists that are spread over several partitions, from a day on that is still to come: "
+        "`everything 2030-01-01 4; tag:sea 2030-01-01 8`",
+        "SHARDS",
+        form=_SHARDS,
+    )
     max_item_bytes: int = setting(
         100_000,
         "largest generic item, as JSON (DynamoDB: 400 KB with the owner and the rest)",
@@ -163,7 +202,25 @@ class Settings:
         6_000_000, "longest page, as a string within Lambda's answer of 6 MB", "MAX_PAGE_BYTES", unit="bytes"
     )
     max_page_reads: int = setting(
-        20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="Query calls"
+        20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="calls"
+    )
+    max_page_read_units: int = setting(
+        500, "read units that one page may cost, likewise", "MAX_PAGE_READ_UNITS", unit="read units"
+    )
+    max_page_milliseconds: int = setting(
+        3_000, "time that one page may be read for, likewise", "MAX_PAGE_MILLISECONDS", unit="milliseconds"
+    )
+    max_count: int = setting(
+        1_000,
+        "images that a count goes up to; behind that it says `at_least`",
+        "MAX_COUNT",
+        unit="images",
+    )
+    cursor_seconds: int = setting(
+        86_400, "how long a list can be gone on with", "CURSOR_SECONDS", unit="seconds", high=2**31
+    )
+    explain: str = setting(
+        "off", "whether a list may be asked how it was read (`explain=true`)", "EXPLAIN", choices=("off", "on")
     )
     api_timeout_seconds: int = setting(
         30,
@@ -189,8 +246,13 @@ class Settings:
         return self.s3_public_endpoint_url.rstrip("/") or f"https://s3.{self.aws_region}.{domain}"
 
     @property
+    def spread(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """The lists of SHARDS, by name: since when, in milliseconds since the epoch, and over how many partitions."""
+        return _spread(self.shards)
+
+    @property
     def cursor_key(self) -> bytes:
-        """Key of the cursors' signature."""
+        """Key of the cursors."""
         return (self.cursor_secret or f"cursors of {self.images_table_name}").encode()
 
 
@@ -221,8 +283,25 @@ def read(environment: Mapping[str, str]) -> Settings:
         raise WrongSetting("AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
     if found.jwt_secret and len(found.jwt_secret.encode()) < 32:
         raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
+    try:
+        _spread(found.shards)
+    except ValueError:
+        raise WrongSetting(f"SHARDS must name days in order for each list, not {found.shards!r}.") from None
     if found.default_page_size > found.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
+    return found
+
+
+@cache
+def _spread(shards: str) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    found: dict[str, tuple[tuple[int, int], ...]] = {}
+    for entry in filter(None, map(str.strip, shards.split(";"))):
+        name, day, count = entry.rsplit(" ", 2)
+        since = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()) * 1000
+        before = found.get(name, ())
+        if before and before[-1][0] >= since:
+            raise ValueError(entry)
+        found[name] = (*before, (since, int(count)))
     return found
 
 

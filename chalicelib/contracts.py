@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.fields import SPELLINGS
-from chalicelib.model import As, Download, Image, Item, ItemPage, Page, Stores, View
+from chalicelib.model import As, Count, Download, Explanation, Image, Item, ItemPage, Page, Stores, TagPage, View
 
 Shape = dict[str, Any]  # JSON
 Headers = dict[str, str | list[str]]  # as Chalice takes them
@@ -45,8 +45,21 @@ def uploaded(image: Image) -> Shape:
 
 
 def listed(page: Page) -> Shape:
-    """B's answer to a list query."""
-    return _page("images", [metadata(image) for image in page.images], page.cursor)
+    """B's answer to a list query; each image has a URL, and the page an explanation, where the query asks for them."""
+    images = [metadata(image) for image in page.images]
+    if page.presigned_urls is not None:
+        images = [{**image, "presigned_url": url} for image, url in zip(images, page.presigned_urls, strict=True)]
+    shape = _page("images", images, page.cursor)
+    if page.presigned_urls is not None:
+        shape["expires_in"] = settings().presigned_url_expiration
+    if page.explanation is not None:
+        shape["explain"] = _explained(page.explanation)
+    return shape
+
+
+def counted(count: Count) -> Shape:
+    """How many images there are; `at_least` where they may be more."""
+    return {"count": count.count, **({"at_least": True} if count.at_least else {})}
 
 
 def viewed(view: View) -> Shape:
@@ -91,8 +104,10 @@ def linked(view: View) -> Shape:
 
 
 def entries(page: Page) -> list[Shape]:
-    """C's answer to a list query."""
-    return [_entry(image) for image in page.images]
+    """C's answer to a list query; each entry has a URL where the query asks for it."""
+    if page.presigned_urls is None:
+        return [_entry(image) for image in page.images]
+    return [{**_entry(image), "url": url} for image, url in zip(page.images, page.presigned_urls, strict=True)]
 
 
 def viewed_entry(view: View) -> Shape:
@@ -132,6 +147,11 @@ def downloaded(download: Download) -> tuple[Shape | bytes, Headers, int]:
             return {"image_id": image.image_id, "content": content, "metadata": metadata(image)}, {}, 200
         case _:
             return linked(view), {}, 200
+
+
+def tags(page: TagPage) -> Shape:
+    """The tags in use, each with how many images have it."""
+    return _page("tags", [{"tag": each.tag, "count": each.count} for each in page.tags], page.cursor)
 
 
 def item(item: Item) -> Shape:
@@ -178,12 +198,24 @@ def welcome() -> Shape:
         "calls": {
             "upload": 'POST images, form: user_id, file; or JSON: {"user_id": "you", "image_data": "<base64>"}',
             "list": "GET images?user_id=&tag=&title=&dateFrom=&limit=&last_evaluated_key=",
+            "count": "GET images/count?user_id=&tag=&title=",
+            "tags": "GET tags?user_id=&prefix=",
             "view": "GET images/{image_id}, with ?download=true for an attachment",
             "update": "PUT images/{image_id}, JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",
             "describe": "GET openapi.json",
             "health": "GET health",
         },
+    }
+
+
+def _explained(explanation: Explanation) -> Shape:
+    return {
+        "lists": list(explanation.lists),
+        "driver": explanation.driver,
+        "reads": [{"list": each.what, "rows": each.rows, "read_units": each.read_units} for each in explanation.reads],
+        "read_units": sum(each.read_units for each in explanation.reads),
+        "milliseconds": round(explanation.milliseconds, 1),
     }
 
 

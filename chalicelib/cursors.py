@@ -1,54 +1,106 @@
-"""Where a list goes on: opaque, URL-safe, and bound by a signature to the query that made it."""
+"""Where a list goes on: opaque, URL-safe, short-lived, and good for the query that made it alone."""
 
-import hashlib
-import hmac
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha512
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chalicelib import ids
 from chalicelib.errors import BadInput
 
-_SIGNATURE_BYTES = 10
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
 _FOREIGN = "last_evaluated_key is not one that this list gave out."
+_EXPIRED = "last_evaluated_key has expired; begin the list again."
+_LONGEST_NAME = 1024  # bytes; DynamoDB: of a sort key
+_MINUTE = 60  # seconds; four bytes of minutes last for some thousand years
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The list that a query is read along, and the id of it that was looked at last.
+    """A place in a list, and which of the query's lists is read along."""
 
-    An id says where to go on even when what it names is gone, since every list is in the order of time, which ids tell.
+    driver: int  # below 256
+    place: str  # see ranges: an image_id, or a time and an image_id
+
+
+def encode(position: Position, query: str, key: bytes, lifetime: int) -> str:
+    """A position in a query's answer, for so many seconds, as 50 or 58 URL-safe characters.
+
+    `query` is all that the cursor is bound to. It is encrypted and authenticated (AES-SIV, RFC 5297): a place between
+    two images can be the id of one that the caller must not know of.
     """
-
-    source: int  # which of the query's lists, below 256
-    after: str
-
-
-def encode(position: Position, query: str, key: bytes) -> str:
-    """A position in a query's answer as 36 URL-safe characters; `query` is all that the cursor is bound to."""
-    payload = bytes([position.source]) + UUID(position.after).bytes
-    return urlsafe_b64encode(payload + _signature(payload, query, key)).decode()
+    moment, _, image_id = position.place.rpartition("/")
+    time_of_update = ids.milliseconds_of(moment).to_bytes(6) if moment else b""
+    return _seal(bytes([position.driver]) + time_of_update + UUID(image_id).bytes, query, key, lifetime)
 
 
-def decode(cursor: str, query: str, sources: int, key: bytes) -> Position:
-    """The position that `encode` made for this query, which is read from so many lists.
+def decode(cursor: str, query: str, lists: int, key: bytes) -> Position:
+    """The position that `encode` made for this query, which is read along one of so many lists.
 
-    Raises BadInput: made for another query, by another service, or edited. Also where the signature is right and the
-    position is none: not every service keeps its key a secret.
+    Raises BadInput: made for another query, by another service, edited, or expired. Also where it was made with the key
+    and is no position: not every service keeps its key a secret.
+    """
+    text = _unseal(cursor, query, key)
+    try:
+        driver, moment, image_id = text[0], text[1:-16], str(UUID(bytes=text[-16:]))
+        time_of_update = ids.moment(int.from_bytes(moment)) + "/" if moment else ""
+        ids.created_at(image_id)
+    except (ValueError, IndexError, OverflowError):
+        raise BadInput(_FOREIGN) from None
+    if driver >= lists:
+        raise BadInput(_FOREIGN)
+    return Position(driver, time_of_update + image_id)
+
+
+def encode_name(name: str, query: str, key: bytes, lifetime: int) -> str:
+    """A place in a list that is sorted by name, as `encode` has one in a list of images."""
+    return _seal(name.encode(), query, key, lifetime)
+
+
+def decode_name(cursor: str, query: str, key: bytes, prefix: str) -> str:
+    """The name that `encode_name` was given for this query, whose names begin with a prefix.
+
+    Raises BadInput: as `decode` does.
     """
     try:
-        raw = urlsafe_b64decode(cursor.encode("ascii"))
-        payload, signature = raw[:17], raw[17:]
-        position = Position(payload[0], str(UUID(bytes=payload[1:])))
-        ids.created_at(position.after)
-    except (ValueError, IndexError):
+        name = _unseal(cursor, query, key).decode()
+    except UnicodeDecodeError:
         raise BadInput(_FOREIGN) from None
-    canonical = urlsafe_b64encode(raw).decode() == cursor
-    signed = hmac.compare_digest(signature, _signature(payload, query, key))
-    if not (canonical and signed and position.source < sources):
+    if not name.startswith(prefix) or not 0 < len(name.encode()) <= _LONGEST_NAME:
         raise BadInput(_FOREIGN)
-    return position
+    return name
 
 
-def _signature(payload: bytes, query: str, key: bytes) -> bytes:
-    return hmac.digest(key, payload + hashlib.sha256(query.encode()).digest(), hashlib.sha256)[:_SIGNATURE_BYTES]
+def _seal(text: bytes, query: str, key: bytes, lifetime: int) -> str:
+    expires = int(time.time() + lifetime) // _MINUTE + 1
+    sealed = _cipher(key).encrypt(expires.to_bytes(4) + text, [query.encode()])
+    return urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _unseal(cursor: str, query: str, key: bytes) -> bytes:
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        text = _cipher(key).decrypt(raw, [query.encode()])
+    except (ValueError, InvalidTag):
+        raise BadInput(_FOREIGN) from None
+    # Base64 has several spellings of one value.
+    if urlsafe_b64encode(raw).decode().rstrip("=") != cursor:
+        raise BadInput(_FOREIGN)
+    if int.from_bytes(text[:4]) * _MINUTE <= time.time():
+        raise BadInput(_EXPIRED)
+    return text[4:]
+
+
+@cache
+def _cipher(key: bytes) -> "AESSIV":
+    # Imported here: a list of one page doesn't pay for it.
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    return AESSIV(sha512(key).digest())

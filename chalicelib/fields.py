@@ -10,7 +10,8 @@ from typing import Any
 from chalicelib import terms
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
-from chalicelib.model import Visibility
+from chalicelib.model import EXTENSIONS, Visibility
+from chalicelib.terms import Kind
 
 # What a field may be called, in a body and in a query; a dot leads into an object. The first that is there counts.
 SPELLINGS = {
@@ -22,11 +23,17 @@ SPELLINGS = {
     "filename": ("filename", "image.filename"),
     "visibility": ("visibility", "metadata.visibility"),
     "tag": ("tag", "tags"),
+    "any_tag": ("any_tag", "anyTag"),
+    "content_type": ("content_type", "contentType"),
+    "checksum": ("checksum",),
+    "include": ("include",),
+    "explain": ("explain",),
     "date_from": ("dateFrom", "date_from"),
     "date_to": ("dateTo", "date_to"),
     "sort": ("sort",),
     "order": ("order",),
     "limit": ("limit",),
+    "prefix": ("prefix",),
     "download": ("download",),
     "type": ("type",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
@@ -116,6 +123,21 @@ def tags(spelling: str, value: Any, limit: int) -> dict[str, str]:
     return found
 
 
+def prefix(value: str | None) -> str:
+    """What tags begin with, folded as they are; empty where it is absent.
+
+    Raises BadInput: longer than a tag may be, or with a control character.
+    """
+    found = " ".join((value or "").split())
+    most = settings().max_tag_chars
+    if _CONTROL.search(found):
+        raise BadInput("prefix has a control character.")
+    # Before it is folded and behind: see _folded.
+    if len(found) > most or len(folded := terms.fold(found)) > most:
+        raise BadInput(f"prefix has more than {most} characters, which is the limit.")
+    return folded
+
+
 def filename(value: str) -> str:
     """The last part of what may be a path of the client's."""
     return _CONTROL.sub("", value).replace("\\", "/").rpartition("/")[2].strip()
@@ -132,19 +154,54 @@ def visibility(value: str) -> Visibility:
         raise BadInput("visibility must be public or private.") from None
 
 
-def words(spelling: str, value: str | None, limit: int) -> tuple[str, ...]:
-    """The words that a text filter asks for, folded; none where it is absent.
+def words(kind: Kind, value: str | None, limit: int) -> tuple[str, ...]:
+    """The words that a text filter asks for, folded, as many as count; none where it is absent.
 
-    Raises BadInput: it has no word in it, or is longer than the field it is for.
+    Raises BadInput: it has no word in it, is longer than the field it is for, or the field isn't found by words here.
     """
     if value is None:
         return ()
     if len(value) > limit:
-        raise BadInput(f"{spelling} has more than {limit} characters, which is the limit.")
-    found = terms.words(value)
+        raise BadInput(f"{kind} has more than {limit} characters, which is the limit.")
+    if terms.most_words(kind) == 0:
+        raise BadInput(f"Images aren't found by their {kind} here (MAX_{kind.upper()}_WORDS).")
+    found = terms.words(value, kind)
     if not found:
-        raise BadInput(f"{spelling} has no letter or digit to look for.")
-    return tuple(dict.fromkeys(found))
+        raise BadInput(f"{kind} has no letter or digit to look for.")
+    return found
+
+
+def content_type(value: str) -> str:
+    """The content type of an image, without parameters.
+
+    Raises BadInput: none that is accepted here.
+    """
+    found = value.partition(";")[0].strip().lower()
+    if found not in EXTENSIONS:
+        raise BadInput(f"content_type must be one of {', '.join(EXTENSIONS)}.")
+    return found
+
+
+def checksum(value: str) -> str:
+    """A SHA-256, in lower-case hex.
+
+    Raises BadInput: not 64 hexadecimal digits.
+    """
+    found = value.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", found):
+        raise BadInput("checksum must be a SHA-256: 64 hexadecimal digits.")
+    return found
+
+
+def flag(spelling: str, value: str | None) -> bool:
+    """Whether something is asked for; not where it is absent.
+
+    Raises BadInput: neither true nor false.
+    """
+    found = (value or "false").lower()
+    if found not in ("true", "false", "1", "0"):
+        raise BadInput(f"{spelling} must be true or false.")
+    return found in ("true", "1")
 
 
 def moment(spelling: str, value: str | None, absent: int, *, ends: bool = False) -> int:

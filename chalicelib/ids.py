@@ -1,11 +1,14 @@
 """Ids: UUIDv7 (RFC 9562 section 5.7), so that they sort by time of creation."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
 END = 253_402_300_800_000  # the year 10000, in milliseconds since the epoch
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -22,7 +25,7 @@ def is_id(text: str) -> bool:
 
 def created_at(image_id: str) -> str:
     """When a UUIDv7 was made: RFC 3339, UTC, milliseconds. The order of ids is the order of these."""
-    return timestamp(milliseconds(image_id) / 1000)
+    return moment(milliseconds(image_id))
 
 
 def milliseconds(image_id: str) -> int:
@@ -38,4 +41,15 @@ def least(milliseconds: int) -> str:
 
 def timestamp(seconds: float) -> str:
     """A time since the epoch as RFC 3339, UTC, milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(int(seconds * 1000))
+
+
+def moment(milliseconds: int) -> str:
+    """A time in milliseconds since the epoch, likewise."""
+    found = _EPOCH + timedelta(milliseconds=milliseconds)
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds_of(timestamp: str) -> int:
+    """The milliseconds since the epoch of a time that `moment` made."""
+    return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND

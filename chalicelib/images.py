@@ -6,7 +6,8 @@ import logging
 import time
 from dataclasses import replace
 
-from chalicelib import access, catalog, ids, objects, pictures, terms
+from chalicelib import access, catalog, ids, objects, pictures, tag_counts, tallies
+from chalicelib.catalog import Write
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
 from chalicelib.model import (
@@ -39,7 +40,7 @@ class TooEarly(Exception):
 
 
 def upload(caller: Caller, upload: Upload) -> Image:
-    """Keep an image: one S3 put, then one transaction of its record and terms, and of its idempotency key, if any.
+    """Keep an image: one S3 put, then one transaction of its record, its terms, its tags' counts, and its key, if any.
 
     Put before the transaction: an object without a record can be found by its event; a record without an object
     can't be seen to be wrong. The same upload with the same key gives the image as it was kept the first time.
@@ -52,7 +53,7 @@ def upload(caller: Caller, upload: Upload) -> Image:
     if first := _first(upload, image):
         return first
     objects.put(image.s3_key, upload.file, image.content_type, digest.digest())
-    writes = [catalog.put(image), *(catalog.put_row(image, term) for term in terms.of(image))]
+    writes = [catalog.put(image), *catalog.rows(image), *_count_tags(None, image)]
     if upload.idempotency_key:
         used_for = Remembered(image.image_id, _fingerprint(upload, image.checksum))
         writes.append(catalog.remember(image.user_id, upload.idempotency_key, used_for))
@@ -77,7 +78,7 @@ def view(caller: Caller, image_id: str, *, download: bool) -> View:
         raise NotFound(image_id)
     expires_in = settings().presigned_url_expiration
     disposition = objects.attachment(image.saved_as) if download else None
-    return View(image, objects.presign(image.s3_key, expires_in, disposition), expires_in, disposition)
+    return View(image, objects.presigned_url(image.s3_key, expires_in, disposition), expires_in, disposition)
 
 
 def download(caller: Caller, image_id: str, how: As) -> Download:
@@ -101,7 +102,7 @@ def download(caller: Caller, image_id: str, how: As) -> Download:
 
 
 def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int] | None) -> Image:
-    """Change an image: its record and the rows of its terms, in one transaction of at most 100 writes.
+    """Change an image: its record, its rows and its tags' counts, in one transaction of at most 100 writes.
 
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
     Raises PreconditionFailed: the record is not at one of the versions `if_match`.
@@ -118,15 +119,9 @@ def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int]
             tags=image.tags if patch.tags is None else patch.tags,
             visibility=patch.visibility or image.visibility,
         )
-        kept = terms.of(changed)
         try:
-            catalog.commit(
-                [
-                    catalog.replace(image, by=changed),
-                    *(catalog.put_row(changed, term) for term in kept),
-                    *(catalog.delete_row(image, term) for term in terms.of(image) if term not in kept),
-                ]
-            )
+            rows = catalog.rows(changed, before=image)
+            catalog.commit([catalog.replace(image, by=changed), *rows, *_count_tags(image, changed)])
         except catalog.Changed:
             catalog.pause(attempt)
             continue
@@ -145,9 +140,10 @@ def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Im
         image = _changeable(caller, image_id)
         if image.state is not State.DELETING:
             _check_version(image, if_match)
-            rows = [catalog.delete_row(image, term) for term in terms.of(image)]
+            deleting = replace(_next(image), state=State.DELETING)
             try:
-                catalog.commit([catalog.replace(image, by=replace(_next(image), state=State.DELETING)), *rows])
+                rows = catalog.delete_rows(image)
+                catalog.commit([catalog.replace(image, by=deleting), *rows, *_count_tags(image, None)])
             except catalog.Changed:
                 catalog.pause(attempt)
                 continue
@@ -268,6 +264,10 @@ def _fingerprint(upload: Upload, checksum: str) -> str:
     """SHA-256 of all that an upload says; not of its body, since a form has another boundary each time."""
     said = [upload.title, upload.description, upload.tags, upload.filename, upload.visibility, checksum]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _count_tags(before: Image | None, after: Image | None) -> list[Write]:
+    return [tag_counts.note(change) for change in tallies.changes(before, after)]
 
 
 def _finish_delete(image: Image) -> None:

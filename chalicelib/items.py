@@ -47,14 +47,16 @@ def list_items(query: ItemQuery) -> ItemPage:
     Raises BadInput: the cursor isn't this list's.
     """
     key = settings().cursor_key
-    after = cursors.decode(query.cursor, _CURSORS_OF, 1, key).after if query.cursor is not None else None
+    after = cursors.decode(query.cursor, _CURSORS_OF, 1, key).place if query.cursor is not None else None
     page: list[Item] = []
     size = 0
     for item in item_table.newest_first(after, query.limit + 1):
         size += item.answer_bytes
         if len(page) == query.limit or (page and size > settings().max_page_bytes):
             # With this item the next page begins.
-            return ItemPage(tuple(page), cursors.encode(Position(0, page[-1].item_id), _CURSORS_OF, key))
+            return ItemPage(
+                tuple(page), cursors.encode(Position(0, page[-1].item_id), _CURSORS_OF, key, settings().cursor_seconds)
+            )
         page.append(item)
     return ItemPage(tuple(page), None)
 

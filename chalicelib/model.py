@@ -1,7 +1,8 @@
 """The values that go from room to room."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -145,26 +146,44 @@ class Image:
         return f"{self.user_id}/{self.image_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a list: newest first, unless it says otherwise."""
+
+    oldest_first: bool = False
+    by_update: bool = False  # of the last update, or of creation where there was none; else of creation
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A request for a page of images that match all of the filters."""
 
     user_id: str | None = None
-    tags: tuple[str, ...] = ()  # folded: see terms.fold
+    tags: tuple[str, ...] = ()  # all of them, folded: see terms.fold
+    any_tags: tuple[str, ...] = ()  # at least one of them, folded
     title: tuple[str, ...] = ()  # words, each of which begins a word of the field: see terms.words
     description: tuple[str, ...] = ()
     filename: tuple[str, ...] = ()
     visibility: Visibility | None = None
+    content_type: str | None = None
+    checksum: str | None = None
     since: int = 0  # of creation, milliseconds since the epoch
     before: int = ids.END  # the same, exclusive
-    oldest_first: bool = False
+    order: Order = Order()
     limit: int
     cursor: str | None = None
+    include_urls: bool = False  # a presigned URL for each image
+    explain: bool = False  # how the page was read
 
     @property
     def filters(self) -> str:
-        """All that a cursor is bound to: everything but the size of the page."""
-        return repr(replace(self, limit=0, cursor=None))
+        """All that a cursor is bound to: the filters that are set, and the order."""
+        given = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_BOUND}
+        return repr({name: value for name, value in given.items() if value != _DEFAULTS[name]})
+
+
+_NOT_BOUND = {"limit", "cursor", "include_urls", "explain"}
+_DEFAULTS = {each.name: each.default for each in fields(Query)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +194,17 @@ class Row:
     user_id: str
     visibility: Visibility
     image: Image | None  # None: too large for the row, to be fetched
+    whole: bool = True  # False: its description is too long for the row
+    word: str = ""  # that it is a row of
+    changed: str | None = None  # its place in the order of updates; None: it was never updated
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """What one read of an index gave."""
 
-    rows: tuple[Row, ...]  # in the query's order
-    after: str | None  # the image_id to go on behind; None: nothing more
+    rows: tuple[Row, ...]  # in the order of the read
+    after: str | None  # the sort key that it ended at; None: there is nothing more within its bounds
     read_units: float
 
 
@@ -192,6 +214,97 @@ class Page:
 
     images: tuple[Image, ...]  # in the query's order, at most its limit
     cursor: str | None  # None: nothing more; else opaque, for the next page
+    presigned_urls: tuple[str, ...] | None = None  # of the images, where the query asks for them
+    explanation: "Explanation | None" = None  # where the query asks for it
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many images a query finds."""
+
+    count: int
+    at_least: bool  # there may be more
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many images have a tag, by who may see them; of a change, how many more (below zero: fewer)."""
+
+    public: int = 0
+    private: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.public + other.public, self.private + other.private)
+
+    def __bool__(self) -> bool:
+        return self != Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """What an upload, an update or a deletion changed about how often its owner's tags are used."""
+
+    change_id: str  # in the order of time
+    user_id: str
+    tallies: Mapping[str, Tally]  # by tag, folded; none is zero
+
+
+@dataclass(frozen=True, slots=True)
+class TagCounter:
+    """Whose count of which tag."""
+
+    user_id: str | None  # None: everyone's
+    tag: str  # folded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagQuery:
+    """A request for a page of tags."""
+
+    user_id: str | None = None  # whose; None: everyone's
+    prefix: str = ""  # what they begin with, folded
+    limit: int
+    cursor: str | None = None
+
+    @property
+    def filters(self) -> str:
+        """All that a cursor is bound to."""
+        return f"tags of {self.user_id!r} that begin with {self.prefix!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """How many images have a tag."""
+
+    tag: str  # folded
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagPage:
+    """One answer to a request for tags."""
+
+    tags: tuple[TagCount, ...]  # sorted by tag, at most the query's limit
+    cursor: str | None  # None: nothing more; else opaque, for the next page
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One call to DynamoDB, as an explanation names it."""
+
+    what: str  # the list, or that records were fetched
+    rows: int
+    read_units: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a page was read."""
+
+    lists: tuple[str, ...]  # those that each hold the whole answer, most promising first
+    driver: str | None  # that which was read along; None: the answer must be empty
+    reads: tuple[Read, ...]
+    milliseconds: float
 
 
 @dataclass(frozen=True, slots=True)

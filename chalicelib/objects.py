@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from chalicelib import aws
+from chalicelib import aws, presign
 from chalicelib.config import settings
 
 
@@ -64,20 +64,14 @@ def answers() -> bool:
     return aws.answers(lambda: aws.s3(tries=1).get_bucket_location(Bucket=settings().s3_bucket_name))
 
 
-def presign(key: str, expires_in: int, disposition: str | None = None) -> str:
-    """A URL that opens an object for `expires_in` seconds, without an AWS call.
+def presigned_url(key: str, expires_in: int, disposition: str | None = None) -> str:
+    """A URL that opens an object for `expires_in` seconds, without an AWS call: see presign.
 
-    `disposition` is the Content-Disposition that S3 will answer with, if any. The signature (SigV4 in the query, AWS
-    General Reference) covers the host: that of `S3_PUBLIC_ENDPOINT_URL`, which replacing it afterwards would break.
+    `disposition` is the Content-Disposition that S3 will answer with, if any.
     """
-    from botocore.auth import S3SigV4QueryAuth
-    from botocore.awsrequest import AWSRequest
-
-    address = f"{settings().presigned_endpoint_url}/{settings().s3_bucket_name}/{quote(key)}"
-    query = f"?response-content-disposition={quote(disposition, safe='')}" if disposition else ""
-    request = AWSRequest("GET", address + query)
-    S3SigV4QueryAuth(aws.credentials(), "s3", settings().aws_region, expires=expires_in).add_auth(request)
-    return str(request.url)
+    url = f"{settings().presigned_endpoint_url}/{settings().s3_bucket_name}/{quote(key)}"
+    query = {"response-content-disposition": disposition} if disposition else {}
+    return presign.presigned_url(url, query, aws.credentials(), settings().aws_region, expires_in)
 
 
 def attachment(filename: str) -> str:

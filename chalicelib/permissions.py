@@ -89,7 +89,24 @@ class Catalog(Table):
     def __init__(self) -> None:
         super().__init__("Catalog", "images_table_name")
         self.query_owner = self.query_index("user_id-index")
+        self.query_owner_changed = self.query_index("user_id-changed-index")
         self.query_state = self.query_index("state-index")
+
+
+class TagCounts(Table):
+    """The permissions on the tags' counts and on the queue of their changes."""
+
+    def __init__(self) -> None:
+        super().__init__("TagCounts", "tag_counts_table_name")
+        self.query_queue = self.query_index("queue-index")
+
+
+class Terms(Table):
+    """The permissions on the rows of terms and their index."""
+
+    def __init__(self) -> None:
+        super().__init__("Terms", "image_tags_table_name")
+        self.query_changed = self.query_index("term-changed-index")
 
 
 def _regional(sid: str, service: str, name: str) -> Resource:
@@ -97,7 +114,8 @@ def _regional(sid: str, service: str, name: str) -> Resource:
 
 
 CATALOG = Catalog()
-TERMS = Table("Terms", "image_tags_table_name")
+TERMS = Terms()
+TAG_COUNTS = TagCounts()
 ITEMS = Table("Items", "items_table_name")
 IDEMPOTENCY_KEYS = Table("IdempotencyKeys", "idempotency_keys_table_name")
 ORIGINALS = Bucket("Originals", "s3_bucket_name")

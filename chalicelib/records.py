@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from chalicelib import ranges
 from chalicelib.model import Image, Row, State, Visibility
+from chalicelib.terms import Key
 
 Item = dict[str, Any]  # attribute name -> {type: value}
 
@@ -14,15 +16,20 @@ def to_item(image: Image, bucket: str) -> Item:
     """The item of a record, as contracts B and D publish it.
 
     Only a ready record has `created_at`, so that no other is in `user_id-index`; only one that is not has `state`,
-    so that `state-index` holds nothing but unfinished ones.
+    so that `state-index` holds nothing but unfinished ones. Only one that was updated has `changed`.
     """
     ready = image.state is State.READY
     return {
         **_fields(image),
         "s3_key": {"S": image.s3_key},
         "s3_url": {"S": f"s3://{bucket}/{image.s3_key}"},
-        **({"created_at": {"S": image.created_at}} if ready else {"state": {"S": image.state}}),
+        **(index_keys(image) if ready else {"state": {"S": image.state}}),
     }
+
+
+def index_keys(image: Image) -> Item:
+    """What the indexes of ready records are sorted by."""
+    return {"created_at": {"S": image.created_at}, **(_change(image) if image.version > 1 else {})}
 
 
 def from_item(item: Item) -> Image:
@@ -46,21 +53,37 @@ def from_item(item: Item) -> Image:
     )
 
 
-def to_row(image: Image, term: str) -> Item:
-    """The row of a term: with the whole record where both fit MAX_ROW_BYTES, else with what decides who may see it."""
-    whole = {"tag": {"S": term}, **_fields(image)}
-    if size(whole) <= MAX_ROW_BYTES:
-        return whole
-    return {name: whole[name] for name in ("tag", "image_id", "user_id", "visibility")}
+def to_row(image: Image, key: Key) -> Item:
+    """The row of a term: with the whole record where both fit MAX_ROW_BYTES, else without its description.
+
+    Where that doesn't fit either, with what decides who may see it alone.
+    """
+    place = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
+    whole = _fields(image)
+    for left_out in ((), ("description",)):
+        row = {**{name: value for name, value in whole.items() if name not in left_out}, **place}
+        if size(row) <= MAX_ROW_BYTES:
+            return row
+    return {**{name: whole[name] for name in ("user_id", "visibility")}, **place}
+
+
+def row_key(key: Key) -> Item:
+    """The keys of a term's row."""
+    return {"tag": {"S": key.partition}, "image_id": {"S": key.sort}}
 
 
 def from_row(item: Item) -> Row:
-    """The row of an item of either index: of a term, or of an owner."""
+    """The row of an item of any index: of a term, or of an owner."""
+    sort_key = item["image_id"]["S"]
+    carried = {"description": {"S": ""}, **item, "image_id": {"S": sort_key[-36:]}}
     return Row(
-        image_id=item["image_id"]["S"],
+        image_id=sort_key[-36:],
         user_id=item["user_id"]["S"],
         visibility=Visibility(item["visibility"]["S"]),
-        image=from_item(item) if "checksum" in item else None,
+        image=from_item(carried) if "checksum" in item else None,
+        whole="description" in item,
+        word=ranges.word_of(sort_key),
+        changed=item["changed"]["S"] if "changed" in item else None,
     )
 
 
@@ -75,6 +98,11 @@ def _value_size(value: dict[str, Any]) -> int:
     if "N" in value:
         return len(value["N"]) // 2 + 2
     return 3 + sum(1 + _value_size(element) for element in value["L"])
+
+
+def _change(image: Image) -> Item:
+    """What puts an image that was updated into the indexes of that, which are sparse: see ranges.key."""
+    return {"changed": {"S": f"{image.updated_at}/{image.image_id}"}}
 
 
 def _fields(image: Image) -> Item:

@@ -10,7 +10,8 @@ from chalicelib import bodies, fields, ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.fields import SPELLINGS
-from chalicelib.model import ITEM_NAMES, As, Document, ItemQuery, ObjectCreated, Patch, Query, Upload
+from chalicelib.model import ITEM_NAMES, As, Document, ItemQuery, ObjectCreated, Order, Patch, Query, TagQuery, Upload
+from chalicelib.terms import Kind
 
 _PATCHED = ("title", "description", "tags", "visibility")
 
@@ -67,25 +68,28 @@ def query(request: Request, limit: int | None = None) -> Query:
     limits = settings()
     values = parameters(request)
     owner, visibility = _parameter(values, "user_id"), _parameter(values, "visibility")
-    folded = {tag for text in _parameters(values, "tag") for tag in fields.tags("tag", text, limits.max_query_tags)}
-    if len(folded) > limits.max_query_tags:
-        raise BadInput(f"tag has more than {limits.max_query_tags} tags, which is the limit (MAX_QUERY_TAGS).")
+    content_type, checksum = _parameter(values, "content_type"), _parameter(values, "checksum")
     since = fields.moment("dateFrom", _parameter(values, "date_from"), 0)
     before = max(1, fields.moment("dateTo", _parameter(values, "date_to"), ids.END, ends=True))
     if since >= before:
         raise BadInput("dateFrom must not be later than dateTo.")
     return Query(
         user_id=fields.user_id(owner) if owner else None,
-        tags=tuple(sorted(folded)),  # in whichever order they came: cursors are for this one
-        title=fields.words("title", _parameter(values, "title"), limits.max_title_chars),
-        description=fields.words("description", _parameter(values, "description"), limits.max_description_chars),
-        filename=fields.words("filename", _parameter(values, "filename"), limits.max_filename_chars),
+        tags=_query_tags(values, "tag"),
+        any_tags=_query_tags(values, "any_tag"),
+        title=fields.words(Kind.TITLE, _parameter(values, "title"), limits.max_title_chars),
+        description=fields.words(Kind.DESCRIPTION, _parameter(values, "description"), limits.max_description_chars),
+        filename=fields.words(Kind.FILENAME, _parameter(values, "filename"), limits.max_filename_chars),
         visibility=fields.visibility(visibility) if visibility else None,
+        content_type=fields.content_type(content_type) if content_type else None,
+        checksum=fields.checksum(checksum) if checksum else None,
         since=since,
         before=before,
-        oldest_first=_oldest_first(values),
+        order=_order(values),
         limit=fields.limit(_parameter(values, "limit"), limit or limits.default_page_size),
         cursor=_parameter(values, "last_evaluated_key"),
+        include_urls=_includes_urls(values),
+        explain=fields.flag("explain", _parameter(values, "explain")),
     )
 
 
@@ -124,6 +128,21 @@ def item_query(request: Request) -> ItemQuery:
     )
 
 
+def tag_query(request: Request) -> TagQuery:
+    """A request for tags from the query string.
+
+    Raises BadInput: the sentence names the parameter.
+    """
+    values = parameters(request)
+    owner = _parameter(values, "user_id")
+    return TagQuery(
+        user_id=fields.user_id(owner) if owner else None,
+        prefix=fields.prefix(_parameter(values, "prefix")),
+        limit=fields.limit(_parameter(values, "limit"), settings().default_page_size),
+        cursor=_parameter(values, "last_evaluated_key"),
+    )
+
+
 def if_match(request: Request) -> frozenset[int] | None:
     """The versions that the header If-Match asks a record to be at; None: whichever (RFC 9110 section 13.1.1).
 
@@ -144,10 +163,7 @@ def download(request: Request) -> bool:
 
     Raises BadInput: neither true nor false.
     """
-    text = (_parameter(parameters(request), "download") or "false").lower()
-    if text not in ("true", "false", "1", "0"):
-        raise BadInput("download must be true or false.")
-    return text in ("true", "1")
+    return fields.flag("download", _parameter(parameters(request), "download"))
 
 
 def download_as(request: Request) -> As:
@@ -193,13 +209,29 @@ def _idempotency_key(request: Request) -> str | None:
     return key or None
 
 
-def _oldest_first(values: Mapping[str, list[str]]) -> bool:
-    if (_parameter(values, "sort") or "created_at") not in ("created_at", "createdAt"):
-        raise BadInput("sort must be created_at (or createdAt).")
+def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
+    most = settings().max_query_tags
+    folded = {tag for text in _parameters(values, field) for tag in fields.tags(field, text, most)}
+    if len(folded) > most:
+        raise BadInput(f"{field} has more than {most} tags, which is the limit (MAX_QUERY_TAGS).")
+    return tuple(sorted(folded))  # in whichever order they came: cursors are for this one
+
+
+def _order(values: Mapping[str, list[str]]) -> Order:
+    sort = _parameter(values, "sort") or "created_at"
+    if sort not in ("created_at", "createdAt", "updated_at", "updatedAt"):
+        raise BadInput("sort must be created_at or updated_at (or createdAt or updatedAt).")
     order = (_parameter(values, "order") or "desc").lower()
     if order not in ("asc", "desc"):
         raise BadInput("order must be asc or desc.")
-    return order == "asc"
+    return Order(oldest_first=order == "asc", by_update=sort.startswith("updated"))
+
+
+def _includes_urls(values: Mapping[str, list[str]]) -> bool:
+    included = {each.strip() for text in _parameters(values, "include") for each in text.split(",")}
+    if included - {"url"}:
+        raise BadInput("include must be url.")
+    return bool(included)
 
 
 def _parameters(values: Mapping[str, list[str]], field: str) -> list[str]:

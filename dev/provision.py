@@ -72,6 +72,7 @@ def _loader(text: str, settings: Settings) -> yaml.SafeLoader:
         "DerivedBucketName": settings.derived_bucket_name,
         "ImagesTableName": settings.images_table_name,
         "ImageTagsTableName": settings.image_tags_table_name,
+        "TagCountsTableName": settings.tag_counts_table_name,
         "ItemsTableName": settings.items_table_name,
         "IdempotencyKeysTableName": settings.idempotency_keys_table_name,
     }

@@ -19,6 +19,7 @@ from chalicelib.config import settings
 from chalicelib.edge import JsonFormatter
 from chalicelib.permissions import Place
 from dev import provision
+from tests.app import moto_transactions
 from tests.iam import Guard, WholeSuite, aside
 from tests.pictures import base64_picture
 
@@ -28,8 +29,10 @@ GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()
 def pytest_configure(config: pytest.Config) -> None:
     """Fail a run of all tests here that left a declared permission unused."""
     config.pluginmanager.register(WholeSuite(GUARD, Path(__file__).parent))
+    moto_transactions.quicken()
 
 
+Log = Callable[[], list[dict[str, Any]]]
 Overtake = Callable[[str, Callable[[], object]], None]
 
 
@@ -97,8 +100,13 @@ class Stores:
         items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().image_tags_table_name)["Items"]
         return items
 
+    def tag_counts(self) -> list[dict[str, Any]]:
+        """Each item of the table of the tags' counts, and of changes that wait."""
+        items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().tag_counts_table_name)["Items"]
+        return items
+
     def are_empty(self) -> bool:
-        """Whether nothing is left anywhere."""
+        """Whether nothing is left anywhere; the tags' counts follow when the schedule has come round."""
         return not (self.objects() or self.records() or self.rows())
 
 
@@ -126,7 +134,7 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     """What the service has logged so far, line by line."""
     lines = io.StringIO()
     (handler,) = (h for h in logging.getLogger("images-api").handlers if isinstance(h.formatter, JsonFormatter))

@@ -104,9 +104,12 @@ def test_an_upload_is_whole_or_leaves_nothing(api: Api, stores: Stores) -> None:
         assert api.listed("user_id=alice") == api.listed("tag=sea") == listed
         assert [record["image_id"]["S"] for record in stores.records()] == listed
         assert [key.split("/")[1] for key in stores.objects()] == listed
+        assert api.get("/tags").json_body["tags"] == [{"tag": "sea", "count": 1}] * len(listed)
         for image_id in listed:
             assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         assert stores.are_empty()
+        sweep(api)
+        assert stores.tag_counts() == []
         left.append(len(listed))
     # Killed before: the put, the transaction; then not at all. After: the same.
     assert left == [0, 0, 1, 0, 1, 1]
@@ -122,6 +125,7 @@ def test_a_deletion_is_at_once_in_no_list_and_ends_when_it_comes_again(api: Api,
         listed = api.listed()
         assert api.listed("user_id=alice") == api.listed("tag=sea") == listed
         assert (api.get(f"/images/{image_id}").status_code == 200) is (listed == [image_id])
+        assert api.get("/tags").json_body["tags"] == [{"tag": "sea", "count": 1}] * len(listed)
         if again == "the schedule":
             mend(api, stores)
             assert api.listed() == listed
@@ -145,6 +149,7 @@ def test_an_update_is_whole_or_nothing(api: Api, stores: Stores) -> None:
         assert api.get(f"/images?tag={tag}").json_body["images"] == [kept]
         assert api.get("/images").json_body["images"] == [kept]
         assert api.listed(f"tag={other}") == []
+        assert api.get("/tags").json_body["tags"] == [{"tag": tag, "count": 1}]
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         assert stores.are_empty()
         versions.append(kept["version"])
@@ -196,6 +201,28 @@ def test_the_schedule_goes_on_wherever_it_is_cut_short(api: Api, stores: Stores)
         assert stores.are_empty()
 
 
+def test_tags_are_counted_exactly_once_wherever_that_is_cut_short(api: Api, stores: Stores) -> None:
+    def change_tags() -> None:
+        kept, gone = (str(api.upload(tags=["sea", f"n{n}"])["image_id"]) for n in range(2))
+        sweep(api)
+        api.call("PUT", f"/images/{kept}?user_id=alice", {"tags": ["sea", "sky"], "visibility": "private"})
+        api.call("DELETE", f"/images/{gone}")
+
+    waiting: list[int] = []
+    for times, _ in enumerate(every_kill(change_tags, lambda _: sweep(api)), start=1):
+        waiting.append(sum("queue" in item for item in stores.tag_counts()))
+        counts = {"sea": times, "sky": times}
+        for again in (False, True):
+            if again:
+                sweep(api)
+            assert api.get("/tags").json_body["tags"] == []
+            found = api.get("/tags?user_id=alice").json_body["tags"]
+            assert {each["tag"]: each["count"] for each in found} == counts
+        assert len(stores.tag_counts()) == len(counts)
+    # Killed at: the read of deletions, of the queue, of the counters; the transaction; then not at all.
+    assert waiting == [2, 2, 2, 2, 0, 2, 2, 2, 0, 0]
+
+
 def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(api: Api, stores: Stores) -> None:
     key = f"alice/{ids.new_id()}"
     stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
@@ -238,7 +265,9 @@ def test_the_schedule_leaves_an_image_alone_that_an_index_behind_its_record_call
 
     def behind(client: BaseClient, operation: str, params: Any) -> Any:
         answer = call(client, operation, params)
-        return {**answer, "Items": [{"image_id": {"S": image_id}}]} if operation == "Query" else answer
+        return (
+            {**answer, "Items": [{"image_id": {"S": image_id}}]} if params.get("IndexName") == "state-index" else answer
+        )
 
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", behind)

@@ -164,6 +164,12 @@ def test_a_page_that_spends_its_reads_is_shorter_and_goes_on(api: Api, configure
     assert len(pages) > 1
 
 
+def test_a_beginning_of_too_many_words_is_paged_along_everything(api: Api, configured: Callable[..., None]) -> None:
+    made = [api.upload(title=f"s{n}")["image_id"] for n in range(6)]
+    configured(MAX_PREFIX_WORDS="2")
+    assert list(api.pages("title=s&limit=4")) == [made[:1:-1], made[1::-1]]
+
+
 def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(api: Api, configured: Callable[..., None]) -> None:
     made = [api.upload(description="\N{GRINNING FACE}" * 5000)["image_id"] for _ in range(7)][::-1]
     configured(MAX_PAGE_BYTES="64000")
@@ -209,9 +215,11 @@ def test_a_full_page_leads_on_without_a_word_of_what_is_private(api: Api) -> Non
     last = api.upload()["image_id"]
     private = api.upload(visibility="private")["image_id"]
     first = api.upload()["image_id"]
-    page = api.get("/images?limit=1").json_body
-    assert UUID(private).bytes not in urlsafe_b64decode(page["last_evaluated_key"])
-    assert list(api.pages("limit=1")) == [[first], [last]]
+    for query in ("limit=1", "limit=1&user_id=alice"):
+        bob = Api(api.client, {"X-User-Id": "bob"})
+        page = bob.get(f"/images?{query}").json_body
+        assert UUID(private).bytes not in urlsafe_b64decode(page["last_evaluated_key"] + "==")
+        assert list(bob.pages(query)) == [[first], [last]]
 
 
 def test_a_private_image_is_listed_for_its_owner_alone(api: Api) -> None:

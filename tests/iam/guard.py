@@ -13,6 +13,7 @@ from botocore.auth import HmacV1PostAuth, HmacV1QueryAuth, S3SigV4PostAuth, SigV
 from botocore.client import BaseClient
 from chalice.app import Chalice, EventSourceHandler
 
+from chalicelib import presign
 from chalicelib.permissions import Permission, Place, Policy, allowing, declared, policy
 from tests.iam.accesses import Access, UnknownOperation, allows, covers, of_call, of_form, of_url
 
@@ -127,6 +128,14 @@ class Guard:
             self._watch_signer(patch, url_signer, self._of_url)
         for form_signer in S3SigV4PostAuth, HmacV1PostAuth:
             self._watch_signer(patch, form_signer, self._of_form)
+
+        sign = presign.presigned_url
+
+        def checked_sign(url: str, query: Any, *args: Any) -> str:
+            self._check(lambda: of_url(self._place, "GET", url, query))
+            return sign(url, query, *args)
+
+        patch.setattr(presign, "presigned_url", checked_sign)
 
     def _watch_signer(self, patch: pytest.MonkeyPatch, kind: Any, accesses: Callable[[Any], list[Access]]) -> None:
         sign = kind.add_auth

@@ -12,6 +12,15 @@ def test_a_variable_counts_by_its_first_name_and_an_empty_one_not_at_all() -> No
     assert found == Settings(auth="open", images_table_name="mine")
 
 
+def test_lists_are_spread_from_days_on() -> None:
+    days = "everything 1970-01-02 4; tag:a b 1970-01-03 8; everything 1970-01-04 16;"
+    day = 86_400_000
+    assert read({"SHARDS": days}).spread == {
+        "everything": ((day, 4), (3 * day, 16)),
+        "tag:a b": ((2 * day, 8),),
+    }
+
+
 def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> None:
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", "JWT_SECRET": "s" * 32}
     assert read(on_lambda).auth == "jwt"
@@ -26,7 +35,13 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
             "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1 to 604800, not '1h'.",
         ),
         ({"PRESIGNED_URL_EXPIRATION": "604801"}, "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1"),
-        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 49, not '-1'."),
+        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 45, not '-1'."),
+        ({"SHARDS": "everything 2030-01-01"}, "SHARDS must be lists with a day and a number of shards, as"),
+        ({"SHARDS": "all 2030-01-01 4"}, "SHARDS must be lists with a day and a number of shards, as"),
+        ({"SHARDS": "everything 2030-01-01 0"}, "SHARDS must be lists with a day and a number of shards, as"),
+        ({"SHARDS": "everything 2030-02-30 4"}, "SHARDS must name days in order for each list, not"),
+        ({"SHARDS": "tag:sea 2030-02-02 4; tag:sea 2030-02-02 8"}, "SHARDS must name days in order for each list, not"),
+        ({"DEFAULT_PAGE_SIZE": "9", "MAX_PAGE_SIZE": "8"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
         ({"AUTH": "none"}, "AUTH must be one of open, jwt, not 'none'."),
         ({"S3_PUBLIC_ENDPOINT_URL": "localhost:9000"}, "S3_PUBLIC_ENDPOINT_URL must be an http or https URL"),
         ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region, not 'eu central'."),

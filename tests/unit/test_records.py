@@ -4,8 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import records
-from chalicelib.model import Row, State
+from chalicelib.model import Image, Row, State
+from chalicelib.terms import Key
 from tests.unit.samples import IMAGE
+
+SEA = Key("\x1ftitle:s", f"sea\x1f{IMAGE.image_id}", "title:sea")
 
 
 def test_a_ready_record_is_published_as_contracts_b_and_d_have_it() -> None:
@@ -42,13 +45,35 @@ def test_a_record_reads_back_as_it_was_written(state: State, title: str, tags: l
     assert records.from_item(records.to_item(image, "bucket")) == image
 
 
+def test_only_a_record_that_was_updated_is_in_the_indexes_of_that() -> None:
+    updated = replace(IMAGE, version=2, updated_at="2023-01-01T00:00:00.000Z")
+    changed = {"S": f"2023-01-01T00:00:00.000Z/{IMAGE.image_id}"}
+    assert "changed" not in records.to_item(IMAGE, "bucket")
+    assert records.to_item(updated, "bucket")["changed"] == changed
+    assert "changed" not in records.to_item(replace(updated, state=State.DELETING), "bucket")
+    assert not {"term", "changed"} & records.to_row(IMAGE, SEA).keys()
+    row = records.to_row(updated, SEA)
+    assert (row["term"], row["changed"]) == ({"S": "title:sea"}, changed)
+    assert records.from_row(row).changed == changed["S"]
+
+
+def row(image: Image) -> Row:
+    return records.from_row(records.to_row(image, SEA))
+
+
 def test_a_row_carries_its_record_while_both_fit_one_write_unit() -> None:
     # The row of IMAGE without its description has this many bytes.
-    rest = records.size(records.to_row(replace(IMAGE, description=""), "sea"))
+    rest = records.size(records.to_row(replace(IMAGE, description=""), SEA))
     fits = replace(IMAGE, description="x" * (1024 - rest))
     too_long = replace(IMAGE, description="x" * (1025 - rest))
-    assert records.from_row(records.to_row(fits, "sea")) == Row(fits.image_id, "alice", fits.visibility, fits)
-    assert records.from_row(records.to_row(too_long, "sea")) == Row(fits.image_id, "alice", fits.visibility, None)
+    assert row(fits) == Row(fits.image_id, "alice", fits.visibility, fits, whole=True, word="sea")
+    without = replace(too_long, description="")
+    assert row(too_long) == Row(fits.image_id, "alice", fits.visibility, without, whole=False, word="sea")
+
+
+def test_a_row_that_even_the_rest_does_not_fit_says_who_may_see_it() -> None:
+    large = replace(IMAGE, tags=tuple(f"{n} " + "x" * 60 for n in range(20)))
+    assert row(large) == Row(IMAGE.image_id, "alice", IMAGE.visibility, None, whole=False, word="sea")
 
 
 def test_the_size_of_an_item_is_that_of_its_names_and_values() -> None:

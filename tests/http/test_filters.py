@@ -1,0 +1,139 @@
+"""Lists by what images are found by: whichever filters, in whichever order, for whomever."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from uuid import uuid4
+
+import pytest
+
+from tests.http.client import Json, Service, User, eventually
+from tests.pictures import picture
+
+Wanted = Callable[[int], object]
+
+IMAGES = 20
+CASES: list[tuple[str, Wanted]] = [
+    ("", lambda n: True),
+    ("user_id=alice", lambda n: n % 2 == 1),
+    ("user_id=bob&tag=n2", lambda n: n % 4 == 2),
+    ("any_tag=n1,n3", lambda n: n % 2 == 1),
+    ("any_tag=n1&any_tag=n2&tag=all", lambda n: n % 4 in (1, 2)),
+    ("any_tag=n0,none", lambda n: n % 4 == 0),
+    ("tag=all&content_type=image/gif", lambda n: n % 7 == 0),
+    ("contentType=image/png&tag=n1", lambda n: n % 7 and n % 4 == 1),
+    ("title=*sun", lambda n: n % 4 < 3),
+    ("title=*sunset", lambda n: n % 4 == 0),
+    ("title=*sea", lambda n: n % 4 > 1),
+    ("title=*su%20*s", lambda n: n % 4 < 3),
+    ("title=*sun%20*sea", lambda n: n % 4 == 2),
+    ("title=*s&user_id=bob", lambda n: n % 2 == 0),
+    ("description=*new", lambda n: n % 3 == 0),
+    ("description=*sunny&title=*side", lambda n: n % 4 == 3 and n % 3),
+    ("filename=png&tag=n3", lambda n: n % 4 == 3),
+    ("filename=*img%200007", lambda n: n == 7),
+    ("filename=00&tag=all", lambda n: True),
+    ("tag=all&visibility=public", lambda n: n % 5),
+    ("tag=all&visibility=private", lambda n: n % 5 == 0),
+    ("visibility=public&user_id=alice", lambda n: n % 5 and n % 2 == 1),
+    ("visibility=private&user_id=alice", lambda n: n % 5 == 0 and n % 2 == 1),
+    ("tag=all&tag=n2&title=*sun&visibility=public", lambda n: n % 5 and n % 4 == 2),
+    ("user_id=bob&any_tag=n0,n1&description=*new", lambda n: n % 4 == 0 and n % 3 == 0),
+    ("tag=n1&tag=n2", lambda n: False),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Twenty images of two people, oldest first; every fifth is private, every third was updated."""
+
+    service: Service
+    mark: str  # that their names, tags and words begin with, as those of no others do
+    images: list[Json]
+
+    def marked(self, query: str) -> str:
+        """A query for these images alone."""
+        for name in ("alice", "bob", "all", "none", "n0", "n1", "n2", "n3"):
+            query = query.replace(f"={name}", f"={self.mark}{name}").replace(f",{name}", f",{self.mark}{name}")
+        return query.replace("*", self.mark)
+
+    def listed(self, query: str, caller: str) -> list[str]:
+        """The ids of a whole list, of these images."""
+        found: list[str] = []
+        cursor = ""
+        ours = {image["image_id"] for image in self.images}
+        while True:
+            page = self._get(f"/images?{self.marked(query)}{cursor}", caller)
+            found += [image["image_id"] for image in page["images"] if image["image_id"] in ours]
+            if not page["has_more"]:
+                return found
+            cursor = f"&last_evaluated_key={page['last_evaluated_key']}"
+
+    def count(self, query: str, caller: str) -> Json:
+        """The answer to a count."""
+        return self._get(f"/images/count?{self.marked(query)}", caller)
+
+    def wanted(self, wanted: Wanted, by: str, caller: str) -> list[str]:
+        """The ids of those that are wanted, by their numbers, and that the caller may see, oldest first."""
+        found = [image for n, image in enumerate(self.images) if wanted(n)]
+        seen = [image for image in found if image["visibility"] == "public" or image["user_id"] == self.mark + caller]
+        return [image["image_id"] for image in sorted(seen, key=lambda image: (image[by], image["image_id"]))]
+
+    def _get(self, path: str, caller: str) -> Json:
+        answer = self.service.call("GET", path, headers={"X-User-Id": self.mark + caller})
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def album(service: Service) -> Iterator[Album]:
+    mark = f"m{uuid4().hex[:8]}"
+    users = [User(service, f"{mark}bob"), User(service, f"{mark}alice")]
+    gif, png = picture("GIF"), picture()
+    images = []
+    for n in range(IMAGES):
+        image = users[n % 2].upload(
+            gif if n % 7 == 0 else png,
+            tags=[f"{mark}all", f"{mark}n{n % 4}"],
+            title=["*sunset dunes", "*sunrise", "*sun at *sea", "*sea *side"][n % 4].replace("*", mark),
+            description=f"The {mark}sunny side" if n % 2 else "x" * 1500,
+            filename=f"{mark}img_{n:04}.png",
+            visibility="private" if n % 5 == 0 else "public",
+        )
+        images.append(image)
+    for n in (3, 0, 18, 9, 6, 15, 12):
+        time.sleep(0.002)
+        path = f"/images/{images[n]['image_id']}?user_id={images[n]['user_id']}"
+        images[n] = service.call("PUT", path, json={"description": f"{mark}new"}).json()["metadata"]
+    yield Album(service, mark, images)
+    for user in users:
+        user.delete_all()
+
+
+@pytest.mark.parametrize("sort", ["created_at", "updated_at"])
+@pytest.mark.parametrize(("query", "wanted"), CASES, ids=[query for query, _ in CASES])
+def test_any_filters_find_every_match_once_in_either_order(album: Album, query: str, wanted: Wanted, sort: str) -> None:
+    for caller, order, limit in product(("alice", "nobody"), ("asc", "desc"), (3, 1000)):
+        # Of everything, others have more than ours.
+        whole = f"{query}&sort={sort}&order={order}&limit={limit if query else 1000}"
+        matches = album.wanted(wanted, sort, caller)
+        eventually(partial(album.listed, whole, caller), matches if order == "asc" else matches[::-1])
+    if query:
+        assert album.count(query, "alice") == {"count": len(album.wanted(wanted, sort, "alice"))}
+
+
+@pytest.mark.parametrize("sort", ["created_at", "updated_at"])
+def test_dates_are_of_creation_whatever_the_order(album: Album, sort: str) -> None:
+    first, last = album.images[4]["created_at"], album.images[11]["created_at"]
+    matches = album.wanted(lambda n: 4 <= n <= 11, sort, "alice")
+    found = album.listed(f"tag=all&dateFrom={first}&dateTo={last}&sort={sort}&limit=3", "alice")
+    assert found == matches[::-1]
+
+
+def test_a_checksum_finds_the_same_bytes_and_no_others(album: Album) -> None:
+    found = album.listed(f"checksum={album.images[7]['checksum'].upper()}&order=asc", "alice")
+    assert found == album.wanted(lambda n: n % 7 == 0, "created_at", "alice")
+    assert album.listed("checksum=" + "0" * 64, "alice") == []

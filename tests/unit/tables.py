@@ -1,0 +1,36 @@
+"""A partition in memory, read as DynamoDB's Query reads it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chalicelib.model import Chunk, Row, Visibility
+from chalicelib.ranges import Bounds, Index
+
+
+def row(image_id: str, word: str = "", changed: str | None = None) -> Row:
+    return Row(image_id, "alice", Visibility.PUBLIC, None, word=word, changed=changed)
+
+
+@dataclass
+class Table:
+    """Rows by index, partition and sort key; and what was read of them."""
+
+    rows: dict[tuple[Index, str], dict[str, Row]] = field(default_factory=dict)
+    reads: list[tuple[Bounds, int]] = field(default_factory=list)
+
+    def put(self, index: Index, partition: str, rows: Iterable[tuple[str, Row]]) -> None:
+        self.rows.setdefault((index, partition), {}).update(rows)
+
+    def read(self, bounds: Bounds, rows: int) -> Chunk:
+        self.reads.append((bounds, rows))
+        assert bounds.low <= bounds.high  # else DynamoDB refuses it
+        partition = self.rows.get((bounds.index, bounds.partition), {})
+        keys = sorted(key for key in partition if bounds.low <= self._sort_key(bounds.index, key) <= bounds.high)
+        keys = keys if bounds.ascending else keys[::-1]
+        # DynamoDB names where a read ended also when there is nothing behind it.
+        after = self._sort_key(bounds.index, keys[rows - 1]) if len(keys) >= rows else None
+        return Chunk(tuple(partition[key] for key in keys[:rows]), after, 0.5)
+
+    def _sort_key(self, index: Index, key: str) -> str:
+        """Several of an owner's images can have one: a part that tells them apart comes behind it."""
+        return key.split("/")[0] if index is Index.OWNER else key

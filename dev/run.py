@@ -20,14 +20,12 @@ from chalicelib.config import Settings
 from chalicelib.config import read as read_settings
 from dev import PROJECT, CannotRun, provision, welcome
 from dev.engines import dynamodb_local, ministack
+from dev.environment import enter
 from dev.folder import Debt, Folder, opened, write_privately
 from dev.install import installed
 from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, ports
 from dev.pump import Pump
 from dev.server import Server
-
-# What could lead to, or away from here by, a developer's own AWS account.
-_NOT_OURS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ def run(options: Options) -> None:
         )
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
         environment = _environment(folder, server, s3, dynamodb, settings)
-        _enter(environment)
+        enter(environment)
         stack.enter_context(_provisioned(config, s3, dynamodb, settings, debt))
         serve = partial(server.serve, config.chalice_app, config, _settling(settings))
         threading.Thread(target=serve, daemon=True).start()
@@ -91,21 +89,6 @@ def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, s
         "AWS_REGION": settings.aws_region,
         "AWS_DEFAULT_REGION": settings.aws_region,
     }
-
-
-def _enter(environment: dict[str, str]) -> None:
-    """Let this process, and the app in it, reach this stack and nothing else."""
-    for name in _NOT_OURS:
-        os.environ.pop(name, None)
-    not_proxied = ",".join(filter(None, [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), "127.0.0.1"]))
-    os.environ.update(
-        environment,
-        AWS_CONFIG_FILE=os.devnull,
-        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-        AWS_EC2_METADATA_DISABLED="true",
-        no_proxy=not_proxied,
-        NO_PROXY=not_proxied,
-    )
 
 
 def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Settings, debt: Debt) -> Pump:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.client import BaseClient
 
-_READS = {"GetItem", "BatchGetItem", "Query"}
+_READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 
 @dataclass

@@ -1,0 +1,163 @@
+"""What a page of each list costs in tables of growing size, whether it is right, and how others read the same.
+
+The times are those of requests to the service in this process; beside them stand plain boto3 calls.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chalice.test import Client
+
+from bench import album, report, tables, usual
+from bench.operations import Api
+from bench.queries import ASKS, Ask
+from bench.report import Figures
+from bench.usage import Usage, counted
+from dev.stack import running
+
+PAGE = 20
+_SECONDS = 5  # after which no further round of a slow list begins
+_SHORT_PAGES = 10  # of PAGE, that are compared with the answer before longer ones are
+_LONG_PAGE = 1_000
+_MOST_PAGES = 30  # that are compared
+
+
+def main() -> None:
+    """Measure, print tables in Markdown, and keep the figures."""
+    parser = argparse.ArgumentParser(prog="python -m bench.lists")
+    parser.add_argument("sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="images in the tables")
+    parser.add_argument("--rounds", type=int, default=20, help="of which the median is taken (default: %(default)s)")
+    parser.add_argument("--data", type=Path, help="folder in which the tables are kept for the next run")
+    parser.add_argument("--json", type=Path, help="file to keep the figures in, for bench.chart")
+    options = parser.parse_args()
+    figures: list[Figures] = []
+    with _kept(options.data) as data:
+        for size in sorted(options.sizes):
+            folder = tables.folder(data, size)
+            # Each in a process of its own: an app looks for its stack once.
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                figures += pool.submit(measured, folder, size, options.rounds).result()
+            if options.json:
+                rows = ",\n".join(json.dumps(asdict(each)) for each in figures)
+                options.json.write_text(f"[\n{rows}\n]\n")
+    print(f"Medians of {options.rounds} rounds, pages of {PAGE}.\n")
+    print(report.table(figures, usual=False), report.table(figures, usual=True), sep="\n\n")
+    print("\nNot as it should be:", *report.violations(figures), sep="\n- ")
+
+
+def measured(folder: Path, size: int, rounds: int) -> list[Figures]:
+    """The figures of all lists in tables of one size."""
+    images = list(album.images(0, size))
+    found = []
+    with running(folder) as stack:
+        os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING", EXPLAIN="on")
+        from app import app  # reads the stack's environment
+
+        api = Api(Client(app, stage_name="local"))
+        for ask in ASKS:
+            found.append(_listed(api, ask, ask.answer(images), size, rounds))
+            print(found[-1], file=sys.stderr, flush=True)
+        for way in usual.ways(stack.client("dynamodb"), PAGE):
+            found.append(_read_as_usual(way, way.ask.answer(images), size, rounds))
+            print(found[-1], file=sys.stderr, flush=True)
+    return found
+
+
+def _listed(api: Api, ask: Ask, answer: list[str], size: int, rounds: int) -> Figures:
+    cursor = _middle(api, ask, answer) if ask.in_the_middle else ""
+    path = f"/images?limit={PAGE}&{ask.parameters}{cursor}"
+    milliseconds, usage, page = _timed(lambda: api.send("GET", path, b"", **ask.headers).json_body, rounds)
+    explained = api.send("GET", f"{path}&explain=true", b"", **ask.headers).json_body["explain"]
+    return Figures(
+        name=ask.name,
+        lists=ask.lists,
+        size=size,
+        milliseconds=milliseconds,
+        calls=usage.calls,
+        read_units=usage.read_units,
+        found=len(page["images"]),
+        matching=len(answer),
+        right=_is_right(api, ask, answer),
+        reads=tuple(read["list"] for read in explained["reads"]),
+    )
+
+
+def _read_as_usual(way: usual.Way, answer: list[str], size: int, rounds: int) -> Figures:
+    milliseconds, usage, found = _timed(way.read, rounds)
+    return Figures(
+        name=f"{way.ask.name}: {way.name}",
+        usual=True,
+        lists=way.ask.lists,
+        size=size,
+        milliseconds=milliseconds,
+        calls=usage.calls,
+        read_units=usage.read_units,
+        found=len(found),
+        matching=len(answer),
+        right=found == answer[:PAGE],
+    )
+
+
+def _timed(work: Callable[[], Any], rounds: int) -> tuple[float, Usage, Any]:
+    """The median of milliseconds, what one round used, and what it gave."""
+    with counted() as usage:
+        gave = work()
+    times: list[float] = []
+    while len(times) < rounds and sum(times) < _SECONDS:
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return round(statistics.median(times) * 1_000, 1), usage, gave
+
+
+def _pages(api: Api, ask: Ask, limits: Iterator[int]) -> Iterator[dict[str, Any]]:
+    """The pages of a list from its beginning, each of the next limit."""
+    cursor = ""
+    for limit in limits:
+        page = api.send("GET", f"/images?limit={limit}&{ask.parameters}{cursor}", b"", **ask.headers).json_body
+        yield page
+        if not page["has_more"]:
+            return
+        cursor = f"&last_evaluated_key={page['last_evaluated_key']}"
+
+
+def _is_right(api: Api, ask: Ask, answer: list[str]) -> bool:
+    """Whether its pages are the answer: all of them, or the first _MOST_PAGES of a long list."""
+    limits = [PAGE] * _SHORT_PAGES + [_LONG_PAGE] * (_MOST_PAGES - _SHORT_PAGES)
+    pages = list(_pages(api, ask, iter(limits)))
+    found = [image["image_id"] for page in pages for image in page["images"]]
+    return found == (answer[: len(found)] if pages[-1]["has_more"] else answer)
+
+
+def _middle(api: Api, ask: Ask, answer: list[str]) -> str:
+    """Of the URL of the page in the middle of a list."""
+    before = len(answer) // 2
+    limits = [_LONG_PAGE] * (before // _LONG_PAGE) + [max(before % _LONG_PAGE, 1)]
+    *_, page = _pages(api, ask, iter(limits))
+    return f"&last_evaluated_key={page['last_evaluated_key']}"
+
+
+@contextmanager
+def _kept(data: Path | None) -> Iterator[Path]:
+    if data is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    else:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What an upload writes, by its tags and words, and what a million of them cost; computed, not measured.
+
+Prices of on-demand tables in us-east-1 since 1 November 2024 (https://aws.amazon.com/dynamodb/pricing/on-demand/).
+"""
+
+from dataclasses import replace
+
+from bench import album
+from chalicelib import catalog, records
+from chalicelib.model import Image, Visibility
+
+DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
+DOLLARS_A_READ_UNIT = 0.125 / 1e6
+
+_TAGS = (0, 1, 3, 5, 10)
+_WORDS = ((0, 0, 0), (0, 0, 3), (4, 0, 3), (4, 8, 3), (12, 12, 6))  # of title, description, filename
+_WRITE_UNIT = 1024  # bytes
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    print(f"| words of title, description, filename | {' | '.join(f'{tags} tags' for tags in _TAGS)} |")
+    print("|---|" + "---|" * len(_TAGS))
+    for words in _WORDS:
+        units = [write_units(_image(tags, *words)) for tags in _TAGS]
+        cells = [f"{each} (${each * DOLLARS_A_WRITE_UNIT * 1e6:.2f})" for each in units]
+        print(f"| {', '.join(map(str, words))} | {' | '.join(cells)} |")
+
+
+def write_units(image: Image) -> int:
+    """The write units of an upload's transaction on AWS.
+
+    Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"); the record's copy
+    in user_id-index is written after the transaction, and counts once.
+    """
+    put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.rows(image))]
+    change = 3 if image.tags else 0  # tag_counts: one item, and its copy in queue-index
+    return 2 * (put + sum(rows)) + put + change
+
+
+def _units(item: records.Item) -> int:
+    return -(-records.size(item) // _WRITE_UNIT)
+
+
+def _image(tags: int, title: int, description: int, filename: int) -> Image:
+    words = album.WORDS
+    return replace(
+        album.image(0),
+        tags=tuple(album.TAGS[:tags]),
+        title=" ".join(words[:title]),
+        description=" ".join(words[:description]),
+        filename="_".join(words[:filename]),
+        visibility=Visibility.PUBLIC,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,9 @@ from typing import Any
 from dev.stack import Stack
 
 BUCKET = "images-originals"
-KEYS = ("bare-all", "bare-nature", "bare-forest", "bare-sand")  # the terms of an image with three tags
+# The terms of an image with three tags and a title of one word: these, and four that are not the user's.
+KEYS = tuple(f"bare-{name}" for name in ("all", "owner", "type", "checksum", "nature", "forest", "sand", "dunes"))
+CHANGE = {"list": {"S": "bare"}, "name": {"S": "bare"}}  # of tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,16 @@ class Bare:
         return cls(stack.client("s3"), dynamodb, {**record, "image_id": {"S": "bare"}}, page)
 
     def upload(self, photo: bytes) -> None:
-        """One put_object, one transaction of a record and four rows."""
+        """One put_object, one transaction of a record, eight rows and a change of tags."""
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
-        self.dynamodb.transact_write_items(TransactItems=self._record_and_rows())
+        self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE)])
 
     def keyed(self, photo: bytes) -> None:
         """One get_item of a key, and an upload whose transaction has the key too."""
         self.look_up_key()
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
         key = _put("idempotency_keys", {"idempotency_key": {"S": "bare"}, "image_id": {"S": "bare"}})
-        self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), key])
+        self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE), key])
 
     def look_up_key(self) -> None:
         """One get_item of a key."""
@@ -43,7 +45,7 @@ class Bare:
         self.dynamodb.get_item(TableName="idempotency_keys", Key=key, ConsistentRead=True)
 
     def update(self) -> None:
-        """One read, one transaction of a record and four rows."""
+        """One read, one transaction of a record and eight rows."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": "bare"}}, ConsistentRead=True)
         self.dynamodb.transact_write_items(TransactItems=self._record_and_rows())
 
@@ -61,16 +63,21 @@ class Bare:
         """One query of a tag's rows."""
         self._query("tag", tag, TableName="image_tags")
 
+    def tags(self, user_id: str) -> None:
+        """One query of an owner's counters."""
+        self._query("list", f"tags:{user_id}", TableName="tag_counts")
+
     def by_owner(self, user_id: str) -> None:
         """One query of the owner's index."""
         self._query("user_id", user_id, TableName="images", IndexName="user_id-index")
 
     def delete(self) -> None:
-        """One read, one transaction of a record and four rows, one delete_object, one delete_item."""
+        """One read, one transaction of a record, eight rows and a change, one delete_object, one delete_item."""
         key = {"image_id": {"S": "bare"}}
         self.dynamodb.get_item(TableName="images", Key=key, ConsistentRead=True)
         rows = [{"Delete": {"TableName": "image_tags", "Key": {**key, "tag": {"S": tag}}}} for tag in KEYS]
-        self.dynamodb.transact_write_items(TransactItems=[_put("images", self.record), *rows])
+        writes = [_put("images", self.record), *rows, _put("tag_counts", CHANGE)]
+        self.dynamodb.transact_write_items(TransactItems=writes)
         self.s3.delete_object(Bucket=BUCKET, Key="bare")
         self.dynamodb.delete_item(TableName="images", Key=key)
 

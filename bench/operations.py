@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -123,6 +123,12 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
     yield "list by owner and tag", listed("user_id=user-1&tag=tag-1"), both
 
     yield "list by title, which all have", listed("title=dunes"), partial(bare.by_tag, "tag-1")
+    hundred = replace(bare, page=100)
+    for name, include in (("list 100 by tag", ""), ("list 100 by tag, each with its URL", "&include=url")):
+        listed_100 = partial(api.send, "GET", f"/images?limit=100&tag=nature{include}")
+        yield name, listed_100, partial(hundred.by_tag, "nature")
+    yield "count 1,000 by tag", partial(api.send, "GET", "/images/count?tag=nature"), partial(bare.by_tag, "nature")
+    yield "list an owner's tags", partial(api.send, "GET", "/tags?user_id=user-1"), partial(bare.tags, "user-1")
 
     doomed = iter([api.upload(upload_body(thumbnail)) for _ in range(2 * rounds)])
     yield "delete, 3 tags", lambda: api.send("DELETE", f"/images/{next(doomed)}"), bare.delete

@@ -14,7 +14,6 @@ from chalicelib.model import Caller, Order, Query, Visibility
 from chalicelib.ranges import Index, Range
 from chalicelib.terms import EVERYTHING, Kind, Term
 
-# Beginnings of words are told apart by their length: the longer, the rarer.
 _MOST_LISTS = 4
 _BEGINNING_OF_MANY = frozenset(string.ascii_lowercase + string.digits)  # words too many to be read along
 
@@ -71,7 +70,7 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     if query.any_tags:
         found.append(_list(scopes, query, *(Term(Kind.TAG, tag) for tag in query.any_tags)))
     wanted = [term for term in terms.wanted_words(query) if term.value not in _BEGINNING_OF_MANY]
-    words = sorted(wanted, key=lambda term: -len(term.value))
+    words = sorted(wanted, key=lambda term: -len(term.value))  # the longer, the rarer
     found += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes)) for term in words]
     if query.content_type is not None:
         found.append(_list(scopes, query, Term(Kind.CONTENT_TYPE, query.content_type)))

@@ -370,6 +370,7 @@ class TestBareLists:
             address = "/list" + link.partition(">")[0].lstrip("<") if link else None
         assert pages == [made[:2], made[2:4], made[4:]]
 
+    @pytest.mark.long
     def test_a_client_that_knows_no_pages_sees_a_thousand(self, api: Api) -> None:
         for _ in range(101):
             api.upload()

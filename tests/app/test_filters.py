@@ -215,6 +215,7 @@ def test_a_record_that_changes_between_its_row_and_itself_is_judged_as_it_is(
     assert bob.listed("tag=sea") == []
 
 
+@pytest.mark.long
 def test_lists_that_are_spread_are_read_as_one(api: Api, configured: Callable[..., None], stores: Stores) -> None:
     today = time.strftime("%Y-%m-%d", time.gmtime())
     shards = f"everything {today} 3; tag:sea {today} 4; title:dunes 2020-01-01 2; title:dunes {today} 5"

@@ -411,6 +411,7 @@ class TestRaces:
         assert matching(api, '"1"').call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
+    @pytest.mark.long
     def test_a_change_that_is_overtaken_again_and_again_is_given_up(
         self, api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -131,6 +131,7 @@ def test_a_record_too_large_for_its_rows_is_listed_whole(api: Api) -> None:
     assert api.get("/images?tag=x").json_body["images"] == [small, large]
 
 
+@pytest.mark.long
 def test_more_large_records_than_one_batch_are_listed(api: Api) -> None:
     made = [api.upload(description="x" * 1000, tags=["x"])["image_id"] for _ in range(120)]
     assert api.listed("tag=x&limit=1000") == made[::-1]

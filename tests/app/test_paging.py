@@ -3,10 +3,13 @@
 from functools import partial
 from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.app.conftest import Api, Overtake
+
+pytestmark = pytest.mark.long
 
 RUNS = count()
 

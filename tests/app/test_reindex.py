@@ -17,6 +17,8 @@ from scripts.reindex import rebuild
 from tests.app.conftest import Api, Stores
 from tests.app.test_crashes import every_kill, killed
 
+pytestmark = pytest.mark.long
+
 LISTS = (
     "",
     "order=asc",

@@ -429,6 +429,7 @@ def counted(kept: Mapping[str, Any], owner: str | None, viewer: str) -> dict[str
     return found
 
 
+@pytest.mark.long
 @given(st.lists(STEPS, min_size=1, max_size=10))
 @hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_counts_are_those_of_the_images_whatever_happens(

@@ -27,7 +27,7 @@ CHECKS = [
 _CONFIG = {
     # The same requests in every run.
     "seed": 1,
-    "generation": {"deterministic": True, "max-examples": 20, "database": "none"},
+    "generation": {"deterministic": True, "max-examples": 10, "database": "none"},
     "phases": {
         # Nothing that a list happens to show is changed: it may be somebody's.
         "examples": {"extra-data-sources": {"responses": False}},

@@ -113,7 +113,8 @@ class Walk:
         order = self._query.order
         # The rows that the words are found by are those that a list begins with, if it begins with the newest.
         begins = place == ranges.beginning(order) and not order.oldest_first
-        most = settings().max_prefix_words
+        # Half of what is left of the budget: what is found has to be read, too.
+        most = min(settings().max_prefix_words, (settings().max_page_reads - len(self._reads)) // 2)
         known = prefixes.words(prefix, self._reader(i), rows if begins else _WORDS_ROWS, most)
         if known is None:
             return None

@@ -161,6 +161,17 @@ def test_of_too_many_words_another_list_is_read(api: Api, configured: Callable[.
     assert api.listed("filename=dsc00007") == [made[7]]
 
 
+def test_looking_for_words_leaves_some_of_the_budget_for_images(
+    api: Api, configured: Callable[..., None], log: Log
+) -> None:
+    made = [api.upload(filename=f"DSC{n:05}.jpg", title=f"Dune{n:05} sea{n:05}")["image_id"] for n in range(20)]
+    configured(MAX_PAGE_READS="6")
+    for limit in (2, 9):
+        pages = api.pages(f"filename=dsc&title=du%20se&limit={limit}")
+        assert [image_id for page in pages for image_id in page] == made[::-1]
+    assert max(line["reads"] for line in log() if line["message"] == "list") <= 7
+
+
 def test_a_list_explains_itself_where_it_may(album: Album, configured: Callable[..., None]) -> None:
     configured(EXPLAIN="on")
     page = album.api.get("/images?tag=all&tag=n1&limit=2&explain=true").json_body

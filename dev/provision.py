@@ -4,6 +4,8 @@ Three things that it declares are left to AWS: bucket policies (they ask for TLS
 point-in-time recovery (DynamoDB Local has no backups) and deletion policies (of CloudFormation itself).
 """
 
+from copy import deepcopy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -58,12 +60,17 @@ def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
 
 def declarations(kind: str, settings: Settings) -> list[dict[str, Any]]:
     """The properties of each resource of a CloudFormation type, with the settings' names in place of parameters."""
+    return [deepcopy(resource["Properties"]) for resource in _resources(settings) if resource["Type"] == kind]
+
+
+@cache
+def _resources(settings: Settings) -> list[dict[str, Any]]:
+    # Parsing YAML takes as long as making all that it declares.
     loader = _loader((PROJECT / "resources.yaml").read_text(), settings)
     try:
-        resources = loader.get_single_data()["Resources"]
+        return list(loader.get_single_data()["Resources"].values())
     finally:
         loader.dispose()
-    return [resource["Properties"] for resource in resources.values() if resource["Type"] == kind]
 
 
 def _loader(text: str, settings: Settings) -> yaml.SafeLoader:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _FOREIGN = "last_evaluated_key is not one that this list gave out."
 _EXPIRED = "last_evaluated_key has expired; begin the list again."
 _LONGEST_NAME = 1024  # bytes; DynamoDB: of a sort key
+_BYTES_OF_TIME = 6
 _MINUTE = 60  # seconds; four bytes of minutes last for some thousand years
 
 
@@ -35,11 +36,11 @@ def encode(position: Position, query: str, key: bytes, lifetime: int) -> str:
     two images can be the id of one that the caller must not know of.
     """
     moment, _, image_id = position.place.rpartition("/")
-    time_of_update = ids.milliseconds_of(moment).to_bytes(6) if moment else b""
+    time_of_update = ids.milliseconds_of(moment).to_bytes(_BYTES_OF_TIME) if moment else b""
     return _seal(bytes([position.driver]) + time_of_update + UUID(image_id).bytes, query, key, lifetime)
 
 
-def decode(cursor: str, query: str, lists: int, key: bytes) -> Position:
+def decode(cursor: str, query: str, lists: int, key: bytes, *, by_update: bool = False) -> Position:
     """The position that `encode` made for this query, which is read along one of so many lists.
 
     Raises BadInput: made for another query, by another service, edited, or expired. Also where it was made with the key
@@ -52,7 +53,7 @@ def decode(cursor: str, query: str, lists: int, key: bytes) -> Position:
         ids.created_at(image_id)
     except (ValueError, IndexError, OverflowError):
         raise BadInput(_FOREIGN) from None
-    if driver >= lists:
+    if driver >= lists or len(moment) != (_BYTES_OF_TIME if by_update else 0):
         raise BadInput(_FOREIGN)
     return Position(driver, time_of_update + image_id)
 

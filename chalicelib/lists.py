@@ -55,7 +55,7 @@ def count_images(caller: Caller, query: Query) -> Count:
     Nor is it exact where that would cost more reads than a page may.
     """
     most = settings().max_count
-    walk = Walk(caller, replace(query, cursor=None, order=Order()), most)
+    walk = Walk(caller, replace(query, cursor=None, order=Order()), most, whole=False)
     found = sum(1 for _ in islice(walk, most + 1))
     log.info("count", extra={"fields": {**walk.cost, "images": found}})
     return Count(min(found, most), at_least=found > most or walk.place is not None)

@@ -112,11 +112,20 @@ class Merge:
         for stream in self._streams:
             stream.seek(place)
 
-    def read(self, read: Reader, rows: int) -> None:
-        """Read on until the next row is known, or that there is none: one call for each stream that it could be in."""
+    def read(self, read: Reader, rows: int, is_spent: Callable[[], bool] = lambda: False) -> None:
+        """Read on until the next row is known, or that there is none: one call for each stream that it could be in.
+
+        More calls where rows are passed over, since another stream has them; but no more once the budget is spent and
+        the list has come further.
+        """
+        began = self.head
         share = min(rows, max(2 * rows // len(self._streams), _LEAST_SHARE)) if self._streams else 0
         while (stream := self._foremost()) is not None and not stream.is_known:
             stream.read(read, share)
+            if is_spent() and self.head != began:
+                return
+            if not stream.is_known:
+                share = min(2 * share, _MOST_ROWS)
 
     def _foremost(self) -> Stream | None:
         heads = [(stream.head, stream) for stream in self._streams]
@@ -128,6 +137,7 @@ class Merge:
         return min((s for head, s in open_ones if head == place), key=lambda stream: stream.is_known)
 
 
+_MOST_ROWS = 1_000  # of a read
 _LEAST_SHARE = 8  # rows of a read: in one read unit there are more
 
 

@@ -103,11 +103,16 @@ def next_rows(wanted: int, looked_at: int, matched: int, most: int) -> int:
 
 def _scopes(query: Query, caller: Caller) -> tuple[str | None, ...]:
     """Whose private images can be in the answer; None: the public ones."""
-    private = caller.user_id is not None and query.user_id in (None, caller.user_id)
+    private = caller.user_id is not None and query.user_id in (None, caller.user_id) and _can_own(caller.user_id)
     return (
         *([None] if query.visibility is not Visibility.PRIVATE else []),
         *([caller.user_id] if private and query.visibility is not Visibility.PUBLIC else []),
     )
+
+
+def _can_own(user_id: str) -> bool:
+    """Whether a caller's name can be that of an owner: it is a part of partition keys."""
+    return len(user_id) <= settings().max_user_id_chars and not any("\ud800" <= c <= "\udfff" for c in user_id)
 
 
 def _list(scopes: Sequence[str | None], query: Query, *alternatives: Term) -> List:
@@ -125,5 +130,5 @@ def _owner(query: Query, caller: Caller, scopes: Sequence[str | None]) -> List:
     # The records' own index has both.
     found = [Range(Index.OWNER, owner, None, query.since, query.before)]
     if query.order.by_update:
-        found.append(Range(Index.CHANGED_OWNER, owner))
+        found.append(Range(Index.CHANGED_OWNER, owner, None, query.since))
     return List(name, tuple(found))

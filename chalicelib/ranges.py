@@ -57,15 +57,15 @@ class Range:
 
     def beginning(self, order: Order) -> str:
         """The place before all of its rows."""
-        if self.index.is_of_changes:
-            return beginning(order)
-        return moment(self.since if order.oldest_first else self.before - 1, order)
+        # An update comes at any time after the creation.
+        last = ids.END if self.index.is_of_changes else self.before
+        return moment(self.since if order.oldest_first else last - 1, order)
 
     def bounds(self, order: Order, place: str) -> Bounds | None:
         """The keys to read from a place on; None where all rows are before it."""
         if self.index.is_of_changes:
-            low, high = (place, _LAST) if order.oldest_first else (_FIRST, place)
-            return Bounds(self.index, self.partition, low, high, ascending=order.oldest_first)
+            low, high = (place, _LAST) if order.oldest_first else (ids.moment(self.since), place)
+            return Bounds(self.index, self.partition, low, high, order.oldest_first) if low <= high else None
         place = _creation(place, order)
         first, last = ids.least(self.since), _previous(ids.least(self.before))
         if order.oldest_first:

@@ -154,7 +154,7 @@ def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]
     ]
     if query.order.by_update:
         scope = "" if owner is None else f"@{owner}{_NOT_A_TAG}"
-        found.append(Range(Index.CHANGED_TERMS, scope + term.name))
+        found.append(Range(Index.CHANGED_TERMS, scope + term.name, None, query.since))
     return tuple(found)
 
 

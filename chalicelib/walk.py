@@ -28,8 +28,12 @@ class Walk:
     driver need not be read.
     """
 
-    def __init__(self, caller: Caller, query: Query, wanted: int) -> None:
-        """Raises BadInput: the query's cursor isn't one of this query."""
+    def __init__(self, caller: Caller, query: Query, wanted: int, *, whole: bool = True) -> None:
+        """Begins where the query's cursor is; images come without a long description unless they are to be `whole`.
+
+        Raises BadInput: the query's cursor isn't one of this query.
+        """
+        self._needs_description = whole or bool(query.description)
         self._caller = caller
         self._query = query
         self._wanted = wanted
@@ -40,7 +44,8 @@ class Walk:
         self.driver = 0  # of the lists
         self.place: str | None = None
         if query.cursor is not None:
-            position = cursors.decode(query.cursor, query.filters, len(self._lists), settings().cursor_key)
+            key, by_update = settings().cursor_key, query.order.by_update
+            position = cursors.decode(query.cursor, query.filters, len(self._lists), key, by_update=by_update)
             self.driver, self.place = position.driver, position.place
 
     @property
@@ -67,9 +72,12 @@ class Walk:
             before = found
             for rows in self._known(merge, found):
                 looked_at += len(rows)
+                reads = len(self._reads)
                 for match in self._matching(rows):
                     found += 1
                     yield match
+                if len(self._reads) > reads and self._is_spent():
+                    break
             self.place = merge.head
             if self.place is None or found >= self._wanted or self._is_spent():
                 return
@@ -77,7 +85,7 @@ class Walk:
                 self.place = None
                 return
             rows_on = plan.next_rows(self._wanted + 1 - found, looked_at, found, _MOST_ROWS)
-            merge.read(self._reader(self.driver), rows_on)
+            merge.read(self._reader(self.driver), rows_on, self._is_spent)
 
     def _begun(self) -> Merge:
         """The driver, its first rows read."""
@@ -85,7 +93,7 @@ class Walk:
         if self.place is not None:
             indexes = [self.driver, *range(len(self._lists))]
             self.driver, merge = next(self._opened(indexes, self.place, rows))
-            merge.read(self._reader(self.driver), rows)
+            merge.read(self._reader(self.driver), rows, self._is_spent)
             return merge
         beginning = ranges.beginning(self._query.order)
         compared = [i for i, each in enumerate(self._lists) if not each.is_last_resort]
@@ -93,7 +101,7 @@ class Walk:
         last_resort = [len(self._lists) - 1]
         merges = dict(self._opened(compared, beginning, rows)) or dict(self._opened(last_resort, beginning, rows))
         for i, merge in merges.items():
-            merge.read(self._reader(i), rows)
+            merge.read(self._reader(i), rows, self._is_spent)
         reaches = [Reach(merge.unread, len(merge)) for merge in merges.values()]
         self.driver = list(merges)[plan.rarest(reaches, self._query.order)]
         self._merges = merges
@@ -141,11 +149,14 @@ class Walk:
             if access.may_see(self._caller, row.user_id, row.visibility)
             and (row.image is None or terms.matches(row.image, self._query if row.whole else carried))
         ]
-        fetched = self._fetched([row.image_id for row in seen if row.image is None or not row.whole])
+        fetched = self._fetched([row.image_id for row in seen if not self._is_enough(row)])
         for row in seen:
-            image = row.image if row.image and row.whole else fetched.get(row.image_id)
+            image = row.image if self._is_enough(row) else fetched.get(row.image_id)
             if image is not None and self._is_wanted(image):  # none: its record is gone
                 yield ranges.key(row, self._query.order), image
+
+    def _is_enough(self, row: Row) -> bool:
+        return row.image is not None and (row.whole or not self._needs_description)
 
     def _is_wanted(self, image: Image) -> bool:
         # The record can be newer than the row.
@@ -165,7 +176,7 @@ class Walk:
                 self._merges |= self._opened([i], place, 1)
             if i in self._merges:
                 self._merges[i].seek(place)
-                self._merges[i].read(self._reader(i), 1)
+                self._merges[i].read(self._reader(i), 1, self._is_spent)
                 place = self._merges[i].head
         if place is not None:
             merge.seek(place)

@@ -30,7 +30,9 @@ def test_a_cursor_leads_back_to_its_position(
     query = Query(user_id=user_id, tags=tuple(tags), limit=1)
     cursor = cursors.encode(position, query.filters, KEY, DAY)
     assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{8})?", cursor)
-    assert cursors.decode(cursor, query.filters, 256, KEY) == position
+    assert cursors.decode(cursor, query.filters, 256, KEY, by_update=bool(moment)) == position
+    with pytest.raises(BadInput):
+        cursors.decode(cursor, query.filters, 256, KEY, by_update=not moment)
 
 
 def test_a_cursor_does_not_show_the_image_that_it_stands_at() -> None:

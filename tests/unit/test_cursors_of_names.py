@@ -9,7 +9,7 @@ from chalicelib.cursors import Position
 from chalicelib.errors import BadInput
 
 KEY = b"key"
-CURSOR = cursors.encode_name("sea", "query", KEY, 60)
+CURSOR = cursors.encode_name("sea", "query", KEY, 86_400)
 
 
 @given(st.text(min_size=1, max_size=200), st.integers(0, 3), st.text())

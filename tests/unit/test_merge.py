@@ -129,3 +129,37 @@ def test_of_several_lists_each_is_asked_for_its_share() -> None:
     # Twice its share, so that one which has more than the others need not be read again.
     assert [rows for _, rows in table.reads] == [50] * 4
     assert len(list(merge.known())) > 180
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_what_is_passed_over_costs_no_more_reads_than_the_budget_has(oldest_first: bool) -> None:
+    """Where all images were updated long after they were made, the list by creation has none that counts."""
+    order = Order(oldest_first, by_update=True)
+    table = Table()
+    for n in range(3_000):
+        made = image_id(n)
+        changed = f"{ids.moment(BEGAN + 1_000_000 + n)}/{made}"
+        table.put(Index.TERMS, "sea", [(made, row(made, changed=changed))])
+        table.put(Index.CHANGED_TERMS, "tag:sea", [(changed, row(made, changed=changed))])
+    sources = [Range(Index.TERMS, "sea"), Range(Index.CHANGED_TERMS, "tag:sea")]
+    place = ranges.beginning(order)
+    found: list[str] = []
+    while place:
+        merge = Merge([Stream(each, order, place) for each in sources], order)
+        begun = len(table.reads)
+        merge.read(table.read, 21, lambda begun=begun: len(table.reads) - begun >= 4)  # type: ignore[misc]
+        assert len(table.reads) - begun <= 5
+        found += [each.image_id for each in merge.known()]
+        assert merge.head != place
+        place = merge.head or ""
+    made_first = [image_id(n) for n in range(3_000)]
+    assert found == (made_first if oldest_first else made_first[::-1])
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_an_update_is_not_looked_for_before_the_creation(oldest_first: bool) -> None:
+    order = Order(oldest_first, by_update=True)
+    since = Range(Index.CHANGED_TERMS, "tag:sea", None, BEGAN)
+    bounds = since.bounds(order, since.beginning(order))
+    assert bounds is not None
+    assert bounds.low.startswith(ids.moment(BEGAN))

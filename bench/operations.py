@@ -128,7 +128,11 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
         listed_100 = partial(api.send, "GET", f"/images?limit=100&tag=nature{include}")
         yield name, listed_100, partial(hundred.by_tag, "nature")
     yield "count 1,000 by tag", partial(api.send, "GET", "/images/count?tag=nature"), partial(bare.by_tag, "nature")
-    yield "list an owner's tags", partial(api.send, "GET", "/tags?user_id=user-1"), partial(bare.tags, "user-1")
+    yield (
+        "list an owner's tags, 500 changes not folded yet",
+        partial(api.send, "GET", "/tags?user_id=user-1"),
+        partial(bare.tags, "user-1"),
+    )
 
     doomed = iter([api.upload(upload_body(thumbnail)) for _ in range(2 * rounds)])
     yield "delete, 3 tags", lambda: api.send("DELETE", f"/images/{next(doomed)}"), bare.delete

@@ -47,16 +47,14 @@ class Stream:
 
     def read(self, read: Reader, rows: int) -> None:
         """Read on: one call, or more where an owner uploaded all that it finds within one millisecond."""
-        while self.unread is not None:
+        place = self.unread
+        while self.unread is not None and self.unread == place:
             bounds = self._source.bounds(self._order, self.unread)
             if bounds is None:
                 self.unread = None
-                return
-            place = self.unread
-            self.take(read(bounds, rows))
-            if self.unread != place:
-                return
-            rows *= 2
+            else:
+                self.take(read(bounds, rows))
+                rows *= 2
 
     def take(self, chunk: Chunk) -> None:
         """Add what was read from `unread` on."""

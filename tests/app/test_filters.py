@@ -252,3 +252,10 @@ def test_lists_that_are_spread_are_read_as_one(api: Api, configured: Callable[..
     for image_id in ids:
         assert alice.call("DELETE", f"/images/{image_id}").status_code == 200
     assert stores.are_empty()
+
+
+def test_a_field_whose_words_are_not_kept_can_not_be_asked_for(api: Api, configured: Callable[..., None]) -> None:
+    configured(MAX_DESCRIPTION_WORDS="0")
+    answer = api.get("/images?description=sea")
+    sentence = "Images aren't found by their description here (MAX_DESCRIPTION_WORDS)."
+    assert (answer.status_code, answer.json_body) == (400, {"error": sentence})

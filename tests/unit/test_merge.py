@@ -101,6 +101,8 @@ def test_what_is_passed_over_is_not_read(order: Order) -> None:
     merge.seek(ranges.key(row(rest[0]), order))
     assert [each.image_id for each in everything(merge, table, 200)] == rest
     assert len(table.reads) == 2
+    merge.seek(ranges.behind(ranges.key(row(rest[-1]), order), order))
+    assert merge.head is None
 
 
 @pytest.mark.parametrize("order", ORDERS[:2])
@@ -163,3 +165,17 @@ def test_an_update_is_not_looked_for_before_the_creation(oldest_first: bool) -> 
     bounds = since.bounds(order, since.beginning(order))
     assert bounds is not None
     assert bounds.low.startswith(ids.moment(BEGAN))
+
+
+@pytest.mark.parametrize("order", [Order(), Order(oldest_first=True)])
+def test_a_range_that_is_wholly_passed_over_is_not_read(order: Order) -> None:
+    table = Table()
+    place = image_id(5)
+    behind = (
+        Range(Index.TERMS, "sea", None, BEGAN + 6)
+        if not order.oldest_first
+        else Range(Index.TERMS, "sea", None, 0, BEGAN + 5)
+    )
+    merge = Merge([Stream(behind, order, place)], order)
+    assert everything(merge, table, 9) == []
+    assert table.reads == []

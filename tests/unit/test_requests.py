@@ -318,6 +318,7 @@ def test_an_empty_parameter_counts_as_absent() -> None:
         ({"sort": ["title"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
         ({"any_tag": [",".join(map(str, range(11)))]}, "any_tag has more than 10 tags, which is the limit"),
         ({"content_type": ["text/html"]}, "content_type must be one of image/jpeg, "),
+        ({"title": ["a" + chr(0x301) * 31]}, "title has more than 30 combining marks on one letter."),
         ({"checksum": ["abc"]}, "checksum must be a SHA-256: 64 hexadecimal digits."),
         ({"include": ["thumbnail"]}, "include must be url."),
         ({"explain": ["maybe"]}, "explain must be true or false."),

@@ -4,6 +4,7 @@ Every filter is a list of its own: of an owner, a tag, a content type, a checksu
 One of them is read, the driver, and its images are filtered by what its rows carry.
 """
 
+import math
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -95,10 +96,16 @@ def rarest(first: Sequence[Reach], order: Order) -> int:
 
 
 def next_rows(wanted: int, looked_at: int, matched: int, most: int) -> int:
-    """How many rows to read on, where so many of those looked at have matched: enough for the rest of the page."""
+    """How many rows to read on, where so many of those looked at have matched: enough for the rest of the page, likely.
+
+    That is, where a standard deviation fewer than so far match. Few matches say little: no more than four times as many
+    rows as were looked at.
+    """
     if not matched:
         return min(max(2 * looked_at, wanted), most)
-    return max(min(wanted, most), min(wanted * looked_at * 5 // (4 * matched), most))
+    likely = matched - math.sqrt(matched)
+    rows = math.ceil(wanted * looked_at / likely) if likely else most
+    return min(max(min(rows, 4 * looked_at), wanted), most)
 
 
 def _scopes(query: Query, caller: Caller) -> tuple[str | None, ...]:

@@ -27,9 +27,8 @@ def presigned_url(
 ) -> str:
     """A URL that lets whoever has it GET an object, from now on for so many seconds: at most 604,800.
 
-    `url` is that of the object, its path encoded; `query` is what S3 is to be asked beside it, by plain
-    names. The signature covers the
-    host, so that replacing it afterwards breaks the URL.
+    `url` is that of the object, its path encoded; `query` is what S3 is to be asked beside it, by plain names. The
+    signature covers the host, so that replacing it afterwards breaks the URL.
     """
     parts = urlsplit(url)
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
@@ -43,9 +42,7 @@ def presigned_url(
         "X-Amz-SignedHeaders": "host",
         **({"X-Amz-Security-Token": credentials.token} if credentials.token else {}),
     }
-    canonical_query = "&".join(
-        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(asked.items())
-    )
+    canonical_query = "&".join(f"{quote(name, safe='')}={_encoded(value)}" for name, value in sorted(asked.items()))
     host = parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")
     canonical = f"GET\n{parts.path}\n{canonical_query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
     to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"

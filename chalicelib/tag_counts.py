@@ -10,12 +10,10 @@ from typing import Any
 from chalicelib import aws, catalog
 from chalicelib.catalog import Write
 from chalicelib.config import settings
-from chalicelib.errors import Unavailable
 from chalicelib.model import TagChange, TagCounter, Tally
 
 _QUEUE = "changes"
 _NAMES = {"#list": "list", "#name": "name"}  # reserved words
-_TRIES = 6
 
 
 def note(change: TagChange) -> Write:
@@ -120,19 +118,9 @@ def find(
     At most 100 of both (DynamoDB: keys of a BatchGetItem).
     Raises Unavailable: DynamoDB leaves some of them over again and again.
     """
-    table = settings().tag_counts_table_name
     keys = [*map(_change_key, changes), *map(_counter_key, counters)]
-    wanted: Any = {table: {"Keys": keys, "ConsistentRead": True}}
-    found: dict[tuple[str, str], Any] = {}
-    for attempt in range(_TRIES):
-        answer = aws.dynamodb().batch_get_item(RequestItems=wanted)
-        found |= {_place(item): item for item in answer["Responses"].get(table, ())}
-        wanted = answer["UnprocessedKeys"]
-        if not wanted:
-            break
-        catalog.pause(attempt)
-    else:
-        raise Unavailable("The database is busy; try again in a moment.")
+    items, _, _ = catalog.get_items(settings().tag_counts_table_name, keys, consistent=True)
+    found = {_place(item): item for item in items}
     places = {counter: _place(_counter_key(counter)) for counter in counters}
     return (
         [change for change in changes if _place(_change_key(change)) in found],

@@ -16,7 +16,7 @@ from chalicelib.model import Image, Query, Visibility
 from chalicelib.ranges import Index, Range
 
 # What an update may write: the record, its change of tags, and each term once to go and once to come, of 100 writes
-# (DynamoDB: TransactWriteItems). Four terms are everyone's: see _fixed.
+# (DynamoDB: TransactWriteItems). Four terms are no tags or words: see `of`.
 MOST_TAGS_AND_WORDS = 45
 
 _WORD = re.compile(r"[^\W_]+")
@@ -70,6 +70,10 @@ class Term:
         if shard is not None:
             key = f"{_NOT_A_TAG}~{shard}{_NOT_A_TAG}{key}"
         return key if owner is None else f"{_NOT_A_TAG}@{owner}{_NOT_A_TAG}{key}"
+
+    def partition_of_updates(self, owner: str | None) -> str:
+        """Its partition key in the index of updates, which is one whatever the shards."""
+        return self.name if owner is None else f"@{owner}{_NOT_A_TAG}{self.name}"
 
     def shards(self) -> tuple[tuple[int, int, int], ...]:
         """Over how many partitions it is spread (SHARDS), by when images were created: since, before, how many."""
@@ -140,8 +144,8 @@ def key(image: Image, term: Term) -> Key:
     created = ids.milliseconds(image.image_id)
     count = next(count for since, before, count in term.shards() if since <= created < before)
     shard = int(image.image_id[-8:], 16) % count if count > 1 else None
-    scope = "" if owner is None else f"@{owner}{_NOT_A_TAG}"
-    return Key(term.partition(owner, shard), ranges.sort_key(term.word, image.image_id), scope + term.name)
+    sort_key = ranges.sort_key(term.word, image.image_id)
+    return Key(term.partition(owner, shard), sort_key, term.partition_of_updates(owner))
 
 
 def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]:
@@ -153,8 +157,7 @@ def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]
         for n in range(count)
     ]
     if query.order.by_update:
-        scope = "" if owner is None else f"@{owner}{_NOT_A_TAG}"
-        found.append(Range(Index.CHANGED_TERMS, scope + term.name, None, query.since))
+        found.append(Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since))
     return tuple(found)
 
 

@@ -198,9 +198,9 @@ class Walk:
         return read
 
     def _is_spent(self) -> bool:
-        limits = settings()
+        limits, cost = settings(), self.cost
         return (
-            self.cost["reads"] >= limits.max_page_reads
-            or self.cost["read_units"] >= limits.max_page_read_units
+            cost["reads"] >= limits.max_page_reads
+            or cost["read_units"] >= limits.max_page_read_units
             or (time.monotonic() - self._started) * 1_000 >= limits.max_page_milliseconds
         )

@@ -1,6 +1,10 @@
-"""What pytest is to know of before it collects."""
+"""What pytest is to know of before it collects, and what tests of several kinds share."""
+
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from chalicelib.config import settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -8,3 +12,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--url", help="base URL of the service that tests/http is for (default: an embedded stack)")
     parser.addoption("--lambda-endpoint", help="where the functions of the service at --url are invoked")
     parser.addoption("--function-prefix", default="", help="what the names of those functions begin with")
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Runs the rest of a test with other settings: `configured(MAX_PIXELS="100")`."""
+
+    def configure(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        settings()  # now: the client puts the stage's own variables over these
+
+    yield configure
+    monkeypatch.undo()
+    settings.cache_clear()

@@ -159,18 +159,3 @@ def overtake(monkeypatch: pytest.MonkeyPatch) -> Overtake:
         monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
 
     return arrange
-
-
-@pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Runs the rest of a test with other settings: `configured(MAX_PIXELS="100")`."""
-
-    def configure(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        settings.cache_clear()
-        settings()  # now: the client puts the stage's own variables over these
-
-    yield configure
-    monkeypatch.undo()
-    settings.cache_clear()

@@ -1,10 +1,12 @@
 """Lists by what images are found by: whichever filters, in whichever order, at what cost."""
 
 import base64
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -196,14 +198,31 @@ def test_a_count_is_exact_up_to_its_limit(album: Album, configured: Callable[...
     assert album.api.get("/images/count?tag=n1&sort=sideways").status_code == 400
 
 
+# One list for each index, one with private images, and one whose records have to be fetched.
+LISTS = ["", "user_id=alice", "sort=updated_at", "user_id=alice&sort=updated_at", "tag=all&description=xxx"]
+
+
+@pytest.mark.parametrize("query", LISTS)
+def test_every_door_leads_to_the_same_lists(album: Album, query: str) -> None:
+    alice = Api(album.api.client, {"X-User-Id": "alice"})
+    found = alice.listed(query)
+    assert found
+    entries = alice.get(f"/list?{query}&include=url").json_body
+    assert [entry["id"] for entry in entries] == found
+    assert all(entry["id"] in entry["url"] for entry in entries)
+    assert alice.get(f"/images/count?{query}").json_body == {"count": len(found)}
+    event = {"queryStringParameters": parse_qs(f"{query}&include=url"), "headers": alice.headers}
+    invoked = json.loads(alice.client.lambda_.invoke("list_images", event).payload["body"])
+    assert [image["image_id"] for image in invoked["images"]] == found
+    assert all(image["image_id"] in image["presigned_url"] for image in invoked["images"])
+
+
 def test_each_image_of_a_page_has_a_url_where_that_is_asked_for(album: Album) -> None:
     page = album.api.get("/images?tag=n1&include=url").json_body
     assert page["expires_in"] == 3600
     for image in page["images"]:
         assert image.pop("presigned_url").startswith("https://s3.us-east-1.amazonaws.com/images-originals/")
         assert image in album.images
-    entries = album.api.get("/list?tag=n1&include=url").json_body
-    assert all(entry["id"] in entry["url"] for entry in entries)
     assert not any("presigned_url" in image for image in album.api.get("/images?tag=n1").json_body["images"])
 
 

@@ -9,7 +9,7 @@ from botocore.client import BaseClient
 from chalice.test import HTTPResponse
 
 from chalicelib import ids
-from tests.app.conftest import Api, Stores
+from tests.app.conftest import Api, Overtake, Stores
 from tests.app.test_crashes import every_kill
 from tests.iam import aside
 
@@ -57,24 +57,6 @@ def matching(api: Api, tags: str) -> Api:
 def stored(stores: Stores) -> list[Json]:
     items: list[Json] = stores.dynamodb.scan(TableName="items")["Items"]
     return items
-
-
-@pytest.fixture
-def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
-    """Lets something happen just before the next AWS call of a kind."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def arrange(kind: str, happening: Callable[[], object]) -> None:
-        def overtaken(client: BaseClient, operation: str, params: Any) -> Any:
-            if operation == kind:
-                monkeypatch.setattr(BaseClient, "_make_api_call", call)
-                with aside():
-                    happening()
-            return call(client, operation, params)
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
-
-    return arrange
 
 
 class TestOneItem:
@@ -367,47 +349,44 @@ class TestVersions:
             assert matching(api, tags).call("DELETE", f"/items/{ids.new_id()}").status_code == 404
 
 
-Happening = Callable[[str, Callable[[], object]], None]
-
-
 class TestRaces:
-    def test_of_two_updates_at_once_none_is_lost(self, api: Api, before: Happening) -> None:
+    def test_of_two_updates_at_once_none_is_lost(self, api: Api, overtake: Overtake) -> None:
         path = f"/items/{create(api, a=1, b=1)['id']}"
-        before("PutItem", lambda: api.call("PUT", path, {"a": 2}))
+        overtake("PutItem", lambda: api.call("PUT", path, {"a": 2}))
         assert api.call("PUT", path, {"b": 2}).status_code == 200
         found = api.get(path).json_body
         assert (found["a"], found["b"], found["version"]) == (2, 2, 3)
 
-    def test_an_update_for_a_version_that_is_overtaken_is_not_made(self, api: Api, before: Happening) -> None:
+    def test_an_update_for_a_version_that_is_overtaken_is_not_made(self, api: Api, overtake: Overtake) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        before("PutItem", lambda: api.call("PUT", path, {"a": 2}))
+        overtake("PutItem", lambda: api.call("PUT", path, {"a": 2}))
         assert matching(api, '"1"').call("PUT", path, {"a": 3}).status_code == 412
         found = api.get(path).json_body
         assert (found["a"], found["version"]) == (2, 2)
 
     def test_an_update_does_not_bring_back_what_is_deleted_meanwhile(
-        self, api: Api, stores: Stores, before: Happening
+        self, api: Api, stores: Stores, overtake: Overtake
     ) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        before("PutItem", lambda: api.call("DELETE", path))
+        overtake("PutItem", lambda: api.call("DELETE", path))
         assert api.call("PUT", path, {"a": 2}).status_code == 404
         assert stored(stores) == []
 
-    def test_a_deletion_for_a_version_that_is_overtaken_is_not_made(self, api: Api, before: Happening) -> None:
+    def test_a_deletion_for_a_version_that_is_overtaken_is_not_made(self, api: Api, overtake: Overtake) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        before("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
+        overtake("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
         assert matching(api, '"1"').call("DELETE", path).status_code == 412
         assert api.get(path).json_body["a"] == 2
 
-    def test_a_deletion_overtaken_by_an_update_deletes(self, api: Api, stores: Stores, before: Happening) -> None:
+    def test_a_deletion_overtaken_by_an_update_deletes(self, api: Api, stores: Stores, overtake: Overtake) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        before("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
+        overtake("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
         assert api.call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
-    def test_of_two_deletions_at_once_both_find_it_deleted(self, api: Api, stores: Stores, before: Happening) -> None:
+    def test_of_two_deletions_at_once_both_find_it_deleted(self, api: Api, stores: Stores, overtake: Overtake) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        before("DeleteItem", lambda: api.call("DELETE", path))
+        overtake("DeleteItem", lambda: api.call("DELETE", path))
         assert matching(api, '"1"').call("DELETE", path).status_code == 200
         assert stored(stores) == []
 

@@ -94,9 +94,12 @@ def test_the_list_whose_chunk_reaches_furthest_is_the_rarest() -> None:
         (21, 21, 0, 42),  # nothing yet: further each time
         (21, 800, 0, 1000),
         (5, 3, 0, 6),
-        (11, 21, 10, 28),  # as many as it should take, and a few more
-        (20, 1000, 1, 1000),
-        (1, 20, 20, 1),
+        (11, 21, 9, 39),  # as many as it should take if fewer match from here on
+        (16, 21, 4, 84),  # few have matched: carefully
+        (20, 21, 1, 84),
+        (1, 20, 16, 2),
+        (20, 800, 16, 1000),
+        (9, 1, 1, 9),
     ],
 )
 def test_it_reads_on_as_far_as_the_rest_of_the_page_should_take(

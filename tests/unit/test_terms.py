@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import ids, terms
-from chalicelib.config import settings
 from chalicelib.model import Query, Visibility
 from chalicelib.ranges import Index, Range
 from chalicelib.terms import EVERYTHING, MOST_TAGS_AND_WORDS, Key, Kind, Term
@@ -15,18 +14,6 @@ from tests.unit.samples import IMAGE
 
 ANYTHING = Query(limit=10)
 PRIVATE = replace(IMAGE, visibility=Visibility.PRIVATE)
-
-
-@pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    def configure(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        settings.cache_clear()
-
-    yield configure
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 def test_tags_differ_neither_by_case_nor_by_compatibility_forms() -> None:

@@ -96,16 +96,16 @@ def rarest(first: Sequence[Reach], order: Order) -> int:
 
 
 def next_rows(wanted: int, looked_at: int, matched: int, most: int) -> int:
-    """How many rows to read on, where so many of those looked at have matched: enough for the rest of the page, likely.
+    """How many rows to read on, where so many of those looked at have matched: enough for the rest of the page.
 
-    That is, where a standard deviation fewer than so far match. Few matches say little: no more than four times as many
-    rows as were looked at.
+    That is, even where two standard deviations fewer match from here on. Few matches say little: no more than three
+    times as many rows as were looked at.
     """
     if not matched:
         return min(max(2 * looked_at, wanted), most)
-    likely = matched - math.sqrt(matched)
-    rows = math.ceil(wanted * looked_at / likely) if likely else most
-    return min(max(min(rows, 4 * looked_at), wanted), most)
+    likely = matched - 2 * math.sqrt(matched)
+    rows = math.ceil(wanted * looked_at / likely) if likely > 0 else most
+    return min(max(min(rows, 3 * looked_at), wanted), most)
 
 
 def _scopes(query: Query, caller: Caller) -> tuple[str | None, ...]:

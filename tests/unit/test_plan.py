@@ -94,10 +94,10 @@ def test_the_list_whose_chunk_reaches_furthest_is_the_rarest() -> None:
         (21, 21, 0, 42),  # nothing yet: further each time
         (21, 800, 0, 1000),
         (5, 3, 0, 6),
-        (11, 21, 9, 39),  # as many as it should take if fewer match from here on
-        (16, 21, 4, 84),  # few have matched: carefully
-        (20, 21, 1, 84),
-        (1, 20, 16, 2),
+        (4, 21, 16, 11),  # as many as it takes even if fewer match from here on
+        (16, 21, 4, 63),  # few have matched: carefully
+        (20, 21, 1, 63),
+        (1, 20, 16, 3),
         (20, 800, 16, 1000),
         (9, 1, 1, 9),
     ],

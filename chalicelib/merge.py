@@ -38,6 +38,11 @@ class Stream:
         """The next row, which has been read."""
         return self._rows.popleft()
 
+    def pass_over(self, row: Row) -> None:
+        """Pass over the next row if it is of the same image, at the same place."""
+        if self._rows and self._rows[0].image_id == row.image_id and self.head == ranges.key(row, self._order):
+            self._rows.popleft()
+
     def seek(self, place: str) -> None:
         """Pass over all rows before a place."""
         while self._rows and _is_before(ranges.key(self._rows[0], self._order), place, self._order):
@@ -101,6 +106,9 @@ class Merge:
         """The next rows, as far as they are known without a read."""
         while (stream := self._foremost()) is not None and stream.is_known:
             row = stream.pop()
+            # Whoever stops here and goes on from `head` is not to meet the image once more.
+            for other in self._streams:
+                other.pass_over(row)
             if row.image_id not in self._given:
                 self._given.add(row.image_id)
                 yield row

@@ -116,6 +116,18 @@ def test_two_frequent_tags_that_never_meet_cost_no_more_than_the_budget_a_page_a
     assert max(reads) <= 6  # the last read may have looked ahead in the other list
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_an_image_of_two_lists_that_are_one_is_on_one_page_wherever_that_ends(
+    api: Api, configured: Callable[..., None], order: str
+) -> None:
+    images = [api.upload(tags=["day", "night"], title="sunset sunrise sun")["image_id"] for _ in range(7)]
+    for budget in (1, 2, 3, 5):
+        configured(MAX_PAGE_READS=str(budget))
+        for query in ("any_tag=day,night", "title=sun"):
+            pages = api.pages(f"{query}&limit=2&order={order}")
+            assert [image_id for page in pages for image_id in page] == images[:: 1 if order == "asc" else -1]
+
+
 @pytest.mark.parametrize(
     "budget", [{"MAX_PAGE_READ_UNITS": "1"}, {"MAX_PAGE_MILLISECONDS": "1"}, {"MAX_PAGE_READS": "1"}]
 )

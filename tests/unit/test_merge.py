@@ -1,4 +1,4 @@
-from itertools import count
+from itertools import count, islice
 
 import pytest
 from hypothesis import given
@@ -43,6 +43,24 @@ def test_several_lists_are_one_in_order_with_each_image_once(
     merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
     wanted = sorted({image_id(*each) for part in parts for each in part}, reverse=not order.oldest_first)
     assert [each.image_id for each in everything(merge, table, rows)] == wanted
+
+
+@given(st.lists(IMAGES, min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 4), st.sampled_from(ORDERS))
+def test_a_list_that_is_left_and_gone_on_with_has_each_image_once(
+    parts: list[set[tuple[int, int]]], rows: int, taken: int, order: Order
+) -> None:
+    table = Table()
+    for n, part in enumerate(parts):
+        table.put(Index.TERMS, f"tag{n}", ((image_id(*each), row(image_id(*each))) for each in part))
+    found: list[str] = []
+    place: str | None = ranges.beginning(order)
+    while place is not None:
+        merge = Merge([Stream(Range(Index.TERMS, f"tag{n}"), order, place) for n in range(len(parts))], order)
+        merge.read(table.read, rows)
+        found += [each.image_id for each in islice(merge.known(), taken)]
+        place = merge.head
+    wanted = {image_id(*each) for part in parts for each in part}
+    assert found == sorted(wanted, reverse=not order.oldest_first)
 
 
 @given(IMAGES, st.integers(1, 5), st.sampled_from(ORDERS))

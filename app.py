@@ -16,8 +16,8 @@ from chalicelib.permissions import CATALOG, IDEMPOTENCY_KEYS, ITEMS, ORIGINALS, 
 app = ImagesApi(app_name="images-api")
 
 UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
-COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query, TERMS.query_changed)
-LIST = (*COUNT, ORIGINALS.get)
+COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
+LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
 FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)

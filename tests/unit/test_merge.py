@@ -198,3 +198,15 @@ def test_a_range_that_is_wholly_passed_over_is_not_read(order: Order) -> None:
     merge = Merge([Stream(behind, order, place)], order)
     assert everything(merge, table, 9) == []
     assert table.reads == []
+
+
+def test_an_image_that_is_updated_between_two_reads_comes_once() -> None:
+    order = Order(by_update=True)
+    made, other = image_id(0), image_id(1)
+    changed = f"{ids.timestamp((BEGAN + 2) / 1000)}/{made}"
+    table = Table()
+    table.put(Index.TERMS, "sea", [(made, row(made)), (other, row(other))])  # read before the update
+    table.put(Index.CHANGED_TERMS, "tag:sea", [(changed, row(made, changed=changed))])  # and after it
+    sources = [Range(Index.TERMS, "sea"), Range(Index.CHANGED_TERMS, "tag:sea")]
+    merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
+    assert [each.image_id for each in everything(merge, table, 10)] == [made, other]

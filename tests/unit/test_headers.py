@@ -4,8 +4,9 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageCms
 
-from chalicelib.headers import Survey, survey
+from chalicelib.headers import Survey, is_in_one_scan, scans, survey
 from tests.pictures import picture
 
 
@@ -64,12 +65,38 @@ def test_a_tiff_that_leads_in_circles_has_more_pages_than_any_limit() -> None:
     assert counted(b"II*\0\x08\0\0\0" + b"\0\0" + b"\x08\0\0\0", most=50).pages == 51
 
 
+def test_the_frames_of_a_gif_are_counted_up_to_the_limit_and_up_to_where_it_ends() -> None:
+    whole = picture("GIF", frames=5)
+    assert counted(whole).pages == 5
+    assert counted(whole, most=3).pages == 4
+    assert counted(whole[:-400]).pages == 5
+    assert counted(picture("GIF")).pages == 1
+
+
+def test_the_scans_of_a_jpeg_are_counted_up_to_the_limit() -> None:
+    assert scans(picture("JPEG"), 100) == 1
+    assert scans(jpeg(0) * 50, 10) == 11
+
+
+def test_a_decoder_holds_a_jpeg_whole_unless_its_first_scan_has_all_of_it() -> None:
+    def made(**how: object) -> bytes:
+        buffer = io.BytesIO()
+        Image.new("RGB", (40, 30)).save(buffer, "JPEG", **how)
+        return buffer.getvalue()
+
+    assert is_in_one_scan(made())
+    assert not is_in_one_scan(made(progressive=True))
+    at = made().index(b"\xff\xda")
+    assert not is_in_one_scan(made()[: at + 4] + b"\1" + made()[at + 5 :])
+    assert not is_in_one_scan(b"\xff\xd8")
+
+
 def test_other_formats_have_too_few_parts_to_count() -> None:
-    for kind in ("PNG", "GIF", "WEBP", "BMP"):
+    for kind in ("PNG", "WEBP", "BMP"):
         assert counted(picture(kind)) == Survey(parts=0, pages=1)
 
 
-@given(st.sampled_from([b"\xff\xd8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b""]), st.binary())
+@given(st.sampled_from([b"\xff\xd8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF89a", b""]), st.binary())
 def test_whatever_the_bytes_are_the_survey_ends_within_its_limits(magic: bytes, rest: bytes) -> None:
     try:
         found = counted(magic + rest, most=20)
@@ -80,8 +107,6 @@ def test_whatever_the_bytes_are_the_survey_ends_within_its_limits(magic: bytes, 
 
 
 def test_a_picture_of_a_camera_has_far_fewer_parts_than_the_limit() -> None:
-    from PIL import Image, ImageCms
-
     exif = Image.Exif()
     exif[0x010E] = "x" * 60_000
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

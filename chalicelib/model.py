@@ -58,8 +58,32 @@ class Picture:
     """What the bytes are, as their header says."""
 
     content_type: str
-    width: int  # pixels, as stored: before any orientation
+    width: int  # pixels, upright: its EXIF orientation applied
     height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A smaller picture of an image, upright, without metadata."""
+
+    width: int  # pixels
+    height: int
+    content_type: str  # image/webp, image/avif or image/jpeg
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What an image's pixels are found to be."""
+
+    width: int  # pixels, upright
+    height: int
+    taken_at: str | None  # by its EXIF: RFC 3339 if an offset is known, else the local time without one
+    color: str  # the dominant one, "#rrggbb"
+    placeholder: str  # a ThumbHash, base64
+    perceptual_hash: str  # dHash of 64 bits, 16 hex digits
+    animated: bool
+    variants: tuple[Variant, ...]  # widest first, by content type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

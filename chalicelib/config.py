@@ -21,6 +21,11 @@ _SHARDS = (
     r" \d{4}-\d\d-\d\d [1-9]\d{0,2}(;\s*|$))*",
 )
 _REGION = ("a region", r"[a-z0-9-]+")
+_WIDTHS = ("up to eight widths in pixels, as `320 640 1280`", r"[1-9]\d{0,3}( +[1-9]\d{0,3}){0,7}")
+_FORMATS = (
+    "some of webp, avif and jpeg, as `webp avif`",
+    r"(?!.*\b(\w+)\b.*\b\1\b)(webp|avif|jpeg)( +(webp|avif|jpeg))*",
+)
 
 
 class WrongSetting(SystemExit):
@@ -143,6 +148,24 @@ class Settings:
         1_000, "most segments of a JPEG's header, or entries of a TIFF's", "MAX_HEADER_PARTS", unit="parts"
     )
     max_frames: int = setting(1_000, "most frames of an animation or pages of a TIFF", "MAX_FRAMES", unit="frames")
+    variant_widths: str = setting(
+        "320 640 1280 1920",
+        "widths in pixels that smaller pictures are made in, ascending; none is wider than its image",
+        "VARIANT_WIDTHS",
+        form=_WIDTHS,
+    )
+    variant_formats: str = setting(
+        "webp", "formats that each of them is made in: any of `webp avif jpeg`", "VARIANT_FORMATS", form=_FORMATS
+    )
+    variant_quality: int = setting(
+        80, "their quality, on the scale of each format", "VARIANT_QUALITY", unit="of 100", high=100
+    )
+    max_decoded_bytes: int = setting(
+        800_000_000,
+        "memory that a picture may take to be decoded, as estimated by its header; fits a function of 1,024 MB",
+        "MAX_DECODED_BYTES",
+        unit="bytes",
+    )
     max_user_id_chars: int = setting(128, "longest user_id", "MAX_USER_ID_CHARS", unit="characters", high=200)
     max_title_chars: int = setting(256, "longest title", "MAX_TITLE_CHARS", unit="characters", high=10_000)
     max_description_chars: int = setting(
@@ -251,6 +274,16 @@ class Settings:
         return _spread(self.shards)
 
     @property
+    def ladder(self) -> tuple[int, ...]:
+        """The widths of VARIANT_WIDTHS, ascending."""
+        return tuple(map(int, self.variant_widths.split()))
+
+    @property
+    def variant_types(self) -> tuple[str, ...]:
+        """The content types of VARIANT_FORMATS, sorted."""
+        return tuple(sorted(f"image/{name}" for name in self.variant_formats.split()))
+
+    @property
     def cursor_key(self) -> bytes:
         """Key of the cursors."""
         return (self.cursor_secret or f"cursors of {self.images_table_name}").encode()
@@ -287,6 +320,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         _spread(found.shards)
     except ValueError:
         raise WrongSetting(f"SHARDS must name days in order for each list, not {found.shards!r}.") from None
+    if list(found.ladder) != sorted(set(found.ladder)):
+        raise WrongSetting(f"VARIANT_WIDTHS must ascend, unlike {found.variant_widths!r}.")
     if found.default_page_size > found.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
     return found

@@ -81,6 +81,10 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,0
 	@$(BIN)/python -m bench.lists $(SIZES) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --json docs/lists.json
 	@$(BIN)/python -m bench.chart docs/lists.json
 
+.PHONY: bench-variants
+bench-variants: $(VENV)/installed ## measure what an image's variants cost beside plain Pillow, pyvips and sharp
+	@$(BIN)/python -m bench.variants
+
 .PHONY: hooks
 hooks: $(VENV)/installed ## let git check style and types before each commit
 	@$(BIN)/pre-commit install

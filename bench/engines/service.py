@@ -1,0 +1,15 @@
+"""This service: chalicelib.variants, with all that it finds out about the picture beside."""
+
+from pathlib import Path
+
+from bench.engines.measure import run
+from chalicelib import variants
+
+
+def make(path: Path) -> tuple[bytes, ...]:
+    """The variants of a photograph."""
+    return variants.make(path)[1]
+
+
+if __name__ == "__main__":
+    run(make)

@@ -1,0 +1,27 @@
+"""libvips, by pyvips: shrunk while it is decoded, each width from the next larger."""
+
+from pathlib import Path
+
+import pyvips
+
+from bench.engines.measure import EFFORT, QUALITY, WIDTHS, run
+
+
+def make(path: Path) -> list[bytes]:
+    """The variants of a photograph."""
+    image, contents = None, []
+    for width in WIDTHS:
+        if image is None:
+            # Turned by its EXIF; a height that doesn't bound it.
+            small = pyvips.Image.thumbnail(str(path), width, height=10**7, size="down", export_profile="srgb")
+        else:
+            small = image.thumbnail_image(width, height=10**7, size="down")
+        if image is not None and small.width == image.width:
+            continue  # it was narrower
+        image = small.copy_memory()
+        contents.append(image.webpsave_buffer(Q=QUALITY, effort=EFFORT, keep="none"))
+    return contents
+
+
+if __name__ == "__main__":
+    run(make)

@@ -7,11 +7,34 @@ from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access, bodies, contracts, images, items, lists, openapi, requests, tags
+from chalicelib import (
+    access,
+    bodies,
+    contracts,
+    direct_uploads,
+    images,
+    items,
+    lists,
+    openapi,
+    processing,
+    requests,
+    sweeping,
+    tags,
+)
 from chalicelib.config import settings
 from chalicelib.edge import ImagesApi
 from chalicelib.model import Caller
-from chalicelib.permissions import CATALOG, IDEMPOTENCY_KEYS, ITEMS, ORIGINALS, TAG_COUNTS, TERMS, needs
+from chalicelib.permissions import (
+    CATALOG,
+    DERIVED,
+    IDEMPOTENCY_KEYS,
+    ITEMS,
+    ORIGINALS,
+    STAGED,
+    TAG_COUNTS,
+    TERMS,
+    needs,
+)
 
 app = ImagesApi(app_name="images-api")
 
@@ -21,7 +44,10 @@ LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
 FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
-DELETE = (CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, ORIGINALS.delete)
+DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
+DELETE = (CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, *DELETE_OBJECTS, STAGED.abort_upload)
+PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
+RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, ORIGINALS.put)
 
 
 @app.route("/")
@@ -82,9 +108,12 @@ def list_tags() -> Response:
 @app.route("/images/{image_id}", methods=["GET"])
 @needs(*VIEW)
 def view_image(image_id: str) -> Response:
-    """View an image's metadata, with a presigned URL of its bytes."""
-    view = images.view(caller(), image_id, download=requests.download(app.current_request))
-    return Response(contracts.viewed(view), contracts.etag(view.image))
+    """View an image's metadata, with a presigned URL of its bytes; or say where it is on its way there."""
+    image = images.find(caller(), image_id)
+    if not image.listed:
+        return Response(contracts.unlisted(image), contracts.etag(image))
+    view = images.opened(image, download=requests.download(app.current_request))
+    return Response(contracts.viewed(view), contracts.etag(image))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
@@ -248,22 +277,66 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
     return app.invoke("DELETE", "/image/{image_id}", event, context)
 
 
+# Uploads that go to S3 directly
+
+
+@app.route("/images/direct-upload", methods=["POST"])
+@needs(CATALOG.put, STAGED.put)
+def begin_direct_upload() -> Response:
+    """Keep a record that waits for its bytes, and say how to send them to S3."""
+    who = caller()
+    announced = requests.announcement(app.current_request, who.user_id or "")
+    return Response(contracts.announced(*direct_uploads.begin(who, announced)), status_code=201)
+
+
+@app.route("/images/{image_id}/parts", methods=["POST"])
+@needs(CATALOG.get, STAGED.put, STAGED.list_parts)
+def list_parts(image_id: str) -> Response:
+    """Say which parts of an upload S3 has, and how to send the rest."""
+    return Response(contracts.announced(*direct_uploads.parts(caller(), image_id)))
+
+
+@app.route("/images/{image_id}/complete", methods=["POST"])
+@needs(CATALOG.get, STAGED.get, STAGED.put, STAGED.list_parts)
+def complete_upload(image_id: str) -> Response:
+    """Put the parts of an upload together."""
+    return Response(contracts.unlisted(direct_uploads.complete(caller(), image_id)), status_code=202)
+
+
+@app.route("/images/{image_id}/abort", methods=["POST"])
+@needs(*DELETE)
+def abort_upload(image_id: str) -> Response:
+    """Give an upload up that is still awaited."""
+    return Response(contracts.deleted(direct_uploads.abort(caller(), image_id)))
+
+
 # What comes by itself
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])
-@needs(CATALOG.get, CATALOG.put, ORIGINALS.get, ORIGINALS.delete)
+@needs(*PROCESS, ORIGINALS.get)
 def on_object_created(event: S3Event) -> None:
-    """Remove an object whose upload never finished."""
-    images.reap(requests.object_created(event))
+    """Process an image that was uploaded, or remove an object whose upload never finished."""
+    for created in requests.objects_created(event):
+        processing.original_created(created)
+
+
+@app.on_s3_event(bucket=settings().staged_bucket_name, events=["s3:ObjectCreated:*"])
+@needs(*RECEIVE)
+def on_upload_staged(event: S3Event) -> None:
+    """Check an image that was sent to S3 directly, process it, and show it in every list."""
+    for created in requests.objects_created(event):
+        processing.staged_created(created)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
-@needs(CATALOG.query_state, CATALOG.get, CATALOG.delete, ORIGINALS.delete, *FOLD)
-def sweep(event: CloudWatchEvent) -> None:
+@needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, STAGED.abort_upload, *FOLD)
+def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish what a crash left half done, and bring the tags' counts up to date."""
-    images.sweep()
-    tags.fold()
+    dry_run = requests.is_dry_run(event)
+    if not dry_run:
+        tags.fold()
+    return contracts.swept(sweeping.sweep(dry_run=dry_run))
 
 
 def caller() -> Caller:

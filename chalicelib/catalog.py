@@ -158,14 +158,13 @@ def replace(image: Image, by: Image) -> Write:
         "Put": {
             "TableName": settings().images_table_name,
             "Item": records.to_item(by, settings().s3_bucket_name),
-            "ConditionExpression": "version = :version",
-            "ExpressionAttributeValues": {":version": {"N": str(image.version)}},
+            **_is_still(image),
         }
     }
 
 
 def index(image: Image) -> Write:
-    """Write what a ready record's own indexes are sorted by; Changed where it is not `image` any more."""
+    """Write what a listed record's own indexes are sorted by; Changed where it is not `image` any more."""
     keys = records.index_keys(image)
     condition = _is_still(image)
     values = {f":{name}": value for name, value in keys.items()}
@@ -193,17 +192,21 @@ def unchanged(image_id: str, image: Image | None) -> Write:
 
 def rows(image: Image, before: Image | None = None) -> list[Write]:
     """Let an image be found by its terms, and no more by those that it had `before`."""
-    keys = {terms.key(image, term) for term in terms.of(image)}
+    keys = _keys(image)
     return [
         *(put_row(records.to_row(image, key)) for key in keys),
         *([] if before is None else delete_rows(before, keep=keys)),
     ]
 
 
+def new_rows(image: Image, before: Image) -> list[Write]:
+    """Let an image be found by the terms that it did not have `before`."""
+    return [put_row(records.to_row(image, key)) for key in _keys(image) - _keys(before)]
+
+
 def delete_rows(image: Image, keep: Collection[Key] = ()) -> list[Write]:
     """Let an image be found by its terms no more."""
-    keys = [key for term in terms.of(image) if (key := terms.key(image, term)) not in keep]
-    return [delete_row(records.row_key(key)) for key in keys]
+    return [delete_row(records.row_key(key)) for key in _keys(image) - set(keep)]
 
 
 def put_row(row: Item) -> Write:
@@ -280,16 +283,21 @@ def answers() -> bool:
 
 
 def _is_still(image: Image) -> dict[str, Any]:
-    """The condition that a record is as it was read: each change counts its version up.
-
-    A removed claim on an id (images.reap) and the record of a late upload are both at version 1, in other states.
-    """
-    state = "attribute_not_exists" if image.state is State.READY else "attribute_exists"
+    """The condition that a record is as it was read: each change counts its version up, or is one of its state."""
+    ready = image.state is State.READY  # which is the absence of a state
+    state = "attribute_not_exists(#state)" if ready else "#state = :state"
     return {
-        "ConditionExpression": f"version = :version AND {state}(#state)",
+        "ConditionExpression": f"version = :version AND {state}",
         "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": {":version": {"N": str(image.version)}},
+        "ExpressionAttributeValues": {
+            ":version": {"N": str(image.version)},
+            **({} if ready else {":state": {"S": image.state}}),
+        },
     }
+
+
+def _keys(image: Image) -> set[Key]:
+    return {terms.key(image, term) for term in terms.of(image)} if image.listed else set()
 
 
 def _scoped(owner: str, key: str) -> str:

@@ -68,6 +68,9 @@ class Settings:
     derived_bucket_name: str = setting(
         "images-derived", "bucket of the derived images", "DERIVED_BUCKET_NAME", form=_BUCKET
     )
+    staged_bucket_name: str = setting(
+        "images-staged", "bucket that direct uploads go to, until they are checked", "STAGED_BUCKET_NAME", form=_BUCKET
+    )
     images_table_name: str = setting(
         "images", "table of the records", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME", form=_TABLE
     )
@@ -132,6 +135,46 @@ class Settings:
         "MAX_DOWNLOAD_BYTES",
         unit="bytes",
     )
+    max_direct_upload_bytes: int = setting(
+        100_000_000,
+        "largest direct upload (S3: 5 GB by one POST; it is processed in Lambda's /tmp, which has 512 MB by default)",
+        "MAX_DIRECT_UPLOAD_BYTES",
+        unit="bytes",
+        high=5_000_000_000,
+    )
+    multipart_threshold_bytes: int = setting(
+        50_000_000,
+        "direct uploads larger than this go up in parts, so that they can be resumed",
+        "MULTIPART_THRESHOLD_BYTES",
+        unit="bytes",
+    )
+    part_bytes: int = setting(
+        10_000_000,
+        "size of the parts, but for the last one (S3: at least 5 MB; at most 1,000 parts are listed at once)",
+        "PART_BYTES",
+        unit="bytes",
+        low=5_242_880,
+    )
+    direct_upload_seconds: int = setting(
+        3_600,
+        "how long the form or the URLs of a direct upload open; on Lambda no longer than the role's session",
+        "DIRECT_UPLOAD_SECONDS",
+        unit="seconds",
+        high=604_800,
+    )
+    abandoned_upload_seconds: int = setting(
+        86_400,
+        "after which a direct upload that did not come is given up, and one that was rejected forgotten",
+        "ABANDONED_UPLOAD_SECONDS",
+        unit="seconds",
+        low=0,
+    )
+    processing_attempts: int = setting(
+        3,
+        "attempts to process an image before its record says that it failed; Lambda makes so many for an event",
+        "PROCESSING_ATTEMPTS",
+        unit="attempts",
+    )
     max_form_parts: int = setting(64, "most parts of a form", "MAX_FORM_PARTS", unit="parts")
     max_part_headers: int = setting(8, "most headers of a form's part", "MAX_PART_HEADERS", unit="headers")
     max_part_header_bytes: int = setting(
@@ -173,12 +216,12 @@ class Settings:
     )
     max_filename_chars: int = setting(255, "longest filename", "MAX_FILENAME_CHARS", unit="characters", high=1_000)
     max_tags: int = setting(
-        30, "most tags of an image (DynamoDB: 100 writes in an update's transaction)", "MAX_TAGS", unit="tags", high=45
+        30, "most tags of an image (DynamoDB: 100 writes in an update's transaction)", "MAX_TAGS", unit="tags", high=41
     )
     max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
     max_query_tags: int = setting(10, "most tags that a list asks for", "MAX_QUERY_TAGS", unit="tags", high=50)
     max_title_words: int = setting(
-        12, "different words of a title that it is found by", "MAX_TITLE_WORDS", unit="words", low=0, high=45
+        12, "different words of a title that it is found by", "MAX_TITLE_WORDS", unit="words", low=0, high=41
     )
     max_description_words: int = setting(
         12,
@@ -186,10 +229,10 @@ class Settings:
         "MAX_DESCRIPTION_WORDS",
         unit="words",
         low=0,
-        high=45,
+        high=41,
     )
     max_filename_words: int = setting(
-        6, "as of a title, of a filename", "MAX_FILENAME_WORDS", unit="words", low=0, high=45
+        6, "as of a title, of a filename", "MAX_FILENAME_WORDS", unit="words", low=0, high=41
     )
     max_word_chars: int = setting(
         32, "characters of a word that tell it from others", "MAX_WORD_CHARS", unit="characters", low=4, high=100
@@ -253,7 +296,7 @@ class Settings:
     )
     sweep_after_seconds: int = setting(
         3_600,
-        "how long a deletion may be half done before the schedule finishes it",
+        "how long a deletion or the processing of an image may be half done before the schedule finishes it",
         "SWEEP_AFTER_SECONDS",
         unit="seconds",
         low=0,

@@ -3,17 +3,35 @@
 The contracts are those of docs/contracts.md: B is the service's own, and the others' answers stand behind it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.fields import SPELLINGS
-from chalicelib.model import As, Count, Download, Explanation, Image, Item, ItemPage, Page, Stores, TagPage, View
+from chalicelib.model import (
+    As,
+    Count,
+    Download,
+    Explanation,
+    Form,
+    Image,
+    Item,
+    ItemPage,
+    Mended,
+    Page,
+    Parts,
+    Stores,
+    TagPage,
+    View,
+)
 
 Shape = dict[str, Any]  # JSON
 Headers = dict[str, str | list[str]]  # as Chalice takes them
+
+_MEASURED = ("checksum", "width", "height")  # of the bytes, when they have come
 
 
 def metadata(image: Image) -> Shape:
@@ -69,7 +87,29 @@ def viewed(view: View) -> Shape:
         "metadata": metadata(view.image),
         "presigned_url": view.presigned_url,
         "expires_in": view.expires_in,
+        **_state(view.image),
+        **({"look": asdict(view.image.look)} if view.image.look else {}),
     }
+
+
+def unlisted(image: Image) -> Shape:
+    """The answer to a view of an image that is in no list: where it is on its way there, or why it never will be."""
+    known = {name: value for name, value in metadata(image).items() if name not in _MEASURED or value}
+    return {"image_id": image.image_id, **_state(image), "metadata": known}
+
+
+def announced(image: Image, way: Form | Parts) -> Shape:
+    """How to send a direct upload to S3: by one form, or in parts."""
+    shape = {**unlisted(image), "expires_in": way.expires_in}
+    if isinstance(way, Form):
+        return {**shape, "url": way.url, "fields": dict(way.fields)}
+    parts = [{"part_number": part.number, "size": part.size, "url": part.url} for part in way.wanted]
+    return {**shape, "part_size": way.part_size, "parts": parts, "sent": [part.number for part in way.sent]}
+
+
+def swept(mended: Sequence[Mended]) -> Shape:
+    """What the schedule found unfinished, and in which state."""
+    return {"count": len(mended), "mended": [{"image_id": each.image_id, "state": each.state} for each in mended]}
 
 
 def deleted(image: Image) -> Shape:
@@ -207,6 +247,10 @@ def welcome() -> Shape:
             "health": "GET health",
         },
     }
+
+
+def _state(image: Image) -> Shape:
+    return {"state": image.state, **({"reason": image.reason} if image.reason else {})}
 
 
 def _explained(explanation: Explanation) -> Shape:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Chalice, Request, Response, S3Event
 
 from chalicelib import direct
 from chalicelib.config import settings
@@ -43,6 +43,24 @@ class ImagesApi(Chalice):
         """As Chalice's; the reader of a body, not the route, says which content types it takes."""
         return super().route(path, content_types=["*/*"], **kwargs)
 
+    def on_s3_event(
+        self,
+        bucket: str,
+        events: list[str] | None = None,
+        prefix: str | None = None,
+        suffix: str | None = None,
+        name: str | None = None,
+    ) -> Callable[..., Any]:
+        """As Chalice's; the handler can have an event without an object, as S3's test event."""
+        register = super().on_s3_event(bucket, events, prefix, suffix, name)
+
+        def registering(handler: Callable[..., Any]) -> Any:
+            registered = register(handler)
+            registered.event_class = AnyS3Event
+            return registered
+
+        return registering
+
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer an event of API Gateway.
 
@@ -58,6 +76,13 @@ class ImagesApi(Chalice):
         except BadInput as error:
             return _json(_error(error)).to_dict()
         return self(request, context)
+
+
+class AnyS3Event(S3Event):
+    """An event of S3 of any number of objects; Chalice's own wants one at least, and knows the first alone."""
+
+    def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
+        """Leave the event as it is: requests.objects_created reads it."""
 
 
 class Text(Response):

@@ -26,6 +26,7 @@ SPELLINGS = {
     "any_tag": ("any_tag", "anyTag"),
     "content_type": ("content_type", "contentType"),
     "checksum": ("checksum",),
+    "size": ("size",),
     "include": ("include",),
     "explain": ("explain",),
     "date_from": ("dateFrom", "date_from"),
@@ -182,6 +183,17 @@ def content_type(value: str) -> str:
     if found not in EXTENSIONS:
         raise BadInput(f"content_type must be one of {', '.join(EXTENSIONS)}.")
     return found
+
+
+def size(body: Mapping[str, Any]) -> int:
+    """How many bytes a file has.
+
+    Raises BadInput: no whole number above 0.
+    """
+    spelling, value = find(body, "size")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadInput(f"{spelling} must be the number of bytes of the file.")
+    return value
 
 
 def checksum(value: str) -> str:

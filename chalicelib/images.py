@@ -1,4 +1,4 @@
-"""The use cases of one image: upload, view, update and delete it, and mend what a crash left of it."""
+"""The use cases of one image: upload, view, update and delete it."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import replace
 
-from chalicelib import access, catalog, ids, objects, pictures, tag_counts, tallies
+from chalicelib import access, catalog, derived, ids, objects, pictures, staging, tag_counts, tallies
 from chalicelib.catalog import Write
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
@@ -15,7 +15,6 @@ from chalicelib.model import (
     Caller,
     Download,
     Image,
-    ObjectCreated,
     Patch,
     Picture,
     Remembered,
@@ -23,20 +22,13 @@ from chalicelib.model import (
     Stores,
     Upload,
     View,
-    Visibility,
 )
 
 log = logging.getLogger("images-api")
 
-_SWEPT_AT_ONCE = 1_000
-
 _CONTENDED = "The image is being changed by other requests; try again in a moment."
 
 _TRIES = 12  # of a change that another one came before
-
-
-class TooEarly(Exception):
-    """It can't be known yet whether an object is left over: S3's event is to be delivered again later."""
 
 
 def upload(caller: Caller, upload: Upload) -> Image:
@@ -53,29 +45,45 @@ def upload(caller: Caller, upload: Upload) -> Image:
     if first := _first(upload, image):
         return first
     objects.put(image.s3_key, upload.file, image.content_type, digest.digest())
-    writes = [catalog.put(image), *catalog.rows(image), *_count_tags(None, image)]
+    writes = [catalog.put(image), *catalog.rows(image), *count_tags(None, image)]
     if upload.idempotency_key:
         used_for = Remembered(image.image_id, _fingerprint(upload, image.checksum))
         writes.append(catalog.remember(image.user_id, upload.idempotency_key, used_for))
     try:
         catalog.commit(writes)
     except catalog.Changed:
-        # The same upload came first, and reap() will find this one's object; or reap() was here already.
+        # The same upload came first, and this one's object will be reaped; or it has been already.
         if first := _first(upload, image):
             return first
         raise Unavailable("The upload took too long; send it again.") from None
     return image
 
 
-def view(caller: Caller, image_id: str, *, download: bool) -> View:
-    """An image with a presigned URL of its original: as an attachment under its own name where `download`.
+def find(caller: Caller, image_id: str) -> Image:
+    """An image, whether it is in lists or not yet.
 
     One call; a second one, consistent, before an id is said to be unknown: it may have been written just now.
     Raises NotFound: no such image for this caller.
     """
     image = _find(image_id) or _find(image_id, consistent=True)
-    if image is None or image.state is not State.READY or not access.may_see(caller, image.user_id, image.visibility):
+    if image is None or image.state is State.DELETING or not access.may_see(caller, image.user_id, image.visibility):
         raise NotFound(image_id)
+    return image
+
+
+def view(caller: Caller, image_id: str, *, download: bool) -> View:
+    """An image with a presigned URL of its original: as an attachment under its own name where `download`.
+
+    As many calls as to find it. Raises NotFound: no such image in this caller's lists.
+    """
+    image = find(caller, image_id)
+    if not image.listed:
+        raise NotFound(image_id)
+    return opened(image, download=download)
+
+
+def opened(image: Image, *, download: bool) -> View:
+    """An image with a presigned URL of its original, as in view: no call."""
     expires_in = settings().presigned_url_expiration
     disposition = objects.attachment(image.saved_as) if download else None
     return View(image, objects.presigned_url(image.s3_key, expires_in, disposition), expires_in, disposition)
@@ -108,9 +116,11 @@ def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int]
     Raises PreconditionFailed: the record is not at one of the versions `if_match`.
     """
     for attempt in range(_TRIES):
-        image = _changeable(caller, image_id)
-        if image.state is not State.READY:
+        image = changeable(caller, image_id)
+        if image.state is State.DELETING:
             raise NotFound(image_id)
+        if not image.listed:
+            raise Conflict(f"The image is {image.state}; it can be changed when it is in lists.")
         _check_version(image, if_match)
         changed = replace(
             _next(image),
@@ -121,7 +131,7 @@ def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int]
         )
         try:
             rows = catalog.rows(changed, before=image)
-            catalog.commit([catalog.replace(image, by=changed), *rows, *_count_tags(image, changed)])
+            catalog.commit([catalog.replace(image, by=changed), *rows, *count_tags(image, changed)])
         except catalog.Changed:
             catalog.pause(attempt)
             continue
@@ -132,77 +142,24 @@ def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int]
 def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Image:
     """Delete an image: first from every list and view, in one transaction; then its bytes; then its record.
 
-    A crash in between leaves a record in state DELETING, which a repeated call or sweep() finishes.
+    A crash in between leaves a record in state DELETING, which a repeated call or the schedule finishes.
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
     Raises PreconditionFailed: the record is not at one of the versions `if_match`.
     """
     for attempt in range(_TRIES):
-        image = _changeable(caller, image_id)
+        image = changeable(caller, image_id)
         if image.state is not State.DELETING:
             _check_version(image, if_match)
-            deleting = replace(_next(image), state=State.DELETING)
+            deleting = replace(_next(image), state=State.DELETING, listed=False)
             try:
                 rows = catalog.delete_rows(image)
-                catalog.commit([catalog.replace(image, by=deleting), *rows, *_count_tags(image, None)])
+                catalog.commit([catalog.replace(image, by=deleting), *rows, *count_tags(image, deleting)])
             except catalog.Changed:
                 catalog.pause(attempt)
                 continue
-        _finish_delete(image)
+        finish_delete(image)
         return image
     raise Unavailable(_CONTENDED)
-
-
-def reap(created: ObjectCreated) -> None:
-    """Remove an object whose upload never wrote its record. Safe to run twice.
-
-    Its id is claimed first, so that an upload that has slept (a closed laptop) can't write the record any more;
-    sweep() removes the claim, long after.
-    Raises TooEarly: the upload may still be under way.
-    """
-    user_id, _, image_id = created.key.rpartition("/")
-    if not user_id or not ids.is_id(image_id):
-        log.warning("An object that is no original lies in the bucket: %r", created.key)
-        return
-    # An object that is gone was deleted with its record.
-    if catalog.get(image_id, consistent=True) is not None or not objects.exists(created.key):
-        return
-    if time.time() - created.written_at <= settings().api_timeout_seconds:
-        raise TooEarly(image_id)
-    claim = Image(
-        image_id=image_id,
-        user_id=user_id,
-        title="",
-        description="",
-        tags=(),
-        filename="",
-        content_type="",
-        size=0,
-        checksum="",
-        width=0,
-        height=0,
-        visibility=Visibility.PRIVATE,
-        updated_at=ids.timestamp(time.time()),
-        state=State.DELETING,
-    )
-    try:
-        catalog.commit([catalog.put(claim)])
-    except catalog.Changed:
-        return
-    objects.delete(claim.s3_key)
-    log.info("Removed the object of an upload that never finished: %s", image_id)
-
-
-def sweep() -> None:
-    """Finish the deletions that a crash left half done: those older than SWEEP_AFTER_SECONDS, at most 1,000 a run.
-
-    Safe to run twice, and while they are being finished by others.
-    """
-    before = ids.timestamp(time.time() - settings().sweep_after_seconds)
-    for image_id in catalog.unfinished(State.DELETING, before, _SWEPT_AT_ONCE):
-        image = catalog.get(image_id, consistent=True)
-        if image and image.state is State.DELETING:  # the index is behind the records
-            _finish_delete(image)
-            log.info("Finished the deletion of %s", image_id)
 
 
 def health() -> Stores:
@@ -214,7 +171,11 @@ def _find(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
 
 
-def _changeable(caller: Caller, image_id: str) -> Image:
+def changeable(caller: Caller, image_id: str) -> Image:
+    """An image as it is now, for a caller who may change it: one call.
+
+    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
+    """
     image = _find(image_id, consistent=True)
     if image is None:
         raise NotFound(image_id)
@@ -246,6 +207,7 @@ def _new(upload: Upload, picture: Picture, checksum: str, image_id: str) -> Imag
         height=picture.height,
         visibility=upload.visibility,
         updated_at=ids.created_at(image_id),
+        state=State.PROCESSING,
     )
 
 
@@ -266,10 +228,22 @@ def _fingerprint(upload: Upload, checksum: str) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _count_tags(before: Image | None, after: Image | None) -> list[Write]:
+def count_tags(before: Image | None, after: Image | None) -> list[Write]:
+    """Note what a write to an image changes about how often its owner's tags are used; None: there is no image."""
     return [tag_counts.note(change) for change in tallies.changes(before, after)]
 
 
-def _finish_delete(image: Image) -> None:
-    objects.delete(image.s3_key)
+def finish_delete(image: Image) -> None:
+    """Remove what a deletion leaves: an image's objects, then its record."""
+    delete_objects(image)
     catalog.forget(image.image_id)
+
+
+def delete_objects(image: Image) -> None:
+    """Remove all that S3 has of an image: its original and variants, and what was sent before it was processed."""
+    objects.delete(image.s3_key)
+    derived.delete(image)
+    if image.look is None:
+        staging.delete(image.s3_key)
+    if image.upload_id:
+        staging.abort(image.s3_key, image.upload_id)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from chalicelib import ids
@@ -39,9 +40,13 @@ class Visibility(StrEnum):
 
 
 class State(StrEnum):
-    """Where an image is in its life; only a READY one is in a list or a view."""
+    """Where an image is in its life."""
 
+    AWAITING_UPLOAD = "awaiting_upload"  # its client is to send the bytes to S3
+    PROCESSING = "processing"  # the bytes are there
     READY = "ready"
+    REJECTED = "rejected"  # the bytes were not what was announced, or no image that can be kept; they are gone
+    FAILED = "failed"  # processing came to no end; the bytes are there
     DELETING = "deleting"
 
 
@@ -135,8 +140,13 @@ class Image:
     height: int
     visibility: Visibility
     updated_at: str
-    version: int = 1  # counts the writes of the record
+    version: int = 1  # counts the changes that its owner makes
     state: State = State.READY
+    listed: bool = True  # whether it is in lists and views; else only its record is there, for those who may see it
+    reason: str = ""  # why it was rejected or failed
+    attempts: int = 0  # to process it, that came to no end
+    upload_id: str = ""  # of the multipart upload that its bytes are to come by, if any
+    look: Look | None = None  # once it has been processed
 
     @property
     def created_at(self) -> str:
@@ -221,6 +231,7 @@ class Row:
     whole: bool = True  # False: its description is too long for the row
     word: str = ""  # that it is a row of
     changed: str | None = None  # its place in the order of updates; None: it was never updated
+    perceptual_hash: str = ""  # of a row of a band, which says nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +421,76 @@ class ObjectCreated:
 
     key: str
     written_at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A request to upload an image to S3 directly, its fields within their limits."""
+
+    user_id: str
+    title: str
+    description: str
+    tags: tuple[str, ...]
+    filename: str
+    visibility: Visibility
+    content_type: str
+    size: int  # bytes, of what will be sent
+    checksum: str  # SHA-256 of that, hex; empty: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What lets a client send an object to S3: a POST of `fields` and then the file, as multipart/form-data."""
+
+    url: str
+    fields: Mapping[str, str]
+    expires_in: int  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an upload that is still to be sent."""
+
+    number: int  # from 1
+    size: int  # bytes
+    url: str  # presigned, of a PUT
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """A part of an upload that S3 has."""
+
+    number: int
+    size: int  # bytes
+    etag: str  # with its quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What lets a client send an object to S3 in parts, and go on when that was interrupted."""
+
+    part_size: int  # bytes, but for the last
+    wanted: tuple[Part, ...]
+    sent: tuple[SentPart, ...]
+    expires_in: int  # seconds, of the wanted parts' URLs
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """An image that the schedule finished, or gave up."""
+
+    image_id: str
+    state: State  # that it was found in
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCopy:
+    """An object in a file."""
+
+    path: Path
+    size: int  # bytes
+    checksum: str  # SHA-256, hex
+    etag: str  # with its quotes
 
 
 @dataclass(frozen=True, slots=True)

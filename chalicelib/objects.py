@@ -1,9 +1,18 @@
-"""Bytes in S3: put, get, presign, delete."""
+"""The originals in S3: put, get, presign, delete; and how any object is brought to the disk."""
 
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 from chalicelib import aws, presign
 from chalicelib.config import settings
+from chalicelib.model import LocalCopy
+
+_ABSENT = ("AccessDenied", "NoSuchKey")  # without the permission to list the bucket, S3 says the first (GetObject)
+_CHUNK = 1024 * 1024  # bytes that are in memory at once
 
 
 @aws.translated
@@ -22,18 +31,40 @@ def put(key: str, body: bytes, content_type: str, sha256: bytes) -> None:
 
 @aws.translated
 def get(key: str) -> bytes | None:
-    """The bytes of an object, or None where there is none: one call.
-
-    Without the permission to list the bucket, S3 answers 403 for what is not there (GetObject, "permissions").
-    """
+    """The bytes of an object, or None where there is none: one call."""
     from botocore.exceptions import ClientError
 
     try:
         return aws.s3().get_object(Bucket=settings().s3_bucket_name, Key=key)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("AccessDenied", "NoSuchKey"):
+        if error.response["Error"]["Code"] in _ABSENT:
             return None
         raise
+
+
+@contextmanager
+def on_disk(bucket: str, key: str) -> Iterator[LocalCopy | None]:
+    """A copy of an object in a file, while the `with` block runs, or None where there is no object: one call."""
+    with tempfile.NamedTemporaryFile(prefix="original-") as file:
+        yield _copied(bucket, key, Path(file.name))
+
+
+@aws.translated
+def _copied(bucket: str, key: str, path: Path) -> LocalCopy | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = aws.s3().get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for chunk in answer["Body"].iter_chunks(_CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+    return LocalCopy(path, path.stat().st_size, digest.hexdigest(), answer["ETag"])
 
 
 @aws.translated
@@ -43,7 +74,7 @@ def delete(key: str) -> None:
 
 
 @aws.translated
-def exists(key: str) -> bool:
+def exists(bucket: str, key: str) -> bool:
     """Whether there is an object: one call.
 
     Without the permission to list the bucket, S3 answers 403 for what is not there (HeadObject, "permissions").
@@ -51,7 +82,7 @@ def exists(key: str) -> bool:
     from botocore.exceptions import ClientError
 
     try:
-        aws.s3().head_object(Bucket=settings().s3_bucket_name, Key=key)
+        aws.s3().head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("403", "404"):
             return False
@@ -69,9 +100,14 @@ def presigned_url(key: str, expires_in: int, disposition: str | None = None) -> 
 
     `disposition` is the Content-Disposition that S3 will answer with, if any.
     """
-    url = f"{settings().presigned_endpoint_url}/{settings().s3_bucket_name}/{quote(key)}"
     query = {"response-content-disposition": disposition} if disposition else {}
-    return presign.presigned_url(url, query, aws.credentials(), settings().aws_region, expires_in)
+    return presigned("GET", settings().s3_bucket_name, key, query, expires_in)
+
+
+def presigned(method: str, bucket: str, key: str, query: Mapping[str, str], expires_in: int) -> str:
+    """A URL that lets whoever has it do one thing to an object for `expires_in` seconds, without an AWS call."""
+    url = f"{settings().presigned_endpoint_url}/{bucket}/{quote(key)}"
+    return presign.presigned_url(method, url, query, aws.credentials(), settings().aws_region, expires_in)
 
 
 def attachment(filename: str) -> str:

@@ -80,6 +80,9 @@ class Bucket:
         self.put = Permission("s3:PutObject", objects)
         self.get = Permission("s3:GetObject", objects)
         self.delete = Permission("s3:DeleteObject", objects)
+        self.abort_upload = Permission("s3:AbortMultipartUpload", objects)
+        self.list_parts = Permission("s3:ListMultipartUploadParts", objects)
+        self.list = Permission("s3:ListBucket", bucket)
         self.locate = Permission("s3:GetBucketLocation", bucket)
 
 
@@ -119,6 +122,8 @@ TAG_COUNTS = TagCounts()
 ITEMS = Table("Items", "items_table_name")
 IDEMPOTENCY_KEYS = Table("IdempotencyKeys", "idempotency_keys_table_name")
 ORIGINALS = Bucket("Originals", "s3_bucket_name")
+DERIVED = Bucket("Derived", "derived_bucket_name")
+STAGED = Bucket("Staged", "staged_bucket_name")
 
 
 def needs(*permissions: Permission) -> Callable[[Handler], Handler]:

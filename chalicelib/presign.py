@@ -18,6 +18,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 def presigned_url(
+    method: str,
     url: str,
     query: Mapping[str, str],
     credentials: "ReadOnlyCredentials",
@@ -25,7 +26,7 @@ def presigned_url(
     expires_in: int,
     now: datetime | None = None,
 ) -> str:
-    """A URL that lets whoever has it GET an object, from now on for so many seconds: at most 604,800.
+    """A URL that lets whoever has it GET or PUT an object, from now on for so many seconds: at most 604,800.
 
     `url` is that of the object, its path encoded; `query` is what S3 is to be asked beside it, by plain names. The
     signature covers the host, so that replacing it afterwards breaks the URL.
@@ -44,7 +45,7 @@ def presigned_url(
     }
     canonical_query = "&".join(f"{quote(name, safe='')}={_encoded(value)}" for name, value in sorted(asked.items()))
     host = parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")
-    canonical = f"GET\n{parts.path}\n{canonical_query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+    canonical = f"{method}\n{parts.path}\n{canonical_query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
     to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = _signing_key(credentials.secret_key, moment[:8], region)
     return f"{url}?{canonical_query}&X-Amz-Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}"

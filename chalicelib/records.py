@@ -1,9 +1,10 @@
 """An image as DynamoDB spells it: the item of its record, and the rows of its terms."""
 
+from dataclasses import asdict
 from typing import Any
 
 from chalicelib import ranges
-from chalicelib.model import Image, Row, State, Visibility
+from chalicelib.model import Image, Look, Row, State, Variant, Visibility
 from chalicelib.terms import Key
 
 Item = dict[str, Any]  # attribute name -> {type: value}
@@ -11,24 +12,31 @@ Item = dict[str, Any]  # attribute name -> {type: value}
 # DynamoDB writes cost by started KB: a row this small carries its record for nothing.
 MAX_ROW_BYTES = 1024
 
+_NUMBERS = ("width", "height", "size")  # of a variant
+_SEEN_BY = ("user_id", "visibility")  # what decides who may see an image
+
 
 def to_item(image: Image, bucket: str) -> Item:
     """The item of a record, as contracts B and D publish it.
 
-    Only a ready record has `created_at`, so that no other is in `user_id-index`; only one that is not has `state`,
+    Only a listed one has `created_at`, so that no other is in `user_id-index`; only one that isn't ready has `state`,
     so that `state-index` holds nothing but unfinished ones. Only one that was updated has `changed`.
     """
-    ready = image.state is State.READY
     return {
         **_fields(image),
         "s3_key": {"S": image.s3_key},
         "s3_url": {"S": f"s3://{bucket}/{image.s3_key}"},
-        **(index_keys(image) if ready else {"state": {"S": image.state}}),
+        **(index_keys(image) if image.listed else {}),
+        **({} if image.state is State.READY else {"state": {"S": image.state}}),
+        **({"reason": {"S": image.reason}} if image.reason else {}),
+        **({"attempts": {"N": str(image.attempts)}} if image.attempts else {}),
+        **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
+        **({"look": _look_item(image.look)} if image.look else {}),
     }
 
 
 def index_keys(image: Image) -> Item:
-    """What the indexes of ready records are sorted by."""
+    """What the indexes of listed records are sorted by."""
     return {"created_at": {"S": image.created_at}, **(_change(image) if image.version > 1 else {})}
 
 
@@ -50,21 +58,30 @@ def from_item(item: Item) -> Image:
         updated_at=item["updated_at"]["S"],
         version=int(item["version"]["N"]),
         state=State(item["state"]["S"]) if "state" in item else State.READY,
+        listed="state" not in item or "created_at" in item,
+        reason=item["reason"]["S"] if "reason" in item else "",
+        attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
+        upload_id=item["upload_id"]["S"] if "upload_id" in item else "",
+        look=_look(item["look"]) if "look" in item else None,
     )
 
 
 def to_row(image: Image, key: Key) -> Item:
     """The row of a term: with the whole record where both fit MAX_ROW_BYTES, else without its description.
 
-    Where that doesn't fit either, with what decides who may see it alone.
+    Where that doesn't fit either, with what decides who may see it alone; and so that of a band, of which many are read
+    for few, with the perceptual hash.
     """
     place = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
     whole = _fields(image)
+    if key.is_of_a_band and image.look:
+        hashed = {"perceptual_hash": {"S": image.look.perceptual_hash}}
+        return {**{name: whole[name] for name in _SEEN_BY}, **hashed, **place}
     for left_out in ((), ("description",)):
         row = {**{name: value for name, value in whole.items() if name not in left_out}, **place}
         if size(row) <= MAX_ROW_BYTES:
             return row
-    return {**{name: whole[name] for name in ("user_id", "visibility")}, **place}
+    return {**{name: whole[name] for name in _SEEN_BY}, **place}
 
 
 def row_key(key: Key) -> Item:
@@ -84,6 +101,7 @@ def from_row(item: Item) -> Row:
         whole="description" in item,
         word=ranges.word_of(sort_key),
         changed=item["changed"]["S"] if "changed" in item else None,
+        perceptual_hash=item["perceptual_hash"]["S"] if "perceptual_hash" in item else "",
     )
 
 
@@ -103,6 +121,23 @@ def _value_size(value: dict[str, Any]) -> int:
 def _change(image: Image) -> Item:
     """What puts an image that was updated into the indexes of that, which are sparse: see ranges.key."""
     return {"changed": {"S": f"{image.updated_at}/{image.image_id}"}}
+
+
+def _look_item(look: Look) -> dict[str, Any]:
+    from boto3.dynamodb.types import TypeSerializer
+
+    variants = [asdict(variant) for variant in look.variants]
+    item: Any = TypeSerializer().serialize({**asdict(look), "variants": variants})
+    return dict(item)
+
+
+def _look(item: Any) -> Look:
+    from boto3.dynamodb.types import TypeDeserializer
+
+    found = TypeDeserializer().deserialize(item)
+    sizes = [{**variant, **{name: int(variant[name]) for name in _NUMBERS}} for variant in found["variants"]]
+    variants = tuple(Variant(**variant) for variant in sizes)
+    return Look(**{**found, "width": int(found["width"]), "height": int(found["height"]), "variants": variants})
 
 
 def _fields(image: Image) -> Item:

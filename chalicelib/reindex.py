@@ -13,7 +13,7 @@ from chalicelib import catalog, ids, records, terms
 from chalicelib.catalog import Write
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
-from chalicelib.model import Image, State
+from chalicelib.model import Image
 from chalicelib.records import Item
 
 _PAGE = 99  # rows of one image on a page, and the check of its record, are one transaction of 100
@@ -157,7 +157,7 @@ def _readable(read: Mapping[str, Item | None]) -> list[_Record]:
             continue
         if not (ids.is_id(image_id) and all(image.tags)):
             continue
-        if image.state is State.READY:
+        if image.listed:
             is_indexed = keys.items() <= item.items()
             found.append(_Record(image_id, image, {_place(row): row for row in rows}, is_indexed))
         else:

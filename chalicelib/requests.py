@@ -3,15 +3,31 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_plus
 
-from chalice.app import Request, S3Event
+from chalice.app import CloudWatchEvent, Request, S3Event
 
 from chalicelib import bodies, fields, ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.fields import SPELLINGS
-from chalicelib.model import ITEM_NAMES, As, Document, ItemQuery, ObjectCreated, Order, Patch, Query, TagQuery, Upload
+from chalicelib.model import (
+    ITEM_NAMES,
+    Announcement,
+    As,
+    Document,
+    ItemQuery,
+    ObjectCreated,
+    Order,
+    Patch,
+    Query,
+    TagQuery,
+    Upload,
+)
 from chalicelib.terms import Kind
+
+_MOST_CODE_CHARS = 200  # of a visibility, a content type or a checksum: what is longer is none
 
 _PATCHED = ("title", "description", "tags", "visibility")
 
@@ -25,16 +41,21 @@ def upload(request: Request, owner: str = "") -> Upload:
     Raises BadInput, TooLarge, Unsupported: the sentence names the field.
     """
     body = bodies.read(request)
-    limits = settings()
-    return Upload(
-        user_id=fields.user_id(fields.text(body, "user_id", limits.max_user_id_chars) or owner),
-        title=fields.text(body, "title", limits.max_title_chars),
-        description=fields.text(body, "description", limits.max_description_chars),
-        tags=tuple(fields.tags(*fields.find(body, "tags"), limits.max_tags).values()),
-        filename=fields.filename(fields.text(body, "filename", limits.max_filename_chars)),
-        visibility=fields.visibility(fields.text(body, "visibility", 16) or "public"),
-        file=fields.file(body),
-        idempotency_key=_idempotency_key(request),
+    return Upload(**_described(body, owner), file=fields.file(body), idempotency_key=_idempotency_key(request))
+
+
+def announcement(request: Request, owner: str = "") -> Announcement:
+    """A direct upload that a JSON body announces; it is `owner`'s where the body names nobody.
+
+    Raises BadInput, Unsupported: the sentence names the field.
+    """
+    body = bodies.json_object(request)
+    checksum = fields.text(body, "checksum", _MOST_CODE_CHARS)
+    return Announcement(
+        **_described(body, owner),
+        content_type=fields.content_type(fields.text(body, "content_type", _MOST_CODE_CHARS)),
+        size=fields.size(body),
+        checksum=fields.checksum(checksum) if checksum else "",
     )
 
 
@@ -56,7 +77,9 @@ def patch(request: Request) -> Patch:
         title=fields.text(body, "title", limits.max_title_chars) if "title" in body else None,
         description=fields.text(body, "description", limits.max_description_chars) if "description" in body else None,
         tags=tuple(fields.tags("tags", body["tags"], limits.max_tags).values()) if "tags" in body else None,
-        visibility=fields.visibility(fields.text(body, "visibility", 16)) if "visibility" in body else None,
+        visibility=fields.visibility(fields.text(body, "visibility", _MOST_CODE_CHARS))
+        if "visibility" in body
+        else None,
     )
 
 
@@ -195,10 +218,33 @@ def bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def object_created(event: S3Event) -> ObjectCreated:
-    """S3's notice of one object."""
-    written = datetime.fromisoformat(event.to_dict()["Records"][0]["eventTime"])
-    return ObjectCreated(key=event.key, written_at=written.timestamp())
+def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
+    """S3's notices of objects (S3 User Guide, "event message structure"); a test event has none."""
+    return tuple(
+        ObjectCreated(
+            key=unquote_plus(record["s3"]["object"]["key"]),
+            written_at=datetime.fromisoformat(record["eventTime"]).timestamp(),
+        )
+        for record in event.to_dict().get("Records", ())
+    )
+
+
+def is_dry_run(event: CloudWatchEvent) -> bool:
+    """Whether the schedule's handler was invoked by hand to say what it would do: `{"dry_run": true}`."""
+    return event.to_dict().get("dry_run") is True
+
+
+def _described(body: bodies.Body, owner: str) -> dict[str, Any]:
+    """What an upload says of its image."""
+    limits = settings()
+    return {
+        "user_id": fields.user_id(fields.text(body, "user_id", limits.max_user_id_chars) or owner),
+        "title": fields.text(body, "title", limits.max_title_chars),
+        "description": fields.text(body, "description", limits.max_description_chars),
+        "tags": tuple(fields.tags(*fields.find(body, "tags"), limits.max_tags).values()),
+        "filename": fields.filename(fields.text(body, "filename", limits.max_filename_chars)),
+        "visibility": fields.visibility(fields.text(body, "visibility", _MOST_CODE_CHARS) or "public"),
+    }
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -18,7 +18,7 @@ def changes(before: Image | None, after: Image | None) -> tuple[TagChange, ...]:
     """What a write to an image changes (None: there is no image): mostly one change; none where nothing does.
 
     Two where more tags change than can be folded in one transaction. An update that changes so many has room for both:
-    its record, these, and at most (1 + 3 + 45) + (4 + 45) rows of terms are 100 writes (terms.MOST_TAGS_AND_WORDS).
+    its record, these, and at most (7 + 41) + (8 + 41) rows of terms are 100 writes (terms.MOST_TAGS_AND_WORDS).
     """
     tallies = added(_of(after, 1), _of(before, -1))
     owner = next((image.user_id for image in (before, after) if image), "")
@@ -66,7 +66,7 @@ def between(tallies: Mapping[str, Tally], prefix: str, after: str | None, until:
 
 
 def _of(image: Image | None, times: int) -> dict[str, Tally]:
-    if image is None:
+    if image is None or not image.listed:
         return {}
     tally = Tally(public=times) if image.visibility is Visibility.PUBLIC else Tally(private=times)
     return dict.fromkeys(map(terms.fold, image.tags), tally)

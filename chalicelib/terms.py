@@ -16,8 +16,10 @@ from chalicelib.model import Image, Query, Visibility
 from chalicelib.ranges import Index, Range
 
 # What an update may write: the record, its change of tags, and each term once to go and once to come, of 100 writes
-# (DynamoDB: TransactWriteItems). Four terms are no tags or words: see `of`.
-MOST_TAGS_AND_WORDS = 45
+# (DynamoDB: TransactWriteItems). Eight terms are no tags or words: see `of`.
+MOST_TAGS_AND_WORDS = 41
+
+BANDS = 4  # of a perceptual hash: two that differ in fewer bits than there are bands share one of them
 
 _WORD = re.compile(r"[^\W_]+")
 _NOT_A_TAG = "\x1f"  # tags have no control characters: fields refuses them
@@ -34,6 +36,7 @@ class Kind(StrEnum):
     TITLE = "title"
     DESCRIPTION = "description"
     FILENAME = "filename"
+    BAND = "band"  # of the perceptual hash
 
     @property
     def is_of_words(self) -> bool:
@@ -92,6 +95,7 @@ class Key:
     partition: str
     sort: str
     term: str  # whichever the shard: the partition of its updates
+    is_of_a_band: bool = False
 
 
 def fold(tag: str) -> str:
@@ -134,8 +138,15 @@ def of(image: Image) -> tuple[Term, ...]:
         *([] if image.visibility is Visibility.PRIVATE else [Term(Kind.OWNER, image.user_id)]),
         Term(Kind.CONTENT_TYPE, image.content_type),
         Term(Kind.CHECKSUM, image.checksum),
+        *(bands(image.look.perceptual_hash) if image.look else ()),
     )
     return (*fixed, *(Term(Kind.TAG, tag) for tag in tags), *texts[: max(0, MOST_TAGS_AND_WORDS - len(tags))])
+
+
+def bands(perceptual_hash: str) -> tuple[Term, ...]:
+    """The parts of a perceptual hash, by which those alike are found: of 64 bits, BANDS parts of as many bits each."""
+    digits = len(perceptual_hash) // BANDS
+    return tuple(Term(Kind.BAND, f"{n}:{perceptual_hash[n * digits : (n + 1) * digits]}") for n in range(BANDS))
 
 
 def key(image: Image, term: Term) -> Key:
@@ -145,7 +156,7 @@ def key(image: Image, term: Term) -> Key:
     count = next(count for since, before, count in term.shards() if since <= created < before)
     shard = int(image.image_id[-8:], 16) % count if count > 1 else None
     sort_key = ranges.sort_key(term.word, image.image_id)
-    return Key(term.partition(owner, shard), sort_key, term.partition_of_updates(owner))
+    return Key(term.partition(owner, shard), sort_key, term.partition_of_updates(owner), term.kind is Kind.BAND)
 
 
 def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]:

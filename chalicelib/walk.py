@@ -8,7 +8,7 @@ from itertools import islice
 from chalicelib import access, catalog, cursors, plan, prefixes, ranges, terms
 from chalicelib.config import settings
 from chalicelib.merge import Merge, Reader, Stream
-from chalicelib.model import Caller, Chunk, Explanation, Image, Query, Read, Row, State
+from chalicelib.model import Caller, Chunk, Explanation, Image, Query, Read, Row
 from chalicelib.plan import Prefix, Reach
 from chalicelib.ranges import Bounds
 
@@ -161,7 +161,7 @@ class Walk:
     def _is_wanted(self, image: Image) -> bool:
         # The record can be newer than the row.
         return (
-            image.state is State.READY
+            image.listed
             and access.may_see(self._caller, image.user_id, image.visibility)
             and terms.matches(image, self._query)
         )

@@ -77,6 +77,7 @@ def _loader(text: str, settings: Settings) -> yaml.SafeLoader:
     names = {
         "OriginalsBucketName": settings.s3_bucket_name,
         "DerivedBucketName": settings.derived_bucket_name,
+        "StagedBucketName": settings.staged_bucket_name,
         "ImagesTableName": settings.images_table_name,
         "ImageTagsTableName": settings.image_tags_table_name,
         "TagCountsTableName": settings.tag_counts_table_name,
@@ -115,13 +116,16 @@ def _set_bucket(s3: "S3Client", bucket: str, name: str, value: Any) -> None:
         case "OwnershipControls":
             s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=value)
         case "LifecycleConfiguration":
-            rules = [
-                {("ID" if key == "Id" else key): part for key, part in rule.items()} | {"Filter": {"Prefix": ""}}
-                for rule in value["Rules"]
-            ]
+            rules = [_lifecycle_rule(rule) for rule in value["Rules"]]
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
         case _:
             raise CannotRun(f"resources.yaml declares {name} of a bucket, which dev/provision.py doesn't know.")
+
+
+def _lifecycle_rule(declared: dict[str, Any]) -> dict[str, Any]:
+    rule = {("ID" if name == "Id" else name): value for name, value in declared.items()} | {"Filter": {"Prefix": ""}}
+    days = rule.pop("ExpirationInDays", None)
+    return rule if days is None else rule | {"Expiration": {"Days": days}}
 
 
 def _match_table(dynamodb: "DynamoDBClient", declared: dict[str, Any]) -> None:

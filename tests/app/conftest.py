@@ -84,9 +84,9 @@ class Stores:
     s3: Any
     dynamodb: Any
 
-    def objects(self) -> dict[str, bytes]:
-        """Each object key of the originals, with the bytes."""
-        bucket = settings().s3_bucket_name
+    def objects(self, kind: str = "originals") -> dict[str, bytes]:
+        """Each object key of the originals, or of what is staged or derived, with the bytes."""
+        bucket = f"images-{kind}"
         keys = [found["Key"] for found in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
@@ -107,7 +107,9 @@ class Stores:
 
     def are_empty(self) -> bool:
         """Whether nothing is left anywhere; the tags' counts follow when the schedule has come round."""
-        return not (self.objects() or self.records() or self.rows())
+        objects = [self.objects(kind) for kind in ("originals", "staged", "derived")]
+        uploads = self.s3.list_multipart_uploads(Bucket="images-staged").get("Uploads")
+        return not (any(objects) or uploads or self.records() or self.rows())
 
 
 @pytest.fixture(autouse=True)

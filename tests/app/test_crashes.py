@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from chalice.test import HTTPResponse
 
 from chalicelib import ids
-from chalicelib.images import TooEarly
+from chalicelib.processing import TooEarly
 from tests.app.conftest import Api, Overtake, Stores
 from tests.pictures import base64_picture
 
@@ -71,10 +71,19 @@ def every_kill(given: Callable[[], T], act: Callable[[T], object]) -> Iterator[T
 
 
 def object_created(api: Api, key: str, age: timedelta = LONG_AGO) -> None:
-    """Deliver S3's notice of an object that was written so long ago."""
+    """Deliver S3's notice of an original that was written so long ago."""
+    _created(api, "on_object_created", key, age)
+
+
+def upload_staged(api: Api, key: str) -> None:
+    """Deliver S3's notice of an object that a client has sent to S3."""
+    _created(api, "on_upload_staged", key, LONG_AGO)
+
+
+def _created(api: Api, handler: str, key: str, age: timedelta) -> None:
     written = (datetime.now(UTC) - age).isoformat().replace("+00:00", "Z")
-    s3 = {"bucket": {"name": "images-originals"}, "object": {"key": quote_plus(key)}}
-    api.client.lambda_.invoke("on_object_created", {"Records": [{"eventTime": written, "s3": s3}]})
+    s3 = {"bucket": {"name": "images"}, "object": {"key": quote_plus(key)}}
+    api.client.lambda_.invoke(handler, {"Records": [{"eventTime": written, "s3": s3}]})
 
 
 def sweep(api: Api) -> None:
@@ -84,8 +93,11 @@ def sweep(api: Api) -> None:
 
 def mend(api: Api, stores: Stores) -> None:
     """Deliver, twice and late, every event that S3 owes, and let the schedule come round."""
-    for key in [*stores.objects(), *stores.objects()]:
-        object_created(api, key)
+    for _ in range(2):
+        for key in stores.objects("staged"):
+            upload_staged(api, key)
+        for key in stores.objects():
+            object_created(api, key)
     sweep(api)
     sweep(api)
 
@@ -133,8 +145,9 @@ def test_a_deletion_is_at_once_in_no_list_and_ends_when_it_comes_again(api: Api,
             assert api.call("DELETE", f"/images/{image_id}").status_code in (200, 404)
         assert stores.are_empty()
         left.append(len(listed))
-    # Killed at: the read, the transaction, the object's deletion, the record's; then not at all.
-    assert left == [1, 1, 0, 0, 0, 1, 0, 0, 0, 0]
+    # Killed at: the read, the transaction, the deletion of the original, of variants and of what is staged, that of the
+    # record; then not at all.
+    assert left == [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_an_update_is_whole_or_nothing(api: Api, stores: Stores) -> None:
@@ -186,8 +199,9 @@ def test_a_left_over_object_is_removed_wherever_that_is_cut_short(api: Api, stor
         object_created(api, key)
         mend(api, stores)
         assert stores.are_empty()
-    # Killed at: the read, the look at the object, the claim, the object's deletion; then not at all.
-    assert left == [1, 1, 1, 1, 0, 1, 1, 1, 0, 0]
+    # Killed at: the read, the look at the object, the claim, the deletion of the original, of variants and of what is
+    # staged; then not at all.
+    assert left == [1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
 
 
 def test_the_schedule_goes_on_wherever_it_is_cut_short(api: Api, stores: Stores) -> None:
@@ -219,8 +233,8 @@ def test_tags_are_counted_exactly_once_wherever_that_is_cut_short(api: Api, stor
             found = api.get("/tags?user_id=alice").json_body["tags"]
             assert {each["tag"]: each["count"] for each in found} == counts
         assert len(stores.tag_counts()) == len(counts)
-    # Killed at: the read of deletions, of the queue, of the counters; the transaction; then not at all.
-    assert waiting == [2, 2, 2, 2, 0, 2, 2, 2, 0, 0]
+    # Killed at: the read of the queue, of the counters; the transaction; the reads of four states; then not at all.
+    assert waiting == [2, 2, 2, *[0] * 5, 2, 2, *[0] * 6]
 
 
 def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(api: Api, stores: Stores) -> None:
@@ -242,8 +256,9 @@ def test_an_upload_that_slept_until_its_object_was_removed_is_not_acknowledged(
     assert stores.objects() == {}
 
 
-def test_the_event_of_a_finished_upload_changes_nothing(api: Api, stores: Stores) -> None:
+def test_the_event_of_a_finished_upload_that_comes_again_changes_nothing(api: Api, stores: Stores) -> None:
     kept = api.upload()
+    object_created(api, kept["s3_key"])
     before = (stores.objects(), stores.records(), stores.rows())
     object_created(api, kept["s3_key"])
     assert (stores.objects(), stores.records(), stores.rows()) == before

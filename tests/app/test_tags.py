@@ -228,8 +228,8 @@ def test_a_key_is_good_for_its_own_list_alone(api: Api) -> None:
 def test_an_image_can_change_all_of_its_tags_and_its_visibility_at_once(
     api: Api, sweep: Sweep, configured: Callable[..., None]
 ) -> None:
-    configured(MAX_TAGS="45")
-    old, new = ({f"{age}{n:02}": 1 for n in range(45)} for age in ("old", "new"))
+    configured(MAX_TAGS="41")
+    old, new = ({f"{age}{n:02}": 1 for n in range(41)} for age in ("old", "new"))
     path = f"/images/{api.upload(tags=list(old))['image_id']}?user_id=alice"
     assert tags(api) == old
     # The largest transaction that there is: 100 writes.

@@ -11,7 +11,7 @@ def test_a_view_has_the_metadata_and_a_url_for_an_hour(api: Api) -> None:
     kept = api.upload(title="T")
     view = api.get(f"/images/{kept['image_id']}").json_body
     url = urlsplit(view.pop("presigned_url"))
-    assert view == {"image_id": kept["image_id"], "metadata": kept, "expires_in": 3600}
+    assert view == {"image_id": kept["image_id"], "metadata": kept, "expires_in": 3600, "state": "processing"}
     assert (url.scheme, url.netloc) == ("https", "s3.us-east-1.amazonaws.com")
     assert url.path == f"/images-originals/{kept['s3_key']}"
     assert parse_qs(url.query)["X-Amz-Expires"] == ["3600"]

@@ -36,6 +36,7 @@ OBJECT_ACTIONS = {
     "UploadPart": "s3:PutObject",
     "CompleteMultipartUpload": "s3:PutObject",
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListParts": "s3:ListMultipartUploadParts",
 }
 BUCKET_ACTIONS = {
     "HeadBucket": "s3:ListBucket",

@@ -131,9 +131,9 @@ class Guard:
 
         sign = presign.presigned_url
 
-        def checked_sign(url: str, query: Any, *args: Any) -> str:
-            self._check(lambda: of_url(self._place, "GET", url, query))
-            return sign(url, query, *args)
+        def checked_sign(method: str, url: str, query: Any, *args: Any) -> str:
+            self._check(lambda: of_url(self._place, method, url, query))
+            return sign(method, url, query, *args)
 
         patch.setattr(presign, "presigned_url", checked_sign)
 

@@ -35,7 +35,7 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
             "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1 to 604800, not '1h'.",
         ),
         ({"PRESIGNED_URL_EXPIRATION": "604801"}, "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1"),
-        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 45, not '-1'."),
+        ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 41, not '-1'."),
         ({"SHARDS": "everything 2030-01-01"}, "SHARDS must be lists with a day and a number of shards, as"),
         ({"SHARDS": "all 2030-01-01 4"}, "SHARDS must be lists with a day and a number of shards, as"),
         ({"SHARDS": "everything 2030-01-01 0"}, "SHARDS must be lists with a day and a number of shards, as"),

@@ -75,6 +75,7 @@ def test_a_view() -> None:
         "metadata": METADATA,
         "presigned_url": "http://s3/x",
         "expires_in": 3600,
+        "state": "ready",
     }
 
 

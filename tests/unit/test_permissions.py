@@ -26,7 +26,7 @@ from scripts.policies import NO_ACCOUNT, ROOT, main, policies
 
 PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
-WILDCARDS_NEEDED = ("arn:aws:s3:::images-originals/*", ":*")  # every object of a bucket, every stream of a log
+WILDCARDS_NEEDED = (*(f"arn:aws:s3:::images-{kind}/*" for kind in ("originals", "derived", "staged")), ":*")
 
 # The committed policies; other stages' differ by names only.
 LOCAL = policies("local", NO_ACCOUNT, "us-east-1")

@@ -19,18 +19,26 @@ HOSTS = [
 ]
 
 
-@given(st.sampled_from(HOSTS), TEXT, TEXT, st.sampled_from([None, "to/ken+="]), st.integers(1, 604_800))
-def test_it_is_the_url_that_botocore_signs(host: str, key: str, shown: str, token: str | None, expires: int) -> None:
+@given(
+    st.sampled_from(["GET", "PUT"]),
+    st.sampled_from(HOSTS),
+    TEXT,
+    TEXT,
+    st.sampled_from([None, "to/ken+="]),
+    st.integers(1, 604_800),
+)
+def test_it_is_the_url_that_botocore_signs(
+    method: str, host: str, key: str, shown: str, token: str | None, expires: int
+) -> None:
     url = f"{host}/bucket/{quote('a' + key)}"
     credentials = ReadOnlyCredentials("id", "secret", token)
     query = f"?response-content-disposition={quote(shown, safe='')}" if shown else ""
-    request = AWSRequest("GET", url + query)
+    request = AWSRequest(method, url + query)
     S3SigV4QueryAuth(credentials, "s3", "eu-central-1", expires=expires).add_auth(request)
     signed = str(request.url)
     theirs = dict(parse_qsl(urlsplit(signed).query, keep_blank_values=True))
     now = datetime.strptime(theirs["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    ours = presigned_url(
-        url, {"response-content-disposition": shown} if shown else {}, credentials, "eu-central-1", expires, now
-    )
+    asked = {"response-content-disposition": shown} if shown else {}
+    ours = presigned_url(method, url, asked, credentials, "eu-central-1", expires, now)
     assert urlsplit(ours)._replace(query="") == urlsplit(signed)._replace(query="")
     assert dict(parse_qsl(urlsplit(ours).query, keep_blank_values=True)) == theirs

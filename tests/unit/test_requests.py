@@ -3,12 +3,13 @@ import json
 from typing import Any
 
 import pytest
-from chalice.app import Request, S3Event
+from chalice.app import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import fields, ids, requests, terms
 from chalicelib.config import settings
+from chalicelib.edge import AnyS3Event
 from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
 from chalicelib.model import ITEM_NAMES, As, ItemQuery, ObjectCreated, Order, Patch, Query, Upload, Visibility
 
@@ -503,5 +504,9 @@ def test_the_key_of_an_s3_event_is_url_encoded() -> None:
         "eventTime": "1970-01-01T00:01:00.500Z",
         "s3": {"bucket": {"name": "b"}, "object": {"key": "alice+b%40c/017f"}},
     }
-    event = S3Event({"Records": [record]}, None)
-    assert requests.object_created(event) == ObjectCreated("alice b@c/017f", 60.5)
+    event = AnyS3Event({"Records": [record]}, None)
+    assert requests.objects_created(event) == (ObjectCreated("alice b@c/017f", 60.5),)
+
+
+def test_a_test_event_of_s3_is_of_no_object() -> None:
+    assert requests.objects_created(AnyS3Event({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)) == ()

@@ -9,7 +9,7 @@ from chalicelib import ids, tallies, terms
 from chalicelib.model import Image, TagChange, TagCounter, Tally, Visibility
 from tests.unit.samples import IMAGE
 
-MOST_TAGS_OF_AN_IMAGE = 45
+MOST_TAGS_OF_AN_IMAGE = 41
 NAMES = st.sampled_from([f"{letter}{n}" for n in range(25) for letter in "abAB"])
 
 

@@ -1,0 +1,130 @@
+"""Uploads that go to S3 directly, without the size wall: announced here, sent by the client, finished by S3's event."""
+
+from dataclasses import replace
+from math import ceil
+
+from chalicelib import access, catalog, ids, images, objects, staging
+from chalicelib.config import settings
+from chalicelib.errors import Conflict, TooLarge
+from chalicelib.model import Announcement, Caller, Form, Image, Part, Parts, SentPart, State
+
+
+def begin(caller: Caller, announced: Announcement) -> tuple[Image, Form | Parts]:
+    """Keep a record that waits for its bytes; and what lets the client send them, in parts where they are many.
+
+    One call; and one before it that begins a multipart upload, of which a crash in between leaves nothing but what
+    S3's lifecycle rule removes.
+    Raises Unauthorized, Forbidden: see access.check_owner. Raises TooLarge: over MAX_DIRECT_UPLOAD_BYTES.
+    """
+    access.check_owner(caller, announced.user_id)
+    limits = settings()
+    if announced.size > limits.max_direct_upload_bytes:
+        raise TooLarge("The image", limits.max_direct_upload_bytes, "bytes", "MAX_DIRECT_UPLOAD_BYTES")
+    image_id = ids.new_id()
+    image = Image(
+        image_id=image_id,
+        user_id=announced.user_id,
+        title=announced.title,
+        description=announced.description,
+        tags=announced.tags,
+        filename=announced.filename,
+        content_type=announced.content_type,
+        size=announced.size,
+        checksum=announced.checksum,
+        width=0,
+        height=0,
+        visibility=announced.visibility,
+        updated_at=ids.created_at(image_id),
+        state=State.AWAITING_UPLOAD,
+        listed=False,
+    )
+    if image.size > limits.multipart_threshold_bytes:
+        image = replace(image, upload_id=staging.begin(image.s3_key, image.content_type))
+    catalog.commit([catalog.put(image)])
+    if image.upload_id:
+        return image, _parts(image, ())
+    return image, staging.form(image.s3_key, image.content_type, image.size, image.checksum)
+
+
+def parts(caller: Caller, image_id: str) -> tuple[Image, Parts]:
+    """What of a multipart upload has been sent, and URLs for the rest: two calls.
+
+    Raises NotFound, Unauthorized, Forbidden: see images.changeable. Raises Conflict: it isn't under way.
+    """
+    image = _under_way(caller, image_id)
+    try:
+        return image, _parts(image, staging.sent(image.s3_key, image.upload_id))
+    except staging.Gone:
+        raise Conflict("All parts of this upload have been sent.") from None
+
+
+def complete(caller: Caller, image_id: str) -> Image:
+    """Make an object of the parts that were sent, for S3's event to finish: three calls. Safe to repeat.
+
+    Raises NotFound, Unauthorized, Forbidden: see images.changeable.
+    Raises Conflict: parts are missing, or have another size than announced.
+    """
+    image = images.changeable(caller, image_id)
+    if image.state is not State.AWAITING_UPLOAD:
+        return image
+    image = _under_way(caller, image_id)
+    try:
+        sent = staging.sent(image.s3_key, image.upload_id)
+        _check_complete(image, sent)
+        staging.complete(image.s3_key, image.upload_id, sent)
+    except staging.Gone:
+        if not objects.exists(settings().staged_bucket_name, image.s3_key):
+            raise Conflict("The upload was given up; begin a new one.") from None
+    return image
+
+
+def abort(caller: Caller, image_id: str) -> Image:
+    """Give an upload up, with what was sent of it.
+
+    Raises NotFound, Unauthorized, Forbidden: see images.changeable. Raises Conflict: it was finished.
+    """
+    image = images.changeable(caller, image_id)
+    if image.listed:
+        raise Conflict("The upload was finished; delete the image instead.")
+    return images.delete(caller, image_id, frozenset((image.version,)))
+
+
+def _under_way(caller: Caller, image_id: str) -> Image:
+    image = images.changeable(caller, image_id)
+    if image.state is not State.AWAITING_UPLOAD:
+        raise Conflict(f"The image is not awaiting its upload any more; it is {image.state}.")
+    if not image.upload_id:
+        raise Conflict("This upload isn't one in parts: its form takes the whole file.")
+    return image
+
+
+def _parts(image: Image, sent: tuple[SentPart, ...]) -> Parts:
+    sizes = _sizes(image)
+    done = {part.number for part in sent if part.size == sizes.get(part.number)}
+    wanted = tuple(
+        Part(number, size, staging.part_url(image.s3_key, image.upload_id, number))
+        for number, size in sizes.items()
+        if number not in done
+    )
+    return Parts(
+        part_size=settings().part_bytes,
+        wanted=wanted,
+        sent=tuple(part for part in sent if part.number in done),
+        expires_in=settings().direct_upload_seconds,
+    )
+
+
+def _sizes(image: Image) -> dict[int, int]:
+    """The sizes of an upload's parts, by number."""
+    size = settings().part_bytes
+    count = ceil(image.size / size)
+    return {number: min(size, image.size - (number - 1) * size) for number in range(1, count + 1)}
+
+
+def _check_complete(image: Image, sent: tuple[SentPart, ...]) -> None:
+    found = {part.number: part.size for part in sent}
+    missing = [str(number) for number, size in _sizes(image).items() if found.get(number) != size]
+    if missing:
+        raise Conflict(f"Parts are missing, or have another size than announced: {', '.join(missing[:20])}.")
+    if sum(found.values()) != image.size:
+        raise Conflict(f"The parts have {sum(found.values())} bytes; {image.size} were announced.")

@@ -1,0 +1,66 @@
+"""What the schedule finds unfinished and mends; it reads the sparse index of unfinished records, never a table."""
+
+import logging
+import time
+from dataclasses import replace
+
+from chalicelib import catalog, ids, images, objects, processing
+from chalicelib.config import settings
+from chalicelib.model import Image, Mended, State
+
+log = logging.getLogger("images-api")
+
+_SWEPT_AT_ONCE = 1_000
+_RESUMED_AT_ONCE = 20  # images are processed again: seconds each
+
+
+def sweep(*, dry_run: bool = False) -> tuple[Mended, ...]:
+    """Mend what crashes left unfinished, and what clients abandoned; or only say what that would be.
+
+    Deletions and processing older than SWEEP_AFTER_SECONDS are finished; uploads that didn't come, or were rejected,
+    are forgotten after ABANDONED_UPLOAD_SECONDS. Safe to run twice, and while others finish the same.
+    """
+    limits = settings()
+    steps = (
+        (State.DELETING, limits.sweep_after_seconds, _SWEPT_AT_ONCE),
+        (State.REJECTED, limits.abandoned_upload_seconds, _SWEPT_AT_ONCE),
+        (State.AWAITING_UPLOAD, limits.abandoned_upload_seconds, _SWEPT_AT_ONCE),
+        (State.PROCESSING, limits.sweep_after_seconds, _RESUMED_AT_ONCE),
+    )
+    mended: list[Mended] = []
+    for state, seconds, most in steps:
+        for image_id in catalog.unfinished(state, ids.timestamp(time.time() - seconds), most):
+            image = catalog.get(image_id, consistent=True)
+            if image is None or image.state is not state:  # the index is behind the records
+                continue
+            if dry_run or _mended(image):
+                mended.append(Mended(image_id, state))
+    return tuple(mended)
+
+
+def _mended(image: Image) -> bool:
+    try:
+        if image.state is State.DELETING:
+            images.finish_delete(image)
+        elif image.state is State.PROCESSING or _has_come(image):
+            processing.resume(image)
+        else:
+            _forget(image)
+    except catalog.Changed:  # someone else was faster
+        return False
+    except Exception:  # the others are not to wait for this one
+        log.exception("Mending %s failed; it is %s.", image.image_id, image.state)
+        return False
+    log.info("Mended %s, which was %s", image.image_id, image.state)
+    return True
+
+
+def _has_come(image: Image) -> bool:
+    """Whether what a record awaits is there, since the event that should have told so was lost."""
+    return image.state is State.AWAITING_UPLOAD and objects.exists(settings().staged_bucket_name, image.s3_key)
+
+
+def _forget(image: Image) -> None:
+    deleting = replace(image, state=State.DELETING, updated_at=ids.timestamp(time.time()))
+    catalog.commit([catalog.replace(image, by=deleting)])
+    images.finish_delete(deleting)

@@ -1,0 +1,185 @@
+"""What becomes of an upload in the background: its variants, and what is known of its pixels."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from chalicelib.config import settings
+from tests.app.conftest import Api, Overtake, Stores
+from tests.app.test_crashes import Killed, every_kill, object_created, sweep
+from tests.pictures import picture
+
+BROKEN = base64.b64encode(picture("JPEG", width=400, height=400)[:20_000]).decode()
+
+
+def view(api: Api, image_id: str) -> dict[str, Any]:
+    shape: dict[str, Any] = api.get(f"/images/{image_id}").json_body
+    return shape
+
+
+def test_an_upload_is_listed_at_once_and_ready_when_it_has_been_processed(api: Api, stores: Stores) -> None:
+    kept = api.upload(image_data=base64.b64encode(picture(width=700, height=500)).decode())
+    seen = view(api, kept["image_id"])
+    assert (seen["state"], api.listed()) == ("processing", [kept["image_id"]])
+    object_created(api, kept["s3_key"])
+    seen = view(api, kept["image_id"])
+    assert (seen["state"], seen["metadata"]) == ("ready", kept)
+    assert [variant["width"] for variant in seen["look"]["variants"]] == [640, 320]
+    assert [variant["height"] for variant in seen["look"]["variants"]] == [457, 229]
+    assert sorted(stores.objects("derived")) == [f"{kept['s3_key']}/{width}.webp" for width in (320, 640)]
+    assert [len(content) for content in stores.objects("derived").values()] == [
+        variant["size"] for variant in reversed(seen["look"]["variants"])
+    ]
+    assert api.get("/images").json_body["images"] == [kept]
+
+
+def test_an_update_while_it_is_processed_is_kept(api: Api, overtake: Overtake) -> None:
+    kept = api.upload(title="Old")
+    overtake("TransactWriteItems", lambda: api.call("PUT", f"/images/{kept['image_id']}", {"title": "New"}))
+    object_created(api, kept["s3_key"])
+    seen = view(api, kept["image_id"])
+    assert (seen["state"], seen["metadata"]["title"], seen["metadata"]["version"]) == ("ready", "New", 2)
+    assert api.listed("title=new") == [kept["image_id"]]
+
+
+def test_processing_while_it_is_updated_is_kept(api: Api, overtake: Overtake) -> None:
+    kept = api.upload(title="Old")
+    overtake("TransactWriteItems", lambda: object_created(api, kept["s3_key"]))
+    assert api.call("PUT", f"/images/{kept['image_id']}", {"title": "New"}).status_code == 200
+    seen = view(api, kept["image_id"])
+    assert (seen["state"], seen["metadata"]["title"]) == ("ready", "New")
+
+
+@pytest.mark.parametrize("before", ["GetObject", "PutObject", "TransactWriteItems"])
+def test_what_is_deleted_while_it_is_processed_leaves_nothing(
+    api: Api, stores: Stores, overtake: Overtake, before: str
+) -> None:
+    kept = api.upload()
+    overtake(before, lambda: api.call("DELETE", f"/images/{kept['image_id']}"))
+    object_created(api, kept["s3_key"])
+    assert stores.are_empty()
+
+
+def test_a_deletion_removes_the_variants(api: Api, stores: Stores) -> None:
+    kept = api.upload(tags=["sea"], visibility="private")
+    object_created(api, kept["s3_key"])
+    assert stores.objects("derived")
+    assert Api(api.client, {"X-User-Id": "alice"}).call("DELETE", f"/images/{kept['image_id']}").status_code == 200
+    assert stores.are_empty()
+
+
+def test_a_broken_image_stays_listed_and_says_why_it_has_no_variants(api: Api, stores: Stores) -> None:
+    kept = api.upload(image_data=BROKEN)
+    object_created(api, kept["s3_key"])
+    seen = view(api, kept["image_id"])
+    assert (seen["state"], seen["reason"]) == ("failed", "The file is truncated: it ends before its picture does.")
+    assert (api.listed(), stores.objects("derived")) == ([kept["image_id"]], {})
+    assert api.call("PUT", f"/images/{kept['image_id']}", {"title": "Broken"}).status_code == 200
+    assert view(api, kept["image_id"])["state"] == "failed"
+
+
+class StoreIsDown(Exception):
+    """What a call to the store raises."""
+
+
+@pytest.fixture
+def variants_fail(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No variant can be written, until this is undone."""
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def failing(client: BaseClient, operation: str, params: Any) -> Any:
+        if operation == "PutObject" and params["Bucket"] == settings().derived_bucket_name:
+            raise StoreIsDown
+        return call(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", failing)
+    return monkeypatch
+
+
+def test_an_event_that_fails_raises_until_its_image_has_failed_and_can_come_again_later(
+    api: Api, variants_fail: pytest.MonkeyPatch
+) -> None:
+    kept = api.upload()
+    for state in ("processing", "processing", "failed"):
+        with pytest.raises(StoreIsDown):
+            object_created(api, kept["s3_key"])
+        assert view(api, kept["image_id"])["state"] == state
+    assert "went wrong on our side" in view(api, kept["image_id"])["reason"]
+    variants_fail.undo()
+    object_created(api, kept["s3_key"])
+    seen = view(api, kept["image_id"])
+    assert seen["state"] == "ready"
+    assert "reason" not in seen
+
+
+def test_processing_is_whole_wherever_it_is_cut_short(api: Api, stores: Stores) -> None:
+    kills = 0
+    for kept in every_kill(lambda: api.upload(tags=["sea"]), lambda kept: object_created(api, kept["s3_key"])):
+        assert api.get("/images?tag=sea").json_body["images"] == [kept]
+        object_created(api, kept["s3_key"])
+        seen = view(api, kept["image_id"])
+        assert (seen["state"], seen["metadata"]) == ("ready", kept)
+        assert list(stores.objects("derived")) == [f"{kept['s3_key']}/40.webp"]
+        assert api.get("/images?tag=sea").json_body["images"] == [kept]
+        assert api.call("DELETE", f"/images/{kept['image_id']}").status_code == 200
+        assert stores.are_empty()
+        kills += 1
+    # The read, the download, a variant, the transaction; before, after, and whole.
+    assert kills == 2 * (4 + 1)
+
+
+def test_a_deletion_that_meets_an_attempt_cut_short_anywhere_leaves_nothing(api: Api, stores: Stores) -> None:
+    for kept in every_kill(api.upload, lambda kept: object_created(api, kept["s3_key"])):
+        api.call("DELETE", f"/images/{kept['image_id']}")
+        object_created(api, kept["s3_key"])
+        assert stores.are_empty()
+
+
+class TestTheSchedule:
+    @pytest.fixture(autouse=True)
+    def at_once(self, configured: Callable[..., None]) -> None:
+        configured(SWEEP_AFTER_SECONDS="0")
+
+    def test_it_processes_what_no_event_came_for(self, api: Api) -> None:
+        kept = api.upload()
+        sweep(api)
+        assert view(api, kept["image_id"])["state"] == "ready"
+
+    def test_it_gives_up_what_takes_its_process_with_it(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = api.upload()
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def deadly(client: BaseClient, operation: str, params: Any) -> Any:
+            if operation == "GetObject":
+                raise Killed
+            return call(client, operation, params)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", deadly)
+        for _ in range(2):
+            with pytest.raises(Killed):
+                sweep(api)
+        sweep(api)
+        seen = view(api, kept["image_id"])
+        assert (seen["state"], seen["reason"][:29]) == ("failed", "Processing it came to no end:")
+
+    def test_one_image_that_fails_does_not_hold_the_others_up(
+        self, api: Api, stores: Stores, variants_fail: pytest.MonkeyPatch
+    ) -> None:
+        first, second = (api.upload(image_data=data)["image_id"] for data in (_png(1), BROKEN))
+        sweep(api)
+        assert (view(api, first)["state"], view(api, second)["state"]) == ("processing", "failed")
+
+    def test_it_says_what_it_would_do_and_does_nothing_when_asked_to(self, api: Api, stores: Stores) -> None:
+        kept = api.upload()
+        before = (stores.objects("derived"), stores.records())
+        event = {**api.client.events.generate_cw_event("aws.events", "Scheduled Event", {}, []), "dry_run": True}
+        found = api.client.lambda_.invoke("sweep", event).payload
+        assert found == {"count": 1, "mended": [{"image_id": kept["image_id"], "state": "processing"}]}
+        assert (stores.objects("derived"), stores.records()) == before
+
+
+def _png(seed: int) -> str:
+    return base64.b64encode(picture(seed=seed)).decode()

@@ -111,3 +111,9 @@ settings: $(VENV)/installed ## write README's table of settings anew
 .PHONY: reindex
 reindex: $(VENV)/installed ## rebuild the terms of all images while the service runs: DATA or STAGE, OPTIONS (--dry-run)
 	@$(BIN)/python -m scripts.reindex "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)
+
+.PHONY: sweep redrive
+sweep: $(VENV)/installed ## mend now what crashes left unfinished: DATA or STAGE, OPTIONS (--dry-run)
+redrive: $(VENV)/installed ## process the events again that failed again and again: DATA or STAGE
+sweep redrive:
+	@$(BIN)/python -m scripts.background $@ "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)

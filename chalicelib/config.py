@@ -82,6 +82,12 @@ class Settings:
     idempotency_keys_table_name: str = setting(
         "idempotency_keys", "table of the idempotency keys", "IDEMPOTENCY_KEYS_TABLE_NAME", form=_TABLE
     )
+    dead_letter_queue_name: str = setting(
+        "images-dead-letters",
+        "queue of the events whose processing failed again and again",
+        "DEAD_LETTER_QUEUE_NAME",
+        form=("a queue name", r"[A-Za-z0-9_-]{1,80}"),
+    )
     aws_region: str = setting(
         "us-east-1", "region of buckets and tables", "AWS_REGION", "AWS_DEFAULT_REGION", form=_REGION
     )

@@ -1,4 +1,4 @@
-"""AWS Lambda's Invoke API for the app's plain functions, as `aws lambda invoke` and boto3 speak it.
+"""AWS Lambda's Invoke API for the app's functions, as `aws lambda invoke` and boto3 speak it.
 
 Lambda API Reference, "Invoke". There are no versions or aliases but $LATEST, and neither ClientContext nor LogType.
 """
@@ -61,11 +61,11 @@ def refused(refusal: Refused) -> Answer:
 
 
 class Functions:
-    """The app's plain functions: those of `@app.lambda_function`."""
+    """The app's functions, but for the one behind all routes: those invoked directly, by events and by schedules."""
 
     def __init__(self, app: Chalice, config: Config, settle: Callable[[], None]) -> None:
         self._app, self._config, self._settle = app, config, settle
-        names = [function.name for function in app.pure_lambda_functions]
+        names = [each.name for each in app.pure_lambda_functions] + [each.name for each in app.event_sources]
         self._names = {lambda_name(app, name, config.chalice_stage): name for name in names}
         self._names |= {name: name for name in names}
 

@@ -22,6 +22,8 @@ from chalice.app import Chalice, S3EventConfig, ScheduledEventConfig
 from chalice.config import Config
 from chalice.local import LambdaContext
 
+from chalicelib.config import settings
+from chalicelib.permissions import lambda_name
 from dev import CannotRun
 from dev.folder import Debt
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("dev")
 
 QUEUE = "s3-events"
-DEAD_LETTERS = "s3-events-dead-letters"
 _ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's, in seconds
 _SECONDS: Mapping[str, float] = {"minute": 60, "hour": 3_600, "day": 86_400}
 
@@ -58,7 +59,7 @@ class Pump:
         self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
         self._timeout_seconds = config.lambda_timeout or 60
         self._stopping = threading.Event()
-        self._dead_letters = sqs.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
+        self._dead_letters = sqs.create_queue(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
         self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
         self._notify(s3, self._open_queue())
         self._threads = [threading.Thread(target=self._pump, daemon=True)]
@@ -149,16 +150,18 @@ class Pump:
         # A test event, which S3 sends when notifications are configured, has no records.
         attempt = int(message["Attributes"]["ApproximateReceiveCount"])
         again = attempt <= len(self._retries)
-        done = all(
-            self._call(record["s3"]["configurationId"], {"Records": [record]}, again)
+        events = [
+            (record["s3"]["configurationId"], {"Records": [record]})
             for record in json.loads(message["Body"]).get("Records", [])
-        )
+        ]
+        failed = [(name, event) for name, event in events if not self._call(name, event, again)]
         receipt = {"QueueUrl": self._queue, "ReceiptHandle": message["ReceiptHandle"]}
-        if not done and again:
+        if failed and again:
             self._sqs.change_message_visibility(**receipt, VisibilityTimeout=self._retries[attempt - 1])
             return
-        if not done:
-            self._sqs.send_message(QueueUrl=self._dead_letters, MessageBody=message["Body"])
+        for name, event in failed:
+            letter = _dead_letter(lambda_name(self._app, name, self._config.chalice_stage), event, attempt)
+            self._sqs.send_message(QueueUrl=self._dead_letters, MessageBody=json.dumps(letter))
         self._sqs.delete_message(**receipt)
 
     def _repeat(self, name: str, seconds: float) -> None:
@@ -204,6 +207,22 @@ def _created(source: S3EventConfig, found: Any) -> dict[str, Any]:
             "bucket": {"name": source.bucket, "arn": f"arn:aws:s3:::{source.bucket}"},
             "object": {"key": quote_plus(found["Key"], safe="/"), "size": found["Size"]},
         },
+    }
+
+
+def _dead_letter(function: str, event: dict[str, Any], attempts: int) -> dict[str, Any]:
+    """What Lambda sends to the destination of an event's failures (Developer Guide, "invocation record")."""
+    return {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": f"arn:aws:lambda:us-east-1:000000000000:function:{function}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from chalice.app import Chalice, CloudWatchEvent, Cron, Rate, S3Event
 from chalice.config import Config
 
+from chalicelib.config import settings
 from dev import CannotRun, pump
 from dev.folder import Debt
 from dev.pump import Pump
@@ -79,8 +80,9 @@ def test_prefix_suffix_and_kind_of_event_choose_the_handler(emulator: Emulator, 
 
 def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
-    emulator.sqs.create_queue(QueueName=pump.DEAD_LETTERS)
-    before = waiting(emulator, pump.DEAD_LETTERS)
+    dead_letters = settings().dead_letter_queue_name
+    emulator.sqs.create_queue(QueueName=dead_letters)
+    before = waiting(emulator, dead_letters)
 
     @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
     def on_object_created(event: S3Event) -> None:
@@ -95,7 +97,7 @@ def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emu
         emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
         assert calls.get(timeout=10) == "good"
     assert calls.empty()
-    assert (waiting(emulator, pump.QUEUE), waiting(emulator, pump.DEAD_LETTERS)) == (0, before + 1)
+    assert (waiting(emulator, pump.QUEUE), waiting(emulator, dead_letters)) == (0, before + 1)
 
 
 def test_a_failure_is_one_line_in_the_log_until_it_is_the_last(

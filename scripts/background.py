@@ -1,0 +1,118 @@
+"""What happens in the background, made to happen now: `sweep` runs the schedule, `redrive` what failed again and again.
+
+What `make sweep` and `make redrive` run, in the repository's root.
+"""
+
+import argparse
+import json
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.cli.factory import CLIFactory
+
+from chalicelib.config import settings
+from chalicelib.permissions import lambda_name
+from dev import PROJECT, CannotRun
+from dev.environment import announced, enter
+
+_MOST_SECONDS = 900  # Lambda's longest timeout
+
+
+def sweep(function: str, *, dry_run: bool) -> None:
+    """Let the schedule come round, or say what it would mend; print what it was.
+
+    Raises CannotRun: it failed.
+    """
+    event = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "images-api",
+        "account": "",
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": "",
+        "resources": [],
+        "detail": {},
+        "dry_run": dry_run,
+    }
+    failure, answer = _invoked(function, event)
+    if failure:
+        raise CannotRun(f"{function} failed: {failure}")
+    print(json.dumps(answer, indent=2))
+
+
+def redrive() -> None:
+    """Process the events of the dead-letter queue again; those that succeed leave it.
+
+    Raises CannotRun: some failed again, and stay.
+    """
+    sqs = _client("sqs")
+    queue = sqs.get_queue_url(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
+    done, failed = 0, []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=_MOST_SECONDS).get(
+        "Messages"
+    ):
+        for message in messages:
+            letter = json.loads(message["Body"])
+            function = letter["requestContext"]["functionArn"].removesuffix(":$LATEST")
+            failure, _ = _invoked(function, letter["requestPayload"])
+            if failure:
+                failed.append(message["ReceiptHandle"])
+                print(f"{function.rpartition(':')[2]} failed again: {failure}")
+            else:
+                done += 1
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    for receipt in failed:
+        sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=receipt, VisibilityTimeout=0)
+    print(f"{done} events processed, {len(failed)} failed again.")
+    if failed:
+        raise CannotRun("The log says why; they are in the queue still.")
+
+
+def _invoked(function: str, event: dict[str, Any]) -> tuple[str, Any]:
+    """What a function fails with, if it does, and what it returns."""
+    answer = _client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    body = json.loads(answer["Payload"].read() or "null")
+    return (str(body.get("errorMessage")) if "FunctionError" in answer else ""), body
+
+
+def _client(service: Any) -> Any:
+    once = Config(read_timeout=_MOST_SECONDS, retries={"total_max_attempts": 1})
+    return boto3.session.Session(region_name=settings().aws_region).client(service, config=once)
+
+
+def main() -> None:
+    """Find the stack, and do what the command line says."""
+    parser = argparse.ArgumentParser(description="Run now what happens in the background.")
+    parser.add_argument("command", choices=("sweep", "redrive"))
+    parser.add_argument("stage", help="of .chalice/config.json")
+    parser.add_argument(
+        "--data", type=Path, help="data folder of a running stack, to reach that; else boto3's environment decides"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="sweep: only say what would be mended")
+    asked = parser.parse_args()
+    factory = CLIFactory(str(PROJECT))
+    if asked.stage not in factory.load_project_config()["stages"]:
+        raise CannotRun(f".chalice/config.json has no stage {asked.stage!r}.")
+    config = factory.create_config_obj(asked.stage)
+    for name, value in config.environment_variables.items():
+        os.environ.setdefault(name, value)
+    if asked.data is not None:
+        enter(announced(asked.data))
+    try:
+        if asked.command == "sweep":
+            sweep(lambda_name(config.chalice_app, "sweep", asked.stage), dry_run=asked.dry_run)
+        else:
+            redrive()
+    except (ClientError, BotoCoreError) as error:
+        raise CannotRun(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

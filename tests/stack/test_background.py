@@ -1,0 +1,74 @@
+"""`make sweep` and `make redrive` against the stack that runs."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev import PROJECT
+from dev.stack import Stack, running
+from tests.http.client import Service, User
+from tests.http.test_direct_uploads import finished
+from tests.pictures import picture
+
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:images-api-local-on_object_created:$LATEST"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(tmp_path_factory.mktemp("background")) / "data"
+
+
+@pytest.fixture(scope="module")
+def stack(data: Path) -> Iterator[Stack]:
+    with running(data) as stack:
+        yield stack
+
+
+def background(data: Path, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run it."""
+    arguments = [sys.executable, "-m", "scripts.background", command, "local", "--data", str(data), *options]
+    return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+
+
+def test_the_schedule_comes_round_when_it_is_told_to(stack: Stack, data: Path) -> None:
+    for options in ((), ("--dry-run",)):
+        done = background(data, "sweep", *options)
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"count": 0, "mended": []}), done.stderr
+
+
+def test_a_dead_letter_is_processed_again_and_stays_while_it_fails(stack: Stack, data: Path) -> None:
+    alice = User(Service(stack.url), "alice")
+    kept = alice.upload(picture())
+    finished(alice, kept["image_id"])
+    sqs: Any = stack.client("sqs")
+    queue = sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"]
+
+    def dead_letter(event: dict[str, Any]) -> None:
+        letter = {"requestContext": {"functionArn": ARN}, "requestPayload": event}
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
+
+    s3 = {"bucket": {"name": "images-originals"}, "object": {"key": kept["s3_key"]}}
+    dead_letter({"Records": [{"eventTime": "2026-01-01T00:00:00.000Z", "s3": s3}]})
+    done = background(data, "redrive")
+    assert (done.returncode, done.stdout) == (0, "1 events processed, 0 failed again.\n"), done.stderr
+    dead_letter({"Records": [{}]})
+    for _ in range(2):
+        failed = background(data, "redrive")
+        assert (failed.returncode, failed.stdout.splitlines()) == (
+            1,
+            ["images-api-local-on_object_created failed again: 's3'", "0 events processed, 1 failed again."],
+        )
+    sqs.purge_queue(QueueUrl=queue)
+
+
+def test_there_has_to_be_a_stack(tmp_path: Path) -> None:
+    gone = background(tmp_path, "redrive")
+    assert (gone.returncode, gone.stderr) == (
+        1,
+        f"No service runs on the data folder {tmp_path}; `make run` starts one.\n",
+    )

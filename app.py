@@ -45,7 +45,8 @@ VIEW = (CATALOG.get, ORIGINALS.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
 FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
-DELETE = (CATALOG.get, CATALOG.put, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, *DELETE_OBJECTS, STAGED.abort_upload)
+FORGET = (CATALOG.get, CATALOG.put, CATALOG.delete, *DELETE_OBJECTS, STAGED.abort_upload)
+DELETE = (*FORGET, TERMS.delete, TAG_COUNTS.put)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
 RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, ORIGINALS.put)
 
@@ -304,7 +305,7 @@ def complete_upload(image_id: str) -> Response:
 
 
 @app.route("/images/{image_id}/abort", methods=["POST"])
-@needs(*DELETE)
+@needs(*FORGET)
 def abort_upload(image_id: str) -> Response:
     """Give an upload up that is still awaited."""
     return Response(contracts.deleted(direct_uploads.abort(caller(), image_id)))

@@ -217,7 +217,7 @@ def _plain(image: "Image") -> "Image":
     """An image in a mode that can be resized: no palette, no single bits, 8 bits a channel."""
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255. Half a unit is added, since it cuts.
-        return image.point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
     if image.mode != "LA" and image.has_transparency_data:
         return image.convert("RGBA")
     if image.mode in ("L", "LA", "RGB", "CMYK", "LAB"):
@@ -259,7 +259,8 @@ def _by_profile(image: "Image", profile: bytes | None) -> "Image | None":
     from PIL import ImageCms
 
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile) if profile else ImageCms.createProfile("LAB"))
+        known = ImageCms.createProfile("LAB") if image.mode == "LAB" else io.BytesIO(profile or b"")
+        source = ImageCms.ImageCmsProfile(known)
         if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
             image = image.convert("RGB")
         return ImageCms.profileToProfile(

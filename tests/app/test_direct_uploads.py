@@ -4,13 +4,14 @@ import hashlib
 import json
 from base64 import b64decode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chalicelib import ids
-from tests.app.conftest import Api, Stores
+from chalicelib import ids, staging
+from tests.app.conftest import Api, Overtake, Stores
 from tests.app.test_crashes import every_kill, mend, object_created, sweep, upload_staged
 from tests.pictures import picture
 
@@ -252,6 +253,18 @@ def test_events_that_come_twice_or_out_of_order_change_nothing(api: Api, stores:
     object_created(api, key)
     upload_staged(api, key)
     assert (stores.objects(), stores.objects("derived"), stores.records(), stores.rows()) == before
+
+
+@pytest.mark.parametrize("before", ["GetObject", "PutObject", "CopyObject"])
+def test_an_upload_that_is_given_up_while_it_is_processed_leaves_nothing(
+    api: Api, stores: Stores, overtake: Overtake, before: str
+) -> None:
+    key = send(stores, announced := announce(api))
+    overtake(before, lambda: api.call("POST", f"/images/{announced['image_id']}/abort"))
+    with suppress(staging.Gone):
+        upload_staged(api, key)
+    upload_staged(api, key)
+    assert stores.are_empty()
 
 
 def test_what_was_sent_for_no_record_is_removed(api: Api, stores: Stores) -> None:

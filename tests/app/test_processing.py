@@ -9,7 +9,8 @@ from botocore.client import BaseClient
 
 from chalicelib.config import settings
 from tests.app.conftest import Api, Overtake, Stores
-from tests.app.test_crashes import Killed, every_kill, object_created, sweep
+from tests.app.test_crashes import Killed, every_kill, killed, object_created, sweep
+from tests.app.test_direct_uploads import announce
 from tests.pictures import picture
 
 BROKEN = base64.b64encode(picture("JPEG", width=400, height=400)[:20_000]).decode()
@@ -63,11 +64,30 @@ def test_what_is_deleted_while_it_is_processed_leaves_nothing(
     assert stores.are_empty()
 
 
-def test_a_deletion_removes_the_variants(api: Api, stores: Stores) -> None:
+Delete = Callable[[Api, str], object]
+
+DOORS: dict[str, Delete] = {
+    "B": lambda api, image_id: api.call("DELETE", f"/images/{image_id}"),
+    "A": lambda api, image_id: api.call("DELETE", f"/image/{image_id}"),
+    "A, invoked": lambda api, image_id: api.client.lambda_.invoke(
+        "delete_images", {"pathParameters": {"image_id": image_id}, "headers": api.headers}
+    ),
+    "C": lambda api, image_id: api.call("DELETE", f"/delete/{image_id}"),
+}
+
+
+@pytest.mark.parametrize("delete", DOORS.values(), ids=DOORS)
+def test_a_deletion_removes_variants_and_what_has_come_of_an_upload_in_parts(
+    api: Api, stores: Stores, configured: Callable[..., None], delete: Delete
+) -> None:
+    alice = Api(api.client, {"X-User-Id": "alice"})
     kept = api.upload(tags=["sea"], visibility="private")
     object_created(api, kept["s3_key"])
     assert stores.objects("derived")
-    assert Api(api.client, {"X-User-Id": "alice"}).call("DELETE", f"/images/{kept['image_id']}").status_code == 200
+    delete(alice, kept["image_id"])
+    assert stores.are_empty()
+    configured(MULTIPART_THRESHOLD_BYTES="100")
+    delete(alice, announce(api)["image_id"])
     assert stores.are_empty()
 
 
@@ -164,6 +184,15 @@ class TestTheSchedule:
         sweep(api)
         seen = view(api, kept["image_id"])
         assert (seen["state"], seen["reason"][:29]) == ("failed", "Processing it came to no end:")
+
+    def test_it_finishes_the_deletion_of_an_image_with_variants(self, api: Api, stores: Stores) -> None:
+        kept = api.upload()
+        object_created(api, kept["s3_key"])
+        with killed(1, before=False):
+            api.call("DELETE", f"/images/{kept['image_id']}")
+        assert stores.objects("derived")
+        sweep(api)
+        assert stores.are_empty()
 
     def test_one_image_that_fails_does_not_hold_the_others_up(
         self, api: Api, stores: Stores, variants_fail: pytest.MonkeyPatch

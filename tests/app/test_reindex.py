@@ -88,7 +88,7 @@ def due(stores: Stores) -> Rows:
     return {
         (key.partition, key.sort): records.to_row(image, key)
         for image in images
-        if image.state is State.READY
+        if image.listed
         for key in (terms.key(image, term) for term in terms.of(image))
     }
 

@@ -264,10 +264,10 @@ def test_broken_exif_is_passed_over(tmp_path: Path, exif: bytes) -> None:
         assert look.taken_at is None
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_of_grey_are_scaled(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B")])
+def test_sixteen_bits_of_grey_are_scaled(tmp_path: Path, kind: str, mode: str) -> None:
     for value in (0, 0x4080, 0x8000, 0xFFFF):
-        image = Image.new("I;16", (32, 32), value)
+        image = Image.new(mode, (32, 32), value)
         assert is_near(mean(only(tmp_path, saved(image, kind))), [value / 257] * 3, 2)
 
 

@@ -12,7 +12,6 @@ from botocore.client import BaseClient
 
 from chalicelib import ids, records, terms
 from chalicelib.config import settings
-from chalicelib.model import State
 from scripts.reindex import rebuild
 from tests.app.conftest import Api, Stores
 from tests.app.test_crashes import every_kill, killed

@@ -1,4 +1,4 @@
-"""Images that are sent to S3 directly: announced, sent by a form or in parts, and seen when they have been processed."""
+"""Images that are sent to S3 directly: announced, sent by a form or in parts, and seen when they were processed."""
 
 import hashlib
 import io

@@ -42,7 +42,7 @@ def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
 ) -> None:
     for _ in range(2):  # the second time finds all in order
         provision.create(s3, dynamodb, SETTINGS)
-    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"mine", "images-derived"}
+    assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"mine", "images-derived", "images-staged"}
     assert set(dynamodb.list_tables()["TableNames"]) == {
         "pictures",
         "image_tags",
@@ -53,6 +53,8 @@ def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
     assert all(s3.get_public_access_block(Bucket="mine")["PublicAccessBlockConfiguration"].values())
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"]
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    abandoned = s3.get_bucket_lifecycle_configuration(Bucket="images-staged")["Rules"]
+    assert [rule.get("Expiration") for rule in abandoned] == [None, {"Days": 14}]
     table = dynamodb.describe_table(TableName="pictures")["Table"]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == INDEXES

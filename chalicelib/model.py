@@ -370,6 +370,45 @@ class Download:
     content: bytes = b""  # of BINARY and BASE64
 
 
+class Fit(StrEnum):
+    """How a picture is to fill a box."""
+
+    CONTAIN = "contain"  # as large as can be within it
+    COVER = "cover"  # as small as can be over all of it
+
+
+class Format(StrEnum):
+    """What a picture is to be encoded as."""
+
+    AUTO = "auto"  # as the client accepts it
+    WEBP = "webp"
+    AVIF = "avif"
+    JPEG = "jpeg"
+    ORIGINAL = "original"  # as it was uploaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A request to show an image in a box."""
+
+    width: int | None  # pixels; None: it may be as wide as it likes
+    height: int | None
+    fit: Fit
+    format: Format
+    accept: str  # the header
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """An image with a way to the picture that shows it."""
+
+    image: Image
+    variant: Variant | None  # None: the original
+    presigned_url: str
+    expires_in: int  # seconds
+    max_age: int | None  # seconds that the way may be kept; None: not at all
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """A generic JSON document."""

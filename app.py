@@ -17,6 +17,7 @@ from chalicelib import (
     lists,
     openapi,
     processing,
+    render,
     requests,
     sweeping,
     tags,
@@ -42,6 +43,7 @@ UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEY
 COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
 LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
+RENDER = (*VIEW, DERIVED.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
 FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
@@ -131,6 +133,14 @@ def download_image(image_id: str) -> Response:
     """Download an image: by a presigned URL in JSON or, as E has it, a redirect, its bytes, or base64."""
     download = images.download(caller(), image_id, requests.download_as(app.current_request))
     return Response(*contracts.downloaded(download))
+
+
+@app.route("/images/{image_id}/render")
+@needs(*RENDER)
+def render_image(image_id: str) -> Response:
+    """Show an image: a redirect to the smallest picture that fills a box, in a format that the client knows."""
+    rendition = render.render(caller(), image_id, requests.rendering(app.current_request))
+    return Response(*contracts.rendered(rendition))
 
 
 # E

@@ -209,6 +209,9 @@ class Settings:
     variant_quality: int = setting(
         80, "their quality, on the scale of each format", "VARIANT_QUALITY", unit="of 100", high=100
     )
+    max_render_px: int = setting(
+        10_000, "largest width or height that an image is asked to be shown in", "MAX_RENDER_PX", unit="pixels"
+    )
     max_decoded_bytes: int = setting(
         800_000_000,
         "memory that a picture may take to be decoded, as estimated by its header; fits a function of 1,024 MB",

@@ -23,9 +23,11 @@ from chalicelib.model import (
     Mended,
     Page,
     Parts,
+    Rendition,
     Stores,
     TagPage,
     View,
+    Visibility,
 )
 
 Shape = dict[str, Any]  # JSON
@@ -189,6 +191,23 @@ def downloaded(download: Download) -> tuple[Shape | bytes, Headers, int]:
             return linked(view), {}, 200
 
 
+def rendered(rendition: Rendition) -> tuple[Shape, Headers, int]:
+    """A redirect to the picture that shows an image, with what that is. Body, headers and status."""
+    image, variant = rendition.image, rendition.variant
+    shape = {
+        "image_id": image.image_id,
+        "presigned_url": rendition.presigned_url,
+        "expires_in": rendition.expires_in,
+        "content_type": variant.content_type if variant else image.content_type,
+        "width": variant.width if variant else image.width,
+        "height": variant.height if variant else image.height,
+    }
+    # An image is for the caches that it is for itself: everyone's, or those of its owner alone, whoever is named.
+    kept = "no-store" if rendition.max_age is None else f"{image.visibility}, max-age={rendition.max_age}"
+    vary = "Accept" if image.visibility is Visibility.PUBLIC else "Accept, Authorization, X-User-Id"
+    return shape, {"Location": rendition.presigned_url, "Cache-Control": kept, "Vary": vary}, 302
+
+
 def tags(page: TagPage) -> Shape:
     """The tags in use, each with how many images have it."""
     return _page("tags", [{"tag": each.tag, "count": each.count} for each in page.tags], page.cursor)
@@ -241,6 +260,7 @@ def welcome() -> Shape:
             "count": "GET images/count?user_id=&tag=&title=",
             "tags": "GET tags?user_id=&prefix=",
             "view": "GET images/{image_id}, with ?download=true for an attachment",
+            "render": "GET images/{image_id}/render?w=&h=&fit=&format=",
             "update": "PUT images/{image_id}, JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",
             "describe": "GET openapi.json",

@@ -10,7 +10,7 @@ from typing import Any
 from chalicelib import terms
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
-from chalicelib.model import EXTENSIONS, Visibility
+from chalicelib.model import EXTENSIONS, Fit, Format, Visibility
 from chalicelib.terms import Kind
 
 # What a field may be called, in a body and in a query; a dot leads into an object. The first that is there counts.
@@ -37,6 +37,10 @@ SPELLINGS = {
     "prefix": ("prefix",),
     "download": ("download",),
     "type": ("type",),
+    "w": ("w",),
+    "h": ("h",),
+    "fit": ("fit",),
+    "format": ("format",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
 
@@ -250,13 +254,40 @@ def limit(value: str | None, default: int) -> int:
 
     Raises BadInput: not from 1 to MAX_PAGE_SIZE.
     """
-    most = settings().max_page_size
-    if value is None:
-        return default
+    return default if value is None else whole("limit", value, 1, settings().max_page_size)
+
+
+def whole(spelling: str, value: str, least: int, most: int, why: str = "") -> int:
+    """A whole number within limits; `why` they are these, where nobody would guess.
+
+    Raises BadInput: none.
+    """
     # int() refuses numbers of thousands of digits in an error of its own.
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= most):
-        raise BadInput(f"limit must be a whole number from 1 to {most}.")
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
+        raise BadInput(f"{spelling} must be a whole number from {least} to {most}{why}.")
     return int(value)
+
+
+def fit(value: str) -> Fit:
+    """How a picture is to fill a box.
+
+    Raises BadInput: neither `contain` nor `cover`.
+    """
+    try:
+        return Fit(value.lower())
+    except ValueError:
+        raise BadInput("fit must be contain or cover.") from None
+
+
+def picture_format(value: str) -> Format:
+    """What a picture is to be encoded as.
+
+    Raises BadInput: no such format.
+    """
+    try:
+        return Format(value.lower())
+    except ValueError:
+        raise BadInput("format must be auto, webp, avif, jpeg or original.") from None
 
 
 def file(body: Mapping[str, Any]) -> bytes:

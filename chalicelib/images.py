@@ -71,15 +71,23 @@ def find(caller: Caller, image_id: str) -> Image:
     return image
 
 
-def view(caller: Caller, image_id: str, *, download: bool) -> View:
-    """An image with a presigned URL of its original: as an attachment under its own name where `download`.
+def shown(caller: Caller, image_id: str) -> Image:
+    """An image that is in lists: as many calls as to find it.
 
-    As many calls as to find it. Raises NotFound: no such image in this caller's lists.
+    Raises NotFound: no such image in this caller's lists.
     """
     image = find(caller, image_id)
     if not image.listed:
         raise NotFound(image_id)
-    return opened(image, download=download)
+    return image
+
+
+def view(caller: Caller, image_id: str, *, download: bool) -> View:
+    """An image with a presigned URL of its original: as an attachment under its own name where `download`.
+
+    As many calls as to find it. Raises NotFound: see shown.
+    """
+    return opened(shown(caller, image_id), download=download)
 
 
 def opened(image: Image, *, download: bool) -> View:

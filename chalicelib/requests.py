@@ -22,6 +22,7 @@ from chalicelib.model import (
     Order,
     Patch,
     Query,
+    Rendering,
     TagQuery,
     Upload,
 )
@@ -201,6 +202,21 @@ def download_as(request: Request) -> As:
         raise BadInput("type must be redirect, binary or base64; without it the answer is JSON.") from None
 
 
+def rendering(request: Request) -> Rendering:
+    """How an image is to be shown, from the query string and the header Accept.
+
+    Raises BadInput: the sentence names the parameter.
+    """
+    values = parameters(request)
+    return Rendering(
+        width=_pixels(values, "w"),
+        height=_pixels(values, "h"),
+        fit=fields.fit(_parameter(values, "fit") or "contain"),
+        format=fields.picture_format(_parameter(values, "format") or "auto"),
+        accept=request.headers.get("accept", "*/*"),
+    )
+
+
 def parameters(request: Request) -> Mapping[str, list[str]]:
     """The query string."""
     return request.to_original_event().get("multiValueQueryStringParameters") or {}
@@ -278,6 +294,11 @@ def _includes_urls(values: Mapping[str, list[str]]) -> bool:
     if included - {"url"}:
         raise BadInput("include must be url.")
     return bool(included)
+
+
+def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:
+    text = _parameter(values, field)
+    return fields.whole(field, text, 1, settings().max_render_px) if text else None
 
 
 def _parameters(values: Mapping[str, list[str]], field: str) -> list[str]:

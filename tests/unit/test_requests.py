@@ -11,7 +11,20 @@ from chalicelib import fields, ids, requests, terms
 from chalicelib.config import settings
 from chalicelib.edge import AnyS3Event
 from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
-from chalicelib.model import ITEM_NAMES, As, ItemQuery, ObjectCreated, Order, Patch, Query, Upload, Visibility
+from chalicelib.model import (
+    ITEM_NAMES,
+    As,
+    Fit,
+    Format,
+    ItemQuery,
+    ObjectCreated,
+    Order,
+    Patch,
+    Query,
+    Rendering,
+    Upload,
+    Visibility,
+)
 
 BYTES = b"any bytes"
 BODY = {"user_id": "alice", "image_data": base64.b64encode(BYTES).decode()}
@@ -510,3 +523,19 @@ def test_the_key_of_an_s3_event_is_url_encoded() -> None:
 
 def test_a_test_event_of_s3_is_of_no_object() -> None:
     assert requests.objects_created(AnyS3Event({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)) == ()
+
+
+def test_an_image_is_shown_as_large_as_it_is_in_what_the_client_accepts() -> None:
+    assert requests.rendering(request(headers={"accept": "image/webp"})) == Rendering(
+        width=None, height=None, fit=Fit.CONTAIN, format=Format.AUTO, accept="image/webp"
+    )
+    asked = {"w": ["320"], "h": ["200"], "fit": ["COVER"], "format": ["Jpeg"]}
+    assert requests.rendering(request(query=asked)) == Rendering(
+        width=320, height=200, fit=Fit.COVER, format=Format.JPEG, accept="*/*"
+    )
+
+
+@pytest.mark.parametrize("query", [{"w": ["0"]}, {"h": ["10001"]}, {"fit": ["fill"]}, {"format": ["image/webp"]}])
+def test_how_an_image_is_shown_is_within_limits(query: dict[str, list[str]]) -> None:
+    with pytest.raises(BadInput):
+        requests.rendering(request(query=query))

@@ -1,0 +1,23 @@
+"""The use case of showing an image: where its best picture is, for a client and for the room that it has."""
+
+from chalicelib import derived, images, objects, renditions
+from chalicelib.config import settings
+from chalicelib.model import Caller, Rendering, Rendition
+
+
+def render(caller: Caller, image_id: str, wanted: Rendering) -> Rendition:
+    """A presigned URL of an image's best picture: as many calls as to find it.
+
+    It may be kept for half of the time that the URL opens, so that a kept one opens for the other half at least; not
+    at all while there are no variants, which may come at any time.
+    Raises NotFound: see images.shown. Raises Unavailable: see renditions.best.
+    """
+    image = images.shown(caller, image_id)
+    variant = renditions.best(image, wanted)
+    expires_in = settings().presigned_url_expiration
+    url = (
+        derived.presigned_url(image, variant, expires_in)
+        if variant
+        else objects.presigned_url(image.s3_key, expires_in)
+    )
+    return Rendition(image, variant, url, expires_in, max_age=expires_in // 2 if image.look else None)

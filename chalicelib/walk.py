@@ -1,16 +1,16 @@
 """A query read along one of its lists: page by page, within a budget."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
-from chalicelib import access, catalog, cursors, plan, prefixes, ranges, terms
+from chalicelib import access, cursors, plan, prefixes, ranges, terms
+from chalicelib.budget import Budget
 from chalicelib.config import settings
 from chalicelib.merge import Merge, Reader, Stream
-from chalicelib.model import Caller, Chunk, Explanation, Image, Query, Read, Row
+from chalicelib.model import Caller, Explanation, Image, Query, Row
 from chalicelib.plan import Prefix, Reach
-from chalicelib.ranges import Bounds
 
 _MOST_ROWS = 1_000  # of one read: about half of the 1 MB that DynamoDB gives at once
 _MOST_ROWS_TO_COMPARE = 64  # of each list, while it is open which is the rarest
@@ -39,8 +39,7 @@ class Walk:
         self._wanted = wanted
         self._lists = plan.lists(query, caller)
         self._merges: dict[int, Merge] = {}
-        self._reads: list[Read] = []
-        self._started = time.monotonic()
+        self._budget = Budget()
         self.driver = 0  # of the lists
         self.place: str | None = None
         if query.cursor is not None:
@@ -51,15 +50,15 @@ class Walk:
     @property
     def cost(self) -> dict[str, float]:
         """Calls to DynamoDB, and read units."""
-        return {"reads": len(self._reads), "read_units": sum(read.read_units for read in self._reads)}
+        return self._budget.cost
 
     def explanation(self) -> Explanation:
         """How it was read so far."""
         return Explanation(
             lists=tuple(each.name for each in self._lists),
             driver=self._lists[self.driver].name if self._lists else None,
-            reads=tuple(self._reads),
-            milliseconds=(time.monotonic() - self._started) * 1_000,
+            reads=tuple(self._budget.reads),
+            milliseconds=self._budget.milliseconds,
         )
 
     def __iter__(self) -> Iterator[tuple[str, Image]]:
@@ -72,20 +71,20 @@ class Walk:
             before = found
             for rows in self._known(merge, found):
                 looked_at += len(rows)
-                reads = len(self._reads)
+                reads = len(self._budget.reads)
                 for match in self._matching(rows):
                     found += 1
                     yield match
-                if len(self._reads) > reads and self._is_spent():
+                if len(self._budget.reads) > reads and self._budget.is_spent():
                     break
             self.place = merge.head
-            if self.place is None or found >= self._wanted or self._is_spent():
+            if self.place is None or found >= self._wanted or self._budget.is_spent():
                 return
             if found == before and not self._leap(merge):
                 self.place = None
                 return
             rows_on = plan.next_rows(self._wanted + 1 - found, looked_at, found, _MOST_ROWS)
-            merge.read(self._reader(self.driver), rows_on, self._is_spent)
+            merge.read(self._reader(self.driver), rows_on, self._budget.is_spent)
 
     def _begun(self) -> Merge:
         """The driver, its first rows read."""
@@ -93,7 +92,7 @@ class Walk:
         if self.place is not None:
             indexes = [self.driver, *range(len(self._lists))]
             self.driver, merge = next(self._opened(indexes, self.place, rows))
-            merge.read(self._reader(self.driver), rows, self._is_spent)
+            merge.read(self._reader(self.driver), rows, self._budget.is_spent)
             return merge
         beginning = ranges.beginning(self._query.order)
         compared = [i for i, each in enumerate(self._lists) if not each.is_last_resort]
@@ -101,7 +100,7 @@ class Walk:
         last_resort = [len(self._lists) - 1]
         merges = dict(self._opened(compared, beginning, rows)) or dict(self._opened(last_resort, beginning, rows))
         for i, merge in merges.items():
-            merge.read(self._reader(i), rows, self._is_spent)
+            merge.read(self._reader(i), rows, self._budget.is_spent)
         reaches = [Reach(merge.unread, len(merge)) for merge in merges.values()]
         self.driver = list(merges)[plan.rarest(reaches, self._query.order)]
         self._merges = merges
@@ -122,7 +121,7 @@ class Walk:
         # The rows that the words are found by are those that a list begins with, if it begins with the newest.
         begins = place == ranges.beginning(order) and not order.oldest_first
         # Half of what is left of the budget: what is found has to be read, too.
-        most = min(settings().max_prefix_words, (settings().max_page_reads - len(self._reads)) // 2)
+        most = min(settings().max_prefix_words, (settings().max_page_reads - len(self._budget.reads)) // 2)
         known = prefixes.words(prefix, self._reader(i), rows if begins else _WORDS_ROWS, most)
         if known is None:
             return None
@@ -149,7 +148,7 @@ class Walk:
             if access.may_see(self._caller, row.user_id, row.visibility)
             and (row.image is None or terms.matches(row.image, self._query if row.whole else carried))
         ]
-        fetched = self._fetched([row.image_id for row in seen if not self._is_enough(row)])
+        fetched = self._budget.fetch([row.image_id for row in seen if not self._is_enough(row)])
         for row in seen:
             image = row.image if self._is_enough(row) else fetched.get(row.image_id)
             if image is not None and self._is_wanted(image):  # none: its record is gone
@@ -176,31 +175,11 @@ class Walk:
                 self._merges |= self._opened([i], place, 1)
             if i in self._merges:
                 self._merges[i].seek(place)
-                self._merges[i].read(self._reader(i), 1, self._is_spent)
+                self._merges[i].read(self._reader(i), 1, self._budget.is_spent)
                 place = self._merges[i].head
         if place is not None:
             merge.seek(place)
         return place is not None
 
-    def _fetched(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        if not image_ids:
-            return {}
-        images, calls, read_units = catalog.fetch(image_ids)
-        self._reads += [Read("records", len(images), read_units / calls)] * calls
-        return images
-
     def _reader(self, i: int) -> Reader:
-        def read(bounds: Bounds, rows: int) -> Chunk:
-            chunk = catalog.read(bounds, rows)
-            self._reads.append(Read(self._lists[i].name, len(chunk.rows), chunk.read_units))
-            return chunk
-
-        return read
-
-    def _is_spent(self) -> bool:
-        limits, cost = settings(), self.cost
-        return (
-            cost["reads"] >= limits.max_page_reads
-            or cost["read_units"] >= limits.max_page_read_units
-            or (time.monotonic() - self._started) * 1_000 >= limits.max_page_milliseconds
-        )
+        return partial(self._budget.read, self._lists[i].name)

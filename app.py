@@ -19,6 +19,7 @@ from chalicelib import (
     processing,
     render,
     requests,
+    similar,
     sweeping,
     tags,
 )
@@ -44,6 +45,7 @@ COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
 LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
+SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
 FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
@@ -141,6 +143,14 @@ def render_image(image_id: str) -> Response:
     """Show an image: a redirect to the smallest picture that fills a box, in a format that the client knows."""
     rendition = render.render(caller(), image_id, requests.rendering(app.current_request))
     return Response(*contracts.rendered(rendition))
+
+
+@app.route("/images/{image_id}/similar")
+@needs(*SIMILAR)
+def list_similar(image_id: str) -> Response:
+    """List the images that look like one, nearest first."""
+    query = requests.similar_query(app.current_request)
+    return Response(contracts.similar(similar.find_similar(caller(), image_id, query)))
 
 
 # E

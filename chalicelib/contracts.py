@@ -24,6 +24,7 @@ from chalicelib.model import (
     Page,
     Parts,
     Rendition,
+    SimilarPage,
     Stores,
     TagPage,
     View,
@@ -208,6 +209,12 @@ def rendered(rendition: Rendition) -> tuple[Shape, Headers, int]:
     return shape, {"Location": rendition.presigned_url, "Cache-Control": kept, "Vary": vary}, 302
 
 
+def similar(page: SimilarPage) -> Shape:
+    """The images that are like one, each with how near it is; and whether these are all."""
+    found = [{**metadata(each.image), "distance": each.bits, "duplicate": each.duplicate} for each in page.images]
+    return {"images": found, "count": len(found), "complete": page.complete}
+
+
 def tags(page: TagPage) -> Shape:
     """The tags in use, each with how many images have it."""
     return _page("tags", [{"tag": each.tag, "count": each.count} for each in page.tags], page.cursor)
@@ -261,6 +268,7 @@ def welcome() -> Shape:
             "tags": "GET tags?user_id=&prefix=",
             "view": "GET images/{image_id}, with ?download=true for an attachment",
             "render": "GET images/{image_id}/render?w=&h=&fit=&format=",
+            "similar": "GET images/{image_id}/similar?distance=&limit=",
             "update": "PUT images/{image_id}, JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",
             "describe": "GET openapi.json",

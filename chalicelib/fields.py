@@ -41,6 +41,7 @@ SPELLINGS = {
     "h": ("h",),
     "fit": ("fit",),
     "format": ("format",),
+    "distance": ("distance",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
 
@@ -266,6 +267,16 @@ def whole(spelling: str, value: str, least: int, most: int, why: str = "") -> in
     if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
         raise BadInput(f"{spelling} must be a whole number from {least} to {most}{why}.")
     return int(value)
+
+
+def distance(value: str | None) -> int:
+    """In how many bits of their perceptual hashes images may differ; as many as can be asked for where it is absent.
+
+    Raises BadInput: more, or no whole number.
+    """
+    most = terms.BANDS - 1
+    why = f": by the {terms.BANDS} parts of their hashes, images that differ in more bits can't be found"
+    return most if value is None else whole("distance", value, 0, most, why)
 
 
 def fit(value: str) -> Fit:

@@ -370,6 +370,31 @@ class Download:
     content: bytes = b""  # of BINARY and BASE64
 
 
+@dataclass(frozen=True, slots=True)
+class SimilarQuery:
+    """A request for images like one."""
+
+    bits: int  # of the perceptual hash, that they may differ in
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """An image that is like another."""
+
+    image: Image
+    bits: int  # of the perceptual hash, that they differ in
+    duplicate: bool  # of the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarPage:
+    """One answer to a request for images like one."""
+
+    images: tuple[Similar, ...]  # nearest first, then newest first; at most the query's limit
+    complete: bool  # False: there may be others as near that were not looked at
+
+
 class Fit(StrEnum):
     """How a picture is to fill a box."""
 

@@ -61,7 +61,7 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
 
     At most four; and everything, where a list of words alone might be of too many words to be read along.
     """
-    scopes = _scopes(query, caller)
+    scopes = scopes_of(query, caller)
     if not scopes:
         return ()
     if query.checksum is not None:
@@ -81,6 +81,15 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     if all(each.prefixes for each in lists):
         return (*lists, replace(_list(scopes, query, EVERYTHING), is_last_resort=True))
     return lists
+
+
+def scopes_of(query: Query, caller: Caller) -> tuple[str | None, ...]:
+    """Whose private images can be in the answer; None: the public ones."""
+    private = caller.user_id is not None and query.user_id in (None, caller.user_id) and _can_own(caller.user_id)
+    return (
+        *([None] if query.visibility is not Visibility.PRIVATE else []),
+        *([caller.user_id] if private and query.visibility is not Visibility.PUBLIC else []),
+    )
 
 
 def rarest(first: Sequence[Reach], order: Order) -> int:
@@ -106,15 +115,6 @@ def next_rows(wanted: int, looked_at: int, matched: int, most: int) -> int:
     likely = matched - 2 * math.sqrt(matched)
     rows = math.ceil(wanted * looked_at / likely) if likely > 0 else most
     return min(max(min(rows, 3 * looked_at), wanted), most)
-
-
-def _scopes(query: Query, caller: Caller) -> tuple[str | None, ...]:
-    """Whose private images can be in the answer; None: the public ones."""
-    private = caller.user_id is not None and query.user_id in (None, caller.user_id) and _can_own(caller.user_id)
-    return (
-        *([None] if query.visibility is not Visibility.PRIVATE else []),
-        *([caller.user_id] if private and query.visibility is not Visibility.PUBLIC else []),
-    )
 
 
 def _can_own(user_id: str) -> bool:

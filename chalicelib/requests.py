@@ -23,12 +23,16 @@ from chalicelib.model import (
     Patch,
     Query,
     Rendering,
+    SimilarQuery,
     TagQuery,
     Upload,
 )
 from chalicelib.terms import Kind
 
 _MOST_CODE_CHARS = 200  # of a visibility, a content type or a checksum: what is longer is none
+
+_MOST_SIMILAR = 100  # images in an answer: records that are fetched at once (DynamoDB: keys of a BatchGetItem)
+_SIMILAR = 20  # where the request has no limit
 
 _PATCHED = ("title", "description", "tags", "visibility")
 
@@ -214,6 +218,19 @@ def rendering(request: Request) -> Rendering:
         fit=fields.fit(_parameter(values, "fit") or "contain"),
         format=fields.picture_format(_parameter(values, "format") or "auto"),
         accept=request.headers.get("accept", "*/*"),
+    )
+
+
+def similar_query(request: Request) -> SimilarQuery:
+    """A request for images like one, from the query string.
+
+    Raises BadInput: the sentence names the parameter.
+    """
+    values = parameters(request)
+    limit = _parameter(values, "limit")
+    return SimilarQuery(
+        bits=fields.distance(_parameter(values, "distance")),
+        limit=fields.whole("limit", limit, 1, _MOST_SIMILAR) if limit else _SIMILAR,
     )
 
 

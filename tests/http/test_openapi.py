@@ -21,7 +21,7 @@ AnyCase: TypeAlias = Case[Any]
 # Where links start, and where they lead.
 UPLOADS = {"post_image", "post_image_in_either_form", "upload"}
 OF_AN_IMAGE = {
-    *("view_image", "update_image", "delete_image", "download_image", "render_image"),
+    *("view_image", "update_image", "delete_image", "download_image", "render_image", "list_similar"),
     *("link_image", "delete_image_for_a", "view_entry", "delete_entry"),
 }
 OF_AN_ITEM = {"view_item", "update_item", "delete_item"}

@@ -212,5 +212,5 @@ def test_health_names_the_store_that_is_away() -> None:
 
 def test_the_welcome_leads_to_every_call() -> None:
     assert set(contracts.welcome()["calls"]) == {
-        *("upload", "list", "count", "tags", "view", "render", "update", "delete", "describe", "health")
+        *("upload", "list", "count", "tags", "view", "render", "similar", "update", "delete", "describe", "health")
     }

@@ -126,7 +126,19 @@ def test_every_limit_is_the_default_of_the_setting_that_it_names() -> None:
 
 
 def test_every_spelling_of_a_list_query_is_a_parameter_and_there_are_no_others() -> None:
-    fields = {*SPELLINGS} - {"file", "tags", "size", "download", "type", "prefix", "w", "h", "fit", "format"}
+    fields = {*SPELLINGS} - {
+        "file",
+        "tags",
+        "size",
+        "download",
+        "type",
+        "prefix",
+        "w",
+        "h",
+        "fit",
+        "format",
+        "distance",
+    }
     spellings = {spelling for field in fields for spelling in SPELLINGS[field] if "." not in spelling}
     pages = {*SPELLINGS["last_evaluated_key"], "limit", "sort", "order", "include", "explain"}
     for path, without in (("/images", set()), ("/list", {"explain"}), ("/images/count", pages)):

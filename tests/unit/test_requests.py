@@ -22,6 +22,7 @@ from chalicelib.model import (
     Patch,
     Query,
     Rendering,
+    SimilarQuery,
     Upload,
     Visibility,
 )
@@ -539,3 +540,14 @@ def test_an_image_is_shown_as_large_as_it_is_in_what_the_client_accepts() -> Non
 def test_how_an_image_is_shown_is_within_limits(query: dict[str, list[str]]) -> None:
     with pytest.raises(BadInput):
         requests.rendering(request(query=query))
+
+
+def test_images_like_one_are_as_many_as_are_looked_at_and_as_near_as_can_be_told() -> None:
+    assert requests.similar_query(request()) == SimilarQuery(bits=3, limit=20)
+    assert requests.similar_query(request(query={"distance": ["0"], "limit": ["100"]})) == SimilarQuery(0, 100)
+
+
+@pytest.mark.parametrize("query", [{"distance": ["4"]}, {"limit": ["101"]}, {"limit": ["0"]}])
+def test_images_like_one_are_asked_for_within_limits(query: dict[str, list[str]]) -> None:
+    with pytest.raises(BadInput):
+        requests.similar_query(request(query=query))

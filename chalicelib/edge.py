@@ -12,7 +12,7 @@ from chalice.app import Chalice, Request, Response, S3Event
 
 from chalicelib import direct
 from chalicelib.config import settings
-from chalicelib.errors import ApiError, BadInput, UnknownPath
+from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath
 from chalicelib.permissions import needs
 
 # Chalice has no route that catches all: paths of up to this many segments are answered by routes of their own.
@@ -116,7 +116,7 @@ def _answer(request: Request, get_response: Callable[[Request], Response]) -> Re
     try:
         response = _in_our_shape(request, get_response(request))
     except ApiError as error:
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, NotYet):
             log.error("%s", error, exc_info=True)
         response = _error(error)
     if not isinstance(response.body, bytes):

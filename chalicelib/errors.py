@@ -92,3 +92,7 @@ class Unavailable(ApiError):
 
     status = 503
     headers = {"Retry-After": "1"}  # noqa: RUF012
+
+
+class NotYet(Unavailable):
+    """It is being made: nothing is wrong, and the same request will succeed later."""

@@ -10,7 +10,7 @@ def render(caller: Caller, image_id: str, wanted: Rendering) -> Rendition:
 
     It may be kept for half of the time that the URL opens, so that a kept one opens for the other half at least; not
     at all while there are no variants, which may come at any time.
-    Raises NotFound: see images.shown. Raises Unavailable: see renditions.best.
+    Raises NotFound: see images.shown. Raises NotYet: see renditions.best.
     """
     image = images.shown(caller, image_id)
     variant = renditions.best(image, wanted)

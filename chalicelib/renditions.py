@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chalicelib import accept
-from chalicelib.errors import Unavailable
+from chalicelib.errors import NotYet
 from chalicelib.model import Fit, Format, Image, Rendering, State, Variant
 
 # Of those that a client wants alike, the one that takes the fewest bytes.
@@ -18,13 +18,13 @@ def best(image: Image, wanted: Rendering) -> Variant | None:
 
     An image without variants is shown by its original: processing it failed, or it is of an earlier version; or it is
     being processed, and browsers show its type.
-    Raises Unavailable: it is being processed, and browsers don't show its type.
+    Raises NotYet: it is being processed, and browsers don't show its type.
     """
     if wanted.format is Format.ORIGINAL:
         return None
     if image.look is None:
         if image.state is State.PROCESSING and image.content_type not in _SHOWN_BY_BROWSERS:
-            raise Unavailable("The image is being processed, and browsers don't show its type; try again in a moment.")
+            raise NotYet("The image is being processed, and browsers don't show its type; try again in a moment.")
         return None
     content_type = _content_type(image, {each.content_type for each in image.look.variants}, wanted)
     return _fitting([each for each in image.look.variants if each.content_type == content_type], wanted)

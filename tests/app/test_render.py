@@ -10,7 +10,7 @@ import pytest
 from botocore.client import BaseClient
 from chalice.test import HTTPResponse
 
-from tests.app.conftest import Api, Overtake, Stores
+from tests.app.conftest import Api, Log, Overtake, Stores
 from tests.app.test_crashes import object_created
 from tests.pictures import picture
 
@@ -103,12 +103,13 @@ def test_while_it_is_processed_it_is_shown_by_its_original_and_not_kept(api: Api
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_what_browsers_do_not_show_is_a_503_until_it_is_processed(api: Api) -> None:
+def test_what_browsers_do_not_show_is_a_503_until_it_is_processed(api: Api, log: Log) -> None:
     kept = upload(api, "TIFF")
     answer = render(api, kept["image_id"])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     sentence = "The image is being processed, and browsers don't show its type; try again in a moment."
     assert answer.json_body == {"error": sentence}
+    assert {line["level"] for line in log()} == {"INFO"}  # nothing is wrong
     object_created(api, kept["s3_key"])
     assert leads_to(render(api, kept["image_id"])) == "images-derived/640.webp"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.errors import Unavailable
+from chalicelib.errors import NotYet
 from chalicelib.model import Fit, Format, Image, Look, Rendering, State, Variant
 from chalicelib.renditions import best
 from tests.unit.samples import IMAGE
@@ -122,7 +122,7 @@ def test_until_it_is_processed_it_is_shown_by_its_original(shown: str) -> None:
 @pytest.mark.parametrize("other", ["tiff", "heic", "heif"])
 def test_what_browsers_do_not_show_is_there_once_it_is_processed(other: str) -> None:
     image = replace(BEFORE, content_type=f"image/{other}")
-    with pytest.raises(Unavailable, match="is being processed"):
+    with pytest.raises(NotYet, match="is being processed"):
         best(image, ANY)
     assert best(image, replace(ANY, format=Format.ORIGINAL)) is None
     # Nothing better will come.

@@ -44,6 +44,27 @@ def test_a_download_is_an_attachment_under_its_own_name(alice: User, name: str) 
     assert "Content-Disposition" not in download(alice.service.get(f"/images/{image_id}")["presigned_url"]).headers
 
 
+def test_a_picture_is_shown_once_it_is_made_in_the_size_and_the_format_that_is_asked_for(alice: User) -> None:
+    image_id = alice.upload(picture("TIFF", width=700, height=500))["image_id"]
+    eventually(lambda: alice.service.get(f"/images/{image_id}")["state"], "ready")
+    shown = alice.service.call("GET", f"/images/{image_id}/render?w=320", headers={"Accept": "image/webp,*/*;q=0.1"})
+    assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/webp")
+    assert Image.open(io.BytesIO(shown.content)).size == (320, 229)
+    assert [answer.status_code for answer in shown.history] == [302]
+    original = alice.service.call("GET", f"/images/{image_id}/render?format=original")
+    assert original.content == picture("TIFF", width=700, height=500)
+
+
+def test_copies_of_an_image_are_like_it(alice: User) -> None:
+    first, second = (alice.upload(picture(seed=7))["image_id"] for _ in range(2))
+
+    def found() -> list[tuple[str, bool]]:
+        images = alice.service.get(f"/images/{first}/similar", user_id=alice.user_id)["images"]
+        return [(image["image_id"], image["duplicate"]) for image in images if image["user_id"] == alice.user_id]
+
+    eventually(found, [(second, True)])
+
+
 def test_an_edited_presigned_url_opens_nothing(alice: User) -> None:
     url = alice.service.get(f"/images/{alice.upload(picture())['image_id']}")["presigned_url"]
     other = alice.upload(picture())

@@ -44,11 +44,11 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
         if stream.unread is not None:
             bands.append(stream)
     nearest = likeness.nearest(image, copies, alike, query.bits)[: query.limit]
-    records = budget.fetch([found for found, _ in nearest])
+    records = budget.fetch([each for each, _ in nearest])
     found: list[Similar] = []
     size = 0
-    for image_id, bits in nearest:
-        record = records.get(image_id)
+    for each, bits in nearest:
+        record = records.get(each)
         if record is None or not record.listed or not access.may_see(caller, record.user_id, record.visibility):
             continue  # it has changed since its row was read
         size += record.answer_bytes

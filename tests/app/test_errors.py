@@ -123,7 +123,9 @@ def test_health_says_which_store_is_away(api: Api, stores: Stores) -> None:
 
 def test_the_root_leads_a_newcomer_on(api: Api) -> None:
     calls = api.get("/").json_body["calls"]
-    assert calls.keys() == {"upload", "list", "count", "tags", "view", "update", "delete", "describe", "health"}
+    assert calls.keys() == {
+        *("upload", "list", "count", "tags", "view", "render", "similar", "update", "delete", "describe", "health")
+    }
 
 
 def test_keys_that_a_batch_leaves_over_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

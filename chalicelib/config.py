@@ -199,7 +199,8 @@ class Settings:
     max_frames: int = setting(1_000, "most frames of an animation or pages of a TIFF", "MAX_FRAMES", unit="frames")
     variant_widths: str = setting(
         "320 640 1280 1920",
-        "widths in pixels that smaller pictures are made in, ascending; none is wider than its image",
+        "widths in pixels that smaller pictures are made in, ascending; none is wider than its image, which is made in "
+        "its own width where that is far from these",
         "VARIANT_WIDTHS",
         form=_WIDTHS,
     )

@@ -92,17 +92,32 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A request to keep an image, its fields within their limits."""
+class Described:
+    """What a request says of an image that is to be kept, its fields within their limits."""
 
-    file: bytes
     user_id: str
     title: str
     description: str
     tags: tuple[str, ...]
     filename: str
     visibility: Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(Described):
+    """A request to keep an image."""
+
+    file: bytes
     idempotency_key: str | None  # of one who may send it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement(Described):
+    """A request to keep an image that will be sent to S3 directly."""
+
+    content_type: str
+    size: int  # bytes
+    checksum: str  # SHA-256, hex; empty: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -485,21 +500,6 @@ class ObjectCreated:
 
     key: str
     written_at: float  # seconds since the epoch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
-    """A request to upload an image to S3 directly, its fields within their limits."""
-
-    user_id: str
-    title: str
-    description: str
-    tags: tuple[str, ...]
-    filename: str
-    visibility: Visibility
-    content_type: str
-    size: int  # bytes, of what will be sent
-    checksum: str  # SHA-256 of that, hex; empty: not known
 
 
 @dataclass(frozen=True, slots=True)

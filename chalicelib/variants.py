@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
+_WORTH_ONE_MORE = 1.25  # by how much a picture is wider than its widest variant, if that is to be its own width
 _LONGEST_SIDE = 16_383  # pixels of a WebP (RFC 9649 section 2.5)
 _MOST_SCANS = 100  # of a JPEG: cameras and libraries write up to some twenty
 _BAND_PIXELS = 1_000_000  # that are converted at once on the way to fewer
@@ -109,7 +110,10 @@ def _identified(path: Path) -> Picture:
 def _ladder(picture: Picture) -> list[tuple[int, int]]:
     """The sizes of the variants, widest first: none wider than the picture, none longer than a WebP can be."""
     longest = max(1, picture.width * _LONGEST_SIDE // picture.height)  # width of a variant that is so high
-    widths = [width for width in settings().ladder if width <= picture.width] or [picture.width]
+    widths = [width for width in settings().ladder if width <= picture.width]
+    own = min(picture.width, settings().ladder[-1])
+    if not widths or own > _WORTH_ONE_MORE * widths[-1]:
+        widths.append(own)  # else it would be shown enlarged
     fitting = sorted({min(width, longest, _LONGEST_SIDE) for width in widths}, reverse=True)
     return [(width, _scaled(picture.height, width, picture.width)) for width in fitting]
 

@@ -166,7 +166,7 @@ class Pump:
 
     def _repeat(self, name: str, seconds: float) -> None:
         while not self._stopping.wait(seconds):
-            self._call(name, _scheduled_event(name))
+            self._call(name, scheduled_event(name))
 
     def _call(self, name: str, event: dict[str, Any], again: bool = False) -> bool:
         """Call a handler as Lambda does: whatever it raises is a failure, and logged.
@@ -226,7 +226,8 @@ def _dead_letter(function: str, event: dict[str, Any], attempts: int) -> dict[st
     }
 
 
-def _scheduled_event(name: str) -> dict[str, Any]:
+def scheduled_event(name: str) -> dict[str, Any]:
+    """The event that a schedule's handler is called with (EventBridge User Guide, "scheduled events")."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -6,8 +6,6 @@ What `make sweep` and `make redrive` run, in the repository's root.
 import argparse
 import json
 import os
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from chalicelib.config import settings
 from chalicelib.permissions import lambda_name
 from dev import PROJECT, CannotRun
 from dev.environment import announced, enter
+from dev.pump import scheduled_event
 
 _MOST_SECONDS = 900  # Lambda's longest timeout
 
@@ -29,18 +28,7 @@ def sweep(function: str, *, dry_run: bool) -> None:
 
     Raises CannotRun: it failed.
     """
-    event = {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "Scheduled Event",
-        "source": "images-api",
-        "account": "",
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": "",
-        "resources": [],
-        "detail": {},
-        "dry_run": dry_run,
-    }
+    event = {**scheduled_event("by-hand"), "dry_run": dry_run}
     failure, answer = _invoked(function, event)
     if failure:
         raise CannotRun(f"{function} failed: {failure}")

@@ -133,11 +133,20 @@ def test_widths_are_those_of_the_upright_picture_and_none_is_enlarged(tmp_path: 
     look, images = made(tmp_path, saved(stored(quarters(240, 360), 6), "JPEG", exif=said(6)))
     assert [(each.width, each.height, each.content_type) for each in look.variants] == [
         (width, height, f"image/{kind}")
-        for width, height in ((160, 240), (80, 120), (40, 60))
+        for width, height in ((240, 360), (160, 240), (80, 120), (40, 60))
         for kind in ("avif", "jpeg", "webp")
     ]
     for image in images:
         assert is_like(image, quarters(240, 360).resize(image.size, Image.Resampling.LANCZOS))
+
+
+@pytest.mark.parametrize(("width", "widths"), [(100, [80, 40]), (101, [101, 80, 40]), (161, [160, 80, 40])])
+def test_a_picture_far_from_these_widths_has_its_own(
+    tmp_path: Path, configured: Configure, width: int, widths: list[int]
+) -> None:
+    configured(VARIANT_WIDTHS="40 80 160")
+    look, _ = made(tmp_path, saved(quarters(width, 10), "PNG"))
+    assert [each.width for each in look.variants] == widths
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def _parts(image: Image, sent: tuple[SentPart, ...]) -> Parts:
     sizes = _sizes(image)
     done = {part.number for part in sent if part.size == sizes.get(part.number)}
     wanted = tuple(
-        Part(number, size, staging.part_url(image.s3_key, image.upload_id, number))
+        Part(number, size, staging.part_url(image.s3_key, image.upload_id, number, size))
         for number, size in sizes.items()
         if number not in done
     )

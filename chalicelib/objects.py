@@ -104,10 +104,15 @@ def presigned_url(key: str, expires_in: int, disposition: str | None = None) -> 
     return presigned("GET", settings().s3_bucket_name, key, query, expires_in)
 
 
-def presigned(method: str, bucket: str, key: str, query: Mapping[str, str], expires_in: int) -> str:
-    """A URL that lets whoever has it do one thing to an object for `expires_in` seconds, without an AWS call."""
+def presigned(
+    method: str, bucket: str, key: str, query: Mapping[str, str], expires_in: int, length: int | None = None
+) -> str:
+    """A URL that lets whoever has it do one thing to an object for `expires_in` seconds, without an AWS call.
+
+    Where a `length` is given, with just so many bytes.
+    """
     url = f"{settings().presigned_endpoint_url}/{bucket}/{quote(key)}"
-    return presign.presigned_url(method, url, query, aws.credentials(), settings().aws_region, expires_in)
+    return presign.presigned_url(method, url, query, aws.credentials(), settings().aws_region, expires_in, length)
 
 
 def attachment(filename: str) -> str:

@@ -24,14 +24,18 @@ def presigned_url(
     credentials: "ReadOnlyCredentials",
     region: str,
     expires_in: int,
+    length: int | None = None,
     now: datetime | None = None,
 ) -> str:
     """A URL that lets whoever has it GET or PUT an object, from now on for so many seconds: at most 604,800.
 
     `url` is that of the object, its path encoded; `query` is what S3 is to be asked beside it, by plain names. The
-    signature covers the host, so that replacing it afterwards breaks the URL.
+    signature covers the host, so that replacing it afterwards breaks the URL; and the Content-Length, if any.
     """
     parts = urlsplit(url)
+    host = parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")
+    headers = {**({} if length is None else {"content-length": str(length)}), "host": host}
+    signed = ";".join(headers)
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
     asked = {
@@ -40,12 +44,12 @@ def presigned_url(
         "X-Amz-Credential": f"{credentials.access_key}/{scope}",
         "X-Amz-Date": moment,
         "X-Amz-Expires": str(expires_in),
-        "X-Amz-SignedHeaders": "host",
+        "X-Amz-SignedHeaders": signed,
         **({"X-Amz-Security-Token": credentials.token} if credentials.token else {}),
     }
     canonical_query = "&".join(f"{quote(name, safe='')}={_encoded(value)}" for name, value in sorted(asked.items()))
-    host = parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")
-    canonical = f"{method}\n{parts.path}\n{canonical_query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+    canonical_headers = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"{method}\n{parts.path}\n{canonical_query}\n{canonical_headers}\n{signed}\nUNSIGNED-PAYLOAD"
     to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = _signing_key(credentials.secret_key, moment[:8], region)
     return f"{url}?{canonical_query}&X-Amz-Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}"

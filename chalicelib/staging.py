@@ -42,11 +42,11 @@ def form(key: str, content_type: str, size: int, checksum: str) -> Form:
     return Form(url, fields, limits.direct_upload_seconds)
 
 
-def part_url(key: str, upload_id: str, number: int) -> str:
-    """A URL that lets a client PUT one part of a multipart upload: no call."""
+def part_url(key: str, upload_id: str, number: int, size: int) -> str:
+    """A URL that lets a client PUT one part of a multipart upload, of just this size: no call."""
     limits = settings()
     query = {"partNumber": str(number), "uploadId": upload_id}
-    return objects.presigned("PUT", limits.staged_bucket_name, key, query, limits.direct_upload_seconds)
+    return objects.presigned("PUT", limits.staged_bucket_name, key, query, limits.direct_upload_seconds, size)
 
 
 @aws.translated

@@ -74,7 +74,7 @@ def make(path: Path) -> tuple[Look, tuple[bytes, ...]]:
     contents: list[bytes] = []
     for width, height in sizes:
         if pixels.size != (width, height):
-            pixels = pixels.resize((width, height), _bicubic())
+            pixels = pixels.resize((width, height), _shrinking())
         for content_type in settings().variant_types:
             content = _encoded(pixels, content_type)
             variants.append(Variant(width=width, height=height, content_type=content_type, size=len(content)))
@@ -202,14 +202,14 @@ def _shrunk(image: "Image", size: tuple[int, int]) -> "Image":
         image = _stretched(image)
     factor = _factor(image, size)
     if factor == 1:
-        return _plain(image).resize(size, _bicubic())
+        return _plain(image).resize(size, _shrinking())
     rows = max(1, _BAND_PIXELS // (image.width * factor)) * factor
     mode = _plain(image.crop((0, 0, 1, 1))).mode
     reduced: Image = pictures.library().new(mode, (-(-image.width // factor), -(-image.height // factor)))
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(image.height, top + rows)))
         reduced.paste(_plain(band).reduce(factor), (0, top // factor))
-    return reduced.resize(size, _bicubic(), box=(0, 0, image.width / factor, image.height / factor))
+    return reduced.resize(size, _shrinking(), box=(0, 0, image.width / factor, image.height / factor))
 
 
 def _factor(image: "Image", size: tuple[int, int]) -> int:
@@ -250,7 +250,7 @@ def _srgb(image: "Image", profile: bytes | None) -> "Image":
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if alpha is not None:
         image = image.convert(image.mode[:-1])
-    converted = _by_profile(image, profile) or image.convert("RGB")
+    converted = _by_profile(image, profile) or (image if image.mode == "RGB" else image.convert("RGB"))
     if alpha is not None and alpha.getextrema() != (255, 255):
         converted.putalpha(alpha)
     converted.info.clear()
@@ -298,7 +298,7 @@ def _fitted(image: "Image", longest: int) -> "Image":
     """An image so small that neither side is longer."""
     most = max(*image.size, longest)
     width, height = (max(1, side * longest // most) for side in image.size)
-    return image.resize((width, height), _bicubic())
+    return image.resize((width, height), _shrinking())
 
 
 def _color(image: "Image") -> str:
@@ -319,7 +319,7 @@ def _placeholder(image: "Image") -> str:
 
 def _perceptual_hash(image: "Image") -> str:
     """Whether each pixel of 9 x 8 grey ones is lighter than the one left of it, row by row: the dHash of imagehash."""
-    grey = _on_white(image).convert("L").resize((9, 8), _bicubic()).tobytes()
+    grey = _on_white(image).convert("L").resize((9, 8), _shrinking()).tobytes()
     bits = [grey[9 * row + column] < grey[9 * row + column + 1] for row in range(8) for column in range(8)]
     return f"{int(''.join('01'[bit] for bit in bits), 2):016x}"
 
@@ -329,6 +329,6 @@ def _rgba(image: "Image") -> list[tuple[int, int, int, int]]:
     return list(zip(channels[::4], channels[1::4], channels[2::4], channels[3::4], strict=True))
 
 
-def _bicubic() -> Any:
-    # In three quarters of the time of Lanczos, from which it differs by less (41 dB) than encoding does.
-    return pictures.library().Resampling.BICUBIC
+def _shrinking() -> Any:
+    # In half of the time of Lanczos, from which it differs by no more (40 dB) than encoding does.
+    return pictures.library().Resampling.HAMMING

@@ -74,7 +74,7 @@ def make(path: Path) -> tuple[Look, tuple[bytes, ...]]:
     contents: list[bytes] = []
     for width, height in sizes:
         if pixels.size != (width, height):
-            pixels = pixels.resize((width, height), _shrinking())
+            pixels = pixels.resize((width, height), _shrinking(), reducing_gap=1.0)  # halves are means of four
         for content_type in settings().variant_types:
             content = _encoded(pixels, content_type)
             variants.append(Variant(width=width, height=height, content_type=content_type, size=len(content)))
@@ -330,5 +330,5 @@ def _rgba(image: "Image") -> list[tuple[int, int, int, int]]:
 
 
 def _shrinking() -> Any:
-    # In half of the time of Lanczos, from which it differs by no more (40 dB) than encoding does.
+    # In half of the time of Lanczos, from which it differs about as much (34 to 44 dB) as encoding does.
     return pictures.library().Resampling.HAMMING

@@ -18,6 +18,7 @@ from chalicelib.model import Image, LocalCopy, Look, ObjectCreated, State, Visib
 log = logging.getLogger("images-api")
 
 _TRIES = 12  # of a change that another one came before
+_LOOKS = 6  # for a record that is about to be written: two seconds
 _NO_REASON = "It could not be processed: something went wrong on our side."
 _NO_END = "Processing it came to no end: it takes more time or memory than there is."
 
@@ -42,7 +43,7 @@ def original_created(created: ObjectCreated) -> None:
     named = _named(created)
     if named is None:
         return
-    image = catalog.get(named.image_id, consistent=True)
+    image = _kept(named.image_id, created.written_at)
     if image is None:
         _reap(named, created.written_at)
     elif image.listed and image.state is not State.READY:
@@ -209,6 +210,21 @@ def _missing(image: Image) -> Exception:
     return RuntimeError(f"The bytes of {image.image_id} are not in S3.")
 
 
+def _kept(image_id: str, written_at: float) -> Image | None:
+    """The record of an upload, after some time if its request may still be about to write it."""
+    for attempt in range(_LOOKS):
+        image = catalog.get(image_id, consistent=True)
+        if image is not None or _is_over(written_at):
+            return image
+        catalog.pause(attempt)
+    return None
+
+
+def _is_over(written_at: float) -> bool:
+    """Whether the request that wrote an object has ended, whatever became of it."""
+    return time.time() - written_at > settings().api_timeout_seconds
+
+
 def _reap(named: Image, written_at: float) -> None:
     """Remove an object whose upload never wrote its record.
 
@@ -219,7 +235,7 @@ def _reap(named: Image, written_at: float) -> None:
     if not objects.exists(settings().s3_bucket_name, named.s3_key):
         images.delete_objects(named)  # its deletion may have overtaken an attempt to process it
         return
-    if time.time() - written_at <= settings().api_timeout_seconds:
+    if not _is_over(written_at):
         raise TooEarly(named.image_id)
     try:
         catalog.commit([catalog.put(named)])

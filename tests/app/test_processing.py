@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from chalicelib.config import settings
 from tests.app.conftest import Api, Overtake, Stores
 from tests.app.test_crashes import Killed, every_kill, killed, object_created, sweep
 from tests.app.test_direct_uploads import announce
+from tests.iam import aside
 from tests.pictures import picture
 
 BROKEN = base64.b64encode(picture("JPEG", width=400, height=400)[:20_000]).decode()
@@ -35,6 +37,27 @@ def test_an_upload_is_listed_at_once_and_ready_when_it_has_been_processed(api: A
         variant["size"] for variant in reversed(seen["look"]["variants"])
     ]
     assert api.get("/images").json_body["images"] == [kept]
+
+
+def test_an_event_that_is_faster_than_its_upload_waits_for_the_record(
+    api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = api.upload()
+    (record,) = stores.records()
+    stores.dynamodb.delete_item(TableName="images", Key={"image_id": record["image_id"]})
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def late(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        if operation == "GetItem":
+            monkeypatch.setattr(BaseClient, "_make_api_call", call)
+            with aside():
+                stores.dynamodb.put_item(TableName="images", Item=record)
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", late)
+    object_created(api, kept["s3_key"], age=timedelta(seconds=1))
+    assert view(api, kept["image_id"])["state"] == "ready"
 
 
 def test_an_update_while_it_is_processed_is_kept(api: Api, overtake: Overtake) -> None:

@@ -52,7 +52,7 @@ DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
 FORGET = (CATALOG.get, CATALOG.put, CATALOG.delete, *DELETE_OBJECTS, STAGED.abort_upload)
 DELETE = (*FORGET, TERMS.delete, TAG_COUNTS.put)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
-RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, ORIGINALS.put)
+RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.put)
 
 
 @app.route("/")
@@ -351,7 +351,7 @@ def on_upload_staged(event: S3Event) -> None:
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
-@needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, STAGED.abort_upload, *FOLD)
+@needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *FOLD)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish what a crash left half done, and bring the tags' counts up to date."""
     dry_run = requests.is_dry_run(event)

@@ -268,9 +268,9 @@ def forget(image_id: str) -> None:
         client.delete_item(
             TableName=settings().images_table_name,
             Key={"image_id": {"S": image_id}},
-            ConditionExpression="#state = :deleting",
+            ConditionExpression="#state IN (:deleting, :deleted)",
             ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":deleting": {"S": State.DELETING}},
+            ExpressionAttributeValues={":deleting": {"S": State.DELETING}, ":deleted": {"S": State.DELETED}},
         )
     except client.exceptions.ConditionalCheckFailedException:
         return
@@ -283,16 +283,18 @@ def answers() -> bool:
 
 
 def _is_still(image: Image) -> dict[str, Any]:
-    """The condition that a record is as it was read: each change counts its version up, or is one of its state."""
-    ready = image.state is State.READY  # which is the absence of a state
-    state = "attribute_not_exists(#state)" if ready else "#state = :state"
+    """The condition that a record is as it was read: each change of its owner's counts its version up.
+
+    What else can change are the state, with a reason, and the checksum that the bytes of an upload are claimed by.
+    """
+    item = records.to_item(image, settings().s3_bucket_name)
+    names = ("version", "state", "reason", "checksum")
+    values = {f":{name}": item[name] for name in names if name in item}
+    conditions = [f"#{name} = :{name}" if name in item else f"attribute_not_exists(#{name})" for name in names]
     return {
-        "ConditionExpression": f"version = :version AND {state}",
-        "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": {
-            ":version": {"N": str(image.version)},
-            **({} if ready else {":state": {"S": image.state}}),
-        },
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ExpressionAttributeValues": values,
     }
 
 

@@ -175,6 +175,13 @@ class Settings:
         unit="seconds",
         low=0,
     )
+    failed_upload_seconds: int = setting(
+        1_209_600,
+        "after which a direct upload whose processing failed is forgotten (SQS: dead letters are kept for 14 days)",
+        "FAILED_UPLOAD_SECONDS",
+        unit="seconds",
+        low=0,
+    )
     processing_attempts: int = setting(
         3,
         "attempts to process an image before its record says that it failed; Lambda makes so many for an event",

@@ -5,8 +5,10 @@ from math import ceil
 
 from chalicelib import access, catalog, ids, images, objects, staging
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, TooLarge
+from chalicelib.errors import Conflict, NotFound, TooLarge, Unavailable
 from chalicelib.model import Announcement, Caller, Form, Image, Part, Parts, SentPart, State
+
+_TRIES = 12  # of a change that another one came before
 
 
 def begin(caller: Caller, announced: Announcement) -> tuple[Image, Form | Parts]:
@@ -39,7 +41,8 @@ def begin(caller: Caller, announced: Announcement) -> tuple[Image, Form | Parts]
         listed=False,
     )
     if image.size > limits.multipart_threshold_bytes:
-        image = replace(image, upload_id=staging.begin(image.s3_key, image.content_type))
+        upload_id = staging.begin(image.s3_key, image.content_type)
+        image = replace(image, upload_id=upload_id, part_size=limits.part_bytes)
     catalog.commit([catalog.put(image)])
     if image.upload_id:
         return image, _parts(image, ())
@@ -51,7 +54,7 @@ def parts(caller: Caller, image_id: str) -> tuple[Image, Parts]:
 
     Raises NotFound, Unauthorized, Forbidden: see images.changeable. Raises Conflict: it isn't under way.
     """
-    image = _under_way(caller, image_id)
+    image = _under_way(_announced(caller, image_id))
     try:
         return image, _parts(image, staging.sent(image.s3_key, image.upload_id))
     except staging.Gone:
@@ -62,19 +65,20 @@ def complete(caller: Caller, image_id: str) -> Image:
     """Make an object of the parts that were sent, for S3's event to finish: three calls. Safe to repeat.
 
     Raises NotFound, Unauthorized, Forbidden: see images.changeable.
-    Raises Conflict: parts are missing, or have another size than announced.
+    Raises Conflict: parts are missing, or have another size than announced; or S3 has given the upload up.
     """
-    image = images.changeable(caller, image_id)
+    image = _announced(caller, image_id)
     if image.state is not State.AWAITING_UPLOAD:
         return image
-    image = _under_way(caller, image_id)
+    image = _under_way(image)
     try:
         sent = staging.sent(image.s3_key, image.upload_id)
-        _check_complete(image, sent)
-        staging.complete(image.s3_key, image.upload_id, sent)
+        staging.complete(image.s3_key, image.upload_id, _complete(image, sent))
     except staging.Gone:
         if not objects.exists(settings().staged_bucket_name, image.s3_key):
-            raise Conflict("The upload was given up; begin a new one.") from None
+            image = _announced(caller, image_id)
+            if image.state is State.AWAITING_UPLOAD:
+                raise Conflict("The upload was given up; begin a new one.") from None
     return image
 
 
@@ -83,14 +87,27 @@ def abort(caller: Caller, image_id: str) -> Image:
 
     Raises NotFound, Unauthorized, Forbidden: see images.changeable. Raises Conflict: it was finished.
     """
-    image = images.changeable(caller, image_id)
-    if image.listed:
-        raise Conflict("The upload was finished; delete the image instead.")
-    return images.delete(caller, image_id, frozenset((image.version,)))
+    for attempt in range(_TRIES):
+        image = _announced(caller, image_id)
+        if image.listed:
+            raise Conflict("The upload was finished; delete the image instead.")
+        try:
+            images.give_up(image)
+        except catalog.Changed:
+            catalog.pause(attempt)
+            continue
+        return image
+    raise Unavailable("The image is being changed all the time.")
 
 
-def _under_way(caller: Caller, image_id: str) -> Image:
+def _announced(caller: Caller, image_id: str) -> Image:
     image = images.changeable(caller, image_id)
+    if image.is_gone:
+        raise NotFound(image_id)
+    return image
+
+
+def _under_way(image: Image) -> Image:
     if image.state is not State.AWAITING_UPLOAD:
         raise Conflict(f"The image is not awaiting its upload any more; it is {image.state}.")
     if not image.upload_id:
@@ -107,7 +124,7 @@ def _parts(image: Image, sent: tuple[SentPart, ...]) -> Parts:
         if number not in done
     )
     return Parts(
-        part_size=settings().part_bytes,
+        part_size=image.part_size,
         wanted=wanted,
         sent=tuple(part for part in sent if part.number in done),
         expires_in=settings().direct_upload_seconds,
@@ -116,15 +133,18 @@ def _parts(image: Image, sent: tuple[SentPart, ...]) -> Parts:
 
 def _sizes(image: Image) -> dict[int, int]:
     """The sizes of an upload's parts, by number."""
-    size = settings().part_bytes
-    count = ceil(image.size / size)
-    return {number: min(size, image.size - (number - 1) * size) for number in range(1, count + 1)}
+    count = ceil(image.size / image.part_size)
+    return {n: min(image.part_size, image.size - (n - 1) * image.part_size) for n in range(1, count + 1)}
 
 
-def _check_complete(image: Image, sent: tuple[SentPart, ...]) -> None:
-    found = {part.number: part.size for part in sent}
-    missing = [str(number) for number, size in _sizes(image).items() if found.get(number) != size]
-    if missing:
-        raise Conflict(f"Parts are missing, or have another size than announced: {', '.join(missing[:20])}.")
-    if sum(found.values()) != image.size:
-        raise Conflict(f"The parts have {sum(found.values())} bytes; {image.size} were announced.")
+def _complete(image: Image, sent: tuple[SentPart, ...]) -> tuple[SentPart, ...]:
+    """The parts that make the file.
+
+    Raises Conflict: some are missing, or have another size than announced.
+    """
+    found = {part.number: part for part in sent}
+    sizes = _sizes(image)
+    wrong = [str(number) for number, size in sizes.items() if number not in found or found[number].size != size]
+    if wrong:
+        raise Conflict(f"Parts are missing, or have another size than announced: {', '.join(wrong[:20])}.")
+    return tuple(found[number] for number in sizes)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from chalicelib import access, catalog, derived, ids, objects, pictures, staging, tag_counts, tallies
@@ -66,7 +67,7 @@ def find(caller: Caller, image_id: str) -> Image:
     Raises NotFound: no such image for this caller.
     """
     image = _find(image_id) or _find(image_id, consistent=True)
-    if image is None or image.state is State.DELETING or not access.may_see(caller, image.user_id, image.visibility):
+    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
         raise NotFound(image_id)
     return image
 
@@ -125,7 +126,7 @@ def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int]
     """
     for attempt in range(_TRIES):
         image = changeable(caller, image_id)
-        if image.state is State.DELETING:
+        if image.is_gone:
             raise NotFound(image_id)
         if not image.listed:
             raise Conflict(f"The image is {image.state}; it can be changed when it is in lists.")
@@ -156,6 +157,9 @@ def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Im
     """
     for attempt in range(_TRIES):
         image = changeable(caller, image_id)
+        if image.state is State.DELETED:
+            raise NotFound(image_id)
+        deleting = image
         if image.state is not State.DELETING:
             _check_version(image, if_match)
             deleting = replace(_next(image), state=State.DELETING, listed=False)
@@ -165,7 +169,7 @@ def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Im
             except catalog.Changed:
                 catalog.pause(attempt)
                 continue
-        finish_delete(image)
+        finish_delete(deleting)
         return image
     raise Unavailable(_CONTENDED)
 
@@ -241,10 +245,28 @@ def count_tags(before: Image | None, after: Image | None) -> list[Write]:
     return [tag_counts.note(change) for change in tallies.changes(before, after)]
 
 
+def give_up(image: Image) -> None:
+    """Delete an image that is in no list.
+
+    Raises catalog.Changed: it is not as it was read any more.
+    """
+    deleting = replace(image, state=State.DELETING, updated_at=ids.timestamp(time.time()))
+    catalog.commit([catalog.replace(image, by=deleting)])
+    finish_delete(deleting)
+
+
 def finish_delete(image: Image) -> None:
-    """Remove what a deletion leaves: an image's objects, then its record."""
+    """Remove what a deletion leaves: an image's objects, then its record.
+
+    The record of one that was never processed stays, DELETED, until no attempt to do so can be under way any more:
+    what that leaves is then removed by the schedule.
+    """
     delete_objects(image)
-    catalog.forget(image.image_id)
+    if image.look is None and image.state is not State.DELETED:
+        with suppress(catalog.Changed):  # it was finished by someone else
+            catalog.commit([catalog.replace(image, by=replace(image, state=State.DELETED))])
+    else:
+        catalog.forget(image.image_id)
 
 
 def delete_objects(image: Image) -> None:

@@ -48,6 +48,7 @@ class State(StrEnum):
     REJECTED = "rejected"  # the bytes were not what was announced, or no image that can be kept; they are gone
     FAILED = "failed"  # processing came to no end; the bytes are there
     DELETING = "deleting"
+    DELETED = "deleted"  # but an attempt to process it may still be under way, and leave something
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +162,18 @@ class Image:
     reason: str = ""  # why it was rejected or failed
     attempts: int = 0  # to process it, that came to no end
     upload_id: str = ""  # of the multipart upload that its bytes are to come by, if any
+    part_size: int = 0  # bytes, of that upload's parts
     look: Look | None = None  # once it has been processed
 
     @property
     def created_at(self) -> str:
         """RFC 3339, UTC."""
         return ids.created_at(self.image_id)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has been deleted, but for what is still to be removed of it."""
+        return self.state in (State.DELETING, State.DELETED)
 
     @property
     def answer_bytes(self) -> int:

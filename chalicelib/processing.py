@@ -47,7 +47,7 @@ def original_created(created: ObjectCreated) -> None:
     if image is None:
         _reap(named, created.written_at)
     elif image.listed and image.state is not State.READY:
-        _attempted(image, _process)
+        _attempt(image, _process)
 
 
 def staged_created(created: ObjectCreated) -> None:
@@ -61,22 +61,23 @@ def staged_created(created: ObjectCreated) -> None:
     image = catalog.get(named.image_id, consistent=True)
     if image is None:
         images.delete_objects(named)  # its deletion may have overtaken an earlier attempt
-    elif image.listed or image.state in (State.REJECTED, State.DELETING):
-        staging.delete(image.s3_key)  # it was sent once more
+    elif image.listed or image.is_gone or image.state is State.REJECTED:
+        staging.delete(image.s3_key)  # it was sent once more, or too late
     else:
-        _attempted(image, _receive)
+        _attempt(image, _receive)
 
 
 def resume(image: Image) -> None:
     """Go on with an image whose processing came to no end, or was never begun, since its event was lost.
 
+    The attempt is counted before it is made: the last one may have taken its process with it.
     Whatever it raises was an attempt to process.
     """
     with suppress(_Overtaken):
-        # Counted before it begins: the last attempt may have taken its process with it.
-        image = _fail(image, _NO_END)
-        if image.state is not State.FAILED:
-            _attempted(image, _process if image.listed else _receive)
+        if image.attempts >= settings().processing_attempts:
+            _conclude(image, lambda now: _failed(now, _NO_END))
+        else:
+            _attempt(_conclude(image, _counted), _process if image.listed else _receive, counted=True)
 
 
 def _process(image: Image) -> None:
@@ -88,40 +89,51 @@ def _process(image: Image) -> None:
             look = _derive(image, original)
         except variants.Broken as broken:
             reason = str(broken)
-            _conclude(image, lambda now: replace(now, state=State.FAILED, reason=reason))
+            _conclude(image, lambda now: _failed(now, reason))
             return
     _conclude(image, lambda now: replace(now, state=State.READY, look=look, reason="", attempts=0))
 
 
 def _receive(image: Image) -> None:
-    """Check and process what was sent to S3 directly, and show it in every list, in one transaction."""
-    if image.state is not State.PROCESSING:
-        image = _conclude(image, lambda now: replace(now, state=State.PROCESSING, updated_at=_now()))
+    """Check and process what was sent to S3 directly, and show it in every list, in one transaction.
+
+    Its checksum claims the record: of several files that are sent by one form, the first that is claimed counts.
+    """
     with objects.on_disk(settings().staged_bucket_name, image.s3_key) as staged:
         if staged is None:
             raise _missing(image)
         try:
             _check(image, staged)
+            image = _conclude(image, lambda now: _claimed(now, staged))
             look = _derive(image, staged)
         except (_Rejected, variants.Broken, TooLarge, Unsupported) as error:
             reason = str(error)
             _conclude(image, lambda now: replace(now, state=State.REJECTED, reason=reason, updated_at=_now()))
             images.delete_objects(image)
             return
-        staging.copy(image, staged)
-    _conclude(image, lambda now: _shown(now, staged, look))
+        try:
+            staging.copy(image, staged)
+        except staging.Gone:  # it was deleted; or another file was sent since, whose own event rejects it
+            _still_unfinished(image)
+            raise _Overtaken from None
+    _conclude(image, lambda now: _shown(now, look))
     staging.delete(image.s3_key)
 
 
-def _shown(image: Image, staged: LocalCopy, look: Look) -> Image:
+def _claimed(image: Image, staged: LocalCopy) -> Image:
+    if image.checksum not in ("", staged.checksum):
+        raise _Rejected(f"The file's SHA-256 is {staged.checksum}; {image.checksum} was announced, or sent before.")
+    return replace(
+        image, state=State.PROCESSING, checksum=staged.checksum, reason="", upload_id="", part_size=0, updated_at=_now()
+    )
+
+
+def _shown(image: Image, look: Look) -> Image:
     return replace(
         image,
         state=State.READY,
         listed=True,
-        reason="",
         attempts=0,
-        upload_id="",
-        checksum=staged.checksum,
         width=look.width,
         height=look.height,
         updated_at=ids.created_at(image.image_id),
@@ -136,8 +148,7 @@ def _check(image: Image, staged: LocalCopy) -> None:
     """
     if staged.size != image.size:
         raise _Rejected(f"The file has {staged.size} bytes; {image.size} were announced.")
-    if image.checksum and staged.checksum != image.checksum:
-        raise _Rejected(f"The file's SHA-256 is {staged.checksum}; {image.checksum} was announced.")
+    _claimed(image, staged)
     found = pictures.identify(staged.path)
     if found.content_type != image.content_type:
         raise _Rejected(f"The file is {found.content_type}; {image.content_type} was announced.")
@@ -151,27 +162,30 @@ def _derive(image: Image, original: LocalCopy) -> Look:
     return look
 
 
-def _attempted(image: Image, handle: Callable[[Image], None]) -> None:
+def _attempt(image: Image, handle: Callable[[Image], None], *, counted: bool = False) -> None:
+    """Handle an image; what that raises is an attempt that came to no end, to be counted unless it is already."""
     try:
         handle(image)
     except _Overtaken:
         return
     except Exception:
-        with suppress(_Overtaken):
-            _fail(image, _NO_REASON)
+        try:
+            _conclude(image, lambda now: _after_an_error(now if counted else _counted(now)))
+        except _Overtaken:
+            return
         raise
 
 
-def _fail(image: Image, reason: str) -> Image:
-    """Count an attempt that came to no end; after PROCESSING_ATTEMPTS of them the image is FAILED."""
+def _counted(image: Image) -> Image:
+    return replace(image, attempts=image.attempts + 1)
 
-    def failed(now: Image) -> Image:
-        attempts = now.attempts + 1
-        if attempts < settings().processing_attempts:
-            return replace(now, attempts=attempts)
-        return replace(now, attempts=attempts, state=State.FAILED, reason=reason)
 
-    return _conclude(image, failed)
+def _after_an_error(image: Image) -> Image:
+    return image if image.attempts < settings().processing_attempts else _failed(image, _NO_REASON)
+
+
+def _failed(image: Image, reason: str) -> Image:
+    return replace(image, state=State.FAILED, reason=reason, updated_at=image.updated_at if image.listed else _now())
 
 
 def _conclude(image: Image, change: Callable[[Image], Image]) -> Image:
@@ -181,6 +195,8 @@ def _conclude(image: Image, change: Callable[[Image], Image]) -> Image:
     """
     for attempt in range(_TRIES):
         changed = change(image)
+        if changed == image:
+            return image
         rows = catalog.new_rows(changed, image)
         try:
             catalog.commit([catalog.replace(image, by=changed), *rows, *images.count_tags(image, changed)])
@@ -193,12 +209,11 @@ def _conclude(image: Image, change: Callable[[Image], Image]) -> Image:
 
 def _still_unfinished(image: Image) -> Image:
     now = catalog.get(image.image_id, consistent=True)
-    if now is None or now.state is State.DELETING:
+    if now is None or now.is_gone or now.state is State.REJECTED:
         images.delete_objects(image)
-        raise _Overtaken
-    if now.state in (State.READY, State.REJECTED):
-        raise _Overtaken
-    return now
+    elif now.state is not State.READY:
+        return now
+    raise _Overtaken
 
 
 def _missing(image: Image) -> Exception:

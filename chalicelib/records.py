@@ -19,20 +19,27 @@ _SEEN_BY = ("user_id", "visibility")  # what decides who may see an image
 def to_item(image: Image, bucket: str) -> Item:
     """The item of a record, as contracts B and D publish it.
 
-    Only a listed one has `created_at`, so that no other is in `user_id-index`; only one that isn't ready has `state`,
-    so that `state-index` holds nothing but unfinished ones. Only one that was updated has `changed`.
+    Only a listed one has `created_at`, so that no other is in `user_id-index`; only an unfinished one has `state`, so
+    that `state-index` holds no others. Only one that was updated has `changed`.
     """
     return {
         **_fields(image),
         "s3_key": {"S": image.s3_key},
         "s3_url": {"S": f"s3://{bucket}/{image.s3_key}"},
         **(index_keys(image) if image.listed else {}),
-        **({} if image.state is State.READY else {"state": {"S": image.state}}),
+        **state(image),
         **({"reason": {"S": image.reason}} if image.reason else {}),
         **({"attempts": {"N": str(image.attempts)}} if image.attempts else {}),
         **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
+        **({"part_size": {"N": str(image.part_size)}} if image.part_size else {}),
         **({"look": _look_item(image.look)} if image.look else {}),
     }
+
+
+def state(image: Image) -> Item:
+    """The attribute `state` of a record, if it has one: a listed image is finished when it is ready or has failed."""
+    finished = image.state is State.READY or (image.state is State.FAILED and image.listed)
+    return {} if finished else {"state": {"S": image.state}}
 
 
 def index_keys(image: Image) -> Item:
@@ -57,11 +64,13 @@ def from_item(item: Item) -> Image:
         visibility=Visibility(item["visibility"]["S"]),
         updated_at=item["updated_at"]["S"],
         version=int(item["version"]["N"]),
-        state=State(item["state"]["S"]) if "state" in item else State.READY,
+        # A finished one has failed if there is a reason.
+        state=State(item["state"]["S"]) if "state" in item else State.FAILED if "reason" in item else State.READY,
         listed="state" not in item or "created_at" in item,
         reason=item["reason"]["S"] if "reason" in item else "",
         attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
         upload_id=item["upload_id"]["S"] if "upload_id" in item else "",
+        part_size=int(item["part_size"]["N"]) if "part_size" in item else 0,
         look=_look(item["look"]) if "look" in item else None,
     )
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from chalicelib import aws, objects
 from chalicelib.config import settings
+from chalicelib.errors import Conflict
 from chalicelib.model import Form, Image, LocalCopy, SentPart
 
-_GONE = ("AccessDenied", "NoSuchKey", "NoSuchUpload")
+_GONE = ("NoSuchUpload",)
+_NOT_THE_SAME = ("AccessDenied", "NoSuchKey", "PreconditionFailed")  # the first: without the permission to list
 
 
 class Gone(Exception):
@@ -79,7 +81,7 @@ def sent(key: str, upload_id: str) -> tuple[SentPart, ...]:
 def complete(key: str, upload_id: str, parts: tuple[SentPart, ...]) -> None:
     """Make an object of the parts: one call.
 
-    Raises Gone: there is no such upload, or not of these parts any more.
+    Raises Gone: there is no such upload. Raises Conflict: a part isn't the one any more that was listed.
     """
     from botocore.exceptions import ClientError
 
@@ -91,6 +93,8 @@ def complete(key: str, upload_id: str, parts: tuple[SentPart, ...]) -> None:
             MultipartUpload={"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]},
         )
     except ClientError as error:
+        if error.response["Error"]["Code"] == "InvalidPart":
+            raise Conflict("A part was sent once more meanwhile; complete the upload again.") from None
         raise _gone(error) from None
 
 
@@ -123,7 +127,7 @@ def copy(image: Image, staged: LocalCopy) -> None:
             MetadataDirective="REPLACE",
         )
     except ClientError as error:
-        raise _gone(error) from None
+        raise _gone(error, _NOT_THE_SAME) from None
 
 
 @aws.translated
@@ -132,8 +136,8 @@ def delete(key: str) -> None:
     aws.s3().delete_object(Bucket=settings().staged_bucket_name, Key=key)
 
 
-def _gone(error: Any) -> Gone:
+def _gone(error: Any, codes: tuple[str, ...] = _GONE) -> Gone:
     """What an error says of something that isn't there; any other is raised again."""
-    if error.response["Error"]["Code"] not in (*_GONE, "InvalidPart", "PreconditionFailed"):
+    if error.response["Error"]["Code"] not in codes:
         raise error
     return Gone()

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from dataclasses import replace
 
 from chalicelib import catalog, ids, images, objects, processing
 from chalicelib.config import settings
@@ -17,14 +16,17 @@ _RESUMED_AT_ONCE = 20  # images are processed again: seconds each
 def sweep(*, dry_run: bool = False) -> tuple[Mended, ...]:
     """Mend what crashes left unfinished, and what clients abandoned; or only say what that would be.
 
-    Deletions and processing older than SWEEP_AFTER_SECONDS are finished; uploads that didn't come, or were rejected,
-    are forgotten after ABANDONED_UPLOAD_SECONDS. Safe to run twice, and while others finish the same.
+    Deletions and processing older than SWEEP_AFTER_SECONDS are finished; direct uploads that didn't come, or were
+    rejected, are forgotten after ABANDONED_UPLOAD_SECONDS, and those that failed after FAILED_UPLOAD_SECONDS. Safe to
+    run twice, and while others finish the same.
     """
     limits = settings()
     steps = (
         (State.DELETING, limits.sweep_after_seconds, _SWEPT_AT_ONCE),
+        (State.DELETED, limits.sweep_after_seconds, _SWEPT_AT_ONCE),
         (State.REJECTED, limits.abandoned_upload_seconds, _SWEPT_AT_ONCE),
         (State.AWAITING_UPLOAD, limits.abandoned_upload_seconds, _SWEPT_AT_ONCE),
+        (State.FAILED, limits.failed_upload_seconds, _SWEPT_AT_ONCE),
         (State.PROCESSING, limits.sweep_after_seconds, _RESUMED_AT_ONCE),
     )
     mended: list[Mended] = []
@@ -40,12 +42,12 @@ def sweep(*, dry_run: bool = False) -> tuple[Mended, ...]:
 
 def _mended(image: Image) -> bool:
     try:
-        if image.state is State.DELETING:
+        if image.is_gone:
             images.finish_delete(image)
         elif image.state is State.PROCESSING or _has_come(image):
             processing.resume(image)
         else:
-            _forget(image)
+            images.give_up(image)
     except catalog.Changed:  # someone else was faster
         return False
     except Exception:  # the others are not to wait for this one
@@ -58,9 +60,3 @@ def _mended(image: Image) -> bool:
 def _has_come(image: Image) -> bool:
     """Whether what a record awaits is there, since the event that should have told so was lost."""
     return image.state is State.AWAITING_UPLOAD and objects.exists(settings().staged_bucket_name, image.s3_key)
-
-
-def _forget(image: Image) -> None:
-    deleting = replace(image, state=State.DELETING, updated_at=ids.timestamp(time.time()))
-    catalog.commit([catalog.replace(image, by=deleting)])
-    images.finish_delete(deleting)

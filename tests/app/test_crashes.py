@@ -233,8 +233,8 @@ def test_tags_are_counted_exactly_once_wherever_that_is_cut_short(api: Api, stor
             found = api.get("/tags?user_id=alice").json_body["tags"]
             assert {each["tag"]: each["count"] for each in found} == counts
         assert len(stores.tag_counts()) == len(counts)
-    # Killed at: the read of the queue, of the counters; the transaction; the reads of four states; then not at all.
-    assert waiting == [2, 2, 2, *[0] * 5, 2, 2, *[0] * 6]
+    # Killed at: the read of the queue, of the counters; the transaction; the reads of six states; then not at all.
+    assert waiting == [2, 2, 2, *[0] * 7, 2, 2, *[0] * 8]
 
 
 def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(api: Api, stores: Stores) -> None:

@@ -4,14 +4,13 @@ import hashlib
 import json
 from base64 import b64decode
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chalicelib import ids, staging
-from tests.app.conftest import Api, Overtake, Stores
+from chalicelib import ids
+from tests.app.conftest import Api, Overtake, StoreIsDown, Stores
 from tests.app.test_crashes import every_kill, mend, object_created, sweep, upload_staged
 from tests.pictures import picture
 
@@ -191,6 +190,33 @@ class TestParts:
         assert stores.are_empty()
         assert api.call("POST", f"{path}/complete").status_code == 404
 
+    def test_what_is_no_image_is_rejected(self, api: Api, stores: Stores, large: bytes) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, bytes(len(large)))
+        assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 202
+        upload_staged(api, f"alice/{announced['image_id']}")
+        assert view(api, announced["image_id"])["state"] == "rejected"
+        assert stores.objects("staged") == {}
+
+    def test_other_settings_do_not_change_the_parts_of_an_upload_under_way(
+        self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]
+    ) -> None:
+        announced = self.begin(api, large)
+        configured(PART_BYTES="5242880")
+        send_parts(stores, announced, large)
+        assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 202
+
+    def test_completing_it_twice_is_no_error_wherever_its_event_comes_between(
+        self, api: Api, stores: Stores, large: bytes, overtake: Overtake
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, large)
+        path = f"/images/{announced['image_id']}/complete"
+        assert api.call("POST", path).status_code == 202
+        overtake("ListParts", lambda: upload_staged(api, f"alice/{announced['image_id']}"))
+        again = api.call("POST", path)
+        assert (again.status_code, again.json_body["state"]) == (202, "ready")
+
     def test_an_upload_that_was_finished_can_not_be_given_up(self, api: Api) -> None:
         image_id = api.upload()["image_id"]
         assert api.call("POST", f"/images/{image_id}/abort").status_code == 409
@@ -255,16 +281,69 @@ def test_events_that_come_twice_or_out_of_order_change_nothing(api: Api, stores:
     assert (stores.objects(), stores.objects("derived"), stores.records(), stores.rows()) == before
 
 
-@pytest.mark.parametrize("before", ["GetObject", "PutObject", "CopyObject"])
+@pytest.mark.parametrize("before", ["GetObject", "PutObject", "CopyObject", "DeleteObject"])
 def test_an_upload_that_is_given_up_while_it_is_processed_leaves_nothing(
     api: Api, stores: Stores, overtake: Overtake, before: str
 ) -> None:
     key = send(stores, announced := announce(api))
-    overtake(before, lambda: api.call("POST", f"/images/{announced['image_id']}/abort"))
-    with suppress(staging.Gone):
-        upload_staged(api, key)
+    path = f"/images/{announced['image_id']}"
+    finished = before == "DeleteObject"  # that of what is staged, which comes last
+    overtake(before, lambda: api.call(*(("DELETE", path) if finished else ("POST", f"{path}/abort"))))
     upload_staged(api, key)
     assert stores.are_empty()
+
+
+def test_an_upload_that_is_finished_while_it_is_given_up_stays(api: Api, stores: Stores, overtake: Overtake) -> None:
+    key = send(stores, announced := announce(api))
+    overtake("TransactWriteItems", lambda: upload_staged(api, key))
+    assert api.call("POST", f"/images/{announced['image_id']}/abort").status_code == 409
+    assert api.listed() == [announced["image_id"]]
+    assert list(stores.objects()) == [key]
+
+
+OTHER = picture(seed=1)
+
+
+@pytest.mark.parametrize("before", ["PutObject", "CopyObject", "TransactWriteItems"])
+def test_of_two_files_that_are_sent_by_one_form_none_gets_what_was_made_of_the_other(
+    api: Api, stores: Stores, overtake: Overtake, before: str
+) -> None:
+    announced = announce(api)
+    assert len(OTHER) == len(PNG), "the form takes one size"
+    key = send(stores, announced)
+
+    def send_another() -> None:
+        upload_staged(api, send(stores, announced, OTHER))
+
+    overtake(before, send_another)
+    upload_staged(api, key)
+    upload_staged(api, key)
+    seen = view(api, announced["image_id"])
+    if seen["state"] == "ready":
+        (content,) = stores.objects().values()
+        assert seen["metadata"]["checksum"] == hashlib.sha256(content).hexdigest()
+    else:
+        assert seen["state"] == "rejected"
+        assert [stores.objects(kind) for kind in ("originals", "derived")] == [{}, {}]
+    assert stores.objects("staged") == {}
+
+
+def test_an_upload_that_fails_is_processed_when_its_event_comes_again_or_forgotten_in_the_end(
+    api: Api, stores: Stores, configured: Callable[..., None], variants_fail: pytest.MonkeyPatch
+) -> None:
+    configured(FAILED_UPLOAD_SECONDS="0", SWEEP_AFTER_SECONDS="0")
+    keys = [send(stores, announce(api)) for _ in range(2)]
+    for key in keys * 3:
+        with pytest.raises(StoreIsDown):
+            upload_staged(api, key)
+    assert [view(api, key.split("/")[1])["state"] for key in keys] == ["failed", "failed"]
+    assert api.listed() == []
+    variants_fail.undo()
+    upload_staged(api, keys[0])
+    for _ in range(2):
+        sweep(api)
+    assert api.listed() == [keys[0].split("/")[1]]
+    assert [list(stores.objects()), len(stores.records()), stores.objects("staged")] == [[keys[0]], 1, {}]
 
 
 def test_what_was_sent_for_no_record_is_removed(api: Api, stores: Stores) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from chalicelib.config import settings
-from tests.app.conftest import Api, Overtake, Stores
+from tests.app.conftest import Api, Overtake, StoreIsDown, Stores
 from tests.app.test_crashes import Killed, every_kill, killed, object_created, sweep
 from tests.app.test_direct_uploads import announce
 from tests.iam import aside
@@ -124,24 +123,6 @@ def test_a_broken_image_stays_listed_and_says_why_it_has_no_variants(api: Api, s
     assert view(api, kept["image_id"])["state"] == "failed"
 
 
-class StoreIsDown(Exception):
-    """What a call to the store raises."""
-
-
-@pytest.fixture
-def variants_fail(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No variant can be written, until this is undone."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def failing(client: BaseClient, operation: str, params: Any) -> Any:
-        if operation == "PutObject" and params["Bucket"] == settings().derived_bucket_name:
-            raise StoreIsDown
-        return call(client, operation, params)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", failing)
-    return monkeypatch
-
-
 def test_an_event_that_fails_raises_until_its_image_has_failed_and_can_come_again_later(
     api: Api, variants_fail: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +182,7 @@ class TestTheSchedule:
             return call(client, operation, params)
 
         monkeypatch.setattr(BaseClient, "_make_api_call", deadly)
-        for _ in range(2):
+        for _ in range(3):
             with pytest.raises(Killed):
                 sweep(api)
         sweep(api)
@@ -216,6 +197,27 @@ class TestTheSchedule:
         assert stores.objects("derived")
         sweep(api)
         assert stores.are_empty()
+
+    def test_it_tries_as_often_as_an_event_does(self, api: Api, variants_fail: pytest.MonkeyPatch) -> None:
+        kept = api.upload()
+        for state in ("processing", "processing", "failed"):
+            sweep(api)
+            assert view(api, kept["image_id"])["state"] == state
+        assert "went wrong on our side" in view(api, kept["image_id"])["reason"]
+
+    def test_it_removes_what_a_killed_attempt_leaves_of_a_deleted_image(
+        self, api: Api, stores: Stores, configured: Callable[..., None]
+    ) -> None:
+        for kept in every_kill(api.upload, lambda kept: sweep(api)):
+            is_ready = view(api, kept["image_id"])["state"] == "ready"
+            api.call("DELETE", f"/images/{kept['image_id']}")
+            if not is_ready:  # the attempt was about to write
+                stores.s3.put_object(Bucket="images-derived", Key=f"{kept['s3_key']}/40.webp", Body=b"x")
+            assert api.call("DELETE", f"/images/{kept['image_id']}").status_code in (200, 404)
+            sweep(api)
+            sweep(api)
+            assert stores.are_empty()
+            assert stores.records() == []
 
     def test_one_image_that_fails_does_not_hold_the_others_up(
         self, api: Api, stores: Stores, variants_fail: pytest.MonkeyPatch

@@ -75,7 +75,8 @@ def test_a_record_reads_back_as_it_was_written(
     state: tuple[State, bool], title: str, tags: list[str], number: int, look: Look | None
 ) -> None:
     image = replace(IMAGE, state=state[0], listed=state[1], title=title, tags=tuple(tags), size=number, look=look)
-    image = replace(image, reason=title, attempts=number, upload_id=title)
+    image = replace(image, reason=title or "Broken", attempts=number, upload_id=title, part_size=number)
+    image = replace(image, reason="") if image.state is State.READY else image
     assert records.from_item(records.to_item(image, "bucket")) == image
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from chalice.app import Chalice, Request, Response, S3Event
+from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, ScheduleExpression
 
 from chalicelib import direct
 from chalicelib.config import settings
@@ -52,14 +52,13 @@ class ImagesApi(Chalice):
         name: str | None = None,
     ) -> Callable[..., Any]:
         """As Chalice's; the handler can have an event without an object, as S3's test event."""
-        register = super().on_s3_event(bucket, events, prefix, suffix, name)
+        return _taking(AnyS3Event, super().on_s3_event(bucket, events, prefix, suffix, name))
 
-        def registering(handler: Callable[..., Any]) -> Any:
-            registered = register(handler)
-            registered.event_class = AnyS3Event
-            return registered
-
-        return registering
+    def schedule(
+        self, expression: str | ScheduleExpression, name: str | None = None, description: str = ""
+    ) -> Callable[..., Any]:
+        """As Chalice's; the handler can be invoked by hand with any event."""
+        return _taking(AnyScheduledEvent, super().schedule(expression, name, description))
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer an event of API Gateway.
@@ -83,6 +82,22 @@ class AnyS3Event(S3Event):
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
         """Leave the event as it is: requests.objects_created reads it."""
+
+
+class AnyScheduledEvent(CloudWatchEvent):
+    """An event of a schedule, or what someone invokes its function with by hand."""
+
+    def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
+        """Leave the event as it is: requests.is_dry_run reads it."""
+
+
+def _taking(event_class: type, register: Callable[..., Any]) -> Callable[..., Any]:
+    def registering(handler: Callable[..., Any]) -> Any:
+        registered = register(handler)
+        registered.event_class = event_class
+        return registered
+
+    return registering
 
 
 class Text(Response):

@@ -77,8 +77,8 @@ class TooLarge(ApiError):
 
     status = 413
 
-    def __init__(self, what: str, limit: int, unit: str, setting: str) -> None:
-        super().__init__(f"{what} has more than {limit} {unit}, which is the limit ({setting}).")
+    def __init__(self, what: str, limit: int, unit: str, setting: str, way_out: str = "") -> None:
+        super().__init__(f"{what} has more than {limit} {unit}, which is the limit ({setting}).{way_out}")
 
 
 class Unsupported(ApiError):

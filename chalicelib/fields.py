@@ -52,6 +52,8 @@ _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udff
 # Ordering the marks of one letter takes quadratic time (UAX #15, Stream-Safe Text Format: 30 at most).
 _MOST_MARKS = 30
 
+_WAY_OUT = " Larger ones go to S3 directly: POST images/direct-upload."
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -320,7 +322,7 @@ def file(body: Mapping[str, Any]) -> bytes:
     value = "".join(value.split())
     most = settings().max_image_bytes
     if len(value) // 4 * 3 > most + 2:
-        raise TooLarge("The image", most, "bytes", "MAX_IMAGE_BYTES")
+        raise TooLarge("The image", most, "bytes", "MAX_IMAGE_BYTES", _WAY_OUT)
     try:
         decoded = pybase64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
@@ -339,7 +341,7 @@ def _has_too_many_marks(value: str) -> bool:
 
 def _within(content: bytes, spelling: str, most: int, setting: str) -> bytes:
     if len(content) > most:
-        raise TooLarge("The image", most, "bytes", setting)
+        raise TooLarge("The image", most, "bytes", setting, _WAY_OUT)
     if not content:
         raise BadInput(f"{spelling} is empty.")
     return content

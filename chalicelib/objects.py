@@ -2,8 +2,9 @@
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from chalicelib.config import settings
 from chalicelib.model import LocalCopy
 
 _ABSENT = ("AccessDenied", "NoSuchKey")  # without the permission to list the bucket, S3 says the first (GetObject)
+_COPY = "images-api-copy-"  # what names of copies begin with
+_COPY_SECONDS = 900  # that a copy is needed at most: Lambda's longest timeout
 _CHUNK = 1024 * 1024  # bytes that are in memory at once
 
 
@@ -45,8 +48,17 @@ def get(key: str) -> bytes | None:
 @contextmanager
 def on_disk(bucket: str, key: str) -> Iterator[LocalCopy | None]:
     """A copy of an object in a file, while the `with` block runs, or None where there is no object: one call."""
-    with tempfile.NamedTemporaryFile(prefix="original-") as file:
+    _remove_old_copies()
+    with tempfile.NamedTemporaryFile(prefix=_COPY) as file:
         yield _copied(bucket, key, Path(file.name))
+
+
+def _remove_old_copies() -> None:
+    """Remove those whose process was killed: Lambda keeps /tmp, of 512 MB, for the next one of the function."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_COPY}*"):
+        with suppress(FileNotFoundError):  # removed by another thread
+            if path.stat().st_mtime < time.time() - _COPY_SECONDS:
+                path.unlink()
 
 
 @aws.translated

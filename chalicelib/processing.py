@@ -108,7 +108,7 @@ def _receive(image: Image) -> None:
             look = _derive(image, staged)
         except (_Rejected, variants.Broken, TooLarge, Unsupported) as error:
             reason = str(error)
-            _conclude(image, lambda now: replace(now, state=State.REJECTED, reason=reason, updated_at=_now()))
+            _conclude(image, lambda now: replace(now, state=State.REJECTED, reason=reason))
             images.delete_objects(image)
             return
         try:
@@ -123,9 +123,7 @@ def _receive(image: Image) -> None:
 def _claimed(image: Image, staged: LocalCopy) -> Image:
     if image.checksum not in ("", staged.checksum):
         raise _Rejected(f"The file's SHA-256 is {staged.checksum}; {image.checksum} was announced, or sent before.")
-    return replace(
-        image, state=State.PROCESSING, checksum=staged.checksum, reason="", upload_id="", part_size=0, updated_at=_now()
-    )
+    return replace(image, state=State.PROCESSING, checksum=staged.checksum, reason="", upload_id="", part_size=0)
 
 
 def _shown(image: Image, look: Look) -> Image:
@@ -136,7 +134,6 @@ def _shown(image: Image, look: Look) -> Image:
         attempts=0,
         width=look.width,
         height=look.height,
-        updated_at=ids.created_at(image.image_id),
         look=look,
     )
 
@@ -185,7 +182,7 @@ def _after_an_error(image: Image) -> Image:
 
 
 def _failed(image: Image, reason: str) -> Image:
-    return replace(image, state=State.FAILED, reason=reason, updated_at=image.updated_at if image.listed else _now())
+    return replace(image, state=State.FAILED, reason=reason)
 
 
 def _conclude(image: Image, change: Callable[[Image], Image]) -> Image:
@@ -279,11 +276,7 @@ def _named(created: ObjectCreated) -> Image | None:
         width=0,
         height=0,
         visibility=Visibility.PRIVATE,
-        updated_at=_now(),
+        updated_at=ids.timestamp(time.time()),
         state=State.DELETING,
         listed=False,
     )
-
-
-def _now() -> str:
-    return ids.timestamp(time.time())

@@ -2,7 +2,8 @@
 
 from chalicelib import derived, images, objects, renditions
 from chalicelib.config import settings
-from chalicelib.model import Caller, Rendering, Rendition
+from chalicelib.errors import NotFound, NotYet
+from chalicelib.model import Caller, Rendering, Rendition, State
 
 
 def render(caller: Caller, image_id: str, wanted: Rendering) -> Rendition:
@@ -10,9 +11,14 @@ def render(caller: Caller, image_id: str, wanted: Rendering) -> Rendition:
 
     It may be kept for half of the time that the URL opens, so that a kept one opens for the other half at least; not
     at all while there are no variants, which may come at any time.
-    Raises NotFound: see images.shown. Raises NotYet: see renditions.best.
+    Raises NotFound: no such image for this caller, or it was rejected.
+    Raises NotYet: it is awaited; or see renditions.best.
     """
-    image = images.shown(caller, image_id)
+    image = images.find(caller, image_id)
+    if image.state in (State.AWAITING_UPLOAD, State.PROCESSING) and not image.listed:
+        raise NotYet("The image isn't here yet; GET images/{image_id} says how far it is.")
+    if not image.listed:
+        raise NotFound(image_id)
     variant = renditions.best(image, wanted)
     expires_in = settings().presigned_url_expiration
     url = (

@@ -10,28 +10,31 @@ from chalicelib.model import Image, Mended, State
 log = logging.getLogger("images-api")
 
 _SWEPT_AT_ONCE = 1_000
-_RESUMED_AT_ONCE = 20  # images are processed again: seconds each
+_SECONDS = 240  # after which no other image is begun: the schedule's function has 300, one image takes ten at most
 
 
-def sweep(*, dry_run: bool = False) -> tuple[Mended, ...]:
+def sweep(*, dry_run: bool) -> tuple[Mended, ...]:
     """Mend what crashes left unfinished, and what clients abandoned; or only say what that would be.
 
     Deletions and processing older than SWEEP_AFTER_SECONDS are finished; direct uploads that didn't come, or were
     rejected, are forgotten after ABANDONED_UPLOAD_SECONDS, and those that failed after FAILED_UPLOAD_SECONDS. Safe to
     run twice, and while others finish the same.
     """
+    started = time.monotonic()
     limits = settings()
     steps = (
-        (State.DELETING, limits.sweep_after_seconds, _SWEPT_AT_ONCE),
-        (State.DELETED, limits.sweep_after_seconds, _SWEPT_AT_ONCE),
-        (State.REJECTED, limits.abandoned_upload_seconds, _SWEPT_AT_ONCE),
-        (State.AWAITING_UPLOAD, limits.abandoned_upload_seconds, _SWEPT_AT_ONCE),
-        (State.FAILED, limits.failed_upload_seconds, _SWEPT_AT_ONCE),
-        (State.PROCESSING, limits.sweep_after_seconds, _RESUMED_AT_ONCE),
+        (State.DELETING, limits.sweep_after_seconds),
+        (State.DELETED, limits.sweep_after_seconds),
+        (State.REJECTED, limits.abandoned_upload_seconds),
+        (State.AWAITING_UPLOAD, limits.abandoned_upload_seconds),
+        (State.FAILED, limits.failed_upload_seconds),
+        (State.PROCESSING, limits.sweep_after_seconds),
     )
     mended: list[Mended] = []
-    for state, seconds, most in steps:
-        for image_id in catalog.unfinished(state, ids.timestamp(time.time() - seconds), most):
+    for state, seconds in steps:
+        for image_id in catalog.unfinished(state, ids.timestamp(time.time() - seconds), _SWEPT_AT_ONCE):
+            if time.monotonic() - started > _SECONDS:  # the rest is for the next round
+                return tuple(mended)
             image = catalog.get(image_id, consistent=True)
             if image is None or image.state is not state:  # the index is behind the records
                 continue

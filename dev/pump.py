@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("dev")
 
 QUEUE = "s3-events"
+_HANDLERS = 4  # at once
+_ROUNDS = 2  # in which they handle what is received at once
 _ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's, in seconds
 _SECONDS: Mapping[str, float] = {"minute": 60, "hour": 3_600, "day": 86_400}
 
@@ -57,7 +59,9 @@ class Pump:
         Raises CannotRun: a schedule isn't a rate.
         """
         self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
-        self._timeout_seconds = config.lambda_timeout or 60
+        names = [source.name for source in app.event_sources if isinstance(source, S3EventConfig)]
+        timeouts = [config.scope(config.chalice_stage, name).lambda_timeout or 60 for name in names]
+        self._longest = max(timeouts, default=60)  # seconds
         self._stopping = threading.Event()
         self._dead_letters = sqs.create_queue(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
         self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
@@ -91,7 +95,7 @@ class Pump:
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         # On AWS an event takes about a second to come, by which time the request that wrote the object is over.
-        attributes = {"Policy": policy, "VisibilityTimeout": str(self._timeout_seconds), "DelaySeconds": "1"}
+        attributes = {"Policy": policy, "VisibilityTimeout": str(_ROUNDS * self._longest), "DelaySeconds": "1"}
         self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes=attributes)
         return arn
 
@@ -132,12 +136,12 @@ class Pump:
         debt.since = None
 
     def _pump(self) -> None:
-        with ThreadPoolExecutor(max_workers=4) as handlers:
+        with ThreadPoolExecutor(_HANDLERS) as handlers:
             while not self._stopping.is_set():
                 try:
                     received = self._sqs.receive_message(
                         QueueUrl=self._queue,
-                        MaxNumberOfMessages=10,
+                        MaxNumberOfMessages=_ROUNDS * _HANDLERS,
                         WaitTimeSeconds=1,
                         MessageSystemAttributeNames=["ApproximateReceiveCount"],
                     )
@@ -166,14 +170,15 @@ class Pump:
 
     def _repeat(self, name: str, seconds: float) -> None:
         while not self._stopping.wait(seconds):
-            self._call(name, scheduled_event(name))
+            self._call(name, _scheduled_event(name))
 
     def _call(self, name: str, event: dict[str, Any], again: bool = False) -> bool:
         """Call a handler as Lambda does: whatever it raises is a failure, and logged.
 
         In one line where it will be called `again`: a handler may raise for no more than to be.
         """
-        context = LambdaContext(name, self._config.lambda_memory_size, self._timeout_seconds * 1000)
+        config = self._config.scope(self._config.chalice_stage, name)
+        context = LambdaContext(name, config.lambda_memory_size, (config.lambda_timeout or 60) * 1000)
         try:
             self._app.handler_map[name](event, context)
         except Exception as error:
@@ -226,8 +231,7 @@ def _dead_letter(function: str, event: dict[str, Any], attempts: int) -> dict[st
     }
 
 
-def scheduled_event(name: str) -> dict[str, Any]:
-    """The event that a schedule's handler is called with (EventBridge User Guide, "scheduled events")."""
+def _scheduled_event(name: str) -> dict[str, Any]:
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -52,6 +52,7 @@ def _upload(url: str, sample: Sample) -> str:
         "title": sample.title,
         "description": sample.description,
         "tags": sample.tags,
+        "filename": sample.file,
         "image_data": base64.b64encode((FOLDER / sample.file).read_bytes()).decode(),
     }
     answer = requests.post(f"{url}/images", json=body, timeout=30)

@@ -18,7 +18,6 @@ from chalicelib.config import settings
 from chalicelib.permissions import lambda_name
 from dev import PROJECT, CannotRun
 from dev.environment import announced, enter
-from dev.pump import scheduled_event
 
 _MOST_SECONDS = 900  # Lambda's longest timeout
 
@@ -28,8 +27,7 @@ def sweep(function: str, *, dry_run: bool) -> None:
 
     Raises CannotRun: it failed.
     """
-    event = {**scheduled_event("by-hand"), "dry_run": dry_run}
-    failure, answer = _invoked(function, event)
+    failure, answer = _invoked(function, {"dry_run": dry_run})
     if failure:
         raise CannotRun(f"{function} failed: {failure}")
     print(json.dumps(answer, indent=2))
@@ -42,21 +40,22 @@ def redrive() -> None:
     """
     sqs = _client("sqs")
     queue = sqs.get_queue_url(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
-    done, failed = 0, []
-    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=_MOST_SECONDS).get(
-        "Messages"
-    ):
-        for message in messages:
-            letter = json.loads(message["Body"])
-            function = letter["requestContext"]["functionArn"].removesuffix(":$LATEST")
-            failure, _ = _invoked(function, letter["requestPayload"])
-            if failure:
-                failed.append(message["ReceiptHandle"])
-                print(f"{function.rpartition(':')[2]} failed again: {failure}")
-            else:
-                done += 1
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    for receipt in failed:
+    done, failed = 0, dict[str, str]()  # receipts of those that stay, by message
+    # One at a time: while it is processed it is hidden, and not those behind it.
+    while messages := sqs.receive_message(QueueUrl=queue, VisibilityTimeout=_MOST_SECONDS).get("Messages"):
+        (message,) = messages
+        if message["MessageId"] in failed:
+            break
+        letter = json.loads(message["Body"])
+        function = letter["requestContext"]["functionArn"].removesuffix(":$LATEST")
+        failure, _ = _invoked(function, letter["requestPayload"])
+        if failure:
+            failed[message["MessageId"]] = message["ReceiptHandle"]
+            print(f"{function.rpartition(':')[2]} failed again: {failure}")
+        else:
+            done += 1
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    for receipt in failed.values():
         sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=receipt, VisibilityTimeout=0)
     print(f"{done} events processed, {len(failed)} failed again.")
     if failed:
@@ -85,6 +84,8 @@ def main() -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="sweep: only say what would be mended")
     asked = parser.parse_args()
+    if asked.dry_run and asked.command != "sweep":
+        parser.error("only a sweep can be dry")
     factory = CLIFactory(str(PROJECT))
     if asked.stage not in factory.load_project_config()["stages"]:
         raise CannotRun(f".chalice/config.json has no stage {asked.stage!r}.")

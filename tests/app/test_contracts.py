@@ -408,7 +408,7 @@ class TestForms:
         assert call(api, "POST", "/upload", {"image_file": PHOTO}).status == 413
         configured(MAX_FORM_IMAGE_BYTES=str(size - 1))
         answer = post_form(api, "/upload", {})
-        assert (answer.status, answer.body["error"].endswith("which is the limit (MAX_FORM_IMAGE_BYTES).")) == (
+        assert (answer.status, "which is the limit (MAX_FORM_IMAGE_BYTES)." in answer.body["error"]) == (
             413,
             True,
         )

@@ -11,7 +11,7 @@ from botocore.client import BaseClient
 from chalice.test import HTTPResponse
 
 from tests.app.conftest import Api, Log, Overtake, Stores
-from tests.app.test_crashes import object_created
+from tests.app.test_crashes import object_created, upload_staged
 from tests.pictures import picture
 
 
@@ -132,11 +132,15 @@ def test_a_private_image_is_shown_to_its_owner_alone(api: Api) -> None:
     assert leads_to(render(api, image_id, "user_id=alice")) == "images-derived/640.webp"
 
 
-def test_an_image_that_is_in_no_list_is_not_shown(api: Api) -> None:
-    announced = {"user_id": "alice", "content_type": "image/png", "size": 9}
-    awaited = api.call("POST", "/images/direct-upload", announced).json_body["image_id"]
-    for image_id in (awaited, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "nothing"):
-        assert render(api, image_id).status_code == 404
+def test_an_image_that_is_in_no_list_is_not_shown(api: Api, stores: Stores) -> None:
+    announced = {"user_id": "alice", "content_type": "image/png", "size": 5}
+    image_id = api.call("POST", "/images/direct-upload", announced).json_body["image_id"]
+    awaited = render(api, image_id)
+    assert (awaited.status_code, awaited.headers["Retry-After"]) == (503, "1")
+    stores.s3.put_object(Bucket="images-staged", Key=f"alice/{image_id}", Body=b"hello")
+    upload_staged(api, f"alice/{image_id}")  # and is rejected
+    for unknown in (image_id, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "nothing"):
+        assert render(api, unknown).status_code == 404
 
 
 @pytest.mark.parametrize(

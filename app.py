@@ -114,10 +114,11 @@ def list_tags() -> Response:
 @needs(*VIEW)
 def view_image(image_id: str) -> Response:
     """View an image's metadata, with a presigned URL of its bytes; or say where it is on its way there."""
+    download = requests.download(app.current_request)
     image = images.find(caller(), image_id)
     if not image.listed:
         return Response(contracts.unlisted(image), contracts.etag(image))
-    view = images.opened(image, download=requests.download(app.current_request))
+    view = images.opened(image, download=download)
     return Response(contracts.viewed(view), contracts.etag(image))
 
 

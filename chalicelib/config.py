@@ -200,6 +200,12 @@ class Settings:
         86_400, "how long an idempotency key is kept", "IDEMPOTENCY_SECONDS", unit="seconds"
     )
     max_pixels: int = setting(100_000_000, "largest width x height of an image", "MAX_PIXELS", unit="pixels")
+    max_side_px: int = setting(
+        65_535,
+        "longest side of an image; each row takes memory and time of its own",
+        "MAX_SIDE_PX",
+        unit="pixels",
+    )
     max_header_parts: int = setting(
         1_000, "most segments of a JPEG's header, or entries of a TIFF's", "MAX_HEADER_PARTS", unit="parts"
     )

@@ -68,6 +68,8 @@ def complete(caller: Caller, image_id: str) -> Image:
     Raises Conflict: parts are missing, or have another size than announced; or S3 has given the upload up.
     """
     image = _announced(caller, image_id)
+    if image.state in (State.REJECTED, State.FAILED):
+        raise Conflict(f"The image is {image.state}: {image.reason}")
     if image.state is not State.AWAITING_UPLOAD:
         return image
     image = _under_way(image)

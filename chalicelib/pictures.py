@@ -37,7 +37,8 @@ def identify(file: bytes | Path) -> Picture:
 
     Of a path no more is read than the header, but for WebP, AVIF and HEIF, which Pillow reads whole.
     Raises Unsupported: not an image of an accepted type.
-    Raises TooLarge: over MAX_PIXELS, MAX_FRAMES or MAX_HEADER_PARTS. Raises OSError: the path can't be read.
+    Raises TooLarge: over MAX_PIXELS, MAX_SIDE_PX, MAX_FRAMES or MAX_HEADER_PARTS.
+    Raises OSError: the path can't be read.
     """
     limits = settings()
     with mapped(file) as data:
@@ -49,6 +50,8 @@ def identify(file: bytes | Path) -> Picture:
     picture, frames = _parsed(lambda: _described(file))
     if picture.width * picture.height > limits.max_pixels:
         raise TooLarge("The image", limits.max_pixels, "pixels", "MAX_PIXELS")
+    if max(picture.width, picture.height) > limits.max_side_px:
+        raise TooLarge("The image", limits.max_side_px, "pixels on one side", "MAX_SIDE_PX")
     if frames > limits.max_frames:
         raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
     return picture

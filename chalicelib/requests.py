@@ -55,9 +55,13 @@ def announcement(request: Request, owner: str = "") -> Announcement:
     Raises BadInput, Unsupported: the sentence names the field.
     """
     body = bodies.json_object(request)
+    described = _described(body, owner)
+    if "${filename}" in described["user_id"]:
+        # S3 API Reference, "POST Object": it stands for the name of the file.
+        raise BadInput("user_id must not have ${filename} in it here: S3 would put the file's name in its place.")
     checksum = fields.text(body, "checksum", _MOST_CODE_CHARS)
     return Announcement(
-        **_described(body, owner),
+        **described,
         content_type=fields.content_type(fields.text(body, "content_type", _MOST_CODE_CHARS)),
         size=fields.size(body),
         checksum=fields.checksum(checksum) if checksum else "",

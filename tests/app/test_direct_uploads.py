@@ -118,6 +118,7 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
     assert (seen["state"], seen["reason"][: len(reason)]) == ("rejected", reason)
     assert api.listed() == []
     assert [stores.objects(kind) for kind in ("originals", "staged", "derived")] == [{}, {}, {}]
+    assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 409
     upload_staged(api, send(stores, announced))  # once more, and right this time
     assert view(api, announced["image_id"]) == seen
     assert stores.objects("staged") == {}
@@ -137,6 +138,7 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
         ({"content_type": None}, 400, "content_type must be one of image/jpeg"),
         ({"checksum": "abc"}, 400, "checksum must be a SHA-256"),
         ({"user_id": ""}, 400, "user_id is missing"),
+        ({"user_id": "${filename}"}, 400, "user_id must not have ${filename} in it here"),
         ({"tags": ["x" * 65]}, 400, "tags has a tag of more than 64 characters"),
     ],
 )

@@ -143,6 +143,11 @@ def test_what_is_not_an_image_is_refused_and_leaves_nothing(api: Api, stores: St
             "POST images/direct-upload.",
         ),
         ({"MAX_PIXELS": "1199"}, picture(), "The image has more than 1199 pixels, which is the limit (MAX_PIXELS)."),
+        (
+            {"MAX_SIDE_PX": "39"},
+            picture(),
+            "The image has more than 39 pixels on one side, which is the limit (MAX_SIDE_PX).",
+        ),
         ({"MAX_FRAMES": "2"}, "GIF", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
         ({"MAX_FRAMES": "2"}, "TIFF", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
         ({"MAX_FRAMES": "2"}, "PNG", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),

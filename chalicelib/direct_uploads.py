@@ -58,7 +58,7 @@ def parts(caller: Caller, image_id: str) -> tuple[Image, Parts]:
     try:
         return image, _parts(image, staging.sent(image.s3_key, image.upload_id))
     except staging.Gone:
-        raise Conflict("All parts of this upload have been sent.") from None
+        raise Conflict("This upload is in parts no more: it was completed, or given up.") from None
 
 
 def complete(caller: Caller, image_id: str) -> Image:

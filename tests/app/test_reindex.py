@@ -14,7 +14,7 @@ from chalicelib import ids, records, terms
 from chalicelib.config import settings
 from scripts.reindex import rebuild
 from tests.app.conftest import Api, Stores
-from tests.app.test_crashes import every_kill, killed
+from tests.app.test_crashes import every_kill, killed, sweep
 
 pytestmark = pytest.mark.long
 
@@ -285,7 +285,10 @@ def test_what_was_done_before_a_kill_is_not_done_again(
     assert not file.exists()
 
 
-def test_what_the_service_does_meanwhile_stands(api: Api, stores: Stores, file: Path, small_pages: None) -> None:
+def test_what_the_service_does_meanwhile_stands(
+    api: Api, stores: Stores, file: Path, small_pages: None, configured: Callable[..., None]
+) -> None:
+    configured(SWEEP_AFTER_SECONDS="0")
     for at in count():
         updated, deleted = two_images(api)
         spoil(stores)
@@ -306,13 +309,15 @@ def test_what_the_service_does_meanwhile_stands(api: Api, stores: Stores, file: 
         assert api.listed("tag=sky") == api.listed("title=waves") == [updated]
         for image_id in (updated, *uploaded):
             assert api.call("DELETE", f"/images/{image_id}").status_code == 200
-        assert stores.are_empty()
+        sweep(api)
+        assert (stores.records(), stores.rows()) == ([], [])
     assert at > 10
 
 
 def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
-    api: Api, stores: Stores, file: Path, small_pages: None
+    api: Api, stores: Stores, file: Path, small_pages: None, configured: Callable[..., None]
 ) -> None:
+    configured(SWEEP_AFTER_SECONDS="0")
     for at in count():
         image_id = api.upload(title="Dunes", tags=["sea"])["image_id"]
         spoil(stores)
@@ -325,7 +330,8 @@ def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
             rebuild(file)
         assert rows(stores) == due(stores)
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
-        assert stores.are_empty()
+        sweep(api)
+        assert (stores.records(), stores.rows()) == ([], [])
         if not overtaking.happened:
             break
     assert at > 5

@@ -49,8 +49,8 @@ SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
 FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
-FORGET = (CATALOG.get, CATALOG.put, CATALOG.delete, *DELETE_OBJECTS, STAGED.abort_upload)
-DELETE = (*FORGET, TERMS.delete, TAG_COUNTS.put)
+GIVE_UP = (CATALOG.get, CATALOG.put, *DELETE_OBJECTS, STAGED.abort_upload)
+DELETE = (*GIVE_UP, CATALOG.delete, TERMS.delete, TAG_COUNTS.put)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
 RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.put)
 
@@ -326,7 +326,7 @@ def complete_upload(image_id: str) -> Response:
 
 
 @app.route("/images/{image_id}/abort", methods=["POST"])
-@needs(*FORGET)
+@needs(*GIVE_UP)
 def abort_upload(image_id: str) -> Response:
     """Give an upload up that is still awaited."""
     return Response(contracts.deleted(direct_uploads.abort(caller(), image_id)))

@@ -1,13 +1,40 @@
-"""What leads boto3 in this process to a stack."""
+"""What leads boto3 and the app in this process to a stack, or to a stage on AWS."""
 
 import json
 import os
 from pathlib import Path
 
-from dev import CannotRun
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+
+from dev import PROJECT, CannotRun
 
 # What could lead to, or away from here by, a developer's own AWS account.
 _NOT_OURS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+
+
+def stage_config(stage: str) -> Config:
+    """A stage of .chalice/config.json.
+
+    Raises CannotRun: there is no such stage.
+    """
+    factory = CLIFactory(str(PROJECT))
+    if stage not in factory.load_project_config()["stages"]:
+        raise CannotRun(f".chalice/config.json has no stage {stage!r}.")
+    return factory.create_config_obj(stage)
+
+
+def enter_stage(stage: str, data: Path | None) -> Config:
+    """Let this process have a stage's settings, and reach the stack that runs on a data folder, if one is named.
+
+    Raises CannotRun: there is no such stage, or no such stack.
+    """
+    config = stage_config(stage)
+    for name, value in config.environment_variables.items():
+        os.environ.setdefault(name, value)
+    if data is not None:
+        enter(announced(data))
+    return config
 
 
 def announced(data: Path) -> dict[str, str]:

@@ -5,19 +5,17 @@ What `make sweep` and `make redrive` run, in the repository's root.
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from chalice.cli.factory import CLIFactory
 
 from chalicelib.config import settings
 from chalicelib.permissions import lambda_name
-from dev import PROJECT, CannotRun
-from dev.environment import announced, enter
+from dev import CannotRun
+from dev.environment import enter_stage
 
 _MOST_SECONDS = 900  # Lambda's longest timeout
 
@@ -86,14 +84,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.dry_run and asked.command != "sweep":
         parser.error("only a sweep can be dry")
-    factory = CLIFactory(str(PROJECT))
-    if asked.stage not in factory.load_project_config()["stages"]:
-        raise CannotRun(f".chalice/config.json has no stage {asked.stage!r}.")
-    config = factory.create_config_obj(asked.stage)
-    for name, value in config.environment_variables.items():
-        os.environ.setdefault(name, value)
-    if asked.data is not None:
-        enter(announced(asked.data))
+    config = enter_stage(asked.stage, asked.data)
     try:
         if asked.command == "sweep":
             sweep(lambda_name(config.chalice_app, "sweep", asked.stage), dry_run=asked.dry_run)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from botocore.exceptions import UnknownRegionError
 from botocore.session import Session
-from chalice.cli.factory import CLIFactory
 
 from chalicelib.config import read
 from chalicelib.permissions import Place, declared, policy
+from dev.environment import stage_config
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_ACCOUNT = "000000000000"  # the account of the embedded stack and of LocalStack
@@ -24,10 +24,7 @@ def policies(stage: str, account: str, region: str) -> dict[Path, str]:
     Resources are named by the stage's settings in .chalice/config.json, as its functions see them.
     Raises SystemExit: config.json lacks the stage or the policy file of a function, or the region is unknown.
     """
-    factory = CLIFactory(str(ROOT))
-    if stage not in factory.load_project_config()["stages"]:
-        raise SystemExit(f".chalice/config.json has no stage {stage!r}.")
-    config = factory.create_config_obj(stage)
+    config = stage_config(stage)
     app = config.chalice_app
     place = Place(_partition(region), region, account, stage, read(config.environment_variables))
     texts = {}

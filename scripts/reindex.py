@@ -5,21 +5,18 @@ What `make reindex` runs, in the repository's root: python -m scripts.reindex ST
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from chalice.cli.factory import CLIFactory
 
 from chalicelib import catalog, reindex
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 from chalicelib.reindex import BEGINNING, Position, Step
-from dev import PROJECT
-from dev.environment import announced, enter
+from dev.environment import enter_stage
 from dev.folder import write_privately
 
 CHECKPOINT = Path(".reindex.json")
@@ -109,13 +106,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.rate is not None and not asked.rate > 0:
         parser.error("argument --rate: must be more than 0")
-    factory = CLIFactory(str(PROJECT))
-    if asked.stage not in factory.load_project_config()["stages"]:
-        raise SystemExit(f".chalice/config.json has no stage {asked.stage!r}.")
-    for name, value in factory.create_config_obj(asked.stage).environment_variables.items():
-        os.environ.setdefault(name, value)
-    if asked.data is not None:
-        enter(announced(asked.data))
+    enter_stage(asked.stage, asked.data)
     try:
         rebuild(asked.checkpoint, dry_run=asked.dry_run, rate=asked.rate)
     except (Unavailable, ClientError, BotoCoreError) as error:

@@ -287,9 +287,13 @@ def _is_still(image: Image) -> dict[str, Any]:
 
     What else can change are the state, with a reason, and the checksum that the bytes of an upload are claimed by.
     """
-    item = records.to_item(image, settings().s3_bucket_name)
+    item = {
+        "version": {"N": str(image.version)},
+        "checksum": {"S": image.checksum},
+        **records.progress(image),
+    }
     names = ("version", "state", "reason", "checksum")
-    values = {f":{name}": item[name] for name in names if name in item}
+    values = {f":{name}": value for name, value in item.items()}
     conditions = [f"#{name} = :{name}" if name in item else f"attribute_not_exists(#{name})" for name in names]
     return {
         "ConditionExpression": " AND ".join(conditions),

@@ -27,8 +27,7 @@ def to_item(image: Image, bucket: str) -> Item:
         "s3_key": {"S": image.s3_key},
         "s3_url": {"S": f"s3://{bucket}/{image.s3_key}"},
         **(index_keys(image) if image.listed else {}),
-        **state(image),
-        **({"reason": {"S": image.reason}} if image.reason else {}),
+        **progress(image),
         **({"attempts": {"N": str(image.attempts)}} if image.attempts else {}),
         **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
         **({"part_size": {"N": str(image.part_size)}} if image.part_size else {}),
@@ -36,10 +35,16 @@ def to_item(image: Image, bucket: str) -> Item:
     }
 
 
-def state(image: Image) -> Item:
-    """The attribute `state` of a record, if it has one: a listed image is finished when it is ready or has failed."""
+def progress(image: Image) -> Item:
+    """How far a record says that an image is: its state, unless it is finished, and its reason, if there is one.
+
+    A listed image is finished when it is ready or has failed.
+    """
     finished = image.state is State.READY or (image.state is State.FAILED and image.listed)
-    return {} if finished else {"state": {"S": image.state}}
+    return {
+        **({} if finished else {"state": {"S": image.state}}),
+        **({"reason": {"S": image.reason}} if image.reason else {}),
+    }
 
 
 def index_keys(image: Image) -> Item:

@@ -1,22 +1,26 @@
 """Buckets and tables as `resources.yaml` declares them, on any endpoint that speaks S3's and DynamoDB's API.
 
-Three things that it declares are left to AWS: bucket policies (they ask for TLS, and a loopback endpoint has none),
-point-in-time recovery (DynamoDB Local has no backups) and deletion policies (of CloudFormation itself).
+What else it declares is left to AWS and LocalStack, where CloudFormation applies it:
+- bucket policies and the queue's: they ask for TLS, and a loopback endpoint has none;
+- versions of objects: tests see by a bucket's objects whether anything is left over;
+- CORS: nobody names origins here, where the S3 emulator answers any;
+- point-in-time recovery: DynamoDB Local has no backups;
+- logs, alarms and the dashboard: there is no CloudWatch; deletion policies: there is no stack.
+The dead-letter queue is made by what fills it (dev/pump.py).
 """
 
-from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from chalicelib.config import Settings
 from dev import PROJECT, CannotRun
+from dev.template import Template, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+_NOT_SET_BUCKET = {"BucketName", "VersioningConfiguration"}
 _NOT_CREATE_TABLE = {"PointInTimeRecoverySpecification", "TimeToLiveSpecification"}
 
 
@@ -33,11 +37,12 @@ def create_buckets(s3: "S3Client", settings: Settings) -> None:
     """Make sure of all buckets; their settings become those declared."""
     existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     for declared in declarations("AWS::S3::Bucket", settings):
-        bucket = declared.pop("BucketName")
+        bucket = declared["BucketName"]
         if bucket not in existing:
             _create_bucket(s3, bucket)
         for name, value in declared.items():
-            _set_bucket(s3, bucket, name, value)
+            if name not in _NOT_SET_BUCKET:
+                _set_bucket(s3, bucket, name, value)
 
 
 def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
@@ -60,37 +65,24 @@ def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
 
 def declarations(kind: str, settings: Settings) -> list[dict[str, Any]]:
     """The properties of each resource of a CloudFormation type, with the settings' names in place of parameters."""
-    return [deepcopy(resource["Properties"]) for resource in _resources(settings) if resource["Type"] == kind]
+    resources = _template().resources(
+        kind,
+        OriginalsBucketName=settings.s3_bucket_name,
+        DerivedBucketName=settings.derived_bucket_name,
+        StagedBucketName=settings.staged_bucket_name,
+        ImagesTableName=settings.images_table_name,
+        ImageTagsTableName=settings.image_tags_table_name,
+        TagCountsTableName=settings.tag_counts_table_name,
+        ItemsTableName=settings.items_table_name,
+        IdempotencyKeysTableName=settings.idempotency_keys_table_name,
+    )
+    return [resource["Properties"] for resource in resources.values()]
 
 
 @cache
-def _resources(settings: Settings) -> list[dict[str, Any]]:
-    # Parsing YAML takes as long as making all that it declares.
-    loader = _loader((PROJECT / "resources.yaml").read_text(), settings)
-    try:
-        return list(loader.get_single_data()["Resources"].values())
-    finally:
-        loader.dispose()
-
-
-def _loader(text: str, settings: Settings) -> yaml.SafeLoader:
-    names = {
-        "OriginalsBucketName": settings.s3_bucket_name,
-        "DerivedBucketName": settings.derived_bucket_name,
-        "StagedBucketName": settings.staged_bucket_name,
-        "ImagesTableName": settings.images_table_name,
-        "ImageTagsTableName": settings.image_tags_table_name,
-        "TagCountsTableName": settings.tag_counts_table_name,
-        "ItemsTableName": settings.items_table_name,
-        "IdempotencyKeysTableName": settings.idempotency_keys_table_name,
-    }
-
-    class Loader(yaml.SafeLoader):
-        """Resolves references to parameters; the other tags stand only in what is left to AWS."""
-
-    Loader.add_constructor("!Ref", lambda _, node: names.get(node.value, node.value))
-    Loader.add_multi_constructor("!", lambda _, tag, node: f"!{tag} {node.value}")
-    return Loader(text)
+def _template() -> Template:
+    # Parsing YAML takes longer than making all that it declares.
+    return parse((PROJECT / "resources.yaml").read_text())
 
 
 def _create_bucket(s3: "S3Client", bucket: str) -> None:
@@ -123,9 +115,18 @@ def _set_bucket(s3: "S3Client", bucket: str, name: str, value: Any) -> None:
 
 
 def _lifecycle_rule(declared: dict[str, Any]) -> dict[str, Any]:
-    rule = {("ID" if name == "Id" else name): value for name, value in declared.items()} | {"Filter": {"Prefix": ""}}
-    days = rule.pop("ExpirationInDays", None)
-    return rule if days is None else rule | {"Expiration": {"Days": days}}
+    rule: dict[str, Any] = {"Filter": {"Prefix": ""}}
+    for name, value in declared.items():
+        match name:
+            case "Id":
+                rule["ID"] = value
+            case "ExpirationInDays":
+                rule["Expiration"] = {"Days": value}
+            case "ExpiredObjectDeleteMarker":
+                rule["Expiration"] = {"ExpiredObjectDeleteMarker": value}
+            case _:
+                rule[name] = value
+    return rule
 
 
 def _match_table(dynamodb: "DynamoDBClient", declared: dict[str, Any]) -> None:

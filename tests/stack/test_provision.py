@@ -51,8 +51,10 @@ def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
         "idempotency_keys",
     }
     assert all(s3.get_public_access_block(Bucket="mine")["PublicAccessBlockConfiguration"].values())
-    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"]
-    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    multipart, deleted = s3.get_bucket_lifecycle_configuration(Bucket="mine")["Rules"]
+    assert multipart["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert deleted["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert deleted["Expiration"] == {"ExpiredObjectDeleteMarker": True}
     abandoned = s3.get_bucket_lifecycle_configuration(Bucket="images-staged")["Rules"]
     assert [rule.get("Expiration") for rule in abandoned] == [None, {"Days": 14}]
     table = dynamodb.describe_table(TableName="pictures")["Table"]

@@ -5,7 +5,6 @@ from typing import Any
 
 import parliament
 import pytest
-import yaml
 from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event
 from chalice.cli.factory import CLIFactory
 from chalice.deploy.appgraph import ApplicationGraphBuilder
@@ -22,6 +21,7 @@ from chalicelib.permissions import (
     needs,
     policy,
 )
+from dev.provision import declarations
 from scripts.policies import NO_ACCOUNT, ROOT, main, policies
 
 PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
@@ -203,18 +203,10 @@ def functions_of(resource: Model) -> Iterator[LambdaFunction]:
 
 
 def arns_of_resources() -> Iterator[str]:
-    class Loader(yaml.SafeLoader):
-        """Reads CloudFormation's tags as the bare name they hold."""
-
-    Loader.add_multi_constructor("!", lambda loader, suffix, node: getattr(node, "value", None))
-    template = yaml.load((ROOT / "resources.yaml").read_text(), Loader)  # noqa: S506 - a SafeLoader
-    names = {name: parameter["Default"] for name, parameter in template["Parameters"].items()}
-    for resource in template["Resources"].values():
-        properties = resource["Properties"]
-        if resource["Type"] == "AWS::S3::Bucket":
-            yield f"arn:aws:s3:::{names[properties['BucketName']]}"
-        if resource["Type"] == "AWS::DynamoDB::Table":
-            table = f"arn:aws:dynamodb:us-east-1:{NO_ACCOUNT}:table/{names[properties['TableName']]}"
-            yield table
-            for index in properties.get("GlobalSecondaryIndexes", []):
-                yield f"{table}/index/{index['IndexName']}"
+    for bucket in declarations("AWS::S3::Bucket", Settings()):
+        yield f"arn:aws:s3:::{bucket['BucketName']}"
+    for declared_table in declarations("AWS::DynamoDB::Table", Settings()):
+        table = f"arn:aws:dynamodb:us-east-1:{NO_ACCOUNT}:table/{declared_table['TableName']}"
+        yield table
+        for index in declared_table.get("GlobalSecondaryIndexes", []):
+            yield f"{table}/index/{index['IndexName']}"

@@ -1,0 +1,230 @@
+"""What resources.yaml declares, now and when more is added: private, encrypted, watched, and not kept for ever."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file
+
+from app import app
+from chalicelib.permissions import declared, lambda_name
+from dev import PROJECT
+from dev.template import parse
+
+STAGE = "dev"
+PATH = PROJECT / "resources.yaml"
+TEMPLATE = parse(PATH.read_text())
+FUNCTIONS = {lambda_name(app, function, STAGE) for function in declared(app)}
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
+
+# Without dimensions, in the namespace of the stage.
+OWN_METRICS = {
+    "duration_ms",
+    "aws_calls",
+    "read_units",
+    "write_units",
+    "images_ready",
+    "images_rejected",
+    "images_failed",
+    "processing_ms",
+    "oldest_unfinished_seconds",
+}
+
+
+def resources(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    return TEMPLATE.resources(kind, Stage=STAGE, **parameters)
+
+
+def properties(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    return {name: resource["Properties"] for name, resource in resources(kind, **parameters).items()}
+
+
+BUCKETS = properties("AWS::S3::Bucket")
+TABLES = properties("AWS::DynamoDB::Table")
+QUEUES = properties("AWS::SQS::Queue")
+ALARMS = properties("AWS::CloudWatch::Alarm")
+(DASHBOARD,) = properties("AWS::CloudWatch::Dashboard").values()
+
+
+def test_amazons_linter_finds_nothing() -> None:
+    assert [str(finding) for finding in lint_file(PATH)] == []
+
+
+@pytest.mark.parametrize("bucket", BUCKETS.values(), ids=BUCKETS)
+def test_a_bucket_is_private_encrypted_and_rid_of_abandoned_parts(bucket: dict[str, Any]) -> None:
+    access = bucket["PublicAccessBlockConfiguration"]
+    assert access.keys() == {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+    assert all(access.values())
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+
+
+def test_every_bucket_and_queue_refuses_plain_http() -> None:
+    def only_tls(action: str, *resources: Any) -> dict[str, Any]:
+        (first, *others) = resources
+        return {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": action,
+            "Resource": [first, *others] if others else first,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+
+    of_buckets = {
+        policy["Bucket"]["Ref"]: policy["PolicyDocument"]["Statement"]
+        for policy in properties("AWS::S3::BucketPolicy").values()
+    }
+    of_queues = {
+        queue["Ref"]: policy["PolicyDocument"]["Statement"]
+        for policy in properties("AWS::SQS::QueuePolicy").values()
+        for queue in policy["Queues"]
+    }
+    assert of_buckets == {
+        name: [only_tls("s3:*", {"Fn::GetAtt": f"{name}.Arn"}, f"${{{name}.Arn}}/*")] for name in BUCKETS
+    }
+    assert of_queues == {name: [only_tls("sqs:*", {"Fn::GetAtt": f"{name}.Arn"})] for name in QUEUES}
+    assert all(queue["SqsManagedSseEnabled"] for queue in QUEUES.values())
+
+
+def test_only_originals_have_versions_which_go_when_the_tables_backups_do() -> None:
+    versioned = {name for name, bucket in BUCKETS.items() if "VersioningConfiguration" in bucket}
+    assert versioned == {"OriginalsBucket"}
+    originals = properties("AWS::S3::Bucket", OriginalsVersionDays="7")["OriginalsBucket"]
+    (rule,) = (rule for rule in originals["LifecycleConfiguration"]["Rules"] if "NoncurrentVersionExpiration" in rule)
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": "7"}
+    assert rule["ExpiredObjectDeleteMarker"] is True
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_table_is_on_demand_and_goes_back_in_time_unless_its_items_expire(table: dict[str, Any]) -> None:
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    backed_up = table.get("PointInTimeRecoverySpecification") == {"PointInTimeRecoveryEnabled": True}
+    assert backed_up != ("TimeToLiveSpecification" in table)
+
+
+def test_data_outlive_the_stack() -> None:
+    kept = resources("AWS::S3::Bucket") | resources("AWS::S3::BucketPolicy") | resources("AWS::DynamoDB::Table")
+    gone = {name for name, resource in kept.items() if resource["DeletionPolicy"] != "Retain"}
+    assert gone == {name for name, table in TABLES.items() if "TimeToLiveSpecification" in table}
+    assert all(resource["UpdateReplacePolicy"] == resource["DeletionPolicy"] for resource in kept.values())
+
+
+def test_the_log_of_every_function_is_kept_for_a_while() -> None:
+    logs = properties("AWS::Logs::LogGroup", LogRetentionDays="7").values()
+    kept_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}
+    assert kept_days == {f"/aws/lambda/{function}": "7" for function in FUNCTIONS}
+
+
+@pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrorsAlarm", "Errors"), ("ThrottlesAlarm", "Throttles")])
+def test_an_alarm_watches_every_function(alarm: str, metric: str) -> None:
+    assert watched(ALARMS[alarm]) == {("AWS/Lambda", metric, "FunctionName", function) for function in FUNCTIONS}
+
+
+def test_an_alarm_watches_every_table() -> None:
+    assert watched(ALARMS["TableThrottlesAlarm"]) == {
+        ("AWS/DynamoDB", metric, "TableName", table)
+        for metric in ("ReadThrottleEvents", "WriteThrottleEvents")
+        for table in TABLES
+    }
+
+
+@pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
+def test_an_alarm_is_one_of_the_stage_and_says_what_no_data_mean(alarm: dict[str, Any]) -> None:
+    assert alarm["AlarmName"].startswith(f"images-api-{STAGE}-")
+    assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
+    # CloudWatch, "limits that apply to alarms based on metric math expressions": ten metrics.
+    assert sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) <= 10
+
+
+def test_only_a_silent_schedule_is_an_alarm_without_data() -> None:
+    breaching = {name: alarm for name, alarm in ALARMS.items() if alarm["TreatMissingData"] == "breaching"}
+    assert [(alarm["Namespace"], alarm["MetricName"]) for alarm in breaching.values()] == [
+        (f"images-api/{STAGE}", "oldest_unfinished_seconds")
+    ]
+
+
+def test_alarms_notify_the_topic_that_is_given_or_nobody() -> None:
+    told = properties("AWS::CloudWatch::Alarm", AlarmTopicArn=TOPIC).values()
+    assert [alarm["AlarmActions"] for alarm in told] == [[TOPIC]] * len(ALARMS)
+    assert not any("AlarmActions" in alarm for alarm in ALARMS.values())
+
+
+def test_the_dashboard_shows_every_function_table_alarm_and_metric() -> None:
+    widgets = json.loads(DASHBOARD["DashboardBody"])["widgets"]
+    shown = [widget["properties"] for widget in widgets]
+    metrics = [metric for properties in shown for metric in properties.get("metrics", [])]
+    assert DASHBOARD["DashboardName"] == f"images-api-{STAGE}"
+    assert {part for metric in metrics for part in metric if isinstance(part, str)} >= FUNCTIONS | {
+        f"${{{table}}}" for table in TABLES
+    }
+    assert {metric[1] for metric in metrics if metric[0] == f"images-api/{STAGE}"} == OWN_METRICS
+    assert {arn for properties in shown for arn in properties.get("alarms", [])} == {
+        f"${{{name}.Arn}}" for name in ALARMS
+    }
+
+
+def test_the_widgets_of_the_dashboard_lie_side_by_side() -> None:
+    widgets = json.loads(DASHBOARD["DashboardBody"])["widgets"]
+    cells = [
+        (column, row)
+        for widget in widgets
+        for column in range(widget["x"], widget["x"] + widget["width"])
+        for row in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(column for column, _ in cells) < 24
+
+
+def test_pages_of_the_given_origins_and_no_others_may_use_presigned_urls() -> None:
+    buckets = properties("AWS::S3::Bucket", CorsOrigins="https://a.example.com,http://localhost:3000")
+    rules = {name: rule for name, bucket in buckets.items() for rule in bucket["CorsConfiguration"]["CorsRules"]}
+    assert {name: rule["AllowedMethods"] for name, rule in rules.items()} == {
+        "OriginalsBucket": ["GET", "HEAD"],
+        "DerivedBucket": ["GET", "HEAD"],
+        "StagedBucket": ["PUT", "POST"],
+    }
+    for rule in rules.values():
+        assert rule["AllowedOrigins"] == ["https://a.example.com", "http://localhost:3000"]
+        assert rule["ExposedHeaders"] == ["ETag"]
+    assert not any("CorsConfiguration" in bucket for bucket in BUCKETS.values())
+
+
+@pytest.mark.parametrize(
+    ("origins", "taken"),
+    [
+        ("", True),
+        ("*", True),
+        ("https://a.example.com", True),
+        ("https://*.example.com,http://localhost:3000", True),
+        ("https://a.example.com/", False),
+        ("https://a.example.com, https://b.example.com", False),
+        ("https://a.example.com,", False),
+        ("a.example.com", False),
+    ],
+)
+def test_origins_that_no_browser_sends_are_refused(origins: str, taken: bool) -> None:
+    pattern = TEMPLATE.parsed["Parameters"]["CorsOrigins"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, origins)) is taken
+
+
+def watched(alarm: dict[str, Any]) -> set[tuple[str, ...]]:
+    """The metrics that an alarm sums up: namespace, name, dimension and its value."""
+    (expression,) = (metric["Expression"] for metric in alarm["Metrics"] if metric["ReturnData"])
+    assert expression == "SUM(METRICS())"
+    metrics = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if not metric["ReturnData"]]
+    return {
+        (metric["Namespace"], metric["MetricName"], dimension["Name"], _text(dimension["Value"]))
+        for metric in metrics
+        for dimension in metric["Dimensions"]
+    }
+
+
+def _text(value: Any) -> str:
+    text: str = value["Ref"] if isinstance(value, dict) else value
+    return text

@@ -34,6 +34,14 @@ up: ## start LocalStack in Docker, and wait until it is well
 down: ## stop what `make up` started
 	@scripts/compose down
 
+STAGE ?= local
+
+.PHONY: deploy destroy
+deploy: $(VENV)/installed ## deploy to LocalStack, or to AWS: STAGE (local, dev, prod)
+	@$(BIN)/python -m deploy deploy "$(STAGE)"
+destroy: $(VENV)/installed ## delete all that a stage has, its images too, after a question: STAGE, YES=1
+	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
+
 # Make's `$` and the shell's quotes stay out of it: the event goes to the recipe as it was typed, by its environment.
 EVENT ?= {}
 unexport EVENT
@@ -96,7 +104,6 @@ lock: $(VENV)/installed ## pin the requirements anew, with hashes
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 
-STAGE ?= local
 REGION ?= us-east-1
 
 .PHONY: policies

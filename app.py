@@ -28,6 +28,7 @@ from chalicelib.edge import ImagesApi
 from chalicelib.model import Caller
 from chalicelib.permissions import (
     CATALOG,
+    DEAD_LETTERS,
     DERIVED,
     IDEMPOTENCY_KEYS,
     ITEMS,
@@ -336,7 +337,7 @@ def abort_upload(image_id: str) -> Response:
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])
-@needs(*PROCESS, ORIGINALS.get)
+@needs(*PROCESS, ORIGINALS.get, DEAD_LETTERS.send)
 def on_object_created(event: S3Event) -> None:
     """Process an image that was uploaded, or remove an object whose upload never finished."""
     for created in requests.objects_created(event):
@@ -344,7 +345,7 @@ def on_object_created(event: S3Event) -> None:
 
 
 @app.on_s3_event(bucket=settings().staged_bucket_name, events=["s3:ObjectCreated:*"])
-@needs(*RECEIVE)
+@needs(*RECEIVE, DEAD_LETTERS.send)
 def on_upload_staged(event: S3Event) -> None:
     """Check an image that was sent to S3 directly, process it, and show it in every list."""
     for created in requests.objects_created(event):

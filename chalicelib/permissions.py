@@ -48,6 +48,7 @@ class Permission:
 
     action: str
     resource: Resource
+    by_lambda: bool = False  # for Lambda itself, in the function's name: no handler ever uses it
 
     def __str__(self) -> str:
         return f"{self.action} on {self.resource.sid}"
@@ -84,6 +85,15 @@ class Bucket:
         self.list_parts = Permission("s3:ListMultipartUploadParts", objects)
         self.list = Permission("s3:ListBucket", bucket)
         self.locate = Permission("s3:GetBucketLocation", bucket)
+
+
+class Queue:
+    """The permissions on an SQS queue, which a field of Settings names."""
+
+    def __init__(self, sid: str, setting: str) -> None:
+        self.send = Permission(
+            "sqs:SendMessage", _regional(sid, "sqs", f"{{place.settings.{setting}}}"), by_lambda=True
+        )
 
 
 class Catalog(Table):
@@ -124,6 +134,12 @@ IDEMPOTENCY_KEYS = Table("IdempotencyKeys", "idempotency_keys_table_name")
 ORIGINALS = Bucket("Originals", "s3_bucket_name")
 DERIVED = Bucket("Derived", "derived_bucket_name")
 STAGED = Bucket("Staged", "staged_bucket_name")
+DEAD_LETTERS = Queue("DeadLetters", "dead_letter_queue_name")
+
+# X-Ray has no resources that a policy could name.
+TRACING = tuple(
+    Permission(f"xray:{name}", Resource("Traces", "*")) for name in ("PutTelemetryRecords", "PutTraceSegments")
+)
 
 
 def needs(*permissions: Permission) -> Callable[[Handler], Handler]:
@@ -148,14 +164,17 @@ def declared(app: Chalice) -> dict[str, dict[str, tuple[Permission, ...]]]:
     return {API: views} | others if views else others
 
 
-def policy(app: Chalice, function: str, place: Place) -> Policy:
-    """The least IAM policy that one Lambda function works with: what its handlers declare, and its log."""
+def policy(app: Chalice, function: str, place: Place, *, traced: bool = False) -> Policy:
+    """The least IAM policy that one Lambda function works with: what its handlers declare, its log, its traces."""
     handlers = declared(app)[function].values()
     # No logs:CreateLogGroup: the deployment makes the group, with its retention. A function that could make it would
     # bring a deleted one back, to be kept for ever.
     log = _regional("Log", "logs", f"log-group:/aws/lambda/{lambda_name(app, function, place.stage)}:*")
     logging = (Permission("logs:CreateLogStream", log), Permission("logs:PutLogEvents", log))
-    return allowing({*logging, *(permission for permissions in handlers for permission in permissions)}, place)
+    tracing = TRACING if traced else ()
+    return allowing(
+        {*logging, *tracing, *(permission for permissions in handlers for permission in permissions)}, place
+    )
 
 
 def allowing(permissions: Iterable[Permission], place: Place) -> Policy:

@@ -65,18 +65,23 @@ def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
 
 def declarations(kind: str, settings: Settings) -> list[dict[str, Any]]:
     """The properties of each resource of a CloudFormation type, with the settings' names in place of parameters."""
-    resources = _template().resources(
-        kind,
-        OriginalsBucketName=settings.s3_bucket_name,
-        DerivedBucketName=settings.derived_bucket_name,
-        StagedBucketName=settings.staged_bucket_name,
-        ImagesTableName=settings.images_table_name,
-        ImageTagsTableName=settings.image_tags_table_name,
-        TagCountsTableName=settings.tag_counts_table_name,
-        ItemsTableName=settings.items_table_name,
-        IdempotencyKeysTableName=settings.idempotency_keys_table_name,
-    )
+    resources = _template().resources(kind, **names(settings))
     return [resource["Properties"] for resource in resources.values()]
+
+
+def names(settings: Settings) -> dict[str, str]:
+    """The template's parameters that name a bucket, a table or a queue."""
+    return {
+        "OriginalsBucketName": settings.s3_bucket_name,
+        "DerivedBucketName": settings.derived_bucket_name,
+        "StagedBucketName": settings.staged_bucket_name,
+        "ImagesTableName": settings.images_table_name,
+        "ImageTagsTableName": settings.image_tags_table_name,
+        "TagCountsTableName": settings.tag_counts_table_name,
+        "ItemsTableName": settings.items_table_name,
+        "IdempotencyKeysTableName": settings.idempotency_keys_table_name,
+        "DeadLetterQueueName": settings.dead_letter_queue_name,
+    }
 
 
 @cache

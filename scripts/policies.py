@@ -9,6 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import UnknownRegionError
 from botocore.session import Session
+from chalice.config import Config
 
 from chalicelib.config import read
 from chalicelib.permissions import Place, declared, policy
@@ -18,22 +19,33 @@ ROOT = Path(__file__).resolve().parent.parent
 NO_ACCOUNT = "000000000000"  # the account of the embedded stack and of LocalStack
 
 
-def policies(stage: str, account: str, region: str) -> dict[Path, str]:
+def policies(config: Config, account: str, region: str) -> dict[Path, str]:
     """The text of each policy file of a stage.
 
-    Resources are named by the stage's settings in .chalice/config.json, as its functions see them.
-    Raises SystemExit: config.json lacks the stage or the policy file of a function, or the region is unknown.
+    Resources are named by the stage's settings, as its functions see them.
+    Raises SystemExit: config.json lacks the policy file of a function, or the region is unknown.
     """
-    config = stage_config(stage)
-    app = config.chalice_app
+    app, stage = config.chalice_app, config.chalice_stage
     place = Place(_partition(region), region, account, stage, read(config.environment_variables))
     texts = {}
     for function in declared(app):
-        name = config.scope(stage, function).iam_policy_file
-        if not name:
+        scoped = config.scope(stage, function)
+        if not scoped.iam_policy_file:
             raise SystemExit(f".chalice/config.json has no iam_policy_file for {function} of stage {stage}.")
-        texts[ROOT / ".chalice" / name] = json.dumps(policy(app, function, place), indent=2, sort_keys=True) + "\n"
+        least = policy(app, function, place, traced=bool(scoped.xray_enabled))
+        texts[ROOT / ".chalice" / scoped.iam_policy_file] = json.dumps(least, indent=2, sort_keys=True) + "\n"
     return texts
+
+
+def write(config: Config, account: str, region: str) -> list[Path]:
+    """Write the policy files of a stage; where they are.
+
+    Raises SystemExit, as `policies`.
+    """
+    texts = policies(config, account, region)
+    for path, text in texts.items():
+        path.write_text(text)
+    return list(texts)
 
 
 def main() -> None:
@@ -48,8 +60,7 @@ def main() -> None:
         raise SystemExit(
             f"Stage {asked.stage} needs the AWS account's 12 digits: make policies STAGE={asked.stage} ACCOUNT=..."
         )
-    for path, text in policies(asked.stage, account, asked.region).items():
-        path.write_text(text)
+    for path in write(stage_config(asked.stage), account, asked.region):
         print(path.relative_to(ROOT))
 
 

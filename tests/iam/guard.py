@@ -80,7 +80,7 @@ class Guard:
             f"{handler}: {permission}"
             for handler, permissions in self._needs.items()
             for permission in permissions
-            if (handler, permission) not in self._used
+            if (handler, permission) not in self._used and not permission.by_lambda
         ]
 
     def _watch_handlers(self, patch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from chalicelib.permissions import (
     needs,
     policy,
 )
+from dev.environment import stage_config
 from dev.provision import declarations
 from scripts.policies import NO_ACCOUNT, ROOT, main, policies
 
@@ -29,7 +30,7 @@ IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
 WILDCARDS_NEEDED = (*(f"arn:aws:s3:::images-{kind}/*" for kind in ("originals", "derived", "staged")), ":*")
 
 # The committed policies; other stages' differ by names only.
-LOCAL = policies("local", NO_ACCOUNT, "us-east-1")
+LOCAL = policies(stage_config("local"), NO_ACCOUNT, "us-east-1")
 
 
 def statement(sid: str, resource: str, *actions: str) -> dict[str, Any]:
@@ -181,12 +182,12 @@ def test_each_table_index_and_bucket_is_declared_in_resources_yaml() -> None:
 
 def test_a_stage_that_config_lacks_is_one_clear_line() -> None:
     with pytest.raises(SystemExit, match="no stage 'moon'"):
-        policies("moon", NO_ACCOUNT, "us-east-1")
+        policies(stage_config("moon"), NO_ACCOUNT, "us-east-1")
 
 
 def test_an_unknown_region_is_one_clear_line() -> None:
     with pytest.raises(SystemExit, match="'moon-1' is not an AWS region"):
-        policies("local", NO_ACCOUNT, "moon-1")
+        policies(stage_config("local"), NO_ACCOUNT, "moon-1")
 
 
 def test_make_policies_wants_the_account_of_a_stage_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:

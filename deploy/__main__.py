@@ -1,0 +1,38 @@
+"""What `make deploy` and `make destroy` run, in the repository's root."""
+
+import argparse
+import sys
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy import steps
+from dev import CannotRun
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy a stage, or destroy one.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    deploying = commands.add_parser("deploy", help="deploy what is not as it should be; print the address")
+    destroying = commands.add_parser("destroy", help="delete all that a stage has, after a question")
+    for command in deploying, destroying:
+        command.add_argument("stage", help="of .chalice/config.json")
+    destroying.add_argument("--yes", action="store_true", help="don't ask")
+    asked = parser.parse_args()
+    try:
+        if asked.command == "deploy":
+            print(steps.deploy(asked.stage))
+        else:
+            steps.destroy(asked.stage, lambda what: asked.yes or _typed(asked.stage, what))
+    except (ClientError, BotoCoreError) as error:
+        raise CannotRun(f"{error} What is done stays; run it again.") from None
+
+
+def _typed(stage: str, what: str) -> bool:
+    if not sys.stdin.isatty():
+        raise CannotRun(f"{what} Say so with YES=1.")
+    return input(f"{what}\nType {stage} to go on: ").strip() == stage
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The buckets and tables of a stage: how much is in them, and deleting them."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deploy import stack
+from deploy.target import Target
+from dev import CannotRun
+
+
+def images(target: Target, table: str) -> int | None:
+    """How many records a table has, by DynamoDB's count of some hours ago; None: there is no such table."""
+    try:
+        count: int = target.client("dynamodb").describe_table(TableName=table)["Table"]["ItemCount"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+    return count
+
+
+def delete(target: Target, stage: str) -> None:
+    """Delete what a stage's stack retains, with all that is in it. Can be repeated."""
+    made = stack.resources(target, stage)
+    gone = set(stack.missing(target, stage))
+    for bucket in set(made.get("AWS::S3::Bucket", [])) - gone:
+        _empty(target.client("s3"), bucket)
+        target.client("s3").delete_bucket(Bucket=bucket)
+    dynamodb = target.client("dynamodb")
+    for table in set(made.get("AWS::DynamoDB::Table", [])) - gone:
+        dynamodb.delete_table(TableName=table)
+        dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+
+
+def _empty(s3: Any, bucket: str) -> None:
+    uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+    for upload in (upload for page in uploads for upload in page.get("Uploads", [])):
+        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if entries:
+            keys = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+            refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}).get("Errors", [])
+            if refused:
+                raise CannotRun(f"S3 doesn't delete {refused[0]['Key']} of {bucket}: {refused[0].get('Message')}")

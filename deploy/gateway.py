@@ -1,0 +1,76 @@
+"""What Chalice can't set of the API: how much it lets through, and what it says where no function answers."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.config import Settings
+from deploy.options import Options
+from deploy.target import Target
+
+_MARK = "deployed"  # the stage variable that tells the deployment that it has, once that is complete
+
+# API Gateway Developer Guide, "gateway response types": status and sentence; None: as it is. Its own sentences serve
+# where it knows better what was wrong.
+_ITS_OWN = "$context.error.messageString"
+_RESPONSES: Mapping[str, tuple[str | None, str]] = {
+    "DEFAULT_4XX": (None, _ITS_OWN),
+    "DEFAULT_5XX": (None, json.dumps("Something went wrong on our side; try again in a moment.")),
+    # What it says of a path that there is not, whether or not a token was sent.
+    "MISSING_AUTHENTICATION_TOKEN": ("404", json.dumps("There is nothing at this path.")),
+    "REQUEST_TOO_LARGE": (
+        "413",
+        json.dumps("The request is too large; larger images go to POST images/direct-upload."),
+    ),
+    "THROTTLED": ("429", json.dumps("Too many requests; try again in a moment.")),
+    "INTEGRATION_TIMEOUT": ("504", json.dumps("That took too long; try again in a moment.")),
+}
+
+
+def finish(target: Target, api_id: str, stage: str, settings: Settings, options: Options) -> None:
+    """Set what Chalice can't of a stage of the API, and publish it."""
+    gateway = target.client("apigateway")
+    for kind, response in responses(settings).items():
+        gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+    gateway.create_deployment(restApiId=api_id, stageName=stage)
+    throttling = {"rateLimit": options.api_requests_per_second, "burstLimit": options.api_burst}
+    _patch(gateway, api_id, stage, [("replace", f"/*/*/throttling/{n}", str(v)) for n, v in throttling.items()])
+
+
+def responses(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What the API says itself, by the type of response, in the shape of every error of ours.
+
+    Its headers are fixed, so that of several origins none can be named: what it says is the same for everyone.
+    """
+    origins = getattr(settings, "cors_origins", "").split()
+    allowed = {} if not origins else {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{_one(origins)}'"}
+    return {
+        kind: {
+            **({"statusCode": status} if status else {}),
+            "responseParameters": allowed,
+            "responseTemplates": {"application/json": f'{{"error": {sentence}}}'},
+        }
+        for kind, (status, sentence) in _RESPONSES.items()
+    }
+
+
+def mark(target: Target, api_id: str, stage: str, deployment: str) -> None:
+    """Say which deployment a stage has; empty: one that is under way."""
+    change = ("replace", f"/variables/{_MARK}", deployment) if deployment else ("remove", f"/variables/{_MARK}", "")
+    _patch(target.client("apigateway"), api_id, stage, [change])
+
+
+def marked(target: Target, api_id: str, stage: str) -> str:
+    """Which deployment a stage has; empty: none that was completed."""
+    stages = target.client("apigateway").get_stages(restApiId=api_id)["item"]
+    found: str = next((s.get("variables", {}).get(_MARK, "") for s in stages if s["stageName"] == stage), "")
+    return found
+
+
+def _one(origins: list[str]) -> str:
+    return origins[0] if len(origins) == 1 else "*"
+
+
+def _patch(gateway: Any, api_id: str, stage: str, changes: list[tuple[str, str, str]]) -> None:
+    operations = [{"op": op, "path": path, **({"value": value} if value else {})} for op, path, value in changes]
+    gateway.update_stage(restApiId=api_id, stageName=stage, patchOperations=operations)

@@ -1,0 +1,81 @@
+"""What a stage's functions find in their environment: names in .chalice/config.json, secrets nowhere on disk."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from chalicelib.config import Settings, read
+from deploy.target import LOCAL, Target
+from dev import PROJECT
+
+CONFIG = PROJECT / ".chalice" / "config.json"
+# Never in a file: given in the environment of a deployment, and kept from then on where the functions have them.
+SECRETS = ("JWT_SECRET", "CURSOR_SECRET")
+
+_BUCKETS = ("s3_bucket_name", "derived_bucket_name", "staged_bucket_name")
+_NAMES = tuple(field.name for field in fields(Settings) if field.name.endswith(("_table_name", "_queue_name")))
+
+
+def load() -> dict[str, Any]:
+    """What .chalice/config.json holds."""
+    config: dict[str, Any] = json.loads(CONFIG.read_text())
+    return config
+
+
+def write(target: Target, stage: str) -> None:
+    """Name a stage's buckets, tables and queue in .chalice/config.json, those that are not named there yet.
+
+    Buckets share one namespace with all of AWS, tables with the other stages of the account.
+    """
+    config = load()
+    variables = config["stages"][stage].setdefault("environment_variables", {})
+    missing = {name: value for name, value in _defaults(target, stage).items() if not _given(name, variables)}
+    if missing:
+        variables |= missing
+        unfinished = CONFIG.with_suffix(".new")
+        unfinished.write_text(json.dumps(config, indent=2) + "\n")
+        unfinished.replace(CONFIG)
+
+
+def from_elsewhere(target: Target, stage: str, deployed: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a stage that are in no file: its secrets, and where clients reach LocalStack's S3.
+
+    `deployed` are the variables of the functions that are there already: a secret stays as it is unless the
+    environment gives another one.
+    """
+    configured = load()["stages"][stage].get("environment_variables", {})
+    found = {}
+    for name in SECRETS:
+        if name not in configured and (value := os.environ.get(name) or deployed.get(name)):
+            found[name] = value
+    if "CURSOR_SECRET" not in configured:
+        found.setdefault("CURSOR_SECRET", secrets.token_urlsafe(32))
+    if target.endpoint_url:
+        # A function on LocalStack reaches S3 by an address that is its container's own.
+        found["S3_PUBLIC_ENDPOINT_URL"] = target.endpoint_url
+    return found
+
+
+def of_functions(variables: Mapping[str, str]) -> Settings:
+    """The settings as deployed functions will read them.
+
+    Raises WrongSetting.
+    """
+    return read({**variables, "AWS_LAMBDA_FUNCTION_NAME": "deployed"})
+
+
+def _defaults(target: Target, stage: str) -> dict[str, str]:
+    names = {field.name: field for field in fields(Settings)}
+    wanted = {}
+    if stage != LOCAL:
+        wanted = {name: f"{names[name].default}-{stage}-{target.account}-{target.region}" for name in _BUCKETS}
+        wanted |= {name: f"{names[name].default}-{stage}" for name in _NAMES}
+    return {names[name].metadata["env"][0]: value for name, value in wanted.items()}
+
+
+def _given(variable: str, variables: Mapping[str, str]) -> bool:
+    (spellings,) = (field.metadata["env"] for field in fields(Settings) if variable in field.metadata["env"])
+    return any(name in variables for name in spellings)

@@ -1,0 +1,82 @@
+"""Where a stage is deployed to: an account and a region of AWS, or LocalStack."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import boto3.session
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dev import CannotRun
+
+LOCAL = "local"  # the one stage whose callers may name themselves: for LocalStack alone
+_LOCALSTACK = {
+    "AWS_ENDPOINT_URL": "http://localhost:4566",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+_NOT_OURS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")  # of a developer's own account
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place that stages are deployed to."""
+
+    session: boto3.session.Session
+    partition: str
+    region: str
+    account: str  # 12 digits
+    endpoint_url: str  # LocalStack's; empty: AWS
+
+    def __str__(self) -> str:
+        """As a line that one reads before answering yes."""
+        return f"LocalStack at {self.endpoint_url}" if self.endpoint_url else f"account {self.account}, {self.region}"
+
+    def client(self, service: Any) -> Any:
+        """A client of one of its services."""
+        return self.session.client(service)
+
+    def arn(self, service: str, name: str) -> str:
+        """The ARN of something of this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
+
+    def address(self, api_id: str, stage: str) -> str:
+        """What a deployed API answers at."""
+        if self.endpoint_url:
+            return f"{self.endpoint_url}/_aws/execute-api/{api_id}/{stage}"
+        suffix = self.session.client("apigateway").meta.endpoint_url.partition(f"{self.region}.")[2]
+        return f"https://{api_id}.execute-api.{self.region}.{suffix}/{stage}"
+
+
+def find(stage: str) -> Target:
+    """Where boto3's environment leads; for the stage `local` LocalStack, by default on this machine.
+
+    Raises CannotRun: nothing answers there, or there are no credentials or no region, or the stage is not for AWS.
+    """
+    if stage == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
+        os.environ.update(_LOCALSTACK)
+        for name in _NOT_OURS:
+            os.environ.pop(name, None)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
+    if endpoint and not _answers(endpoint):
+        raise CannotRun(f"No LocalStack answers at {endpoint}; `make up` starts one.")
+    if stage == LOCAL and not endpoint:
+        raise CannotRun("The stage local is for LocalStack, since its callers say themselves who they are.")
+    session = boto3.session.Session()
+    if not session.region_name:
+        raise CannotRun("Which region? Set AWS_DEFAULT_REGION, or a profile with one.")
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise CannotRun(f"AWS doesn't know who deploys: {error}") from None
+    partition = session.get_partition_for_region(session.region_name)
+    return Target(session, partition, session.region_name, account, endpoint)
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        return requests.get(f"{endpoint}/_localstack/health", timeout=10).ok
+    except requests.RequestException:
+        return False

@@ -41,7 +41,7 @@ def check(target: Target, config: Config, stage: str) -> None:
     if reserved and limit - reserved < _UNRESERVED:
         raise CannotRun(
             f"The account may run {limit} functions at once, of which {_UNRESERVED} can't be reserved, and the stage "
-            f"{stage} reserves {reserved}: ask for a larger quota, or lower reserved_concurrency in .chalice/config.json."
+            f"{stage} reserves {reserved}: ask for a larger quota, or lower the config's reserved_concurrency."
         )
 
 

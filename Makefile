@@ -110,6 +110,10 @@ REGION ?= us-east-1
 policies: $(VENV)/installed ## write the IAM policy of each function (STAGE, ACCOUNT, REGION)
 	@$(BIN)/python -m scripts.policies $(STAGE) --account "$(ACCOUNT)" --region $(REGION)
 
+.PHONY: permissions
+permissions: $(VENV)/installed ## write the table of what each function may do anew
+	@$(BIN)/python -m scripts.permissions
+
 .PHONY: settings
 settings: $(VENV)/installed ## write README's table of settings anew
 	@$(BIN)/python -m scripts.settings

@@ -166,15 +166,19 @@ def declared(app: Chalice) -> dict[str, dict[str, tuple[Permission, ...]]]:
 
 def policy(app: Chalice, function: str, place: Place, *, traced: bool = False) -> Policy:
     """The least IAM policy that one Lambda function works with: what its handlers declare, its log, its traces."""
-    handlers = declared(app)[function].values()
-    # No logs:CreateLogGroup: the deployment makes the group, with its retention. A function that could make it would
-    # bring a deleted one back, to be kept for ever.
-    log = _regional("Log", "logs", f"log-group:/aws/lambda/{lambda_name(app, function, place.stage)}:*")
-    logging = (Permission("logs:CreateLogStream", log), Permission("logs:PutLogEvents", log))
+    needed = {permission for permissions in declared(app)[function].values() for permission in permissions}
     tracing = TRACING if traced else ()
-    return allowing(
-        {*logging, *tracing, *(permission for permissions in handlers for permission in permissions)}, place
-    )
+    return allowing({*needed, *tracing, *log_of(app, function, place.stage)}, place)
+
+
+def log_of(app: Chalice, function: str, stage: str) -> tuple[Permission, ...]:
+    """What a function's log takes.
+
+    No logs:CreateLogGroup: the deployment makes the group, with its retention. A function that could make it would
+    bring a deleted one back, to be kept for ever.
+    """
+    log = _regional("Log", "logs", f"log-group:/aws/lambda/{lambda_name(app, function, stage)}:*")
+    return Permission("logs:CreateLogStream", log), Permission("logs:PutLogEvents", log)
 
 
 def allowing(permissions: Iterable[Permission], place: Place) -> Policy:

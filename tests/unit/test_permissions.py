@@ -23,6 +23,7 @@ from chalicelib.permissions import (
 )
 from dev.environment import stage_config
 from dev.provision import declarations
+from scripts import permissions
 from scripts.policies import NO_ACCOUNT, ROOT, main, policies
 
 PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
@@ -30,7 +31,8 @@ IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
 WILDCARDS_NEEDED = (*(f"arn:aws:s3:::images-{kind}/*" for kind in ("originals", "derived", "staged")), ":*")
 
 # The committed policies; other stages' differ by names only.
-LOCAL = policies(stage_config("local"), NO_ACCOUNT, "us-east-1")
+config = stage_config("local")
+LOCAL = policies(config, NO_ACCOUNT, "us-east-1")
 
 
 def statement(sid: str, resource: str, *actions: str) -> dict[str, Any]:
@@ -138,6 +140,16 @@ def test_the_committed_file_is_up_to_date(path: Path) -> None:
     assert path.read_text() == LOCAL[path], "run `make policies`"
 
 
+def test_the_page_of_permissions_is_up_to_date() -> None:
+    assert permissions.PAGE.read_text() == permissions.page(config.chalice_app), "run `make permissions`"
+
+
+def test_a_function_may_write_traces_where_its_stage_is_traced(app: Chalice) -> None:
+    traces = statement("Traces", "*", "xray:PutTelemetryRecords", "xray:PutTraceSegments")
+    assert policy(app, "direct", PLACE, traced=True)["Statement"] == [log_of("tiny-dev-direct"), traces]
+    assert traces not in policy(app, "direct", PLACE)["Statement"]
+
+
 def test_no_function_that_is_gone_has_a_file() -> None:
     assert set((ROOT / ".chalice").glob("policy-local-*.json")) == set(LOCAL)
 
@@ -187,7 +199,7 @@ def test_a_stage_that_config_lacks_is_one_clear_line() -> None:
 
 def test_an_unknown_region_is_one_clear_line() -> None:
     with pytest.raises(SystemExit, match="'moon-1' is not an AWS region"):
-        policies(stage_config("local"), NO_ACCOUNT, "moon-1")
+        policies(config, NO_ACCOUNT, "moon-1")
 
 
 def test_make_policies_wants_the_account_of_a_stage_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,10 @@ test-fast: $(VENV)/installed ## run the tests that start nothing, but for those 
 test-http: $(VENV)/installed ## run the black-box tests against a service that runs already: URL
 	@$(BIN)/python -m pytest tests/http $(if $(URL),--url "$(URL)")
 
+.PHONY: test-deployed
+test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOINT_URL, run the black-box tests there, destroy it
+	@$(BIN)/python -m pytest tests/deployed
+
 .PHONY: lint
 lint: $(VENV)/installed ## check style and types
 	@$(BIN)/ruff check

@@ -65,6 +65,7 @@ def test_copies_of_an_image_are_like_it(alice: User) -> None:
     eventually(found, [(second, True)])
 
 
+@pytest.mark.usefixtures("signatures_count")
 def test_an_edited_presigned_url_opens_nothing(alice: User) -> None:
     url = alice.service.get(f"/images/{alice.upload(picture())['image_id']}")["presigned_url"]
     other = alice.upload(picture())

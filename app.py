@@ -366,3 +366,6 @@ def caller() -> Caller:
     """Who calls: as the bearer token says or, where tokens aren't asked for, the request."""
     request = app.current_request
     return access.caller(requests.bearer(request), requests.named_user(request))
+
+
+app.answer_every_method()

@@ -12,11 +12,15 @@ from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, Sc
 
 from chalicelib import direct
 from chalicelib.config import settings
-from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath
+from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
 from chalicelib.permissions import needs
 
 # Chalice has no route that catches all: paths of up to this many segments are answered by routes of their own.
 _DEPTH = 8
+
+# Those that API Gateway knows, but for OPTIONS, which every path answers alike.
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_UNKNOWN_PATH, _WRONG_METHOD, _OPTIONS = "unknown_path", "wrong_method", "options"  # routes of no contract
 
 log = logging.getLogger("images-api")
 
@@ -37,11 +41,22 @@ class ImagesApi(Chalice):
         self.register_middleware(_trace, "s3")
         self.register_middleware(_trace, "scheduled")
         for depth in range(1, _DEPTH + 1):
-            self.route("".join(f"/{{segment{i}}}" for i in range(1, depth + 1)), name="unknown_path")(_unknown_path)
+            path = "".join(f"/{{segment{i}}}" for i in range(1, depth + 1))
+            self.route(path, methods=_METHODS, name=_UNKNOWN_PATH)(_unknown_path)
 
     def route(self, path: str, **kwargs: Any) -> Callable[..., Any]:
         """As Chalice's; the reader of a body, not the route, says which content types it takes."""
         return super().route(path, content_types=["*/*"], **kwargs)
+
+    def answer_every_method(self) -> None:
+        """Route the methods that paths lack, once all that they have are routed.
+
+        API Gateway would answer these itself, with a 403 that speaks of a missing token.
+        """
+        for path, routes in self.routes.items():
+            lacking = [method for method in _METHODS if method not in routes]
+            self.route(path, methods=lacking, name=_WRONG_METHOD)(self._wrong_method)
+            self.route(path, methods=["OPTIONS"], name=_OPTIONS)(self._options)
 
     def on_s3_event(
         self,
@@ -75,6 +90,22 @@ class ImagesApi(Chalice):
         except BadInput as error:
             return _json(_error(error)).to_dict()
         return self(request, context)
+
+    @needs()
+    def _wrong_method(self, **segments: str) -> Response:
+        raise WrongMethod(self.current_request.method, self._taken())
+
+    @needs()
+    def _options(self, **segments: str) -> Response:
+        """Say which methods the path takes."""
+        if self.routes[self.current_request.path]["GET"].view_name == _UNKNOWN_PATH:
+            raise UnknownPath
+        return Text("", {"Allow": ", ".join(self._taken())}, 204)
+
+    def _taken(self) -> list[str]:
+        """The methods that the path of the request takes."""
+        routes = self.routes[self.current_request.path]
+        return [method for method, route in routes.items() if route.view_name not in (_WRONG_METHOD, _OPTIONS)]
 
 
 class AnyS3Event(S3Event):
@@ -129,12 +160,12 @@ def _answer(request: Request, get_response: Callable[[Request], Response]) -> Re
     started = time.perf_counter()
     _request_id.set(request.lambda_context.aws_request_id if request.lambda_context else "")
     try:
-        response = _in_our_shape(request, get_response(request))
+        response = _in_our_shape(get_response(request))
     except ApiError as error:
         if error.status >= 500 and not isinstance(error, NotYet):
             log.error("%s", error, exc_info=True)
         response = _error(error)
-    if not isinstance(response.body, bytes):
+    if not isinstance(response.body, bytes | str):
         response = _json(response)
     response.headers["X-Request-Id"] = _request_id.get()
     # The path is the route's pattern: what a client puts into a path or a query stays out of the log.
@@ -160,14 +191,8 @@ def _error(error: ApiError) -> Response:
     return Response({"error": error.message}, {**error.headers}, error.status)
 
 
-def _in_our_shape(request: Request, response: Response) -> Response:
-    """An answer with Chalice's own errors in the shape of ours."""
-    if response.status_code == 405:
-        if request.path.startswith("/{segment1}"):
-            raise UnknownPath
-        allowed = response.headers["Allow"]
-        error = f"{request.method} is not allowed on this path, which takes {allowed}."
-        return Response({"error": error}, response.headers, 405)
+def _in_our_shape(response: Response) -> Response:
+    """An answer with Chalice's own error in the shape of ours."""
     if response.status_code == 500:  # Chalice has logged the exception
         error = "Something went wrong on our side; the log has it under this request_id."
         return Response({"error": error, "request_id": _request_id.get()}, status_code=500)

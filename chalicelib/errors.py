@@ -1,6 +1,6 @@
 """Errors that a client can meet: each knows its HTTP status, and nothing else decides one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from chalice.app import ChaliceUnhandledError
 
@@ -55,6 +55,17 @@ class UnknownPath(ApiError):
 
     def __init__(self) -> None:
         super().__init__("There is nothing at this path.")
+
+
+class WrongMethod(ApiError):
+    """A method that the path doesn't take (RFC 9110 section 15.5.6)."""
+
+    status = 405
+
+    def __init__(self, method: str, taken: Iterable[str]) -> None:
+        allowed = ", ".join(taken)
+        self.headers = {"Allow": allowed}
+        super().__init__(f"{method} is not allowed on this path, which takes {allowed}.")
 
 
 class Conflict(ApiError):

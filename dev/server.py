@@ -154,12 +154,6 @@ class Handler(ChaliceRequestHandler):
         """Leave it to the reading of the body: a client need not send one that is refused."""
         return True
 
-    def __getattr__(self, name: str) -> Any:
-        """Give every method to the app: it knows what a path allows."""
-        if name.startswith("do_"):
-            return self._generic_handle
-        raise AttributeError(name)
-
     def do_POST(self) -> None:  # noqa: N802
         """Invoke a function, if that is what the path asks for."""
         function = functions.named(self.path)
@@ -254,6 +248,10 @@ class Handler(ChaliceRequestHandler):
             return
 
     def _send_http_response_with_body(self, code: int, headers: dict[str, Any], body: str | bytes) -> None:
+        if code == HTTPStatus.NO_CONTENT:  # has no length either (RFC 9110 section 8.6)
+            self.send_response(code)
+            self._send_headers(headers)
+            return
         if self.command != "HEAD":
             super()._send_http_response_with_body(code, headers, body)
             return

@@ -10,9 +10,11 @@ from app import app
 from tests.app.conftest import Api, Stores
 from tests.pictures import base64_picture
 
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]  # those that API Gateway knows
+
 
 @pytest.mark.parametrize("path", ["/nope", "/images/x/y", "/a/b/c/d/e/f/g/h"])
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_path_is_not_found_by_any_method(api: Api, method: str, path: str) -> None:
     answer = api.call(method, path)
     assert (answer.status_code, answer.json_body) == (404, {"error": "There is nothing at this path."})
@@ -23,6 +25,18 @@ def test_a_wrong_method_says_which_are_right(api: Api) -> None:
     assert answer.status_code == 405
     assert answer.json_body == {"error": "PATCH is not allowed on this path, which takes POST, GET."}
     assert answer.headers["Allow"] == "POST, GET"
+
+
+@pytest.mark.parametrize("path", app.routes)
+def test_no_method_of_any_path_is_left_to_api_gateway(path: str) -> None:
+    # It would answer 403, and speak of a missing token.
+    assert app.routes[path].keys() == {*METHODS}
+
+
+def test_options_are_the_methods_that_a_path_takes(api: Api) -> None:
+    answer = api.call("OPTIONS", "/images")
+    assert (answer.status_code, answer.body, answer.headers["Allow"]) == (204, b"", "POST, GET")
+    assert not [name for name in answer.headers if name.startswith("Access-Control-") or name == "Vary"]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png"])

@@ -4,6 +4,8 @@ from tests.http.client import Service, User
 from tests.pictures import base64_picture
 
 JSON = {"Content-Type": "application/json"}
+NOBODYS = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # an id of no image
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
 
 @pytest.mark.parametrize(
@@ -11,8 +13,8 @@ JSON = {"Content-Type": "application/json"}
     [
         ("GET", "/nope", {}, 404),
         ("POST", "/nope/nope", {}, 404),
-        ("GET", "/images/017f22e2-79b0-7cc3-98c4-dc0c0c07398f", {}, 404),
-        ("DELETE", "/images/017f22e2-79b0-7cc3-98c4-dc0c0c07398f", {}, 404),
+        ("GET", f"/images/{NOBODYS}", {}, 404),
+        ("DELETE", f"/images/{NOBODYS}", {}, 404),
         ("GET", "/images/%2e%2e%2f%2e%2e", {}, 404),
         ("POST", "/images", {"data": b"{", "headers": JSON}, 400),
         ("POST", "/images", {"data": b"", "headers": JSON}, 400),
@@ -35,10 +37,38 @@ def test_every_error_has_its_status_and_one_shape(
     assert service.call(method, path, **how).status_code == status
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "/images"), ("DELETE", "/health"), ("PATCH", "/")])
-def test_a_wrong_method_is_an_error_too(service: Service, method: str, path: str) -> None:
-    # API Gateway answers it itself, and knows one status for it and for unknown paths.
-    assert service.call(method, path).status_code in (404, 405)
+@pytest.mark.parametrize(
+    ("path", "takes"),
+    [
+        ("/", {"GET"}),
+        ("/health", {"GET"}),
+        ("/images", {"GET", "POST"}),
+        ("/images/count", {"GET"}),
+        (f"/images/{NOBODYS}", {"GET", "PUT", "DELETE"}),
+        (f"/images/{NOBODYS}/complete", {"POST"}),
+        ("/upload", {"POST"}),
+        (f"/items/{NOBODYS}", {"GET", "PUT", "DELETE"}),
+        (f"/delete/{NOBODYS}", {"DELETE"}),
+    ],
+)
+def test_a_wrong_method_is_405_and_says_which_are_right(service: Service, path: str, takes: set[str]) -> None:
+    for method in METHODS - takes:
+        answer = service.call(method, path)
+        assert (answer.status_code, {*answer.headers["Allow"].split(", ")}) == (405, takes), method
+    options = service.call("OPTIONS", path)
+    assert (options.status_code, options.content, {*options.headers["Allow"].split(", ")}) == (204, b"", takes)
+
+
+@pytest.mark.parametrize("path", ["/nope", "/nope/nope", "/a/b/c/d/e/f/g/h"])
+def test_an_unknown_path_is_404_by_every_method(service: Service, path: str) -> None:
+    for method in (*METHODS, "OPTIONS"):
+        assert service.call(method, path).status_code == 404, method
+
+
+@pytest.mark.parametrize("path", ["/images", "/nope"])
+def test_an_answer_to_head_has_no_body(service: Service, path: str) -> None:
+    answer = service.call("HEAD", path)
+    assert (answer.status_code, answer.content) == (404 if path == "/nope" else 405, b"")
 
 
 def test_what_was_refused_is_not_there(alice: User) -> None:

@@ -43,6 +43,11 @@ def read() -> dict[str, str]:
     return {"read": "yes"}
 
 
+@app.route("/nothing", methods=["OPTIONS"])
+def nothing() -> Response:
+    return Response("", {"Allow": "GET"}, 204)
+
+
 @pytest.fixture(scope="module")
 def store() -> Store:
     return Store()
@@ -86,11 +91,17 @@ def test_an_unknown_path_is_404_for_who_brings_a_token_too(server: Server) -> No
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND", "BREW", "HEAD"])
-def test_any_other_method_is_405_and_says_what_is_allowed(server: Server, method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD"])
+def test_the_app_says_which_methods_a_path_takes(server: Server, method: str) -> None:
     answer = requests.request(method, f"{server.url}/read", timeout=10)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
     assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW"])
+def test_a_method_that_api_gateway_does_not_know_is_501(server: Server, method: str) -> None:
+    answer = requests.request(method, f"{server.url}/read", timeout=10)
+    assert (answer.status_code, answer.json()) == (501, {"error": f"Unsupported method ('{method}')."})
 
 
 def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> None:
@@ -100,6 +111,16 @@ def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> 
     connection.request("HEAD", "/read")
     head = connection.getresponse()
     assert (head.read(), int(head.headers["Content-Length"]) > 0) == (b"", True)
+    connection.request("GET", "/read")
+    assert json.load(connection.getresponse()) == {"read": "yes"}
+
+
+def test_no_content_has_no_length_either_and_leaves_the_connection_in_order(server: Server) -> None:
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request("OPTIONS", "/nothing")
+    nothing = connection.getresponse()
+    assert (nothing.status, nothing.read(), nothing.headers["Content-Length"]) == (204, b"", None)
+    assert (nothing.headers["Content-Type"], nothing.headers["Allow"]) == (None, "GET")
     connection.request("GET", "/read")
     assert json.load(connection.getresponse()) == {"read": "yes"}
 

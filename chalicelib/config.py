@@ -15,6 +15,14 @@ from typing import Any
 _BUCKET = ("a bucket name", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TABLE = ("a table name", r"[A-Za-z0-9_.-]{3,255}")
 _URL = ("an http or https URL", r"https?://[^\s?#]+")
+# RFC 6454 section 6.2, in lower case and without a scheme's own port, as browsers send them: others would never match.
+_OWN_PORT = r"http://\S+:80( |$)|https://\S+:443( |$)"
+_ORIGIN = rf"(?!{_OWN_PORT})[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{{0,4}})?"
+_ORIGINS = (
+    "`*`, or origins as browsers send them (scheme, host in lower case, a port that isn't the scheme's own), "
+    "as `https://photos.example.org http://localhost:5173`",
+    rf"\*|{_ORIGIN}( +{_ORIGIN})*",
+)
 _SHARDS = (
     "lists with a day and a number of shards, as `everything 2030-01-01 4; tag:sea 2030-01-01 8`",
     r"((everything|(owner|tag|content_type|title|description|filename):\S[^;]*)"
@@ -324,6 +332,21 @@ class Settings:
         unit="seconds",
         low=0,
     )
+    cors_origins: str = setting(
+        "",
+        "origins whose scripts may use the service from a browser, as `https://photos.example.org http://localhost:5173`"
+        ", or `*` for all; empty: none",
+        "CORS_ORIGINS",
+        form=_ORIGINS,
+    )
+    cors_max_age_seconds: int = setting(
+        7_200,
+        "how long a browser may remember what they may send (Chrome: at most 2 hours, Firefox: 24)",
+        "CORS_MAX_AGE_SECONDS",
+        unit="seconds",
+        low=0,
+        high=86_400,
+    )
     log_level: str = setting(
         "INFO", "least severe message that is logged", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
@@ -333,6 +356,11 @@ class Settings:
         """Scheme and host that presigned URLs start with; path style, so that any bucket name works."""
         domain = "amazonaws.com.cn" if self.aws_region.startswith("cn-") else "amazonaws.com"
         return self.s3_public_endpoint_url.rstrip("/") or f"https://s3.{self.aws_region}.{domain}"
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of CORS_ORIGINS."""
+        return tuple(self.cors_origins.split())
 
     @property
     def spread(self) -> Mapping[str, tuple[tuple[int, int], ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, ScheduleExpression
 
-from chalicelib import direct
+from chalicelib import cors, direct
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
 from chalicelib.permissions import needs
@@ -97,10 +97,15 @@ class ImagesApi(Chalice):
 
     @needs()
     def _options(self, **segments: str) -> Response:
-        """Say which methods the path takes."""
-        if self.routes[self.current_request.path]["GET"].view_name == _UNKNOWN_PATH:
+        """Say which methods the path takes, and to an origin of CORS_ORIGINS what its scripts may send.
+
+        That goes for an unknown path too: else a browser would hide from a script that there is none.
+        """
+        origin, limits = self.current_request.headers.get("origin", ""), settings()
+        allowed = cors.preflight(origin, limits.origins, self._taken(), limits.cors_max_age_seconds)
+        if not allowed and self.routes[self.current_request.path]["GET"].view_name == _UNKNOWN_PATH:
             raise UnknownPath
-        return Text("", {"Allow": ", ".join(self._taken())}, 204)
+        return Text("", {"Allow": ", ".join(self._taken()), **allowed}, 204)
 
     def _taken(self) -> list[str]:
         """The methods that the path of the request takes."""
@@ -168,6 +173,7 @@ def _answer(request: Request, get_response: Callable[[Request], Response]) -> Re
     if not isinstance(response.body, bytes | str):
         response = _json(response)
     response.headers["X-Request-Id"] = _request_id.get()
+    response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
     # The path is the route's pattern: what a client puts into a path or a query stays out of the log.
     fields = {
         "method": request.method,

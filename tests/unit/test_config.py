@@ -28,6 +28,37 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        "https://photos.example.org",
+        "https://photos.example.org  http://localhost:5173",
+        "http://[::1]:8080",
+        "https://localhost:80 http://a:443 http://a:8080",
+        "chrome-extension://abcdefghijklmnop",
+    ],
+)
+def test_origins_are_as_browsers_send_them(text: str) -> None:
+    assert read({"CORS_ORIGINS": f" {text} "}).origins == tuple(text.split())
+
+
+# Never in a header Origin: not an origin, not in the one spelling that browsers have, or of nobody in particular.
+NO_ORIGINS = [
+    *("photos.example.org", "https://", "https://a/", "https://a/b", "https://me@a", "https://a?b", "https://a:0"),
+    *(
+        "https://A",
+        "HTTPS://a",
+        "https://a:443",
+        "http://a:80 http://b",
+        "null",
+        "* https://a",
+        "https://*.example.org",
+    ),
+    *("https://a, https://b", "https://é.example"),
+]
+
+
+@pytest.mark.parametrize(
     ("environment", "sentence"),
     [
         (
@@ -46,6 +77,10 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
         ({"VARIANT_WIDTHS": "0"}, "VARIANT_WIDTHS must be up to eight widths in pixels, as `320 640 1280`, not '0'."),
         ({"VARIANT_FORMATS": "webp gif"}, "VARIANT_FORMATS must be some of webp, avif and jpeg, as `webp avif`, not"),
         ({"VARIANT_FORMATS": "webp webp"}, "VARIANT_FORMATS must be some of webp, avif and jpeg, as `webp avif`, not"),
+        *[
+            ({"CORS_ORIGINS": wrong}, "CORS_ORIGINS must be `*`, or origins as browsers send them (")
+            for wrong in NO_ORIGINS
+        ],
         ({"AUTH": "none"}, "AUTH must be one of open, jwt, not 'none'."),
         ({"S3_PUBLIC_ENDPOINT_URL": "localhost:9000"}, "S3_PUBLIC_ENDPOINT_URL must be an http or https URL"),
         ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region, not 'eu central'."),

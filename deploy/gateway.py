@@ -42,7 +42,7 @@ def responses(settings: Settings) -> dict[str, dict[str, Any]]:
 
     Its headers are fixed, so that of several origins none can be named: what it says is the same for everyone.
     """
-    origins = getattr(settings, "cors_origins", "").split()
+    origins = settings.cors_origins.split()
     allowed = {} if not origins else {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{_one(origins)}'"}
     return {
         kind: {

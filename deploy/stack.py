@@ -71,7 +71,7 @@ def parameters(stage: str, settings: Settings, options: Options) -> Mapping[str,
         "LogRetentionDays": str(options.log_retention_days),
         "OriginalsVersionDays": str(options.originals_version_days),
         "AlarmTopicArn": options.alarm_topic_arn,
-        "CorsOrigins": ",".join(getattr(settings, "cors_origins", "").split()),
+        "CorsOrigins": ",".join(settings.cors_origins.split()),
     }
 
 

@@ -52,7 +52,7 @@ invoke: $(VENV)/installed ## invoke a function of the running service: FUNCTION,
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
-PURE := accept bodies config contracts cors cursors direct errors exif fields headers ids likeness merge model permissions plan prefixes ranges records renditions requests tallies terms thumbhash
+PURE := accept bodies config contracts cors cursors direct errors exif fields headers ids likeness merge metrics model permissions plan prefixes ranges records renditions requests tallies terms thumbhash
 comma := ,
 empty :=
 

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from chalicelib import logs
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from chalicelib.model import Caller, Image, Visibility
@@ -20,10 +21,11 @@ def caller(token: str | None, named: str | None) -> Caller:
     Raises Unavailable: the issuer's keys can't be had.
     """
     if settings().auth == "open":
-        return Caller(named, verified=False)
-    if token is None:
-        return Caller(None, verified=True)
-    return Caller(_subject(token), verified=True)
+        found = Caller(named, verified=False)
+    else:
+        found = Caller(None if token is None else _subject(token), verified=True)
+    logs.note_caller(found.user_id)
+    return found
 
 
 def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from chalicelib import logs
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 
@@ -25,6 +26,8 @@ _TRY_AGAIN = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+
+_READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 # Seconds without an answer; three tries. S3 takes at most 15, DynamoDB 9, so that an upload, which hangs in one call
 # at most, ends within the API's 29 with an answer of ours.
@@ -99,7 +102,33 @@ def _session() -> Any:
     # Imported here: a cold start pays for it when a call needs it.
     import boto3.session
 
-    return boto3.session.Session(region_name=settings().aws_region)
+    session = boto3.session.Session(region_name=settings().aws_region)
+    # For the log. Clients that are made by the session have these too.
+    session.events.register("before-call", _count_call)  # once, however often it is tried
+    session.events.register("before-parameter-build.dynamodb", _ask_for_units)
+    session.events.register("after-call.dynamodb", _count_units)
+    return session
+
+
+def _count_call(**_: Any) -> None:
+    if (usage := logs.usage()) is not None:
+        usage.aws_calls += 1
+
+
+def _ask_for_units(params: dict[str, Any], model: Any, **_: Any) -> None:
+    if "ReturnConsumedCapacity" in model.input_shape.members:
+        params.setdefault("ReturnConsumedCapacity", "TOTAL")
+
+
+def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    usage, consumed = logs.usage(), parsed.get("ConsumedCapacity", [])
+    if usage is None:
+        return
+    units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
+    if model.name in _READS:
+        usage.read_units += units
+    else:
+        usage.write_units += units
 
 
 @cache

@@ -29,6 +29,8 @@ _SHARDS = (
     r" \d{4}-\d\d-\d\d [1-9]\d{0,2}(;\s*|$))*",
 )
 _REGION = ("a region", r"[a-z0-9-]+")
+# CloudWatch User Guide, "namespaces"; PutMetricData, "Namespace".
+_NAMESPACE = ("a namespace of CloudWatch that is not one of AWS", r"(?!AWS/|:)[A-Za-z0-9._/#: -]{1,255}")
 _WIDTHS = ("up to eight widths in pixels, as `320 640 1280`", r"[1-9]\d{0,3}( +[1-9]\d{0,3}){0,7}")
 _FORMATS = (
     "some of webp, avif and jpeg, as `webp avif`",
@@ -350,6 +352,12 @@ class Settings:
     log_level: str = setting(
         "INFO", "least severe message that is logged", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
+    metrics_namespace: str = setting(
+        "",
+        "namespace of the metrics that CloudWatch takes from the log, as `images-api/prod`; empty: none",
+        "METRICS_NAMESPACE",
+        form=_NAMESPACE,
+    )
 
     @property
     def presigned_endpoint_url(self) -> str:
@@ -406,10 +414,18 @@ def read(environment: Mapping[str, str]) -> Settings:
     if not values.get("auth"):
         values["auth"] = "jwt" if "AWS_LAMBDA_FUNCTION_NAME" in environment else "open"
     found = Settings(**values)
+    _check(found)
+    return found
+
+
+def _check(found: Settings) -> None:
+    """Raise WrongSetting where settings that are right by themselves don't go together, or a list is out of order."""
     if found.auth == "jwt" and not (found.jwt_secret or (found.jwt_issuer and found.jwt_jwks_url)):
         raise WrongSetting("AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
     if found.jwt_secret and len(found.jwt_secret.encode()) < 32:
         raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
+    if found.metrics_namespace and found.log_level not in ("DEBUG", "INFO"):
+        raise WrongSetting("METRICS_NAMESPACE wants LOG_LEVEL=INFO or DEBUG: the lines that have the metrics are INFO.")
     try:
         _spread(found.shards)
     except ValueError:
@@ -418,7 +434,6 @@ def read(environment: Mapping[str, str]) -> Settings:
         raise WrongSetting(f"VARIANT_WIDTHS must ascend, unlike {found.variant_widths!r}.")
     if found.default_page_size > found.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
-    return found
 
 
 @cache

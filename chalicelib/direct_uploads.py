@@ -3,7 +3,7 @@
 from dataclasses import replace
 from math import ceil
 
-from chalicelib import access, catalog, ids, images, objects, staging
+from chalicelib import access, catalog, ids, images, logs, objects, staging
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, NotFound, TooLarge, Unavailable
 from chalicelib.model import Announcement, Caller, Form, Image, Part, Parts, SentPart, State
@@ -19,10 +19,12 @@ def begin(caller: Caller, announced: Announcement) -> tuple[Image, Form | Parts]
     Raises Unauthorized, Forbidden: see access.check_owner. Raises TooLarge: over MAX_DIRECT_UPLOAD_BYTES.
     """
     access.check_owner(caller, announced.user_id)
+    logs.note_caller(announced.user_id)
     limits = settings()
     if announced.size > limits.max_direct_upload_bytes:
         raise TooLarge("The image", limits.max_direct_upload_bytes, "bytes", "MAX_DIRECT_UPLOAD_BYTES")
     image_id = ids.new_id()
+    logs.note_image(image_id)
     image = Image(
         image_id=image_id,
         user_id=announced.user_id,

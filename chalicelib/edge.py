@@ -1,16 +1,12 @@
 """The HTTP edge: what every request and every answer has in common, whatever the route."""
 
-import json
 import logging
-import sys
-import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, ScheduleExpression
 
-from chalicelib import cors, direct
+from chalicelib import cors, direct, logs
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
 from chalicelib.permissions import needs
@@ -24,8 +20,6 @@ _UNKNOWN_PATH, _WRONG_METHOD, _OPTIONS = "unknown_path", "wrong_method", "option
 
 log = logging.getLogger("images-api")
 
-_request_id: ContextVar[str] = ContextVar("request_id", default="")
-
 
 class ImagesApi(Chalice):
     """A Chalice app whose every error is `{"error": "<one clear sentence>"}`."""
@@ -34,7 +28,7 @@ class ImagesApi(Chalice):
 
     def __init__(self, app_name: str) -> None:
         super().__init__(app_name=app_name, configure_logs=False)
-        _configure_logs()
+        logs.configure()
         # Every body comes as bytes, and every answer goes as it is, whatever Content-Type and Accept say.
         self.api.binary_types = ["*/*"]
         self.register_middleware(_answer, "http")
@@ -88,6 +82,8 @@ class ImagesApi(Chalice):
         try:
             request = direct.api_event(method, path, event)
         except BadInput as error:
+            with logs.request(context.aws_request_id, method, path):
+                logs.note(status=error.status)
             return _json(_error(error)).to_dict()
         return self(request, context)
 
@@ -144,44 +140,27 @@ class Text(Response):
         return super().to_dict()
 
 
-class JsonFormatter(logging.Formatter):
-    """One line of JSON for a message, with the id of the request that it belongs to."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Level, message and request id; then the fields given with `extra={"fields": …}`, and the traceback."""
-        line = {"level": record.levelname, "message": record.getMessage(), "request_id": _request_id.get()}
-        line |= getattr(record, "fields", {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
 @needs()
 def _unknown_path(**segments: str) -> Response:
     raise UnknownPath
 
 
 def _answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    started = time.perf_counter()
-    _request_id.set(request.lambda_context.aws_request_id if request.lambda_context else "")
-    try:
-        response = _in_our_shape(get_response(request))
-    except ApiError as error:
-        if error.status >= 500 and not isinstance(error, NotYet):
-            log.error("%s", error, exc_info=True)
-        response = _error(error)
-    if not isinstance(response.body, bytes | str):
-        response = _json(response)
-    response.headers["X-Request-Id"] = _request_id.get()
-    response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
+    request_id = request.lambda_context.aws_request_id if request.lambda_context else ""
     # The path is the route's pattern: what a client puts into a path or a query stays out of the log.
-    fields = {
-        "method": request.method,
-        "route": request.path,
-        "status": response.status_code,
-        "ms": round((time.perf_counter() - started) * 1000, 1),
-    }
-    log.info("request", extra={"fields": fields})
+    with logs.request(request_id, request.method, request.path):
+        logs.note_image((request.uri_params or {}).get("image_id", ""))
+        try:
+            response = _in_our_shape(get_response(request))
+        except ApiError as error:
+            if error.status >= 500 and not isinstance(error, NotYet):
+                log.error("%s", error, exc_info=True)
+            response = _error(error)
+        if not isinstance(response.body, bytes | str):
+            response = _json(response)
+        response.headers["X-Request-Id"] = request_id
+        response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
+        logs.note(status=response.status_code)
     return response
 
 
@@ -201,18 +180,10 @@ def _in_our_shape(response: Response) -> Response:
     """An answer with Chalice's own error in the shape of ours."""
     if response.status_code == 500:  # Chalice has logged the exception
         error = "Something went wrong on our side; the log has it under this request_id."
-        return Response({"error": error, "request_id": _request_id.get()}, status_code=500)
+        return Response({"error": error, "request_id": logs.request_id()}, status_code=500)
     return response
 
 
 def _trace(event: Any, get_response: Callable[[Any], Any]) -> Any:
-    _request_id.set(event.context.aws_request_id)
-    return get_response(event)
-
-
-def _configure_logs() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    log.handlers = [handler]
-    log.propagate = False
-    log.setLevel(settings().log_level)
+    with logs.event(event.context.aws_request_id, event.context.function_name):
+        return get_response(event)

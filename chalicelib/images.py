@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-from chalicelib import access, catalog, derived, ids, objects, pictures, staging, tag_counts, tallies
+from chalicelib import access, catalog, derived, ids, logs, objects, pictures, staging, tag_counts, tallies
 from chalicelib.catalog import Write
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
@@ -40,9 +40,11 @@ def upload(caller: Caller, upload: Upload) -> Image:
     Raises Conflict: the key was used for another upload.
     """
     access.check_owner(caller, upload.user_id)
+    logs.note_caller(upload.user_id)
     picture = pictures.identify(upload.file)
     digest = hashlib.sha256(upload.file)
     image = _new(upload, picture, digest.hexdigest(), ids.new_id())
+    logs.note_image(image.image_id)
     if first := _first(upload, image):
         return first
     objects.put(image.s3_key, upload.file, image.content_type, digest.digest())
@@ -230,6 +232,7 @@ def _first(upload: Upload, image: Image) -> Image | None:
         return None
     if remembered.fingerprint != _fingerprint(upload, image.checksum):
         raise Conflict("This Idempotency-Key was used for another upload.")
+    logs.note_image(remembered.image_id)
     # All that an upload's answer says follows from the upload, but for the id.
     return replace(image, image_id=remembered.image_id, updated_at=ids.created_at(remembered.image_id))
 

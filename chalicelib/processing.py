@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from chalicelib import catalog, derived, ids, images, objects, pictures, staging, variants
+from chalicelib import catalog, derived, ids, images, logs, objects, pictures, staging, variants
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unavailable, Unsupported
 from chalicelib.model import Image, LocalCopy, Look, ObjectCreated, State, Visibility
@@ -75,7 +75,8 @@ def resume(image: Image) -> None:
     """
     with suppress(_Overtaken):
         if image.attempts >= settings().processing_attempts:
-            _conclude(image, lambda now: _failed(now, _NO_END))
+            with logs.image(image.image_id), suppress(_Overtaken):
+                _conclude(image, lambda now: _failed(now, _NO_END))
         else:
             _attempt(_conclude(image, _counted), _process if image.listed else _receive, counted=True)
 
@@ -161,16 +162,14 @@ def _derive(image: Image, original: LocalCopy) -> Look:
 
 def _attempt(image: Image, handle: Callable[[Image], None], *, counted: bool = False) -> None:
     """Handle an image; what that raises is an attempt that came to no end, to be counted unless it is already."""
-    try:
-        handle(image)
-    except _Overtaken:
-        return
-    except Exception:
+    with logs.image(image.image_id), suppress(_Overtaken):
         try:
-            _conclude(image, lambda now: _after_an_error(now if counted else _counted(now)))
+            handle(image)
         except _Overtaken:
-            return
-        raise
+            raise
+        except Exception:
+            _conclude(image, lambda now: _after_an_error(now if counted else _counted(now)))
+            raise
 
 
 def _counted(image: Image) -> Image:
@@ -197,6 +196,8 @@ def _conclude(image: Image, change: Callable[[Image], Image]) -> Image:
         rows = catalog.new_rows(changed, image)
         try:
             catalog.commit([catalog.replace(image, by=changed), *rows, *images.count_tags(image, changed)])
+            if changed.state is not image.state:
+                logs.note_state(changed.state)
             return changed
         except catalog.Changed:
             image = _still_unfinished(image)
@@ -254,7 +255,7 @@ def _reap(named: Image, written_at: float) -> None:
     except catalog.Changed:
         return
     images.delete_objects(named)
-    log.info("Removed the object of an upload that never finished: %s", named.image_id)
+    log.info("Removed the object of an upload that never finished.", extra={"fields": {"image_id": named.image_id}})
 
 
 def _named(created: ObjectCreated) -> Image | None:

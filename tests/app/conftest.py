@@ -16,7 +16,7 @@ from moto import mock_aws
 from app import app
 from chalicelib import aws
 from chalicelib.config import settings
-from chalicelib.edge import JsonFormatter
+from chalicelib.logs import JsonFormatter
 from chalicelib.permissions import Place
 from dev import provision
 from tests.app import moto_transactions

@@ -78,23 +78,6 @@ def test_an_uncaught_exception_is_logged_under_the_id_that_the_answer_repeats(
     assert [line["request_id"] for line in raised] == [request_id]
 
 
-def test_a_request_is_one_line_in_the_log_without_anything_of_the_callers(
-    api: Api, log: Callable[[], list[dict[str, str]]]
-) -> None:
-    image_id = api.upload(title="hush")["image_id"]
-    answer = api.get(f"/images/{image_id}?user_id=hush")
-    _, logged = log()
-    assert {name: logged[name] for name in ("message", "request_id", "method", "route", "status")} == {
-        "message": "request",
-        "request_id": answer.headers["X-Request-Id"],
-        "method": "GET",
-        "route": "/images/{image_id}",
-        "status": 200,
-    }
-    assert logged.keys() == {"level", "message", "request_id", "method", "route", "status", "ms"}
-    assert "hush" not in json.dumps(log())
-
-
 def refusal(code: str, status: int) -> ClientError:
     response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "Query")

@@ -87,6 +87,17 @@ NO_ORIGINS = [
         ({"S3_BUCKET_NAME": "My_Bucket"}, "S3_BUCKET_NAME must be a bucket name, not 'My_Bucket'."),
         ({"IMAGES_TABLE_NAME": "t"}, "IMAGES_TABLE_NAME must be a table name, not 't'."),
         ({"MAX_PIXELS": "9" * 5000}, "MAX_PIXELS must be a whole number of pixels from 1"),
+        *(
+            (
+                {"METRICS_NAMESPACE": name},
+                "METRICS_NAMESPACE must be a namespace of CloudWatch that is not one of AWS, not",
+            )
+            for name in ("AWS/Lambda", "a" * 256, ":a", "a?b", "ä")
+        ),
+        (
+            {"METRICS_NAMESPACE": "a", "LOG_LEVEL": "WARNING"},
+            "METRICS_NAMESPACE wants LOG_LEVEL=INFO or DEBUG: the lines",
+        ),
         ({"AUTH": "jwt"}, "AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must have at least 32 bytes"),
         ({"MAX_PAGE_SIZE": "50"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
@@ -96,6 +107,11 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable(environment: dict
     with pytest.raises(WrongSetting, match=r"^[^\n]+$") as wrong:
         read(environment)
     assert str(wrong.value).startswith(sentence)
+
+
+def test_metrics_have_a_namespace_as_cloudwatch_takes_it() -> None:
+    for name in ("images-api/prod", "a" * 255, "A b_c.d#e:f"):
+        assert read({"METRICS_NAMESPACE": name}).metrics_namespace == name
 
 
 def test_a_secret_is_in_no_message() -> None:

@@ -114,8 +114,8 @@ def read(bounds: Bounds, limit: int) -> Chunk:
 
 
 @aws.translated
-def unfinished(state: State, before: str, limit: int) -> tuple[str, ...]:
-    """Ids of the records that have been in a state since before a time, oldest first: one call."""
+def unfinished(state: State, before: str, limit: int) -> tuple[tuple[str, str], ...]:
+    """Ids of the records that have been in a state since before a time, and since when, oldest first: one call."""
     answer = aws.dynamodb().query(
         TableName=settings().images_table_name,
         IndexName="state-index",
@@ -124,7 +124,7 @@ def unfinished(state: State, before: str, limit: int) -> tuple[str, ...]:
         ExpressionAttributeValues={":state": {"S": state}, ":before": {"S": before}},
         Limit=limit,
     )
-    return tuple(item["image_id"]["S"] for item in answer["Items"])
+    return tuple((item["image_id"]["S"], item["updated_at"]["S"]) for item in answer["Items"])
 
 
 @aws.translated

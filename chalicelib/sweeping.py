@@ -3,7 +3,7 @@
 import logging
 import time
 
-from chalicelib import catalog, ids, images, objects, processing
+from chalicelib import catalog, ids, images, logs, objects, processing
 from chalicelib.config import settings
 from chalicelib.model import Image, Mended, State
 
@@ -18,8 +18,15 @@ def sweep(*, dry_run: bool) -> tuple[Mended, ...]:
 
     Deletions and processing older than SWEEP_AFTER_SECONDS are finished; direct uploads that didn't come, or were
     rejected, are forgotten after ABANDONED_UPLOAD_SECONDS, and those that failed after FAILED_UPLOAD_SECONDS. Safe to
-    run twice, and while others finish the same.
+    run twice, and while others finish the same. The log says how many they were, and how old the oldest is
+    that is left.
     """
+    mended = _sweep(dry_run=dry_run)
+    logs.note(swept=0 if dry_run else len(mended), oldest_unfinished_seconds=_oldest_unfinished_seconds())
+    return mended
+
+
+def _sweep(*, dry_run: bool) -> tuple[Mended, ...]:
     started = time.monotonic()
     limits = settings()
     steps = (
@@ -32,7 +39,7 @@ def sweep(*, dry_run: bool) -> tuple[Mended, ...]:
     )
     mended: list[Mended] = []
     for state, seconds in steps:
-        for image_id in catalog.unfinished(state, ids.timestamp(time.time() - seconds), _SWEPT_AT_ONCE):
+        for image_id, _ in catalog.unfinished(state, ids.timestamp(time.time() - seconds), _SWEPT_AT_ONCE):
             if time.monotonic() - started > _SECONDS:  # the rest is for the next round
                 return tuple(mended)
             image = catalog.get(image_id, consistent=True)
@@ -43,7 +50,16 @@ def sweep(*, dry_run: bool) -> tuple[Mended, ...]:
     return tuple(mended)
 
 
+def _oldest_unfinished_seconds() -> float:
+    """How long the oldest image has been in processing, or in deletion; 0 where there is none: two calls of one row."""
+    now = time.time()
+    oldest = (catalog.unfinished(state, ids.timestamp(now), 1) for state in (State.PROCESSING, State.DELETING))
+    since = [ids.milliseconds_of(timestamp) / 1000 for found in oldest for _, timestamp in found]
+    return round(now - min(since, default=now), 1)
+
+
 def _mended(image: Image) -> bool:
+    fields = {"image_id": image.image_id, "was": image.state}
     try:
         if image.is_gone:
             images.finish_delete(image)
@@ -54,9 +70,9 @@ def _mended(image: Image) -> bool:
     except catalog.Changed:  # someone else was faster
         return False
     except Exception:  # the others are not to wait for this one
-        log.exception("Mending %s failed; it is %s.", image.image_id, image.state)
+        log.exception("Mending failed.", extra={"fields": fields})
         return False
-    log.info("Mended %s, which was %s", image.image_id, image.state)
+    log.info("Mended.", extra={"fields": fields})
     return True
 
 

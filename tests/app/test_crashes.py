@@ -233,8 +233,9 @@ def test_tags_are_counted_exactly_once_wherever_that_is_cut_short(api: Api, stor
             found = api.get("/tags?user_id=alice").json_body["tags"]
             assert {each["tag"]: each["count"] for each in found} == counts
         assert len(stores.tag_counts()) == len(counts)
-    # Killed at: the read of the queue, of the counters; the transaction; the reads of six states; then not at all.
-    assert waiting == [2, 2, 2, *[0] * 7, 2, 2, *[0] * 8]
+    # Killed at: the read of the queue, of the counters; the transaction; the reads of six states, and of the oldest of
+    # two; then not at all.
+    assert waiting == [2, 2, 2, *[0] * 9, 2, 2, *[0] * 10]
 
 
 def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(api: Api, stores: Stores) -> None:
@@ -280,9 +281,8 @@ def test_the_schedule_leaves_an_image_alone_that_an_index_behind_its_record_call
 
     def behind(client: BaseClient, operation: str, params: Any) -> Any:
         answer = call(client, operation, params)
-        return (
-            {**answer, "Items": [{"image_id": {"S": image_id}}]} if params.get("IndexName") == "state-index" else answer
-        )
+        deleted = {"image_id": {"S": image_id}, "updated_at": {"S": ids.created_at(image_id)}}
+        return {**answer, "Items": [deleted]} if params.get("IndexName") == "state-index" else answer
 
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", behind)

@@ -80,7 +80,7 @@ def test_what_chalice_cannot_set_is_set(address: str, api: str) -> None:
         name: functions.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions")
         for name, function in NAMES.items()
     }
-    assert reserved == {**dict.fromkeys(NAMES), **dict.fromkeys(EVENT_HANDLERS, 5), "sweep": 2}
+    assert reserved == {**dict.fromkeys(NAMES), **dict.fromkeys(EVENT_HANDLERS, 5), "sweep": 1}
 
     rest = client("apigateway")
     (stage,) = rest.get_stages(restApiId=api)["item"]

@@ -20,6 +20,11 @@ class Service:
     """A running service."""
 
     url: str
+    in_base64: bool = False  # whether what stands before it leaves bytes in base64, as the function gave them
+
+    def bytes_of(self, answer: requests.Response) -> bytes:
+        """The bytes of an answer that is a file."""
+        return base64.b64decode(answer.content) if self.in_base64 else answer.content
 
     def call(self, method: str, path: str, **how: Any) -> requests.Response:
         """Send a request; its answer is as the OpenAPI document says, and every error has the one shape."""

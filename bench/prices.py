@@ -22,7 +22,7 @@ def main() -> None:
     print(f"| words of title, description, filename | {' | '.join(f'{tags} tags' for tags in _TAGS)} |")
     print("|---|" + "---|" * len(_TAGS))
     for words in _WORDS:
-        units = [write_units(_image(tags, *words)) for tags in _TAGS]
+        units = [write_units(sample(tags, *words)) for tags in _TAGS]
         cells = [f"{each} (${each * DOLLARS_A_WRITE_UNIT * 1e6:.2f})" for each in units]
         print(f"| {', '.join(map(str, words))} | {' | '.join(cells)} |")
 
@@ -42,7 +42,8 @@ def _units(item: records.Item) -> int:
     return -(-records.size(item) // _WRITE_UNIT)
 
 
-def _image(tags: int, title: int, description: int, filename: int) -> Image:
+def sample(tags: int, title: int, description: int, filename: int) -> Image:
+    """A public image with so many tags, and words of its texts."""
     words = album.WORDS
     return replace(
         album.image(0),

@@ -1,0 +1,144 @@
+"""What a million of each operation cost on AWS, by service; computed from calls and units, not from a bill.
+
+The image is one of 200 KB with 3 tags, and 4 and 3 words of title and filename. Calls, units of reads and milliseconds
+are those of docs/costs.md; milliseconds are a laptop's, on whose emulators nothing is far away. Prices of us-east-1
+without free tiers, as AWS published them in 2026; they change.
+"""
+
+from dataclasses import dataclass, replace
+
+from bench.prices import DOLLARS_A_READ_UNIT, DOLLARS_A_WRITE_UNIT, sample, write_units
+from chalicelib import catalog, tallies
+from chalicelib.model import Image, Look
+
+MILLION = 1_000_000
+
+_API_REQUEST = 3.50 / MILLION  # API Gateway, REST
+_INVOCATION = 0.20 / MILLION  # Lambda
+_GB_SECOND = 0.0000166667  # Lambda, x86
+_S3_WRITE = 5 / MILLION  # PUT, COPY, POST, LIST; DELETE is free
+_S3_READ = 0.40 / MILLION  # GET, HEAD
+_LOG_BYTE = 0.50 / 1e9
+_OUT_BYTE = 0.09 / 1e9
+
+_GB = 1.0  # of memory: lambda_memory_size in .chalice/config.json
+_GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memory, and less to less
+_LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
+_ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
+_FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
+_LOOK = Look(
+    width=4000,
+    height=3000,
+    taken_at=None,
+    color="#000000",
+    placeholder="",
+    perceptual_hash="0123456789abcdef",
+    animated=False,
+    variants=(),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What one operation uses."""
+
+    milliseconds: float  # of a function
+    requests: int = 1  # of the API
+    invocations: int = 1
+    write_units: float = 0
+    read_units: float = 0
+    s3_writes: int = 0
+    s3_reads: int = 0
+    answer_bytes: int = 1_000
+
+    def dollars(self) -> tuple[float, ...]:
+        """By service: API Gateway, with what goes out; Lambda; DynamoDB; S3; logs."""
+        return (
+            self.requests * (_API_REQUEST + self.answer_bytes * _OUT_BYTE),
+            self.invocations * _INVOCATION + self.milliseconds / 1000 * _GB * _GB_SECOND,
+            self.write_units * DOLLARS_A_WRITE_UNIT + self.read_units * DOLLARS_A_READ_UNIT,
+            self.s3_writes * _S3_WRITE + self.s3_reads * _S3_READ,
+            self.invocations * _LOG_BYTES * _LOG_BYTE,
+        )
+
+
+def operations() -> dict[str, Use]:
+    """What each operation uses, on AWS, where a transaction takes two write units for each item."""
+    image = sample(tags=3, title=4, description=0, filename=3)
+    processed = replace(image, look=_LOOK)
+    bands = len(catalog.new_rows(processed, image))
+    upload = write_units(image)
+    processing = 2 * (1 + bands)
+    # state-index: one for what comes into it, one for what leaves it.
+    awaited, claimed, shown = 2 + 1, 2 + 2, upload + 2 * bands + 1
+    return {
+        "upload": Use(milliseconds=27, write_units=upload + _FOLDED, s3_writes=1),
+        "its processing": Use(
+            requests=0,
+            milliseconds=324 * _GB_OF_A_PROCESSOR,
+            write_units=processing + 2,
+            read_units=1,
+            s3_writes=4,
+            s3_reads=1,
+        ),
+        "direct upload, processed": Use(
+            invocations=3,  # the API's, that of what was staged, and that of its copy, which finds it done
+            milliseconds=5 + 324 * _GB_OF_A_PROCESSOR,
+            write_units=awaited + claimed + shown + _FOLDED,
+            read_units=2,
+            s3_writes=1 + 1 + 4,  # the client's, the copy, the variants
+            s3_reads=1,
+        ),
+        "view": Use(milliseconds=2.2, read_units=0.5, answer_bytes=2_000),
+        "render, and the picture that it leads to": Use(
+            milliseconds=2.2, read_units=0.5, s3_reads=1, answer_bytes=1_000 + 100_000
+        ),
+        "list of 20, one filter": Use(milliseconds=5.3, read_units=1, answer_bytes=13_000),
+        "list of 20, two filters": Use(milliseconds=18, read_units=5, answer_bytes=13_000),
+        "update of the title": Use(milliseconds=22.7, write_units=_of_an_update(processed), read_units=1),
+        "deletion": Use(milliseconds=42.9, write_units=_of_a_deletion(processed), read_units=1, s3_writes=2),
+    }
+
+
+def idle_month() -> dict[str, float]:
+    """Dollars a month of a stage that nobody calls."""
+    # A fold and six states are looked for, and two ages, each an eventual read of half a unit.
+    round_ = Use(requests=0, milliseconds=100, read_units=9 * 0.5)
+    return {
+        "schedule, every 5 minutes": _ROUNDS_A_MONTH * sum(round_.dollars()),
+        "alarms: 29 metrics in 6 alarms, $0.10 each": 29 * 0.10,
+        "metrics of the schedule: 2 at $0.30": 2 * 0.30,
+        "dashboard": 3.0,
+    }
+
+
+def main() -> None:
+    """Print two tables in Markdown."""
+    print("| a million times | API Gateway, data out | Lambda | DynamoDB | S3 | logs | together |")
+    print("|---|---|---|---|---|---|---|")
+    for name, use in operations().items():
+        parts = [MILLION * part for part in use.dollars()]
+        print(f"| {name} | {' | '.join(f'${part:.2f}' for part in (*parts, sum(parts)))} |")
+    print("\n| an idle month | |")
+    print("|---|---|")
+    for name, dollars in idle_month().items():
+        print(f"| {name} | ${dollars:.2f} |")
+
+
+def _of_an_update(image: Image) -> int:
+    changed = replace(image, version=2, title="four words unlike before")
+    rows = catalog.rows(changed, before=image)
+    written = sum("Put" in row for row in rows)
+    # The record's copies in both indexes of owners, and those of its rows in that of updates.
+    return 2 * (1 + len(rows)) + 2 + written
+
+
+def _of_a_deletion(image: Image) -> int:
+    changes = len(tallies.changes(image, None))
+    in_a_transaction = 1 + len(catalog.delete_rows(image)) + changes
+    # user_id-index, queue-index; state-index twice; the record.
+    return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
+
+
+if __name__ == "__main__":
+    main()

@@ -237,3 +237,26 @@ class TestTheSchedule:
 
 def _png(seed: int) -> str:
     return base64.b64encode(picture(seed=seed)).decode()
+
+
+def test_variants_that_were_lost_are_made_again_where_a_record_is_set_to_processing(
+    api: Api, stores: Stores, configured: Callable[..., None]
+) -> None:
+    kept = api.upload(image_data=base64.b64encode(picture(width=700, height=500)).decode())
+    object_created(api, kept["s3_key"])
+    before = view(api, kept["image_id"])
+    made = stores.objects("derived")
+    for key in made:
+        stores.s3.delete_object(Bucket="images-derived", Key=key)
+    # As docs/operations.md has it, after tables were brought back.
+    stores.dynamodb.update_item(
+        TableName="images",
+        Key={"image_id": {"S": kept["image_id"]}},
+        UpdateExpression="SET #state = :processing",
+        ConditionExpression="attribute_exists(created_at) AND attribute_not_exists(#state)",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":processing": {"S": "processing"}},
+    )
+    configured(SWEEP_AFTER_SECONDS="0")
+    sweep(api)
+    assert (stores.objects("derived"), view(api, kept["image_id"])) == (made, before)

@@ -17,6 +17,7 @@ class Options:
     originals_version_days: int = 30  # how long a deleted original can be brought back
     event_age_seconds: int = 21_600  # how long Lambda tries an event of S3 before it is a dead letter (at most 6 hours)
     alarm_topic_arn: str = ""  # the SNS topic that alarms go to; empty: they only show
+    distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":

@@ -72,6 +72,7 @@ def parameters(stage: str, settings: Settings, options: Options) -> Mapping[str,
         "OriginalsVersionDays": str(options.originals_version_days),
         "AlarmTopicArn": options.alarm_topic_arn,
         "CorsOrigins": ",".join(settings.cors_origins.split()),
+        "DistributionArn": options.distribution_arn,
     }
 
 

@@ -23,6 +23,10 @@ _ORIGINS = (
     "as `https://photos.example.org http://localhost:5173`",
     rf"\*|{_ORIGIN}( +{_ORIGIN})*",
 )
+_CDN_URL = ("an https URL without a path", r"https://[^\s?#/]+/?")
+_KEY_PAIR_ID = ("the id of a public key of CloudFront", r"[A-Z0-9]+")
+_LINES = ("a text", r"[\s\S]*")
+_PRIVATE_KEY = re.compile(r"-----BEGIN (RSA )?PRIVATE KEY-----\s[\s\S]+\s-----END (RSA )?PRIVATE KEY-----")
 _SHARDS = (
     "lists with a day and a number of shards, as `everything 2030-01-01 4; tag:sea 2030-01-01 8`",
     r"((everything|(owner|tag|content_type|title|description|filename):\S[^;]*)"
@@ -116,6 +120,17 @@ class Settings:
         unit="seconds",
         high=604_800,
     )
+    cdn_url: str = setting(
+        "",
+        "CloudFront in front of originals and derived images (docs/operations.md): what opens them is signed for it, "
+        "with the two below",
+        "CDN_URL",
+        form=_CDN_URL,
+    )
+    cdn_key_pair_id: str = setting(
+        "", "which of the distribution's public keys verifies that", "CDN_KEY_PAIR_ID", form=_KEY_PAIR_ID
+    )
+    cdn_private_key: str = setting("", "the private key of it, RSA in PEM", "CDN_PRIVATE_KEY", form=_LINES)
     auth: str = setting(
         "",
         "who the caller is: `open` (whom the request names) or `jwt`. Empty: `jwt` on Lambda, else `open`",
@@ -426,6 +441,7 @@ def _check(found: Settings) -> None:
         raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
     if found.metrics_namespace and found.log_level not in ("DEBUG", "INFO"):
         raise WrongSetting("METRICS_NAMESPACE wants LOG_LEVEL=INFO or DEBUG: the lines that have the metrics are INFO.")
+    _check_cdn(found)
     try:
         _spread(found.shards)
     except ValueError:
@@ -434,6 +450,14 @@ def _check(found: Settings) -> None:
         raise WrongSetting(f"VARIANT_WIDTHS must ascend, unlike {found.variant_widths!r}.")
     if found.default_page_size > found.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
+
+
+def _check_cdn(found: Settings) -> None:
+    given = (found.cdn_url, found.cdn_key_pair_id, found.cdn_private_key)
+    if any(given) and not all(given):
+        raise WrongSetting("CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY go together.")
+    if found.cdn_private_key and not _PRIVATE_KEY.fullmatch(found.cdn_private_key):
+        raise WrongSetting("CDN_PRIVATE_KEY must be an RSA private key in PEM.")
 
 
 @cache

@@ -36,7 +36,7 @@ def delete(image: Image) -> None:
 
 def presigned_url(image: Image, variant: Variant, expires_in: int) -> str:
     """A URL that opens a variant for `expires_in` seconds, without an AWS call."""
-    return objects.presigned("GET", settings().derived_bucket_name, _key(image, variant), {}, expires_in)
+    return objects.opening(settings().derived_bucket_name, _key(image, variant), {}, expires_in)
 
 
 def _key(image: Image, variant: Variant) -> str:

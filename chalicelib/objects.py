@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from chalicelib import aws, presign
+from chalicelib import aws, cdn, presign
 from chalicelib.config import settings
 from chalicelib.model import LocalCopy
 
@@ -108,18 +108,25 @@ def answers() -> bool:
 
 
 def presigned_url(key: str, expires_in: int, disposition: str | None = None) -> str:
-    """A URL that opens an object for `expires_in` seconds, without an AWS call: see presign.
+    """A URL that opens an original for `expires_in` seconds, without an AWS call.
 
     `disposition` is the Content-Disposition that S3 will answer with, if any.
     """
     query = {"response-content-disposition": disposition} if disposition else {}
-    return presigned("GET", settings().s3_bucket_name, key, query, expires_in)
+    return opening(settings().s3_bucket_name, key, query, expires_in)
+
+
+def opening(bucket: str, key: str, query: Mapping[str, str], expires_in: int) -> str:
+    """A URL that opens an original or a derived image: by CloudFront, if that is in front of them, or by S3."""
+    if settings().cdn_url:
+        return cdn.signed_url(key, query, expires_in)
+    return presigned("GET", bucket, key, query, expires_in)
 
 
 def presigned(
     method: str, bucket: str, key: str, query: Mapping[str, str], expires_in: int, length: int | None = None
 ) -> str:
-    """A URL that lets whoever has it do one thing to an object for `expires_in` seconds, without an AWS call.
+    """A URL of S3 that lets whoever has it do one thing to an object for `expires_in` seconds: see presign.
 
     Where a `length` is given, with just so many bytes.
     """

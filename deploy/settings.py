@@ -13,7 +13,8 @@ from dev import PROJECT
 
 CONFIG = PROJECT / ".chalice" / "config.json"
 # Never in a file: given in the environment of a deployment, and kept from then on where the functions have them.
-SECRETS = ("JWT_SECRET", "CURSOR_SECRET")
+# With a key goes what belongs to it: `make sweep`, which has no key, is not to read a half of the three.
+SECRETS = ("JWT_SECRET", "CURSOR_SECRET", "CDN_URL", "CDN_KEY_PAIR_ID", "CDN_PRIVATE_KEY")
 
 _BUCKETS = ("s3_bucket_name", "derived_bucket_name", "staged_bucket_name")
 _NAMES = tuple(field.name for field in fields(Settings) if field.name.endswith(("_table_name", "_queue_name")))

@@ -100,6 +100,11 @@ NO_ORIGINS = [
         ),
         ({"AUTH": "jwt"}, "AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must have at least 32 bytes"),
+        ({"CDN_URL": "http://d1.cloudfront.net"}, "CDN_URL must be an https URL without a path, not"),
+        ({"CDN_URL": "https://d1.cloudfront.net/images"}, "CDN_URL must be an https URL without a path, not"),
+        ({"CDN_URL": "https://d1.cloudfront.net"}, "CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY go together."),
+        ({"CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "k"}, "CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY go"),
+        ({"CDN_KEY_PAIR_ID": "a key"}, "CDN_KEY_PAIR_ID must be the id of a public key of CloudFront, not 'a key'."),
         ({"MAX_PAGE_SIZE": "50"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
     ],
 )
@@ -114,9 +119,16 @@ def test_metrics_have_a_namespace_as_cloudwatch_takes_it() -> None:
         assert read({"METRICS_NAMESPACE": name}).metrics_namespace == name
 
 
-def test_a_secret_is_in_no_message() -> None:
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"JWT_SECRET": "hush"},
+        {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "hush\nhush"},
+    ],
+)
+def test_a_secret_is_in_no_message(environment: dict[str, str]) -> None:
     with pytest.raises(WrongSetting) as wrong:
-        read({"JWT_SECRET": "hush"})
+        read(environment)
     assert "hush" not in str(wrong.value)
 
 

@@ -92,6 +92,27 @@ def test_every_bucket_and_queue_refuses_plain_http() -> None:
     assert all(queue["SqsManagedSseEnabled"] for queue in QUEUES.values())
 
 
+def test_a_distribution_that_is_named_reads_originals_and_derived_images_and_nothing_staged() -> None:
+    arn = "arn:aws:cloudfront::123456789012:distribution/E1"
+    policies = properties("AWS::S3::BucketPolicy", DistributionArn=arn).values()
+    allowed = {policy["Bucket"]["Ref"]: policy["PolicyDocument"]["Statement"][1:] for policy in policies}
+
+    def reading(bucket: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "Sid": "Distribution",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudfront.amazonaws.com"},
+                "Action": "s3:GetObject",
+                "Resource": f"${{{bucket}.Arn}}/*",
+                "Condition": {"StringEquals": {"aws:SourceArn": arn}},
+            }
+        ]
+
+    names = ("OriginalsBucket", "DerivedBucket")
+    assert allowed == {name: reading(name) for name in names} | {"StagedBucket": []}
+
+
 def test_only_originals_have_versions_which_go_when_the_tables_backups_do() -> None:
     versioned = {name for name, bucket in BUCKETS.items() if "VersioningConfiguration" in bucket}
     assert versioned == {"OriginalsBucket"}

@@ -70,7 +70,7 @@ def inventory() -> Inventory:
         "queues": names("sqs", "list_queues", "QueueUrls", None),
         "roles": names("iam", "list_roles", "Roles", "RoleName"),
         "rules": names("events", "list_rules", "Rules", "Name"),
-        "stacks": {stack["StackName"] for stack in stacks},
+        "stacks": {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"},
         "tables": names("dynamodb", "list_tables", "TableNames", None),
     }
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import sys
 from collections.abc import Mapping
 
@@ -24,7 +25,8 @@ _DEPLOYED = ("app.py", "requirements.txt", ".chalice/config.json")
 
 def configured(stage: str, variables: Mapping[str, str]) -> Config:
     """Chalice's configuration of a stage, with variables beside those of .chalice/config.json."""
-    factory = CLIFactory(str(PROJECT))
+    # The app, when it is loaded, names its buckets by the environment, which Chalice sets where it is told which.
+    factory = CLIFactory(str(PROJECT), environ=os.environ)
     return factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(variables)})
 
 

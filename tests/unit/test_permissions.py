@@ -186,7 +186,7 @@ def test_nothing_is_a_wildcard_but_objects_and_log_streams(text: str) -> None:
         assert "*" not in allowed["Resource"] or allowed["Resource"].endswith(WILDCARDS_NEEDED)
 
 
-def test_each_table_index_and_bucket_is_declared_in_resources_yaml() -> None:
+def test_each_table_index_bucket_and_queue_is_declared_in_resources_yaml() -> None:
     declared_arns = set(arns_of_resources())
     used = {allowed["Resource"] for text in LOCAL.values() for allowed in json.loads(text)["Statement"]}
     assert {arn.removesuffix("/*") for arn in used if ":logs:" not in arn} <= declared_arns
@@ -218,6 +218,8 @@ def functions_of(resource: Model) -> Iterator[LambdaFunction]:
 def arns_of_resources() -> Iterator[str]:
     for bucket in declarations("AWS::S3::Bucket", Settings()):
         yield f"arn:aws:s3:::{bucket['BucketName']}"
+    for queue in declarations("AWS::SQS::Queue", Settings()):
+        yield f"arn:aws:sqs:us-east-1:{NO_ACCOUNT}:{queue['QueueName']}"
     for declared_table in declarations("AWS::DynamoDB::Table", Settings()):
         table = f"arn:aws:dynamodb:us-east-1:{NO_ACCOUNT}:table/{declared_table['TableName']}"
         yield table

@@ -42,6 +42,12 @@ deploy: $(VENV)/installed ## deploy to LocalStack, or to AWS: STAGE (local, dev,
 destroy: $(VENV)/installed ## delete all that a stage has, its images too, after a question: STAGE, YES=1
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
 
+FORMAT ?= cloudformation
+
+.PHONY: package
+package: $(VENV)/installed ## write a stage as a template and a zip, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
+	@$(BIN)/python -m deploy package "$(STAGE)" --format "$(FORMAT)" --out "$(or $(OUT),build/$(STAGE))"
+
 # Make's `$` and the shell's quotes stay out of it: the event goes to the recipe as it was typed, by its environment.
 EVENT ?= {}
 unexport EVENT

@@ -1,11 +1,12 @@
-"""What `make deploy` and `make destroy` run, in the repository's root."""
+"""What `make deploy`, `make destroy` and `make package` run, in the repository's root."""
 
 import argparse
 import sys
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import steps
+from deploy import package, steps, target
 from dev import CannotRun
 
 
@@ -15,13 +16,18 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     deploying = commands.add_parser("deploy", help="deploy what is not as it should be; print the address")
     destroying = commands.add_parser("destroy", help="delete all that a stage has, after a question")
-    for command in deploying, destroying:
+    packaging = commands.add_parser("package", help="write a stage as a template and a zip, for a pipeline to deploy")
+    for command in deploying, destroying, packaging:
         command.add_argument("stage", help="of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="don't ask")
+    packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
+    packaging.add_argument("--out", type=Path, required=True, help="the folder, which is made if need be")
     asked = parser.parse_args()
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
+        elif asked.command == "package":
+            print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))
         else:
             steps.destroy(asked.stage, lambda what: asked.yes or _typed(asked.stage, what))
     except (ClientError, BotoCoreError) as error:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from chalice.app import Chalice
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.deploy.deployer import ChaliceDeploymentError
@@ -18,7 +19,7 @@ from deploy.options import Options
 from deploy.target import Target
 from dev import PROJECT, CannotRun
 
-_ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's most
+ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's most
 _UNRESERVED = 100  # executions at once that Lambda keeps for functions without a reservation
 _DEPLOYED = ("app.py", "requirements.txt", ".chalice/config.json")
 
@@ -35,8 +36,7 @@ def check(target: Target, config: Config, stage: str) -> None:
 
     Raises CannotRun: Lambda has no Python that the libraries' wheels are for, or the account can't reserve so much.
     """
-    if sys.version_info < (3, 12):
-        raise CannotRun("Deploying wants Python 3.12 or newer: Lambda's 3.11 is too old a Linux for Pillow.")
+    check_python()
     scoped = [config.scope(stage, name) for name in declared(config.chalice_app)]
     reserved = sum(function.reserved_concurrency or 0 for function in scoped)
     limit = target.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
@@ -45,6 +45,12 @@ def check(target: Target, config: Config, stage: str) -> None:
             f"The account may run {limit} functions at once, of which {_UNRESERVED} can't be reserved, and the stage "
             f"{stage} reserves {reserved}: ask for a larger quota, or lower the config's reserved_concurrency."
         )
+
+
+def check_python() -> None:
+    """Raise CannotRun: Lambda has no Python like this one that the libraries' wheels are for."""
+    if sys.version_info < (3, 12):
+        raise CannotRun("Deploying wants Python 3.12 or newer: Lambda's 3.11 is too old a Linux for Pillow.")
 
 
 def deploy(config: Config, stage: str) -> None:
@@ -75,14 +81,22 @@ def delete(config: Config, stage: str) -> None:
 def finish(target: Target, config: Config, arns: Mapping[str, str], queue_arn: str, options: Options) -> None:
     """Let what Lambda gives up go to the dead-letter queue, for the functions that may send there."""
     client = target.client("lambda")
-    for name, handlers in declared(config.chalice_app).items():
-        if any(DEAD_LETTERS.send in permissions for permissions in handlers.values()):
-            client.put_function_event_invoke_config(
-                FunctionName=arns[name],
-                MaximumRetryAttempts=_ATTEMPTS_AFTER_THE_FIRST,
-                MaximumEventAgeInSeconds=options.event_age_seconds,
-                DestinationConfig={"OnFailure": {"Destination": queue_arn}},
-            )
+    for name in with_dead_letters(config.chalice_app):
+        client.put_function_event_invoke_config(
+            FunctionName=arns[name],
+            MaximumRetryAttempts=ATTEMPTS_AFTER_THE_FIRST,
+            MaximumEventAgeInSeconds=options.event_age_seconds,
+            DestinationConfig={"OnFailure": {"Destination": queue_arn}},
+        )
+
+
+def with_dead_letters(app: Chalice) -> list[str]:
+    """The functions of whose events those that Lambda gives up go to the dead-letter queue."""
+    return [
+        name
+        for name, handlers in declared(app).items()
+        if any(DEAD_LETTERS.send in permissions for permissions in handlers.values())
+    ]
 
 
 def variables(target: Target, app_name: str, stage: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from chalicelib.config import Settings
 from deploy.options import Options
 from deploy.target import Target
 
+RESPONSES = "x-amazon-apigateway-gateway-responses"  # as OpenAPI's extension for them is called
 _MARK = "deployed"  # the stage variable that tells the deployment that it has, once that is complete
 
 # API Gateway Developer Guide, "gateway response types": status and sentence; None: as it is. Its own sentences serve

@@ -1,0 +1,98 @@
+"""A stage as a template and a zip, for teams whose pipelines deploy by CloudFormation or by Terraform.
+
+What Chalice generates, and what it lacks, in one document: `make deploy` makes the same by calls.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from chalice.app import Chalice, S3EventConfig
+from chalice.awsclient import TypedAWSClient
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+from chalice.package import PackageOptions
+
+from deploy import cloudformation, functions, settings, stack, terraform
+from deploy.options import Options
+from deploy.target import Target
+from dev import PROJECT
+from dev.environment import stage_config
+from scripts import policies
+
+FORMATS = ("cloudformation", "terraform")
+_ZIP = "deployment.zip"
+_STAND_IN = "given when the stage is deployed"  # for a secret; as long as one must be
+
+
+def write(place: Target, stage: str, form: str, out: Path, say: Callable[[str], None] = print) -> Path:
+    """Write a stage, as it will be in one place, to a folder; the template in it.
+
+    Raises CannotRun, WrongSetting: something is missing.
+    """
+    functions.check_python()
+    stage_config(stage)
+    settings.write(place, stage)
+    secrets = _secrets(settings.load()["stages"][stage].get("environment_variables", {}))
+    variables = dict.fromkeys(secrets, _STAND_IN)
+    if place.endpoint_url:
+        variables["S3_PUBLIC_ENDPOINT_URL"] = place.endpoint_url
+    config = functions.configured(stage, variables)
+    chosen = settings.of_functions(config.environment_variables)
+    options = Options.of(settings.load(), stage)
+    policies.write(config, place.account, place.region)
+    say(f"Packaging the stage {stage} for {place}.")
+
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder:
+        if form == "terraform":
+            generated = _generate(place, config, form, Path(folder))
+            template = out / "chalice.tf.json"
+            document = terraform.complete(generated, config, secrets, chosen, options)
+            shutil.copy(PROJECT / "resources.yaml", out)
+        else:
+            events = _without_events(config.chalice_app)
+            generated = _generate(place, config, form, Path(folder))
+            template = out / "sam.json"
+            document = cloudformation.complete(generated, config, events, secrets, chosen, options)
+            (out / "parameters").write_text(_lines(stack.parameters(stage, chosen, options)))
+        shutil.copy(Path(folder) / _ZIP, out)
+    template.write_text(json.dumps(document, indent=2) + "\n")
+    return template
+
+
+def _secrets(variables: Mapping[str, str]) -> list[str]:
+    """The secrets that a stage's functions want."""
+    wants_tokens = variables.get("AUTH", "jwt") == "jwt" and not variables.get("JWT_ISSUER")
+    return ["CURSOR_SECRET", *(["JWT_SECRET"] if wants_tokens or "JWT_SECRET" in variables else [])]
+
+
+def _without_events(app: Chalice) -> list[S3EventConfig]:
+    """Make plain functions of those that events of S3 invoke; the events.
+
+    CloudFormation has notifications as a property of their bucket, which Chalice knows only by name, so that it
+    refuses the app. Of a function it reads name and handler, which an event's has as well.
+    """
+    events = [source for source in app.event_sources if isinstance(source, S3EventConfig)]
+    app.event_sources = [source for source in app.event_sources if source not in events]
+    app.pure_lambda_functions += events  # type: ignore[arg-type]
+    return events
+
+
+def _generate(place: Target, config: Config, form: str, folder: Path) -> dict[str, Any]:
+    """What `chalice package` writes: the template, and beside it the zip."""
+    factory = CLIFactory(str(PROJECT))
+    session = factory.create_botocore_session()
+    session.set_config_variable("region", place.region)
+    packager = factory.create_app_packager(config, PackageOptions(TypedAWSClient(session)), form, "json")
+    packager.package_app(config, str(folder), config.chalice_stage)
+    (template,) = folder.glob("*.json")
+    document: dict[str, Any] = json.loads(template.read_text())
+    return document
+
+
+def _lines(values: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in values.items())

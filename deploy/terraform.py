@@ -1,0 +1,115 @@
+"""A stage as one Terraform document: Chalice's functions and API, resources.yaml as a stack, and what Chalice lacks."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from chalice.config import Config
+from chalice.package import TemplateDeepMerger
+
+from chalicelib.config import Settings
+from chalicelib.permissions import declared, lambda_name
+from deploy import functions, gateway, stack
+from deploy.options import Options
+
+Document = dict[str, Any]
+
+_STACK = "aws_cloudformation_stack.resources"
+_REST_API = "${aws_api_gateway_rest_api.rest_api.id}"
+_SWAGGER = "chalice_api_swagger"
+# Chalice wants a provider that knows no Python after 3.10, and no Terraform after 1.3, though 1.x stays compatible.
+_VERSIONS = {"required_version": ">= 1.0, < 2", "required_providers": {"aws": {"version": ">= 5.80, < 7"}}}
+
+
+def complete(
+    generated: Document, config: Config, secrets: Iterable[str], chosen: Settings, options: Options
+) -> Document:
+    """Add to Chalice's document whatever else a stage is."""
+    app, stage = config.chalice_app, config.chalice_stage
+    resources = generated["resource"]
+    # The stage of a deployment can't be set more than its name, and is gone from the provider since 6.
+    deployment = resources["aws_api_gateway_deployment"]["rest_api"]
+    del deployment["stage_name"], deployment["stage_description"]
+    swagger = json.loads(generated["locals"][_SWAGGER]) | {gateway.RESPONSES: gateway.responses(chosen)}
+    added = {
+        "terraform": _VERSIONS,
+        "variable": {
+            name.lower(): {"type": "string", "sensitive": True, "description": "any 32 characters or more, kept secret"}
+            for name in secrets
+        },
+        "locals": {_SWAGGER: json.dumps(swagger)},
+        "resource": {
+            "aws_cloudformation_stack": {
+                "resources": {
+                    "name": stack.name(stage),
+                    "template_body": '${file("${path.module}/resources.yaml")}',
+                    "parameters": dict(stack.parameters(stage, chosen, options)),
+                    "tags": {"service": "images-api", "stage": stage},
+                }
+            },
+            "aws_lambda_function": {
+                name: {
+                    "environment": {"variables": {secret: f"${{var.{secret.lower()}}}" for secret in secrets}},
+                    "depends_on": [_STACK],
+                }
+                for name in declared(app)
+            },
+            "aws_lambda_function_event_invoke_config": {
+                name: _event_invoke_config(name, options) for name in functions.with_dead_letters(app)
+            },
+            # Its name is one of all the account's, of all stages.
+            "aws_cloudwatch_event_rule": {
+                name: {"name": lambda_name(app, name, stage)} for name in resources["aws_cloudwatch_event_rule"]
+            },
+            "aws_s3_bucket_notification": {
+                name: {"depends_on": [_STACK, *_permissions_of_s3(resources)]}
+                for name in resources["aws_s3_bucket_notification"]
+            },
+            "aws_api_gateway_deployment": {
+                "rest_api": {"triggers": {"redeployment": f"${{md5(local.{_SWAGGER})}}"}},
+            },
+            "aws_api_gateway_stage": {
+                "rest_api": {
+                    "rest_api_id": _REST_API,
+                    "deployment_id": "${aws_api_gateway_deployment.rest_api.id}",
+                    "stage_name": config.api_gateway_stage,
+                    "xray_tracing_enabled": bool(config.xray_enabled),
+                }
+            },
+            "aws_api_gateway_method_settings": {
+                "rest_api": {
+                    "rest_api_id": _REST_API,
+                    "stage_name": "${aws_api_gateway_stage.rest_api.stage_name}",
+                    "method_path": "*/*",
+                    "settings": {
+                        "throttling_rate_limit": options.api_requests_per_second,
+                        "throttling_burst_limit": options.api_burst,
+                    },
+                }
+            },
+        },
+        "output": {"EndpointURL": {"value": "${aws_api_gateway_stage.rest_api.invoke_url}"}},
+    }
+    whole: Document = TemplateDeepMerger().merge(added, generated)
+    return whole
+
+
+def _event_invoke_config(function: str, options: Options) -> Document:
+    return {
+        "function_name": f"${{aws_lambda_function.{function}.function_name}}",
+        "maximum_retry_attempts": functions.ATTEMPTS_AFTER_THE_FIRST,
+        "maximum_event_age_in_seconds": options.event_age_seconds,
+        "destination_config": {
+            "on_failure": {"destination": f'${{{_STACK}.outputs["DeadLetterQueueArn"]}}'},
+        },
+        # Lambda asks whether the function may send there.
+        "depends_on": [f"aws_iam_role_policy.{function}_role"],
+    }
+
+
+def _permissions_of_s3(resources: Document) -> list[str]:
+    """S3 asks whether it may invoke a function when a bucket is told to, so that the permissions come first."""
+    permissions = resources["aws_lambda_permission"].items()
+    return [
+        f"aws_lambda_permission.{name}" for name, granted in permissions if granted["principal"] == "s3.amazonaws.com"
+    ]

@@ -35,14 +35,15 @@ def write(place: Target, stage: str, form: str, out: Path, say: Callable[[str], 
     """
     functions.check_python()
     stage_config(stage)
-    settings.write(place, stage)
-    secrets = _secrets(settings.load()["stages"][stage].get("environment_variables", {}))
-    variables = dict.fromkeys(secrets, _STAND_IN)
+    wanted = settings.named(settings.load(), place, stage)
+    options = Options.of(wanted, stage)
+    secrets = _secrets(settings.of(wanted, stage))
+    elsewhere = dict.fromkeys(secrets, _STAND_IN)
     if place.endpoint_url:
-        variables["S3_PUBLIC_ENDPOINT_URL"] = place.endpoint_url
-    config = functions.configured(stage, variables)
-    chosen = settings.of_functions(config.environment_variables)
-    options = Options.of(settings.load(), stage)
+        elsewhere["S3_PUBLIC_ENDPOINT_URL"] = place.endpoint_url
+    chosen = settings.of_functions(settings.of(wanted, stage) | elsewhere)
+    settings.save(wanted)
+    config = functions.configured(stage, elsewhere)
     policies.write(config, place.account, place.region)
     say(f"Packaging the stage {stage} for {place}.")
 

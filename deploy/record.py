@@ -55,28 +55,31 @@ def apis(target: Target, app_name: str, stage: str) -> list[str]:
     return found
 
 
+def roles(target: Target, app_name: str, stage: str) -> Iterator[Resource]:
+    """A stage's roles, also those whose functions there are not."""
+    first = f"{app_name}-{stage}-"
+    for role in _all(target.client("iam"), "list_roles", "Roles"):
+        name = role["RoleName"]
+        function = name.removeprefix(first)
+        # "images-api-dev-eu-sweep" is a role of the stage dev-eu, and none of the stage dev.
+        if name.startswith(first) and function.isidentifier():
+            yield {
+                "name": f"{function}_role",
+                "resource_type": "iam_role",
+                "role_arn": role["Arn"],
+                "role_name": name,
+            }
+
+
 def _resources(target: Target, app_name: str, stage: str) -> Iterator[Resource]:
     arns = functions(target, app_name, stage)
-    yield from _roles(target, app_name, stage)
+    yield from roles(target, app_name, stage)
     for name, arn in arns.items():
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
     yield from _events(target, arns)
     yield from _rules(target, arns)
     for number, api in enumerate(apis(target, app_name, stage)):
         yield {"name": f"rest_api{number or ''}", "resource_type": "rest_api", "rest_api_id": api}
-
-
-def _roles(target: Target, app_name: str, stage: str) -> Iterator[Resource]:
-    first = f"{app_name}-{stage}-"
-    for role in _all(target.client("iam"), "list_roles", "Roles"):
-        name = role["RoleName"]
-        if name.startswith(first):
-            yield {
-                "name": f"{name.removeprefix(first)}_role",
-                "resource_type": "iam_role",
-                "role_arn": role["Arn"],
-                "role_name": name,
-            }
 
 
 def _events(target: Target, arns: dict[str, str]) -> Iterator[Resource]:

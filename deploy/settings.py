@@ -26,28 +26,36 @@ def load() -> dict[str, Any]:
     return config
 
 
-def write(target: Target, stage: str) -> None:
-    """Name a stage's buckets, tables and queue in .chalice/config.json, those that are not named there yet.
+def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
+    """`config` with names for a stage's buckets, tables and queue, where it has none yet.
 
     Buckets share one namespace with all of AWS, tables with the other stages of the account.
     """
-    config = load()
-    variables = config["stages"][stage].setdefault("environment_variables", {})
+    stages = config["stages"]
+    variables = stages[stage].get("environment_variables", {})
     missing = {name: value for name, value in _defaults(target, stage).items() if not _given(name, variables)}
-    if missing:
-        variables |= missing
+    return {**config, "stages": {**stages, stage: {**stages[stage], "environment_variables": variables | missing}}}
+
+
+def save(config: dict[str, Any]) -> None:
+    """Let .chalice/config.json hold this."""
+    if config != load():
         unfinished = CONFIG.with_suffix(".new")
         unfinished.write_text(json.dumps(config, indent=2) + "\n")
         unfinished.replace(CONFIG)
 
 
-def from_elsewhere(target: Target, stage: str, deployed: Mapping[str, str]) -> dict[str, str]:
+def of(config: Mapping[str, Any], stage: str) -> dict[str, str]:
+    """The variables of a stage's functions that `config` has."""
+    return {**config.get("environment_variables", {}), **config["stages"][stage].get("environment_variables", {})}
+
+
+def from_elsewhere(target: Target, configured: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
     """The variables of a stage that are in no file: its secrets, and where clients reach LocalStack's S3.
 
-    `deployed` are the variables of the functions that are there already: a secret stays as it is unless the
-    environment gives another one.
+    `configured` are those that are in a file, `deployed` those of the functions that are there already: a secret stays
+    as it is unless the environment gives another one.
     """
-    configured = load()["stages"][stage].get("environment_variables", {})
     found = {}
     for name in SECRETS:
         if name not in configured and (value := os.environ.get(name) or deployed.get(name)):

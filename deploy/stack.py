@@ -43,6 +43,8 @@ def apply(target: Target, stage: str, settings: Settings, options: Options) -> b
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in parameters(stage, settings, options).items()
         ],
+        # Or what a first try made and retained would be in the way of the second.
+        "RetainExceptOnCreate": True,
         "Tags": [{"Key": "service", "Value": "images-api"}, {"Key": "stage", "Value": stage}],
     }
     status = _settled(cloudformation, stage)
@@ -54,7 +56,7 @@ def apply(target: Target, stage: str, settings: Settings, options: Options) -> b
             _check_whole(target, stage)
             stack = cloudformation.update_stack(**request)
         else:
-            stack = cloudformation.create_stack(**request, OnFailure="DELETE")
+            stack = cloudformation.create_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" in str(error):
             return False

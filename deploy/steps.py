@@ -25,25 +25,27 @@ def deploy(stage: str, say: Callable[[str], None] = print) -> str:
     """
     app_name = stage_config(stage).app_name
     place = target.find(stage)
-    options = Options.of(settings.load(), stage)
-    settings.write(place, stage)
-    elsewhere = settings.from_elsewhere(place, stage, functions.variables(place, app_name, stage))
+    wanted = settings.named(settings.load(), place, stage)
+    options = Options.of(wanted, stage)
+    variables = settings.of(wanted, stage)
+    elsewhere = settings.from_elsewhere(place, variables, functions.variables(place, app_name, stage))
+    chosen = settings.of_functions(variables | elsewhere)
+    settings.save(wanted)
     config = functions.configured(stage, elsewhere)
-    chosen = settings.of_functions(config.environment_variables)
-    policies.write(config, place.account, place.region)
     functions.check(place, config, stage)
+    policies.write(config, place.account, place.region)
     say(f"Deploying the stage {stage} to {place}.")
 
     changed = stack.apply(place, stage, chosen, options)
     say(f"Stack {stack.name(stage)}: {'changed' if changed else 'nothing to change'}.")
 
-    wanted = functions.fingerprint(config, stage)
-    if _has(place, app_name, stage, wanted, set(declared(config.chalice_app))):
+    fingerprint = functions.fingerprint(config, stage)
+    if _has(place, app_name, stage, fingerprint, set(declared(config.chalice_app))):
         say("Functions and API: nothing to change.")
     else:
         _deploy_functions(place, config, stage, chosen, options)
         (api,) = record.apis(place, app_name, stage)
-        gateway.mark(place, api, stage, wanted)
+        gateway.mark(place, api, stage, fingerprint)
     (api,) = record.apis(place, app_name, stage)
     address = place.address(api, stage)
     _wait_until_well(address)
@@ -58,13 +60,14 @@ def destroy(stage: str, confirm: Callable[[str], bool], say: Callable[[str], Non
     app_name = stage_config(stage).app_name
     place = target.find(stage)
     # Who may call is nothing to a deletion.
-    config = functions.configured(stage, {"AUTH": "open"})
+    variables = {**settings.of(settings.named(settings.load(), place, stage), stage), "AUTH": "open"}
+    config = functions.configured(stage, variables)
     resources = record.restore(place, app_name, stage)
     made = stack.resources(place, stage)
     if not resources and not made:
         say(f"The stage {stage} has nothing on {place}.")
         return
-    if not confirm(_what_goes(place, stage, read(config.environment_variables))):
+    if not confirm(_what_goes(place, stage, read(variables))):
         raise CannotRun("Nothing was deleted.")
     if resources:
         functions.delete(config, stage)
@@ -73,10 +76,10 @@ def destroy(stage: str, confirm: Callable[[str], bool], say: Callable[[str], Non
     say(f"The stage {stage} is gone from {place}.")
 
 
-def _has(place: target.Target, app_name: str, stage: str, wanted: str, names: set[str]) -> bool:
+def _has(place: target.Target, app_name: str, stage: str, fingerprint: str, names: set[str]) -> bool:
     apis = record.apis(place, app_name, stage)
     there = set(record.functions(place, app_name, stage))
-    return len(apis) == 1 and there == names and gateway.marked(place, apis[0], stage) == wanted
+    return len(apis) == 1 and there == names and gateway.marked(place, apis[0], stage) == fingerprint
 
 
 def _deploy_functions(place: target.Target, config: Config, stage: str, chosen: Settings, options: Options) -> None:

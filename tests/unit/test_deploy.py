@@ -1,11 +1,14 @@
 import re
+from typing import Any
 
+import boto3
 import boto3.session
 import pytest
 from cfnlint.api import lint_file
+from moto import mock_aws
 
 from chalicelib.config import Settings
-from deploy import settings, stack
+from deploy import gateway, record, settings, stack
 from deploy.options import Options
 from deploy.target import Target
 from dev import PROJECT
@@ -13,6 +16,8 @@ from dev.template import parse
 
 CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
 PARAMETERS = set(parse((PROJECT / "resources.yaml").read_text()).parsed["Parameters"])
+ACCOUNT = Target(boto3.session.Session(region_name="us-east-1"), "aws", "us-east-1", "123456789012", "")
+CONFIG: dict[str, Any] = {"stages": {"dev": {"environment_variables": {}}, "local": {"environment_variables": {}}}}
 SIGNING = {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "k"}
 
 
@@ -30,10 +35,83 @@ def test_a_restore_keeps_all_parameters_but_the_tables_that_it_brings_back() -> 
 def test_what_signs_for_cloudfront_is_kept_and_needs_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in settings.SECRETS:
         monkeypatch.delenv(name, raising=False)
-    target = Target(boto3.session.Session(), "aws", "us-east-1", "123456789012", "")
-    assert SIGNING.items() <= settings.from_elsewhere(target, "dev", SIGNING).items()
+    assert SIGNING.items() <= settings.from_elsewhere(ACCOUNT, {}, SIGNING).items()
     monkeypatch.setenv("CDN_KEY_PAIR_ID", "K2")
-    assert settings.from_elsewhere(target, "dev", SIGNING)["CDN_KEY_PAIR_ID"] == "K2"
+    assert settings.from_elsewhere(ACCOUNT, {}, SIGNING)["CDN_KEY_PAIR_ID"] == "K2"
+
+
+def test_the_key_of_cursors_is_made_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CURSOR_SECRET", raising=False)
+    first = settings.from_elsewhere(ACCOUNT, {}, {})
+    assert len(first["CURSOR_SECRET"]) > 40
+    assert settings.from_elsewhere(ACCOUNT, {}, first) == first
+    assert settings.from_elsewhere(ACCOUNT, {"CURSOR_SECRET": "in the file"}, first) == {}
+
+
+def test_a_stage_on_aws_gets_names_that_no_other_account_or_stage_has() -> None:
+    named = settings.of(settings.named(CONFIG, ACCOUNT, "dev"), "dev")
+    assert named["S3_BUCKET_NAME"] == "images-originals-dev-123456789012-us-east-1"
+    assert (named["IMAGES_TABLE_NAME"], named["DEAD_LETTER_QUEUE_NAME"]) == ("images-dev", "images-dead-letters-dev")
+    assert len(set(named.values())) == len(named) == 9
+
+
+def test_names_that_a_stage_has_are_kept_however_they_are_spelled() -> None:
+    config = {"stages": {"dev": {"environment_variables": {"DYNAMODB_TABLE_NAME": "ours", "AUTH": "open"}}}}
+    named = settings.of(settings.named(config, ACCOUNT, "dev"), "dev")
+    assert "IMAGES_TABLE_NAME" not in named
+    assert (named["DYNAMODB_TABLE_NAME"], named["AUTH"]) == ("ours", "open")
+    again = settings.named({"stages": {"dev": {"environment_variables": named}}}, ACCOUNT, "dev")
+    assert settings.of(again, "dev") == named
+
+
+def test_the_stage_on_localstack_keeps_the_default_names() -> None:
+    assert settings.named(CONFIG, ACCOUNT, "local") == CONFIG
+
+
+@pytest.mark.parametrize("given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}])
+def test_an_option_that_makes_no_sense_is_one_clear_line(given: dict[str, object]) -> None:
+    with pytest.raises(SystemExit, match=r"\.chalice/config\.json: "):
+        Options.of({"deployment": given, **CONFIG}, "dev")
+
+
+def test_a_stages_options_go_before_those_of_all_stages() -> None:
+    config = {"deployment": {"api_burst": 7}, "stages": {"dev": {"deployment": {"api_burst": 8}}, "prod": {}}}
+    assert [Options.of(config, stage).api_burst for stage in ("dev", "prod")] == [8, 7]
+
+
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [("", None), ("https://a.example", "'https://a.example'"), ("https://a.example https://b.example", "'*'")],
+)
+def test_what_the_gateway_says_itself_can_be_read_by_scripts_too(origins: str, allowed: str | None) -> None:
+    for response in gateway.responses(Settings(cors_origins=origins)).values():
+        headers = response["responseParameters"]
+        assert headers.get("gatewayresponse.header.Access-Control-Allow-Origin") == allowed
+        assert response["responseTemplates"]["application/json"].startswith('{"error": ')
+
+
+def test_a_stage_is_not_taken_for_another_whose_name_begins_with_its_own() -> None:
+    with mock_aws():
+        iam, functions = boto3.client("iam", "us-east-1"), boto3.client("lambda", "us-east-1")
+        for stage in ("dev", "dev-eu", "deviant"):
+            for name in ("", "-sweep"):
+                role = iam.create_role(
+                    RoleName=f"images-api-{stage}{name or '-api_handler'}", AssumeRolePolicyDocument="{}"
+                )
+                functions.create_function(
+                    FunctionName=f"images-api-{stage}{name}",
+                    Role=role["Role"]["Arn"],
+                    Runtime="python3.13",
+                    Handler="app.app",
+                    Code={"ZipFile": b""},
+                    Tags={"aws-chalice": f"version=1.34.0:stage={stage}:app=images-api"},
+                )
+        for stage in ("dev", "dev-eu"):
+            found = record.functions(ACCOUNT, "images-api", stage)
+            names = {name: arn.rpartition(":")[2] for name, arn in found.items()}
+            assert names == {"api_handler": f"images-api-{stage}", "sweep": f"images-api-{stage}-sweep"}
+            roles = [role["name"] for role in record.roles(ACCOUNT, "images-api", stage)]
+            assert sorted(roles) == ["api_handler_role", "sweep_role"]
 
 
 def test_amazons_linter_finds_nothing_in_the_template_of_cloudfront() -> None:

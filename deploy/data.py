@@ -37,10 +37,15 @@ def _empty(s3: Any, bucket: str) -> None:
     uploads = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
     for upload in (upload for page in uploads for upload in page.get("Uploads", [])):
         s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if entries:
-            keys = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-            refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}).get("Errors", [])
-            if refused:
-                raise CannotRun(f"S3 doesn't delete {refused[0]['Key']} of {bucket}: {refused[0].get('Message')}")
+    # From the beginning each time: what has been deleted is no place to go on from.
+    while entries := _first_versions(s3, bucket):
+        refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": entries, "Quiet": True}).get("Errors", [])
+        if refused:
+            raise CannotRun(f"S3 doesn't delete {refused[0]['Key']} of {bucket}: {refused[0].get('Message')}")
+
+
+def _first_versions(s3: Any, bucket: str) -> list[dict[str, str]]:
+    """Up to 1,000 versions and delete markers of a bucket."""
+    page = s3.list_object_versions(Bucket=bucket)
+    entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]

@@ -20,8 +20,6 @@ from deploy.target import Target
 from dev import PROJECT
 from dev.environment import stage_config
 from tests.deployed.conftest import Inventory, inventory, kill, run
-from tests.http.client import Service, User
-from tests.pictures import picture
 
 FUNCTIONS = "images-api-local"
 EVENT_HANDLERS = {"on_object_created", "on_upload_staged"}
@@ -166,29 +164,6 @@ def test_the_other_form_of_the_address_works_as_well(address: str, api: str, pla
 def background(command: str) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "scripts.background", command, "local"]
     return subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, timeout=300)
-
-
-def test_the_log_says_what_became_of_an_image(address: str) -> None:
-    alice = User(Service(address), "alice")
-    image_id = alice.upload(picture())["image_id"]
-    logs = client("logs")
-
-    def lines(function: str) -> list[Any]:
-        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}", filterPattern=f'"{image_id}"')["events"]
-        return [json.loads(event["message"]) for event in found]
-
-    eventually(lambda: bool(lines(NAMES["api_handler"]) and lines(NAMES["on_object_created"])), seconds=30)
-    (request,) = lines(NAMES["api_handler"])
-    assert (request["route"], request["status"], request["user_id"], request["aws_calls"]) == (
-        "/images",
-        201,
-        "alice",
-        2,
-    )
-    assert request["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "images-api/local"
-    (processed,) = lines(NAMES["on_object_created"])
-    assert (processed["message"], processed["state"], processed["images_ready"]) == ("image", "ready", 1)
-    alice.delete_all()
 
 
 def test_the_schedule_can_be_invoked(address: str) -> None:

@@ -71,11 +71,13 @@ def test_the_service_answers_the_document(service: Service) -> None:
     assert service.get("/openapi.json") == openapi.document()
 
 
+@pytest.mark.usefixtures("odd_requests_arrive")
 @DOCUMENT.parametrize()
 def test_every_answer_is_as_the_document_says(case: AnyCase, sender: Sender) -> None:
     case.validate_response(sender.send(case), checks=[not_a_server_error, *CHECKS])
 
 
+@pytest.mark.usefixtures("odd_requests_arrive")
 @pytest.mark.parametrize(
     ("starts", "leads_to"), [(UPLOADS, OF_AN_IMAGE), ({"create_item"}, OF_AN_ITEM)], ids=["images", "items"]
 )

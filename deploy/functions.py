@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+import stamina
 from chalice.app import Chalice
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
@@ -82,12 +83,15 @@ def finish(target: Target, config: Config, arns: Mapping[str, str], queue_arn: s
     """Let what Lambda gives up go to the dead-letter queue, for the functions that may send there."""
     client = target.client("lambda")
     for name in with_dead_letters(config.chalice_app):
-        client.put_function_event_invoke_config(
-            FunctionName=arns[name],
-            MaximumRetryAttempts=ATTEMPTS_AFTER_THE_FIRST,
-            MaximumEventAgeInSeconds=options.event_age_seconds,
-            DestinationConfig={"OnFailure": {"Destination": queue_arn}},
-        )
+        # Lambda asks IAM whether the function may send there, which learns of a new policy some seconds later.
+        for attempt in stamina.retry_context(client.exceptions.InvalidParameterValueException, attempts=10, timeout=60):
+            with attempt:
+                client.put_function_event_invoke_config(
+                    FunctionName=arns[name],
+                    MaximumRetryAttempts=ATTEMPTS_AFTER_THE_FIRST,
+                    MaximumEventAgeInSeconds=options.event_age_seconds,
+                    DestinationConfig={"OnFailure": {"Destination": queue_arn}},
+                )
 
 
 def with_dead_letters(app: Chalice) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3.session
 import requests
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dev import CannotRun
@@ -17,6 +18,8 @@ _LOCALSTACK = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+# Some calls that make an API may be made once in some seconds (API Gateway quotas).
+_PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 10})
 _NOT_OURS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")  # of a developer's own account
 
 
@@ -36,7 +39,7 @@ class Target:
 
     def client(self, service: Any) -> Any:
         """A client of one of its services."""
-        return self.session.client(service)
+        return self.session.client(service, config=_PATIENT)
 
     def arn(self, service: str, name: str) -> str:
         """The ARN of something of this account and region."""
@@ -46,7 +49,7 @@ class Target:
         """What a deployed API answers at."""
         if self.endpoint_url:
             return f"{self.endpoint_url}/_aws/execute-api/{api_id}/{stage}"
-        suffix = self.session.client("apigateway").meta.endpoint_url.partition(f"{self.region}.")[2]
+        suffix = self.client("apigateway").meta.endpoint_url.partition(f"{self.region}.")[2]
         return f"https://{api_id}.execute-api.{self.region}.{suffix}/{stage}"
 
 

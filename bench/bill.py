@@ -107,7 +107,7 @@ def idle_month() -> dict[str, float]:
     return {
         "schedule, every 5 minutes": _ROUNDS_A_MONTH * sum(round_.dollars()),
         "alarms: 29 metrics in 6 alarms, $0.10 each": 29 * 0.10,
-        "metrics of the schedule: 2 at $0.30": 2 * 0.30,
+        "metric of the schedule": 0.30,
         "dashboard": 3.0,
     }
 

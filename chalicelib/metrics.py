@@ -21,7 +21,7 @@ IMAGE: Units = {
     "images_failed": "Count",
     "processing_ms": "Milliseconds",
 }
-SCHEDULE: Units = {"oldest_unfinished_seconds": "Seconds", "swept": "Count"}
+SCHEDULE: Units = {"oldest_unfinished_seconds": "Seconds"}
 
 
 def member(namespace: str, units: Units, fields: Mapping[str, object], milliseconds: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from chalicelib.config import Settings
 from chalicelib.permissions import API, declared, lambda_name
 from deploy import functions, gateway, stack
 from deploy.options import Options
+from deploy.stage import Stage
 from dev import PROJECT
 from dev.provision import names
 
@@ -20,20 +21,14 @@ Template = dict[str, Any]
 _SECRET = {"Type": "String", "NoEcho": True, "MinLength": 32, "Description": "any 32 characters or more, kept secret"}
 
 
-def complete(
-    generated: Template,
-    config: Config,
-    events: Iterable[S3EventConfig],
-    secrets: Iterable[str],
-    chosen: Settings,
-    options: Options,
-) -> Template:
+def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig], secrets: Iterable[str]) -> Template:
     """Add to Chalice's template whatever else a stage is."""
     merge = TemplateDeepMerger().merge
+    config, chosen, options = stage.config, stage.settings, stage.options
     others: Template = YAMLTemplateSerializer().load_template((PROJECT / "resources.yaml").read_text())
-    values = stack.parameters(config.chalice_stage, chosen, options)
+    values = stack.parameters(stage.name, chosen, options)
     added = {
-        "Description": f"The stage {config.chalice_stage} of the image service.",
+        "Description": f"The stage {stage.name} of the image service.",
         "Parameters": {
             **_parameters(others["Parameters"], values, {"Stage", *names(chosen)}),
             **{_camel(name): _SECRET for name in secrets},

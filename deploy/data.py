@@ -22,13 +22,12 @@ def images(target: Target, table: str) -> int | None:
 
 def delete(target: Target, stage: str) -> None:
     """Delete what a stage's stack retains, with all that is in it. Can be repeated."""
-    made = stack.resources(target, stage)
-    gone = set(stack.missing(target, stage))
-    for bucket in set(made.get("AWS::S3::Bucket", [])) - gone:
-        _empty(target.client("s3"), bucket)
-        target.client("s3").delete_bucket(Bucket=bucket)
-    dynamodb = target.client("dynamodb")
-    for table in set(made.get("AWS::DynamoDB::Table", [])) - gone:
+    made, there = stack.resources(target, stage), stack.existing(target)
+    s3, dynamodb = target.client("s3"), target.client("dynamodb")
+    for bucket in there.intersection(made.get("AWS::S3::Bucket", [])):
+        _empty(s3, bucket)
+        s3.delete_bucket(Bucket=bucket)
+    for table in there.intersection(made.get("AWS::DynamoDB::Table", [])):
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
 

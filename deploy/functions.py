@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 import sys
 from collections.abc import Mapping
 
@@ -16,45 +15,31 @@ from chalice.utils import UI
 
 from chalicelib.permissions import DEAD_LETTERS, declared
 from deploy import record
-from deploy.options import Options
+from deploy.stage import Stage
 from deploy.target import Target
 from dev import PROJECT, CannotRun
 
 ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's most
 _UNRESERVED = 100  # executions at once that Lambda keeps for functions without a reservation
-_DEPLOYED = ("app.py", "requirements.txt", ".chalice/config.json")
 
 
-def configured(stage: str, variables: Mapping[str, str]) -> Config:
-    """Chalice's configuration of a stage, with variables beside those of .chalice/config.json."""
-    # The app, when it is loaded, names its buckets by the environment, which Chalice sets where it is told which.
-    factory = CLIFactory(str(PROJECT), environ=os.environ)
-    return factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(variables)})
-
-
-def check(target: Target, config: Config, stage: str) -> None:
-    """Say what of a deployment would fail after some minutes.
-
-    Raises CannotRun: Lambda has no Python that the libraries' wheels are for, or the account can't reserve so much.
-    """
-    check_python()
-    scoped = [config.scope(stage, name) for name in declared(config.chalice_app)]
-    reserved = sum(function.reserved_concurrency or 0 for function in scoped)
-    limit = target.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
-    if reserved and limit - reserved < _UNRESERVED:
+def check_concurrency(target: Target, config: Config) -> None:
+    """Raise CannotRun: the account can't reserve as much as a stage wants."""
+    client, stage = target.client("lambda"), config.chalice_stage
+    wanted = sum(config.scope(stage, name).reserved_concurrency or 0 for name in declared(config.chalice_app))
+    arns = record.functions(target, config.app_name, stage).values()
+    reserved = [
+        client.get_function_concurrency(FunctionName=arn).get("ReservedConcurrentExecutions", 0) for arn in arns
+    ]
+    free = client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] + sum(reserved)
+    if wanted and free - wanted < _UNRESERVED:
         raise CannotRun(
-            f"The account may run {limit} functions at once, of which {_UNRESERVED} can't be reserved, and the stage "
-            f"{stage} reserves {reserved}: ask for a larger quota, or lower the config's reserved_concurrency."
+            f"The account has {free} executions at once to give, of which {_UNRESERVED} can't be reserved, and the "
+            f"stage {stage} reserves {wanted}: ask for a larger quota, or lower the config's reserved_concurrency."
         )
 
 
-def check_python() -> None:
-    """Raise CannotRun: Lambda has no Python like this one that the libraries' wheels are for."""
-    if sys.version_info < (3, 12):
-        raise CannotRun("Deploying wants Python 3.12 or newer: Lambda's 3.11 is too old a Linux for Pillow.")
-
-
-def deploy(config: Config, stage: str) -> None:
+def deploy(config: Config) -> None:
     """Do what `chalice deploy` does.
 
     Raises CannotRun: it failed.
@@ -62,34 +47,35 @@ def deploy(config: Config, stage: str) -> None:
     factory = CLIFactory(str(PROJECT))
     deployer = factory.create_default_deployer(factory.create_botocore_session(), config, UI())
     try:
-        deployer.deploy(config, stage)
+        deployer.deploy(config, config.chalice_stage)
     except ChaliceDeploymentError as error:
         raise CannotRun(str(error)) from None
 
 
-def delete(config: Config, stage: str) -> None:
+def delete(config: Config) -> None:
     """Do what `chalice delete` does: delete what the record lists.
 
     Raises CannotRun: it failed.
     """
     factory = CLIFactory(str(PROJECT))
     try:
-        factory.create_deletion_deployer(factory.create_botocore_session(), UI()).deploy(config, stage)
+        factory.create_deletion_deployer(factory.create_botocore_session(), UI()).deploy(config, config.chalice_stage)
     except ChaliceDeploymentError as error:
         raise CannotRun(str(error)) from None
 
 
-def finish(target: Target, config: Config, arns: Mapping[str, str], queue_arn: str, options: Options) -> None:
+def finish(stage: Stage, arns: Mapping[str, str]) -> None:
     """Let what Lambda gives up go to the dead-letter queue, for the functions that may send there."""
-    client = target.client("lambda")
-    for name in with_dead_letters(config.chalice_app):
+    client = stage.place.client("lambda")
+    queue_arn = stage.place.arn("sqs", stage.settings.dead_letter_queue_name)
+    for name in with_dead_letters(stage.config.chalice_app):
         # Lambda asks IAM whether the function may send there, which learns of a new policy some seconds later.
         for attempt in stamina.retry_context(client.exceptions.InvalidParameterValueException, attempts=10, timeout=60):
             with attempt:
                 client.put_function_event_invoke_config(
                     FunctionName=arns[name],
                     MaximumRetryAttempts=ATTEMPTS_AFTER_THE_FIRST,
-                    MaximumEventAgeInSeconds=options.event_age_seconds,
+                    MaximumEventAgeInSeconds=stage.options.event_age_seconds,
                     DestinationConfig={"OnFailure": {"Destination": queue_arn}},
                 )
 
@@ -112,19 +98,20 @@ def variables(target: Target, app_name: str, stage: str) -> dict[str, str]:
     return {}
 
 
-def fingerprint(config: Config, stage: str) -> str:
+def fingerprint(config: Config) -> str:
     """Tells one deployment from another: of the code, its libraries, the settings, the policies and these tools.
 
     Keyed by the secret of the cursors, so that it doesn't tell a weak secret to who can read it.
     """
-    paths = [PROJECT / name for name in _DEPLOYED]
-    paths += [
-        p for folder in ("chalicelib", "deploy") for p in (PROJECT / folder).rglob("*") if "__pycache__" not in p.parts
-    ]
-    paths += (PROJECT / ".chalice").glob(f"policy-{stage}-*.json")
-    environment = config.environment_variables
+    stage, environment = config.chalice_stage, config.environment_variables
+    whole = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+    of_stage = {**whole, "stages": whole["stages"][stage]}
+    scoped = (config.scope(stage, name) for name in declared(config.chalice_app))
+    paths = [PROJECT / name for name in ("app.py", "requirements.txt")]
+    paths += [PROJECT / ".chalice" / function.iam_policy_file for function in scoped]
+    paths += [p for folder in ("chalicelib", "deploy") for p in (PROJECT / folder).rglob("*")]
     digest = hmac.new(environment["CURSOR_SECRET"].encode(), digestmod=hashlib.sha256)
-    digest.update(json.dumps([sys.version_info[:2], sorted(environment.items())]).encode())
-    for path in sorted(path for path in paths if path.is_file()):
+    digest.update(json.dumps([sys.version_info[:2], of_stage, environment], sort_keys=True).encode())
+    for path in sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts):
         digest.update(json.dumps([str(path.relative_to(PROJECT)), path.stat().st_size]).encode() + path.read_bytes())
     return digest.hexdigest()

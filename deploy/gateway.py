@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.config import Settings
-from deploy.options import Options
+from deploy.stage import Stage
 from deploy.target import Target
 
 RESPONSES = "x-amazon-apigateway-gateway-responses"  # as OpenAPI's extension for them is called
@@ -28,14 +28,14 @@ _RESPONSES: Mapping[str, tuple[str | None, str]] = {
 }
 
 
-def finish(target: Target, api_id: str, stage: str, settings: Settings, options: Options) -> None:
+def finish(stage: Stage, api_id: str) -> None:
     """Set what Chalice can't of a stage of the API, and publish it."""
-    gateway = target.client("apigateway")
-    for kind, response in responses(settings).items():
+    gateway, options = stage.place.client("apigateway"), stage.options
+    for kind, response in responses(stage.settings).items():
         gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
-    gateway.create_deployment(restApiId=api_id, stageName=stage)
+    gateway.create_deployment(restApiId=api_id, stageName=stage.name, tracingEnabled=bool(stage.config.xray_enabled))
     throttling = {"rateLimit": options.api_requests_per_second, "burstLimit": options.api_burst}
-    _patch(gateway, api_id, stage, [("replace", f"/*/*/throttling/{n}", str(v)) for n, v in throttling.items()])
+    _patch(gateway, api_id, stage.name, [("replace", f"/*/*/throttling/{n}", str(v)) for n, v in throttling.items()])
 
 
 def responses(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ class Options:
     api_burst: int = 1_000  # requests at once, likewise
     log_retention_days: int = 30
     originals_version_days: int = 30  # how long a deleted original can be brought back
-    event_age_seconds: int = 21_600  # how long Lambda tries an event of S3 before it is a dead letter (at most 6 hours)
+    event_age_seconds: int = 21_600  # how long Lambda tries an event of S3 before it is a dead letter
     alarm_topic_arn: str = ""  # the SNS topic that alarms go to; empty: they only show
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images
 
@@ -32,4 +32,7 @@ class Options:
                 raise CannotRun(f".chalice/config.json: a deployment has no {name!r}, but {', '.join(defaults)}.")
             if type(value) is not type(defaults[name]) or (isinstance(value, int) and value < 1):
                 raise CannotRun(f".chalice/config.json: {name} of a deployment can't be {value!r}.")
-        return cls(**given)
+        options = cls(**given)
+        if not 60 <= options.event_age_seconds <= 21_600:
+            raise CannotRun(".chalice/config.json: event_age_seconds of a deployment must be from 60 to 21,600.")
+        return options

@@ -16,59 +16,51 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.package import PackageOptions
 
-from deploy import cloudformation, functions, settings, stack, terraform
-from deploy.options import Options
+from deploy import cloudformation, settings, stack, terraform
+from deploy.stage import prepare
 from deploy.target import Target
 from dev import PROJECT
 from dev.environment import stage_config
-from scripts import policies
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
 _STAND_IN = "given when the stage is deployed"  # for a secret; as long as one must be
 
 
-def write(place: Target, stage: str, form: str, out: Path, say: Callable[[str], None] = print) -> Path:
+def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], None] = print) -> Path:
     """Write a stage, as it will be in one place, to a folder; the template in it.
 
     Raises CannotRun, WrongSetting: something is missing.
     """
-    functions.check_python()
-    stage_config(stage)
-    wanted = settings.named(settings.load(), place, stage)
-    options = Options.of(wanted, stage)
-    secrets = _secrets(settings.of(wanted, stage))
-    elsewhere = dict.fromkeys(secrets, _STAND_IN)
-    if place.endpoint_url:
-        elsewhere["S3_PUBLIC_ENDPOINT_URL"] = place.endpoint_url
-    chosen = settings.of_functions(settings.of(wanted, stage) | elsewhere)
-    settings.save(wanted)
-    config = functions.configured(stage, elsewhere)
-    policies.write(config, place.account, place.region)
-    say(f"Packaging the stage {stage} for {place}.")
+    stage_config(name)
+    stage = prepare(name, place, lambda configured: _stand_ins(place, configured))
+    secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
+    say(f"Packaging the stage {name} for {place}.")
 
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder:
         if form == "terraform":
-            generated = _generate(place, config, form, Path(folder))
+            generated = _generate(place, stage.config, form, Path(folder))
             template = out / "chalice.tf.json"
-            document = terraform.complete(generated, config, secrets, chosen, options)
+            document = terraform.complete(generated, stage, secrets)
             shutil.copy(PROJECT / "resources.yaml", out)
         else:
-            events = _without_events(config.chalice_app)
-            generated = _generate(place, config, form, Path(folder))
+            events = _without_events(stage.config.chalice_app)
+            generated = _generate(place, stage.config, form, Path(folder))
             template = out / "sam.json"
-            document = cloudformation.complete(generated, config, events, secrets, chosen, options)
-            (out / "parameters").write_text(_lines(stack.parameters(stage, chosen, options)))
+            document = cloudformation.complete(generated, stage, events, secrets)
+            (out / "parameters").write_text(_lines(stack.parameters(name, stage.settings, stage.options)))
         shutil.copy(Path(folder) / _ZIP, out)
     template.write_text(json.dumps(document, indent=2) + "\n")
     return template
 
 
-def _secrets(variables: Mapping[str, str]) -> list[str]:
-    """The secrets that a stage's functions want."""
-    wants_tokens = variables.get("AUTH", "jwt") == "jwt" and not variables.get("JWT_ISSUER")
-    return ["CURSOR_SECRET", *(["JWT_SECRET"] if wants_tokens or "JWT_SECRET" in variables else [])]
+def _stand_ins(place: Target, configured: Mapping[str, str]) -> dict[str, str]:
+    """What stands for the secrets that a stage's functions want, and where clients reach LocalStack's S3."""
+    wants_tokens = configured.get("AUTH", "jwt") == "jwt" and not configured.get("JWT_ISSUER")
+    secrets = ["CURSOR_SECRET", *(["JWT_SECRET"] if wants_tokens or "JWT_SECRET" in configured else [])]
+    public = {"S3_PUBLIC_ENDPOINT_URL": place.endpoint_url} if place.endpoint_url else {}
+    return dict.fromkeys(secrets, _STAND_IN) | public
 
 
 def _without_events(app: Chalice) -> list[S3EventConfig]:

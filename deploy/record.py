@@ -5,22 +5,23 @@ it would make a second API, and delete nothing.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
+from chalice.config import Config
 
-from chalicelib.permissions import API
+from chalicelib.config import Settings
+from chalicelib.permissions import API, declared
 from deploy.target import Target
 from dev import PROJECT
 
 Resource = dict[str, str]  # as in the record: its name and type, and what Chalice finds it by
 
 
-def restore(target: Target, app_name: str, stage: str) -> list[Resource]:
+def restore(target: Target, config: Config, chosen: Settings) -> list[Resource]:
     """Write the record of a stage; what it lists."""
-    resources = list(_resources(target, app_name, stage))
-    path = PROJECT / ".chalice" / "deployed" / f"{stage}.json"
+    resources = list(_resources(target, config, chosen))
+    path = PROJECT / ".chalice" / "deployed" / f"{config.chalice_stage}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"resources": resources, "schema_version": "2.0", "backend": "api"}, indent=2) + "\n")
     return resources
@@ -55,40 +56,40 @@ def apis(target: Target, app_name: str, stage: str) -> list[str]:
     return found
 
 
-def roles(target: Target, app_name: str, stage: str) -> Iterator[Resource]:
-    """A stage's roles, also those whose functions there are not."""
-    first = f"{app_name}-{stage}-"
+def roles(target: Target, app_name: str, stage: str, names: Container[str]) -> Iterator[Resource]:
+    """The roles of functions of these names, also where the function itself is not there."""
     for role in _all(target.client("iam"), "list_roles", "Roles"):
-        name = role["RoleName"]
-        function = name.removeprefix(first)
-        # "images-api-dev-eu-sweep" is a role of the stage dev-eu, and none of the stage dev.
-        if name.startswith(first) and function.isidentifier():
+        name = _of(role["RoleName"], app_name, stage)
+        if name in names:
             yield {
-                "name": f"{function}_role",
+                "name": f"{name}_role",
                 "resource_type": "iam_role",
                 "role_arn": role["Arn"],
-                "role_name": name,
+                "role_name": role["RoleName"],
             }
 
 
-def _resources(target: Target, app_name: str, stage: str) -> Iterator[Resource]:
+def _resources(target: Target, config: Config, chosen: Settings) -> Iterator[Resource]:
+    app_name, stage = config.app_name, config.chalice_stage
     arns = functions(target, app_name, stage)
-    yield from roles(target, app_name, stage)
+    # A function that is gone from app.py goes with all that it has.
+    names = {*arns, *declared(config.chalice_app)}
+    yield from roles(target, app_name, stage, names)
     for name, arn in arns.items():
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
-    yield from _events(target, arns)
-    yield from _rules(target, arns)
+    yield from _events(target, arns, chosen)
+    yield from _rules(target, app_name, stage, names)
     for number, api in enumerate(apis(target, app_name, stage)):
         yield {"name": f"rest_api{number or ''}", "resource_type": "rest_api", "rest_api_id": api}
 
 
-def _events(target: Target, arns: dict[str, str]) -> Iterator[Resource]:
+def _events(target: Target, arns: dict[str, str], chosen: Settings) -> Iterator[Resource]:
     s3 = target.client("s3")
     names = {arn: name for name, arn in arns.items()}
-    for bucket in (bucket["Name"] for bucket in s3.list_buckets()["Buckets"]):
+    for bucket in (chosen.s3_bucket_name, chosen.staged_bucket_name):
         try:
             configured = s3.get_bucket_notification_configuration(Bucket=bucket)
-        except ClientError:  # somebody else's
+        except s3.exceptions.NoSuchBucket:
             continue
         for events in configured.get("LambdaFunctionConfigurations", []):
             if name := names.get(events["LambdaFunctionArn"]):
@@ -100,11 +101,18 @@ def _events(target: Target, arns: dict[str, str]) -> Iterator[Resource]:
                 }
 
 
-def _rules(target: Target, arns: dict[str, str]) -> Iterator[Resource]:
-    events = target.client("events")
-    for name, arn in arns.items():
-        for rule in events.list_rule_names_by_target(TargetArn=arn)["RuleNames"]:
-            yield {"name": f"{name}-event", "resource_type": "cloudwatch_event", "rule_name": rule}
+def _rules(target: Target, app_name: str, stage: str, names: Container[str]) -> Iterator[Resource]:
+    # By their names: a rule without its target is what a crash between the two has left.
+    for rule in _all(target.client("events"), "list_rules", "Rules"):
+        name = _of(rule["Name"], app_name, stage)
+        if name.removesuffix("-event") in names and name.endswith("-event"):
+            yield {"name": name, "resource_type": "cloudwatch_event", "rule_name": rule["Name"]}
+
+
+def _of(name: str, app_name: str, stage: str) -> str:
+    """The last part of a stage's name of something; empty: it is not the stage's."""
+    first = f"{app_name}-{stage}-"
+    return name.removeprefix(first) if name.startswith(first) else ""
 
 
 def _all(client: Any, operation: str, key: str) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import fields
@@ -9,7 +10,7 @@ from typing import Any
 
 from chalicelib.config import Settings, read
 from deploy.target import LOCAL, Target
-from dev import PROJECT
+from dev import PROJECT, CannotRun
 
 CONFIG = PROJECT / ".chalice" / "config.json"
 # Never in a file: given in the environment of a deployment, and kept from then on where the functions have them.
@@ -27,7 +28,7 @@ def load() -> dict[str, Any]:
 
 
 def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
-    """`config` with names for a stage's buckets, tables and queue, where it has none yet.
+    """`config` with names for a stage's buckets, tables, queue and metrics, where it has none yet.
 
     Buckets share one namespace with all of AWS, tables with the other stages of the account.
     """
@@ -76,11 +77,23 @@ def of_functions(variables: Mapping[str, str]) -> Settings:
     return read({**variables, "AWS_LAMBDA_FUNCTION_NAME": "deployed"})
 
 
+def check(chosen: Settings, target: Target, stage: str) -> None:
+    """Raise CannotRun: a stage has names of another account or region, or metrics that its alarms don't read."""
+    here = f"-{target.account}-{target.region}"
+    for bucket in (getattr(chosen, name) for name in _BUCKETS):
+        if re.search(r"-\d{12}-[a-z]+-[a-z-]+-\d$", bucket) and not bucket.endswith(here):
+            raise CannotRun(f"The bucket {bucket} of the stage {stage} is by its name not for {target}.")
+    if chosen.metrics_namespace != f"images-api/{stage}":
+        raise CannotRun(
+            f"METRICS_NAMESPACE of {stage} must be images-api/{stage}, which its alarms and dashboard read."
+        )
+
+
 def _defaults(target: Target, stage: str) -> dict[str, str]:
     names = {field.name: field for field in fields(Settings)}
-    wanted = {}
+    wanted = {"metrics_namespace": f"images-api/{stage}"}
     if stage != LOCAL:
-        wanted = {name: f"{names[name].default}-{stage}-{target.account}-{target.region}" for name in _BUCKETS}
+        wanted |= {name: f"{names[name].default}-{stage}-{target.account}-{target.region}" for name in _BUCKETS}
         wanted |= {name: f"{names[name].default}-{stage}" for name in _NAMES}
     return {names[name].metadata["env"][0]: value for name, value in wanted.items()}
 

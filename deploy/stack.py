@@ -1,28 +1,47 @@
 """The CloudFormation stack of a stage: what resources.yaml declares."""
 
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
+from botocore.waiter import WaiterModel, create_waiter_with_client
 
 from chalicelib.config import Settings
 from deploy.options import Options
+from deploy.stage import Stage
 from deploy.target import Target
 from dev import PROJECT, CannotRun
 from dev.provision import names
 
-# What to wait for, should a run before this one have ended in the middle.
-_WAITERS = {
-    "CREATE_IN_PROGRESS": "stack_create_complete",
-    "UPDATE_IN_PROGRESS": "stack_update_complete",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "stack_update_complete",
-    "UPDATE_ROLLBACK_IN_PROGRESS": "stack_rollback_complete",
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "stack_rollback_complete",
-    "ROLLBACK_IN_PROGRESS": "stack_rollback_complete",
-    "DELETE_IN_PROGRESS": "stack_delete_complete",
-}
-_NEVER_CREATED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
-_EVERY = {"Delay": 5, "MaxAttempts": 720}  # seconds; an hour
+TAGS = {"service": "images-api"}  # of all that a stage has, beside the stage's name
+
+_MADE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+_NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has nothing, and can't be updated
+# Of its own resources, and not of those that were there when it came, whose names CloudFormation lists as well.
+_OWNED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED", "DELETE_SKIPPED"}
+_SETTLED = WaiterModel(
+    {
+        "version": 2,
+        "waiters": {
+            "Settled": {
+                "operation": "DescribeStacks",
+                "delay": 5,  # seconds
+                "maxAttempts": 720,
+                "acceptors": [
+                    {
+                        "state": "success",
+                        "matcher": "path",
+                        "argument": "ends_with(Stacks[0].StackStatus, '_IN_PROGRESS')"
+                        " && Stacks[0].StackStatus != 'REVIEW_IN_PROGRESS'",
+                        "expected": False,
+                    },
+                    {"state": "success", "matcher": "error", "expected": "ValidationError"},  # there is no such stack
+                ],
+            }
+        },
+    }
+)
 
 
 def name(stage: str) -> str:
@@ -30,38 +49,43 @@ def name(stage: str) -> str:
     return f"images-api-{stage}"
 
 
-def apply(target: Target, stage: str, settings: Settings, options: Options) -> bool:
+def apply(wanted: Stage) -> bool:
     """Make a stage's stack what resources.yaml declares; whether there was something to change.
 
     Raises CannotRun: CloudFormation can't; says why.
     """
+    target, stage = wanted.place, wanted.name
     cloudformation = target.client("cloudformation")
+    token = uuid.uuid4().hex
     request = {
         "StackName": name(stage),
         "TemplateBody": (PROJECT / "resources.yaml").read_text(),
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value}
-            for key, value in parameters(stage, settings, options).items()
+            for key, value in parameters(stage, wanted.settings, wanted.options).items()
         ],
         # Or what a first try made and retained would be in the way of the second.
         "RetainExceptOnCreate": True,
-        "Tags": [{"Key": "service", "Value": "images-api"}, {"Key": "stage", "Value": stage}],
+        "ClientRequestToken": token,
+        "Tags": [{"Key": key, "Value": value} for key, value in {**TAGS, "stage": stage}.items()],
     }
-    status = _settled(cloudformation, stage)
-    if status in _NEVER_CREATED:
+    status = settled(target, stage)
+    if status in _NEVER_MADE:
         delete(target, stage)
         status = ""
+    if status:
+        _check(target, stage, status)
     try:
         if status:
-            _check_whole(target, stage)
-            stack = cloudformation.update_stack(**request)
+            cloudformation.update_stack(**request)
         else:
-            stack = cloudformation.create_stack(**request)
+            cloudformation.create_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" in str(error):
             return False
         raise CannotRun(f"CloudFormation refuses the stack {name(stage)}: {error}") from None
-    _wait(cloudformation, "stack_update_complete" if status else "stack_create_complete", stack["StackId"])
+    if settled(target, stage) not in _MADE - {"UPDATE_ROLLBACK_COMPLETE"}:
+        raise CannotRun(f"CloudFormation undid the change. {_why(cloudformation, stage, token)}")
     return True
 
 
@@ -84,7 +108,8 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
     try:
         pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name(stage))
         for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
-            found.setdefault(resource["ResourceType"], []).append(resource["PhysicalResourceId"])
+            if resource["ResourceStatus"] in _OWNED:
+                found.setdefault(resource["ResourceType"], []).append(resource["PhysicalResourceId"])
     except ClientError as error:
         if "does not exist" not in str(error):
             raise
@@ -94,46 +119,16 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
 def delete(target: Target, stage: str) -> None:
     """Delete a stage's stack, if there is one; what it retains stays."""
     cloudformation = target.client("cloudformation")
-    if _settled(cloudformation, stage):
+    if settled(target, stage):
         cloudformation.delete_stack(StackName=name(stage))
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name(stage), WaiterConfig=_EVERY)
+        if status := settled(target, stage):
+            raise CannotRun(f"CloudFormation doesn't delete the stack {name(stage)}, which is {status}.")
 
 
-def missing(target: Target, stage: str) -> Iterator[str]:
-    """The buckets and tables that a stage's stack has made and that are no more."""
-    made = resources(target, stage)
-    s3, dynamodb = target.client("s3"), target.client("dynamodb")
-    buckets = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-    tables = {table for page in dynamodb.get_paginator("list_tables").paginate() for table in page["TableNames"]}
-    yield from sorted(set(made.get("AWS::S3::Bucket", [])) - buckets)
-    yield from sorted(set(made.get("AWS::DynamoDB::Table", [])) - tables)
-
-
-def _check_whole(target: Target, stage: str) -> None:
-    # CloudFormation compares templates, not what is there: it would find nothing to do.
-    if gone := list(missing(target, stage)):
-        raise CannotRun(
-            f"Of the stage {stage} there is no more {', '.join(gone)}, as after a `make destroy` that was interrupted: "
-            f"run `make destroy STAGE={stage}` to its end first."
-        )
-
-
-def _settled(cloudformation: Any, stage: str) -> str:
+def settled(target: Target, stage: str) -> str:
     """The status of a stage's stack, once nothing is under way; empty: there is no stack."""
-    while (status := _status(cloudformation, stage)) in _WAITERS:
-        try:
-            cloudformation.get_waiter(_WAITERS[status]).wait(StackName=name(stage), WaiterConfig=_EVERY)
-        except WaiterError:
-            if _status(cloudformation, stage) in _WAITERS:
-                raise CannotRun(f"The stack {name(stage)} is {status} for an hour.") from None
-    if status == "UPDATE_ROLLBACK_FAILED":
-        raise CannotRun(
-            f"The stack {name(stage)} is {status}: `aws cloudformation continue-update-rollback` it, then try again."
-        )
-    return status
-
-
-def _status(cloudformation: Any, stage: str) -> str:
+    cloudformation = target.client("cloudformation")
+    create_waiter_with_client("Settled", _SETTLED, cloudformation).wait(StackName=name(stage))
     try:
         (stack,) = cloudformation.describe_stacks(StackName=name(stage))["Stacks"]
     except ClientError as error:
@@ -144,15 +139,47 @@ def _status(cloudformation: Any, stage: str) -> str:
     return "" if status == "DELETE_COMPLETE" else status
 
 
-def _wait(cloudformation: Any, waiter: str, stack_id: str) -> None:
-    try:
-        cloudformation.get_waiter(waiter).wait(StackName=stack_id, WaiterConfig=_EVERY)
-    except WaiterError:
-        events = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-        failures = [
-            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
-            for page in events
-            for event in page["StackEvents"]
-            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in event.get("ResourceStatusReason", "")
-        ]
-        raise CannotRun("CloudFormation undid the change. " + "; ".join(reversed(failures))) from None
+def _check(target: Target, stage: str, status: str) -> None:
+    """Raises CannotRun: a stack can't be updated, or must not."""
+    made = resources(target, stage)
+    if status not in _MADE:
+        raise CannotRun(
+            f"The stack {name(stage)} is {status}: `aws cloudformation continue-update-rollback` it if it was updated, "
+            f"else `make destroy STAGE={stage}`, which asks first; then try again."
+        )
+    if "AWS::Lambda::Function" in made:
+        raise CannotRun(
+            f"The stack {name(stage)} has functions: a pipeline deploys this stage (docs/pipelines.md), and "
+            "`make deploy` would take them away."
+        )
+    # CloudFormation compares templates, not what is there: it would find nothing to do.
+    if gone := sorted(set(kept(made)) - existing(target)):
+        raise CannotRun(
+            f"Of the stage {stage} there is no more {', '.join(gone)}, as after a `make destroy` that was interrupted: "
+            f"run `make destroy STAGE={stage}` to its end first."
+        )
+
+
+def kept(made: Mapping[str, list[str]]) -> list[str]:
+    """Those of a stack's resources that it retains when it is deleted: buckets and tables."""
+    return made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
+
+
+def existing(target: Target) -> set[str]:
+    """The names of all buckets and tables of the account."""
+    tables = target.client("dynamodb").get_paginator("list_tables").paginate()
+    buckets = target.client("s3").list_buckets()["Buckets"]
+    return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
+
+
+def _why(cloudformation: Any, stage: str, token: str) -> str:
+    """What failed of one request."""
+    events = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name(stage))
+    return "; ".join(
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+        for page in events
+        for event in page["StackEvents"]
+        if event.get("ClientRequestToken") == token
+        and event["ResourceStatus"].endswith("_FAILED")
+        and "cancelled" not in event.get("ResourceStatusReason", "")
+    )

@@ -3,102 +3,102 @@
 from collections.abc import Callable
 
 import requests
-from chalice.config import Config
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
 from deploy import data, functions, gateway, record, settings, stack, target
-from deploy.options import Options
-from dev import CannotRun
+from deploy.stage import Stage, chalice_config, prepare
+from dev import CannotRun, provision
 from dev.environment import stage_config
-from scripts import policies
 
 _HEALTH_TRIES = 10  # with pauses that double, a minute and a half in all: new roles take some seconds to be known
 
 
-def deploy(stage: str, say: Callable[[str], None] = print) -> str:
+def deploy(name: str, say: Callable[[str], None] = print) -> str:
     """Deploy a stage, or what of it is not as it should be; the address it answers at.
 
     Raises CannotRun, WrongSetting: something is missing, or a step failed; what is done stays, for the next run.
     """
-    app_name = stage_config(stage).app_name
-    place = target.find(stage)
-    wanted = settings.named(settings.load(), place, stage)
-    options = Options.of(wanted, stage)
-    variables = settings.of(wanted, stage)
-    elsewhere = settings.from_elsewhere(place, variables, functions.variables(place, app_name, stage))
-    chosen = settings.of_functions(variables | elsewhere)
-    settings.save(wanted)
-    config = functions.configured(stage, elsewhere)
-    functions.check(place, config, stage)
-    policies.write(config, place.account, place.region)
-    say(f"Deploying the stage {stage} to {place}.")
+    app_name = stage_config(name).app_name
+    place = target.find(name)
+    deployed = functions.variables(place, app_name, name)
+    stage = prepare(name, place, lambda configured: settings.from_elsewhere(place, configured, deployed))
+    functions.check_concurrency(place, stage.config)
+    say(f"Deploying the stage {name} to {place}.")
+    for secret in settings.SECRETS:
+        if deployed and deployed.get(secret) != stage.variables.get(secret):
+            say(f"{secret} is another than was deployed.")
 
-    changed = stack.apply(place, stage, chosen, options)
-    say(f"Stack {stack.name(stage)}: {'changed' if changed else 'nothing to change'}.")
+    changed = stack.apply(stage)
+    say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
-    fingerprint = functions.fingerprint(config, stage)
-    if _has(place, app_name, stage, fingerprint, set(declared(config.chalice_app))):
+    fingerprint = functions.fingerprint(stage.config)
+    if _has(stage, fingerprint):
         say("Functions and API: nothing to change.")
     else:
-        _deploy_functions(place, config, stage, chosen, options)
-        (api,) = record.apis(place, app_name, stage)
-        gateway.mark(place, api, stage, fingerprint)
-    (api,) = record.apis(place, app_name, stage)
-    address = place.address(api, stage)
+        _deploy_functions(stage)
+        (api,) = record.apis(place, app_name, name)
+        gateway.mark(place, api, name, fingerprint)
+    (api,) = record.apis(place, app_name, name)
+    address = place.address(api, name)
     _wait_until_well(address)
     return address
 
 
-def destroy(stage: str, confirm: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
+def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
     """Delete all that a stage has, its images last; first `confirm` what that is.
 
     Raises CannotRun: not confirmed, or a step failed; the next run goes on.
     """
-    app_name = stage_config(stage).app_name
-    place = target.find(stage)
+    place = target.find(name)
     # Who may call is nothing to a deletion.
-    variables = {**settings.of(settings.named(settings.load(), place, stage), stage), "AUTH": "open"}
-    config = functions.configured(stage, variables)
-    resources = record.restore(place, app_name, stage)
-    made = stack.resources(place, stage)
-    if not resources and not made:
-        say(f"The stage {stage} has nothing on {place}.")
-        return
-    if not confirm(_what_goes(place, stage, read(variables))):
-        raise CannotRun("Nothing was deleted.")
-    if resources:
-        functions.delete(config, stage)
-    data.delete(place, stage)
-    stack.delete(place, stage)
-    say(f"The stage {stage} is gone from {place}.")
+    variables = {**settings.of(settings.named(settings.load(), place, name), name), "AUTH": "open"}
+    config, chosen = chalice_config(name, variables), read(variables)
+    stack.settled(place, name)  # or CloudFormation would go on making what is to be deleted
+    resources = record.restore(place, config, chosen)
+    made = stack.resources(place, name)
+    if resources or made:
+        if not confirm(_what_goes(place, name, chosen)):
+            raise CannotRun("Nothing was deleted.")
+        if resources:
+            functions.delete(config)
+        data.delete(place, name)
+        stack.delete(place, name)
+        say(f"The stage {name} is gone from {place}.")
+    else:
+        say(f"The stage {name} has nothing on {place}.")
+    others = sorted(set(provision.names(chosen).values()) & stack.existing(place))
+    if others:
+        say(f"There are still {', '.join(others)}, which no stack of the stage has made, or one that was deleted.")
 
 
-def _has(place: target.Target, app_name: str, stage: str, fingerprint: str, names: set[str]) -> bool:
-    apis = record.apis(place, app_name, stage)
-    there = set(record.functions(place, app_name, stage))
-    return len(apis) == 1 and there == names and gateway.marked(place, apis[0], stage) == fingerprint
+def _has(stage: Stage, fingerprint: str) -> bool:
+    app_name = stage.config.app_name
+    apis = record.apis(stage.place, app_name, stage.name)
+    there = set(record.functions(stage.place, app_name, stage.name))
+    wanted = set(declared(stage.config.chalice_app))
+    return len(apis) == 1 and there == wanted and gateway.marked(stage.place, apis[0], stage.name) == fingerprint
 
 
-def _deploy_functions(place: target.Target, config: Config, stage: str, chosen: Settings, options: Options) -> None:
-    for api in record.apis(place, config.app_name, stage):
+def _deploy_functions(stage: Stage) -> None:
+    place, app_name = stage.place, stage.config.app_name
+    for api in record.apis(place, app_name, stage.name):
         # Until all is done the stage is no deployment that a run may skip.
-        if gateway.marked(place, api, stage):
-            gateway.mark(place, api, stage, "")
-    record.restore(place, config.app_name, stage)
-    functions.deploy(config, stage)
-    queue = place.arn("sqs", chosen.dead_letter_queue_name)
-    functions.finish(place, config, record.functions(place, config.app_name, stage), queue, options)
-    (api,) = record.apis(place, config.app_name, stage)
-    gateway.finish(place, api, stage, chosen, options)
+        if gateway.marked(place, api, stage.name):
+            gateway.mark(place, api, stage.name, "")
+    record.restore(place, stage.config, stage.settings)
+    functions.deploy(stage.config)
+    functions.finish(stage, record.functions(place, app_name, stage.name))
+    (api,) = record.apis(place, app_name, stage.name)
+    gateway.finish(stage, api)
 
 
-def _what_goes(place: target.Target, stage: str, chosen: Settings) -> str:
+def _what_goes(place: target.Target, name: str, chosen: Settings) -> str:
     count = data.images(place, chosen.images_table_name)
-    images = "no table of images" if count is None else f"all images: {count} by the last count"
-    return f"This deletes the stage {stage} from {place}, API, functions, alarms and logs, and {images}."
+    images = "no table of images" if count is None else f"all images, {count} by DynamoDB's count of some hours ago"
+    return f"This deletes the stage {name} from {place}, API, functions, alarms and logs, and {images}."
 
 
 def _wait_until_well(address: str) -> None:

@@ -70,8 +70,11 @@ def find(stage: str) -> Target:
     session = boto3.session.Session()
     if not session.region_name:
         raise CannotRun("Which region? Set AWS_DEFAULT_REGION, or a profile with one.")
+    sts = session.client("sts")
+    if endpoint and sts.meta.endpoint_url.rstrip("/") != endpoint:
+        raise CannotRun("AWS_ENDPOINT_URL is set, and other variables or a profile lead past it.")
     try:
-        account = session.client("sts").get_caller_identity()["Account"]
+        account = sts.get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise CannotRun(f"AWS doesn't know who deploys: {error}") from None
     partition = session.get_partition_for_region(session.region_name)

@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from chalice.config import Config
 from chalice.package import TemplateDeepMerger
 
-from chalicelib.config import Settings
 from chalicelib.permissions import declared, lambda_name
 from deploy import functions, gateway, stack
 from deploy.options import Options
+from deploy.stage import Stage
 
 Document = dict[str, Any]
 
@@ -21,11 +20,10 @@ _SWAGGER = "chalice_api_swagger"
 _VERSIONS = {"required_version": ">= 1.0, < 2", "required_providers": {"aws": {"version": ">= 5.80, < 7"}}}
 
 
-def complete(
-    generated: Document, config: Config, secrets: Iterable[str], chosen: Settings, options: Options
-) -> Document:
+def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Document:
     """Add to Chalice's document whatever else a stage is."""
-    app, stage = config.chalice_app, config.chalice_stage
+    config, chosen, options = wanted.config, wanted.settings, wanted.options
+    app, stage = config.chalice_app, wanted.name
     resources = generated["resource"]
     # The stage of a deployment can't be set more than its name, and is gone from the provider since 6.
     deployment = resources["aws_api_gateway_deployment"]["rest_api"]
@@ -44,7 +42,7 @@ def complete(
                     "name": stack.name(stage),
                     "template_body": '${file("${path.module}/resources.yaml")}',
                     "parameters": dict(stack.parameters(stage, chosen, options)),
-                    "tags": {"service": "images-api", "stage": stage},
+                    "tags": {**stack.TAGS, "stage": stage},
                 }
             },
             "aws_lambda_function": {

@@ -3,15 +3,19 @@
 What `make permissions` runs, in the repository's root: python -m scripts.permissions
 """
 
+import re
 from collections.abc import Iterator
 
 from chalice.app import Chalice
 
+import app as app_module
 from chalicelib.config import Settings
 from chalicelib.permissions import API, Permission, Place, declared, lambda_name, log_of
 from dev import PROJECT
 from dev.environment import stage_config
 
+_GROUPS = {name: group for name, group in vars(app_module).items() if name.isupper() and isinstance(group, tuple)}
+_SOURCE = (PROJECT / "app.py").read_text()
 PAGE = PROJECT / "docs" / "permissions.md"
 _INTRODUCTION = """# What each function may do
 
@@ -37,11 +41,27 @@ def page(app: Chalice) -> str:
         needed: dict[Permission, list[str]] = {}
         for handler, permissions in handlers.items():
             for permission in permissions:
-                operation = f"`{routes[handler]}`" if function == API else "each invocation"
-                needed.setdefault(permission, []).append("Lambda, for failures" if permission.by_lambda else operation)
+                operation = f"`{routes[handler]}`" if function == API else _purpose(permission, function)
+                needed.setdefault(permission, []).append("what Lambda gives up" if permission.by_lambda else operation)
         needed |= {permission: ["its log"] for permission in log_of(app, function, place.stage)}
         text += "".join(_rows(needed, place))
     return text
+
+
+def _purpose(permission: Permission, function: str) -> str:
+    """What a function needs one of its permissions for: the least group of app.py that has it, by its name there.
+
+    Of those groups that stand in the function's own `@needs(…)`, and of the parts that these are made of.
+    """
+    (declaration,) = re.findall(rf"@needs\((.*)\)\ndef {function}\(", _SOURCE)
+    named = [_GROUPS[name] for name in re.findall(r"\*([A-Z_]+)", declaration)]
+    parts = (
+        (len(group), name)
+        for name, group in _GROUPS.items()
+        if permission in group and any(set(group) <= set(whole) for whole in named)
+    )
+    _, name = min(parts, default=(0, "its own work"))
+    return name.lower().replace("_", " ")
 
 
 def _rows(needed: dict[Permission, list[str]], place: Place) -> Iterator[str]:

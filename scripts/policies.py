@@ -44,7 +44,8 @@ def write(config: Config, account: str, region: str) -> list[Path]:
     """
     texts = policies(config, account, region)
     for path, text in texts.items():
-        path.write_text(text)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
     return list(texts)
 
 

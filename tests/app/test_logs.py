@@ -267,7 +267,7 @@ class TestMetrics:
         assert_publishes(ready, {"images_ready", "processing_ms"})
         assert_publishes(failed, {"images_failed", "processing_ms"})
         *events, schedule = lines(log, "event")
-        assert_publishes(schedule, {"oldest_unfinished_seconds", "swept"})
+        assert_publishes(schedule, {"oldest_unfinished_seconds"})
         assert not any("_aws" in line for line in events)
         directives = [each for line in log() if "_aws" in line for each in line["_aws"]["CloudWatchMetrics"]]
         assert {directive["Namespace"] for directive in directives} == {"images-api/prod"}

@@ -29,6 +29,10 @@ def address(place: target.Target) -> Iterator[str]:
     """Where the stage answers, deployed by a second run after one that was killed."""
     if found := {kind: names for kind, names in inventory().items() if names}:
         pytest.fail(f"These tests destroy the stage local; this LocalStack has {found}.", pytrace=False)
+    # CloudFormation makes the stack then, and goes on without who asked for it.
+    kill("deploy", when=lambda line: line.startswith("Deploying the stage"))
+    run("destroy")
+    assert not any(inventory().values())
     # The API is there then, its stage is not, and Chalice hasn't written down what it made.
     kill("deploy", when=lambda line: line.startswith("Creating Rest API"))
     yield run("deploy").stdout.splitlines()[-1]

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-import yaml
 
 from chalicelib.config import read
 from chalicelib.permissions import declared, lambda_name
@@ -19,6 +18,7 @@ from deploy.options import Options
 from deploy.target import Target
 from dev import PROJECT
 from dev.environment import stage_config
+from dev.template import parse
 from tests.deployed.conftest import Inventory, inventory, kill, run
 
 FUNCTIONS = "images-api-local"
@@ -26,6 +26,7 @@ EVENT_HANDLERS = {"on_object_created", "on_upload_staged"}
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:images-dead-letters"
 BUCKETS = ("images-originals", "images-derived", "images-staged")
 
+TEMPLATE = parse((PROJECT / "resources.yaml").read_text())
 CONFIG = stage_config("local")
 NAMES = {name: lambda_name(CONFIG.chalice_app, name, "local") for name in declared(CONFIG.chalice_app)}
 
@@ -130,15 +131,44 @@ def test_events_and_schedule_lead_to_their_functions(address: str) -> None:
     assert aim["Arn"].rpartition(":")[2] == NAMES["sweep"]
 
 
-def test_there_is_a_log_group_for_each_function_and_the_alarms_watch(address: str) -> None:
-    found = inventory()
-    assert found["log groups"] >= {f"/aws/lambda/{function}" for function in NAMES.values()}
-    template = yaml.load((PROJECT / "resources.yaml").read_text(), yaml.BaseLoader)  # noqa: S506 - reads text alone
-    assert len(found["alarms"]) == len(declared_alarms(template))
+def test_there_is_a_log_group_for_each_function(address: str) -> None:
+    assert inventory()["log groups"] == {f"/aws/lambda/{function}" for function in NAMES.values()}
 
 
-def declared_alarms(template: Any) -> list[str]:
-    return [name for name, r in template["Resources"].items() if r["Type"] == "AWS::CloudWatch::Alarm"]
+def test_the_alarms_watch_what_they_are_declared_to(address: str) -> None:
+    found = {alarm["AlarmName"]: alarm for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    declared_alarms = TEMPLATE.resources("AWS::CloudWatch::Alarm", Stage="local")
+    assert set(found) == {alarm["Properties"]["AlarmName"] for alarm in declared_alarms.values()}
+    for declared_alarm in declared_alarms.values():
+        wanted = declared_alarm["Properties"]
+        alarm = found[wanted["AlarmName"]]
+        for name in ("MetricName", "Namespace", "Threshold", "ComparisonOperator", "TreatMissingData"):
+            assert alarm.get(name) == wanted.get(name)
+        assert len(alarm.get("Metrics", [])) == len(wanted.get("Metrics", []))
+
+
+def test_the_dead_letters_are_encrypted_and_only_for_tls(address: str) -> None:
+    sqs = client("sqs")
+    url = sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (queue["SqsManagedSseEnabled"], queue["MessageRetentionPeriod"]) == ("true", str(14 * 24 * 3600))
+    (tls,) = json.loads(queue["Policy"])["Statement"]
+    assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_pages_of_configured_origins_may_use_the_buckets(address: str) -> None:
+    for bucket, methods in zip(BUCKETS, (["GET", "HEAD"], ["GET", "HEAD"], ["PUT", "POST"]), strict=True):
+        (rule,) = client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"]
+        assert (rule["AllowedMethods"], rule["ExposeHeaders"]) == (methods, ["ETag"])
+        assert rule["AllowedOrigins"] == CONFIG.environment_variables["CORS_ORIGINS"].split()
+
+
+def test_only_what_invokes_a_function_may(address: str) -> None:
+    for name in EVENT_HANDLERS:
+        (allowed,) = json.loads(client("lambda").get_policy(FunctionName=NAMES[name])["Policy"])["Statement"]
+        assert (allowed["Principal"], allowed["Action"]) == ({"Service": "s3.amazonaws.com"}, "lambda:InvokeFunction")
+        assert allowed["Condition"]["StringEquals"] == {"AWS:SourceAccount": "000000000000"}
+        assert allowed["Condition"]["ArnLike"]["AWS:SourceArn"].startswith("arn:aws:s3:::images-")
 
 
 def black_box(url: str, *tests: str) -> None:

@@ -38,13 +38,15 @@ pytestmark = pytest.mark.long
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, with a stage of its own, whose callers need tokens."""
     copy = tmp_path_factory.mktemp("project") / "images-api"
-    ignored = shutil.ignore_patterns(".git", ".venv*", ".data", "build", "deploy*ed", "deployments", "*cache*")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv*", ".data", "build", "deploy*ed", "deployments", "*cache*", ".hypothesis", ".coverage*"
+    )
     shutil.copytree(PROJECT, copy, ignore=ignored)
     path = copy / ".chalice" / "config.json"
     config = json.loads(path.read_text().replace("policy-local-", f"policy-{STAGE}-"))
     config["stages"][STAGE] = config["stages"]["local"] | {
         "api_gateway_stage": STAGE,
-        "xray_enabled": True,
+        "xray": True,
         "environment_variables": {"METRICS_NAMESPACE": f"images-api/{STAGE}"},
         "deployment": {"api_requests_per_second": 7, "api_burst": 11, "event_age_seconds": 3_600},
     }

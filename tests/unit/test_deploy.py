@@ -51,8 +51,9 @@ def test_the_key_of_cursors_is_made_once_and_kept(monkeypatch: pytest.MonkeyPatc
 def test_a_stage_on_aws_gets_names_that_no_other_account_or_stage_has() -> None:
     named = settings.of(settings.named(CONFIG, ACCOUNT, "dev"), "dev")
     assert named["S3_BUCKET_NAME"] == "images-originals-dev-123456789012-us-east-1"
+    assert named["METRICS_NAMESPACE"] == "images-api/dev"
     assert (named["IMAGES_TABLE_NAME"], named["DEAD_LETTER_QUEUE_NAME"]) == ("images-dev", "images-dead-letters-dev")
-    assert len(set(named.values())) == len(named) == 9
+    assert len(set(named.values())) == len(named) == 10
 
 
 def test_names_that_a_stage_has_are_kept_however_they_are_spelled() -> None:
@@ -65,10 +66,28 @@ def test_names_that_a_stage_has_are_kept_however_they_are_spelled() -> None:
 
 
 def test_the_stage_on_localstack_keeps_the_default_names() -> None:
-    assert settings.named(CONFIG, ACCOUNT, "local") == CONFIG
+    named = settings.named(CONFIG, ACCOUNT, "local")
+    assert settings.of(named, "local") == {"METRICS_NAMESPACE": "images-api/local"}
 
 
-@pytest.mark.parametrize("given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}])
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"s3_bucket_name": "images-originals-dev-210987654321-us-east-1"}, "not for account 123456789012"),
+        ({"staged_bucket_name": "images-staged-dev-123456789012-eu-west-1"}, "not for account 123456789012"),
+        ({"metrics_namespace": "images-api/prod"}, "must be images-api/dev"),
+    ],
+)
+def test_a_stage_with_names_of_another_is_not_deployed(wrong: dict[str, Any], why: str) -> None:
+    right: dict[str, Any] = {"metrics_namespace": "images-api/dev", "derived_bucket_name": "whatever-you-like"}
+    settings.check(Settings(**right), ACCOUNT, "dev")
+    with pytest.raises(SystemExit, match=why):
+        settings.check(Settings(**(right | wrong)), ACCOUNT, "dev")
+
+
+@pytest.mark.parametrize(
+    "given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}]
+)
 def test_an_option_that_makes_no_sense_is_one_clear_line(given: dict[str, object]) -> None:
     with pytest.raises(SystemExit, match=r"\.chalice/config\.json: "):
         Options.of({"deployment": given, **CONFIG}, "dev")
@@ -110,7 +129,7 @@ def test_a_stage_is_not_taken_for_another_whose_name_begins_with_its_own() -> No
             found = record.functions(ACCOUNT, "images-api", stage)
             names = {name: arn.rpartition(":")[2] for name, arn in found.items()}
             assert names == {"api_handler": f"images-api-{stage}", "sweep": f"images-api-{stage}-sweep"}
-            roles = [role["name"] for role in record.roles(ACCOUNT, "images-api", stage)]
+            roles = [role["name"] for role in record.roles(ACCOUNT, "images-api", stage, {"api_handler", "sweep"})]
             assert sorted(roles) == ["api_handler_role", "sweep_role"]
 
 

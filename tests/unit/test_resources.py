@@ -8,6 +8,7 @@ import pytest
 from cfnlint.api import lint_file
 
 from app import app
+from chalicelib import metrics as published
 from chalicelib.permissions import declared, lambda_name
 from dev import PROJECT
 from dev.template import parse
@@ -19,17 +20,7 @@ FUNCTIONS = {lambda_name(app, function, STAGE) for function in declared(app)}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 # Without dimensions, in the namespace of the stage.
-OWN_METRICS = {
-    "duration_ms",
-    "aws_calls",
-    "read_units",
-    "write_units",
-    "images_ready",
-    "images_rejected",
-    "images_failed",
-    "processing_ms",
-    "oldest_unfinished_seconds",
-}
+OWN_METRICS = {*published.REQUEST, *published.IMAGE, *published.SCHEDULE}
 
 
 def resources(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:

@@ -42,16 +42,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ".git", ".venv*", ".data", "build", "deploy*ed", "deployments", "*cache*", ".hypothesis", ".coverage*"
     )
     shutil.copytree(PROJECT, copy, ignore=ignored)
-    path = copy / ".chalice" / "config.json"
-    config = json.loads(path.read_text().replace("policy-local-", f"policy-{STAGE}-"))
+    configure(copy)
+    return copy
+
+
+def configure(project: Path, architecture: str = "x86_64") -> None:
+    """Give the stage its configuration, without the names that an earlier test has had written."""
+    config = json.loads((PROJECT / ".chalice" / "config.json").read_text().replace("policy-local-", f"policy-{STAGE}-"))
+    config["lambda_architecture"] = architecture
     config["stages"][STAGE] = config["stages"]["local"] | {
         "api_gateway_stage": STAGE,
         "xray": True,
         "environment_variables": {"METRICS_NAMESPACE": f"images-api/{STAGE}"},
         "deployment": {"api_requests_per_second": 7, "api_burst": 11, "event_age_seconds": 3_600},
     }
-    path.write_text(json.dumps(config))
-    return copy
+    (project / ".chalice" / "config.json").write_text(json.dumps(config))
 
 
 def run(project: Path, *arguments: str) -> None:
@@ -62,10 +67,9 @@ def run(project: Path, *arguments: str) -> None:
 @pytest.fixture(scope="module")
 def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Packages the stage for AWS; the folder."""
-    config = project / ".chalice" / "config.json"
 
     def package(form: str = "cloudformation", architecture: str = "x86_64") -> Path:
-        config.write_text(json.dumps(json.loads(config.read_text()) | {"lambda_architecture": architecture}))
+        configure(project, architecture)
         out = tmp_path_factory.mktemp("out")
         run(project, "-c", WITHOUT_CREDENTIALS, STAGE, form, str(out))
         return out
@@ -124,6 +128,16 @@ def test_the_template_has_what_localstack_leaves_out(packaged: Callable[..., Pat
     assert granted["SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
+def test_a_stage_with_xray_is_traced_from_the_api_on(packaged: Callable[..., Path]) -> None:
+    resources = json.loads((packaged() / "sam.json").read_text())["Resources"]
+    assert resources["RestAPI"]["Properties"]["TracingEnabled"] is True
+    for function in (r for r in resources.values() if r["Type"] == "AWS::Serverless::Function"):
+        assert function["Properties"]["Tracing"] == "Active"
+    roles = [json.dumps(r["Properties"]["Policies"]) for r in resources.values() if r["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == 8
+    assert all("xray:PutTraceSegments" in policies for policies in roles)
+
+
 @pytest.mark.parametrize(("form", "name"), [("cloudformation", "sam.json"), ("terraform", "chalice.tf.json")])
 def test_secrets_are_asked_for_and_never_written(packaged: Callable[..., Path], form: str, name: str) -> None:
     out = packaged(form)
@@ -169,6 +183,7 @@ def place() -> target.Target:
 def deployed(project: Path, place: target.Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The outputs of the template's stack, deployed as `aws cloudformation package` and `deploy` do it."""
     out = tmp_path_factory.mktemp("out")
+    configure(project)
     run(project, "-m", "deploy", "package", STAGE, "--out", str(out))
     s3, cloudformation = place.client("s3"), place.client("cloudformation")
     artifacts = f"artifacts-{STAGE}"

@@ -16,10 +16,11 @@ from dev.provision import names
 
 TAGS = {"service": "images-api"}  # of all that a stage has, beside the stage's name
 
-_MADE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+_DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has nothing, and can't be updated
 # Of its own resources, and not of those that were there when it came, whose names CloudFormation lists as well.
-_OWNED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED", "DELETE_SKIPPED"}
+_OWNED = {"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED", "DELETE_SKIPPED"}
 _SETTLED = WaiterModel(
     {
         "version": 2,
@@ -84,7 +85,7 @@ def apply(wanted: Stage) -> bool:
         if "No updates are to be performed" in str(error):
             return False
         raise CannotRun(f"CloudFormation refuses the stack {name(stage)}: {error}") from None
-    if settled(target, stage) not in _MADE - {"UPDATE_ROLLBACK_COMPLETE"}:
+    if settled(target, stage) not in _DONE:
         raise CannotRun(f"CloudFormation undid the change. {_why(cloudformation, stage, token)}")
     return True
 
@@ -139,10 +140,17 @@ def settled(target: Target, stage: str) -> str:
     return "" if status == "DELETE_COMPLETE" else status
 
 
+def existing(target: Target) -> set[str]:
+    """The names of all buckets and tables of the account."""
+    tables = target.client("dynamodb").get_paginator("list_tables").paginate()
+    buckets = target.client("s3").list_buckets()["Buckets"]
+    return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
+
+
 def _check(target: Target, stage: str, status: str) -> None:
     """Raises CannotRun: a stack can't be updated, or must not."""
     made = resources(target, stage)
-    if status not in _MADE:
+    if status not in _TO_BE_UPDATED:
         raise CannotRun(
             f"The stack {name(stage)} is {status}: `aws cloudformation continue-update-rollback` it if it was updated, "
             f"else `make destroy STAGE={stage}`, which asks first; then try again."
@@ -153,23 +161,12 @@ def _check(target: Target, stage: str, status: str) -> None:
             "`make deploy` would take them away."
         )
     # CloudFormation compares templates, not what is there: it would find nothing to do.
-    if gone := sorted(set(kept(made)) - existing(target)):
+    kept = made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
+    if gone := sorted(set(kept) - existing(target)):
         raise CannotRun(
             f"Of the stage {stage} there is no more {', '.join(gone)}, as after a `make destroy` that was interrupted: "
             f"run `make destroy STAGE={stage}` to its end first."
         )
-
-
-def kept(made: Mapping[str, list[str]]) -> list[str]:
-    """Those of a stack's resources that it retains when it is deleted: buckets and tables."""
-    return made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
-
-
-def existing(target: Target) -> set[str]:
-    """The names of all buckets and tables of the account."""
-    tables = target.client("dynamodb").get_paginator("list_tables").paginate()
-    buckets = target.client("s3").list_buckets()["Buckets"]
-    return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
 
 
 def _why(cloudformation: Any, stage: str, token: str) -> str:

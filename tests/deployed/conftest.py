@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,13 +31,20 @@ def address(place: target.Target) -> Iterator[str]:
     if found := {kind: names for kind, names in inventory().items() if names}:
         pytest.fail(f"These tests destroy the stage local; this LocalStack has {found}.", pytrace=False)
     # CloudFormation makes the stack then, and goes on without who asked for it.
-    kill("deploy", when=lambda line: line.startswith("Deploying the stage"))
+    kill("deploy", when=lambda line: line.startswith("Deploying the stage") and _is_begun())
     run("destroy")
     assert not any(inventory().values())
     # The API is there then, its stage is not, and Chalice hasn't written down what it made.
     kill("deploy", when=lambda line: line.startswith("Creating Rest API"))
     yield run("deploy").stdout.splitlines()[-1]
     run("destroy")
+
+
+def _is_begun() -> bool:
+    deadline = time.monotonic() + 30
+    while not inventory()["stacks"]:
+        assert time.monotonic() < deadline
+    return True
 
 
 def run(command: str) -> subprocess.CompletedProcess[str]:

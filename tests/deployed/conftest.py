@@ -27,7 +27,10 @@ def place() -> target.Target:
 
 @pytest.fixture(scope="session")
 def address(place: target.Target) -> Iterator[str]:
-    """Where the stage answers, deployed by a second run after one that was killed."""
+    """Where the stage answers, deployed by a second run after one that was killed.
+
+    So it is destroyed in the end, when all tests have run; and an error, if that leaves anything.
+    """
     if found := {kind: names for kind, names in inventory().items() if names}:
         pytest.fail(f"These tests destroy the stage local; this LocalStack has {found}.", pytrace=False)
     # CloudFormation makes the stack then, and goes on without who asked for it.
@@ -37,7 +40,11 @@ def address(place: target.Target) -> Iterator[str]:
     # The API is there then, its stage is not, and Chalice hasn't written down what it made.
     kill("deploy", when=lambda line: line.startswith("Creating Rest API"))
     yield run("deploy").stdout.splitlines()[-1]
+    kill("destroy", when=lambda line: line.startswith("Deleting function"))
+    assert any(inventory().values())
     run("destroy")
+    assert {kind: names for kind, names in inventory().items() if names} == {}
+    assert run("destroy").stdout.startswith("The stage local has nothing on LocalStack")
 
 
 def _is_begun() -> bool:

@@ -19,7 +19,7 @@ from deploy.target import Target
 from dev import PROJECT
 from dev.environment import stage_config
 from dev.template import parse
-from tests.deployed.conftest import Inventory, inventory, kill, run
+from tests.deployed.conftest import inventory, run
 
 FUNCTIONS = "images-api-local"
 EVENT_HANDLERS = {"on_object_created", "on_upload_staged"}
@@ -232,12 +232,3 @@ def test_nothing_is_destroyed_unasked(address: str) -> None:
     assert asked.returncode == 1
     assert asked.stderr.startswith("This deletes the stage local from LocalStack at ")
     assert inventory() == before
-
-
-def test_a_destroyed_stage_leaves_nothing_even_if_the_first_run_was_killed(address: str) -> None:
-    kill("destroy", when=lambda line: line.startswith("Deleting function"))
-    half: Inventory = inventory()
-    assert any(half.values())
-    run("destroy")
-    assert {kind: names for kind, names in inventory().items() if names} == {}
-    assert run("destroy").stdout.startswith("The stage local has nothing on LocalStack")

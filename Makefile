@@ -6,7 +6,7 @@ DATA ?= .data
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## list what make can do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 16
 
 $(VENV)/installed: requirements.txt requirements-dev.txt
 	@python=$(or $(PYTHON),$$(scripts/newest-python)) && echo "Installing into $(VENV) with $$python (once, about half a minute) ..." && $$python -m venv $(VENV)

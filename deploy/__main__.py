@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import package, steps, target
 from dev import CannotRun
+from dev.environment import stage_config
 
 
 def main() -> None:
@@ -27,17 +28,23 @@ def main() -> None:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
         elif asked.command == "package":
+            stage_config(asked.stage)  # before anybody is asked
             print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))
         else:
             steps.destroy(asked.stage, lambda what: asked.yes or _typed(asked.stage, what))
     except (ClientError, BotoCoreError) as error:
-        raise CannotRun(f"{error} What is done stays; run it again.") from None
+        raise CannotRun(f"{error}. What is done stays; run it again.") from None
+    except KeyboardInterrupt:
+        raise CannotRun("\nStopped. What is done stays; run it again.") from None
 
 
 def _typed(stage: str, what: str) -> bool:
     if not sys.stdin.isatty():
         raise CannotRun(f"{what} Say so with YES=1.")
-    return input(f"{what}\nType {stage} to go on: ").strip() == stage
+    try:
+        return input(f"{what}\nType {stage} to go on: ").strip() == stage
+    except EOFError:
+        return False
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from chalice.utils import to_cfn_resource_name
 
 from chalicelib.config import Settings
 from chalicelib.permissions import API, declared, lambda_name
-from deploy import functions, gateway, stack
+from deploy import functions, gateway, parameters
 from deploy.options import Options
 from deploy.stage import Stage
 from dev import PROJECT
@@ -26,7 +26,7 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig],
     merge = TemplateDeepMerger().merge
     config, chosen, options = stage.config, stage.settings, stage.options
     others: Template = YAMLTemplateSerializer().load_template((PROJECT / "resources.yaml").read_text())
-    values = stack.parameters(stage.name, chosen, options)
+    values = parameters.of(stage.name, chosen, options)
     added = {
         "Description": f"The stage {stage.name} of the image service.",
         "Parameters": {

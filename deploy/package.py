@@ -16,11 +16,10 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.package import PackageOptions
 
-from deploy import cloudformation, settings, stack, terraform
+from deploy import cloudformation, parameters, settings, terraform
 from deploy.stage import prepare
 from deploy.target import Target
 from dev import PROJECT
-from dev.environment import stage_config
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
@@ -32,7 +31,6 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
 
     Raises CannotRun, WrongSetting: something is missing.
     """
-    stage_config(name)
     stage = prepare(name, place, lambda configured: _stand_ins(place, configured))
     secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
     say(f"Packaging the stage {name} for {place}.")
@@ -49,7 +47,7 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "sam.json"
             document = cloudformation.complete(generated, stage, events, secrets)
-            (out / "parameters").write_text(_lines(stack.parameters(name, stage.settings, stage.options)))
+            (out / "parameters").write_text(_lines(parameters.of(name, stage.settings, stage.options)))
         shutil.copy(Path(folder) / _ZIP, out)
     template.write_text(json.dumps(document, indent=2) + "\n")
     return template

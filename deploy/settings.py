@@ -9,8 +9,9 @@ from dataclasses import fields
 from typing import Any
 
 from chalicelib.config import Settings, read
-from deploy.target import LOCAL, Target
+from deploy.target import Target
 from dev import PROJECT, CannotRun
+from dev.environment import LOCAL, project_config
 
 CONFIG = PROJECT / ".chalice" / "config.json"
 # Never in a file: given in the environment of a deployment, and kept from then on where the functions have them.
@@ -19,12 +20,6 @@ SECRETS = ("JWT_SECRET", "CURSOR_SECRET", "CDN_URL", "CDN_KEY_PAIR_ID", "CDN_PRI
 
 _BUCKETS = ("s3_bucket_name", "derived_bucket_name", "staged_bucket_name")
 _NAMES = tuple(field.name for field in fields(Settings) if field.name.endswith(("_table_name", "_queue_name")))
-
-
-def load() -> dict[str, Any]:
-    """What .chalice/config.json holds."""
-    config: dict[str, Any] = json.loads(CONFIG.read_text())
-    return config
 
 
 def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
@@ -40,7 +35,7 @@ def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
 
 def save(config: dict[str, Any]) -> None:
     """Let .chalice/config.json hold this."""
-    if config != load():
+    if config != project_config():
         unfinished = CONFIG.with_suffix(".new")
         unfinished.write_text(json.dumps(config, indent=2) + "\n")
         unfinished.replace(CONFIG)
@@ -75,6 +70,12 @@ def of_functions(variables: Mapping[str, str]) -> Settings:
     Raises WrongSetting.
     """
     return read({**variables, "AWS_LAMBDA_FUNCTION_NAME": "deployed"})
+
+
+def unknown(variables: Mapping[str, str]) -> list[str]:
+    """Those of a stage's variables that are no setting, a slip of the pen mostly."""
+    known = {name for field in fields(Settings) for name in field.metadata["env"]}
+    return sorted(set(variables) - known)
 
 
 def check(chosen: Settings, target: Target, stage: str) -> None:

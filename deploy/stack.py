@@ -1,18 +1,15 @@
 """The CloudFormation stack of a stage: what resources.yaml declares."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
-from chalicelib.config import Settings
-from deploy.options import Options
+from deploy import parameters
 from deploy.stage import Stage
 from deploy.target import Target
 from dev import PROJECT, CannotRun
-from dev.provision import names
 
 TAGS = {"service": "images-api"}  # of all that a stage has, beside the stage's name
 
@@ -63,7 +60,7 @@ def apply(wanted: Stage) -> bool:
         "TemplateBody": (PROJECT / "resources.yaml").read_text(),
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value}
-            for key, value in parameters(stage, wanted.settings, wanted.options).items()
+            for key, value in parameters.of(stage, wanted.settings, wanted.options).items()
         ],
         # Or what a first try made and retained would be in the way of the second.
         "RetainExceptOnCreate": True,
@@ -88,19 +85,6 @@ def apply(wanted: Stage) -> bool:
     if settled(target, stage) not in _DONE:
         raise CannotRun(f"CloudFormation undid the change. {_why(cloudformation, stage, token)}")
     return True
-
-
-def parameters(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
-    """The values of the template's parameters."""
-    return {
-        **names(settings),
-        "Stage": stage,
-        "LogRetentionDays": str(options.log_retention_days),
-        "OriginalsVersionDays": str(options.originals_version_days),
-        "AlarmTopicArn": options.alarm_topic_arn,
-        "CorsOrigins": ",".join(settings.cors_origins.split()),
-        "DistributionArn": options.distribution_arn,
-    }
 
 
 def resources(target: Target, stage: str) -> dict[str, list[str]]:

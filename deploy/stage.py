@@ -9,10 +9,11 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 
 from chalicelib.config import Settings
-from deploy import settings
+from deploy import parameters, settings
 from deploy.options import Options
 from deploy.target import Target
 from dev import PROJECT, CannotRun
+from dev.environment import project_config
 from scripts import policies
 
 Variables = Mapping[str, str]
@@ -36,13 +37,16 @@ def prepare(name: str, place: Target, elsewhere: Callable[[Variables], Variables
     `elsewhere` gives the variables that are in no file, to those that are.
     Raises CannotRun, WrongSetting: something is missing or can't be; nothing is written.
     """
-    wanted = settings.named(settings.load(), place, name)
+    wanted = settings.named(project_config(), place, name)
     configured = settings.of(wanted, name)
     variables = {**configured, **elsewhere(configured)}
     chosen = settings.of_functions(variables)
     settings.check(chosen, place, name)
+    if unknown := settings.unknown(configured):
+        raise CannotRun(f".chalice/config.json: {unknown[0]} in environment_variables is no setting.")
     stage = Stage(name, place, chalice_config(name, variables), variables, chosen, Options.of(wanted, name))
     _check(stage.config)
+    parameters.check(parameters.of(name, chosen, stage.options))
     if not place.endpoint_url:  # names for an account on LocalStack are nobody's
         settings.save(wanted)
     policies.write(stage.config, place.account, place.region)

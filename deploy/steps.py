@@ -11,7 +11,7 @@ from chalicelib.permissions import declared
 from deploy import data, functions, gateway, record, settings, stack, target
 from deploy.stage import Stage, chalice_config, prepare
 from dev import CannotRun, provision
-from dev.environment import stage_config
+from dev.environment import project_config, stage_config
 
 _HEALTH_TRIES = 10  # with pauses that double, a minute and a half in all: new roles take some seconds to be known
 
@@ -52,9 +52,10 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
 
     Raises CannotRun: not confirmed, or a step failed; the next run goes on.
     """
+    stage_config(name)
     place = target.find(name)
     # Who may call is nothing to a deletion.
-    variables = {**settings.of(settings.named(settings.load(), place, name), name), "AUTH": "open"}
+    variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
     config, chosen = chalice_config(name, variables), read(variables)
     stack.settled(place, name)  # or CloudFormation would go on making what is to be deleted
     resources = record.restore(place, config, chosen)

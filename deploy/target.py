@@ -10,17 +10,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dev import CannotRun
+from dev.environment import LOCAL, enter_localstack
 
-LOCAL = "local"  # the one stage whose callers may name themselves: for LocalStack alone
-_LOCALSTACK = {
-    "AWS_ENDPOINT_URL": "http://localhost:4566",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-}
 # Some calls that make an API may be made once in some seconds (API Gateway quotas).
 _PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 10})
-_NOT_OURS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")  # of a developer's own account
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +51,17 @@ def find(stage: str) -> Target:
 
     Raises CannotRun: nothing answers there, or there are no credentials or no region, or the stage is not for AWS.
     """
-    if stage == LOCAL and "AWS_ENDPOINT_URL" not in os.environ:
-        os.environ.update(_LOCALSTACK)
-        for name in _NOT_OURS:
-            os.environ.pop(name, None)
+    if stage == LOCAL or os.environ.get("AWS_ENDPOINT_URL"):
+        enter_localstack()
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
     if endpoint and not _answers(endpoint):
-        raise CannotRun(f"No LocalStack answers at {endpoint}; `make up` starts one.")
-    if stage == LOCAL and not endpoint:
-        raise CannotRun("The stage local is for LocalStack, since its callers say themselves who they are.")
-    session = boto3.session.Session()
+        raise CannotRun(f"No LocalStack answers at {endpoint}; `make up` starts one at http://localhost:4566.")
+    if others := [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")]:
+        raise CannotRun(f"{others[0]} leads a service elsewhere: unset it to deploy.")
+    try:
+        session = boto3.session.Session()
+    except BotoCoreError as error:
+        raise CannotRun(f"{error}.") from None
     if not session.region_name:
         raise CannotRun("Which region? Set AWS_DEFAULT_REGION, or a profile with one.")
     sts = session.client("sts")

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.package import TemplateDeepMerger
 
 from chalicelib.permissions import declared, lambda_name
-from deploy import functions, gateway, stack
+from deploy import functions, gateway, parameters, stack
 from deploy.options import Options
 from deploy.stage import Stage
 
@@ -41,7 +41,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                 "resources": {
                     "name": stack.name(stage),
                     "template_body": '${file("${path.module}/resources.yaml")}',
-                    "parameters": dict(stack.parameters(stage, chosen, options)),
+                    "parameters": dict(parameters.of(stage, chosen, options)),
                     "tags": {**stack.TAGS, "stage": stage},
                 }
             },

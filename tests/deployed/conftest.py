@@ -13,6 +13,7 @@ import pytest
 
 from deploy import target
 from dev import PROJECT
+from dev.environment import LOCAL
 
 Inventory = dict[str, set[str]]
 
@@ -22,7 +23,7 @@ def place() -> target.Target:
     """The LocalStack that AWS_ENDPOINT_URL names."""
     if not os.environ.get("AWS_ENDPOINT_URL"):
         pytest.skip("There is no LocalStack to deploy to: AWS_ENDPOINT_URL is not set.")
-    return target.find(target.LOCAL)
+    return target.find(LOCAL)
 
 
 @pytest.fixture(scope="session")

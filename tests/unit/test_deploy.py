@@ -8,7 +8,7 @@ from cfnlint.api import lint_file
 from moto import mock_aws
 
 from chalicelib.config import Settings
-from deploy import gateway, record, settings, stack
+from deploy import gateway, parameters, record, settings
 from deploy.options import Options
 from deploy.target import Target
 from dev import PROJECT
@@ -22,7 +22,7 @@ SIGNING = {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN
 
 
 def test_a_deployment_gives_all_parameters_of_the_stack() -> None:
-    assert set(stack.parameters("dev", Settings(), Options())) == PARAMETERS
+    assert set(parameters.of("dev", Settings(), Options())) == PARAMETERS
 
 
 def test_a_restore_keeps_all_parameters_but_the_tables_that_it_brings_back() -> None:
@@ -63,6 +63,19 @@ def test_names_that_a_stage_has_are_kept_however_they_are_spelled() -> None:
     assert (named["DYNAMODB_TABLE_NAME"], named["AUTH"]) == ("ours", "open")
     again = settings.named({"stages": {"dev": {"environment_variables": named}}}, ACCOUNT, "dev")
     assert settings.of(again, "dev") == named
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"log_retention_days": 8}, {"alarm_topic_arn": "alarms"}, {"distribution_arn": "arn:aws:s3:::bucket"}]
+)
+def test_what_cloudformation_would_refuse_is_refused_before(wrong: dict[str, Any]) -> None:
+    parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
+    with pytest.raises(SystemExit, match="of the stack"):
+        parameters.check(parameters.of("dev", Settings(), Options(**wrong)))
+
+
+def test_a_variable_that_is_no_setting_is_found() -> None:
+    assert settings.unknown({"MAX_TAGS": "3", "MAX_TAGZ": "3", "DYNAMODB_TABLE_NAME": "t"}) == ["MAX_TAGZ"]
 
 
 def test_the_stage_on_localstack_keeps_the_default_names() -> None:

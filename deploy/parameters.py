@@ -1,0 +1,34 @@
+"""The parameters of resources.yaml for a stage."""
+
+import re
+from collections.abc import Mapping
+
+from chalicelib.config import Settings
+from deploy.options import Options
+from dev import PROJECT, CannotRun
+from dev.provision import names
+from dev.template import parse
+
+
+def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
+    """The value of each parameter."""
+    return {
+        **names(settings),
+        "Stage": stage,
+        "LogRetentionDays": str(options.log_retention_days),
+        "OriginalsVersionDays": str(options.originals_version_days),
+        "AlarmTopicArn": options.alarm_topic_arn,
+        "CorsOrigins": ",".join(settings.cors_origins.split()),
+        "DistributionArn": options.distribution_arn,
+    }
+
+
+def check(values: Mapping[str, str]) -> None:
+    """Raise CannotRun: CloudFormation would refuse a value, when something is written already."""
+    declared = parse((PROJECT / "resources.yaml").read_text()).parsed["Parameters"]
+    for name, value in values.items():
+        allowed = [str(each) for each in declared[name].get("AllowedValues", [])]
+        if allowed and value not in allowed:
+            raise CannotRun(f"{name} of the stack must be one of {', '.join(allowed)}, not {value}.")
+        if not re.fullmatch(declared[name].get("AllowedPattern", ".*"), value):
+            raise CannotRun(f"{name} of the stack can't be {value!r}.")

@@ -68,7 +68,7 @@ def enter_stage(stage: str, data: Path | None) -> Config:
 
 def enter_localstack() -> None:
     """Let this process reach LocalStack: that of AWS_ENDPOINT_URL, else the one that `make up` starts."""
-    if "AWS_ENDPOINT_URL" not in os.environ:
+    if not os.environ.get("AWS_ENDPOINT_URL"):
         for name in _ACCOUNT:  # of a developer's own
             os.environ.pop(name, None)
         os.environ["AWS_ENDPOINT_URL"] = "http://localhost:4566"

@@ -1,3 +1,4 @@
+import os
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from deploy import gateway, parameters, record, settings
 from deploy.options import Options
 from deploy.target import Target
 from dev import PROJECT
+from dev.environment import enter_localstack
 from dev.template import parse
 
 CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
@@ -76,6 +78,17 @@ def test_what_cloudformation_would_refuse_is_refused_before(wrong: dict[str, Any
 
 def test_a_variable_that_is_no_setting_is_found() -> None:
     assert settings.unknown({"MAX_TAGS": "3", "MAX_TAGZ": "3", "DYNAMODB_TABLE_NAME": "t"}) == ["MAX_TAGZ"]
+
+
+def test_the_stage_local_never_leads_to_a_developers_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.setenv(name, "mine")
+    for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "")
+    enter_localstack()
+    assert os.environ["AWS_ENDPOINT_URL"] == "http://localhost:4566"
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]) == ("test", "test")
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"} & os.environ.keys()
 
 
 def test_the_stage_on_localstack_keeps_the_default_names() -> None:

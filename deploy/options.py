@@ -25,7 +25,10 @@ class Options:
 
         Raises CannotRun: an option is unknown, or of another kind.
         """
-        given = {**config.get("deployment", {}), **config["stages"][stage].get("deployment", {})}
+        parts = [part.get("deployment", {}) for part in (config, config["stages"][stage])]
+        if not all(isinstance(part, dict) for part in parts):
+            raise CannotRun(".chalice/config.json: a deployment must be an object.")
+        given = {name: value for part in parts for name, value in part.items()}
         defaults = asdict(cls())
         for name, value in given.items():
             if name not in defaults:

@@ -112,9 +112,9 @@ def test_a_stage_with_names_of_another_is_not_deployed(wrong: dict[str, Any], wh
 
 
 @pytest.mark.parametrize(
-    "given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}]
+    "given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []]
 )
-def test_an_option_that_makes_no_sense_is_one_clear_line(given: dict[str, object]) -> None:
+def test_an_option_that_makes_no_sense_is_one_clear_line(given: object) -> None:
     with pytest.raises(SystemExit, match=r"\.chalice/config\.json: "):
         Options.of({"deployment": given, **CONFIG}, "dev")
 

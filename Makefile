@@ -69,8 +69,8 @@ test: $(VENV)/installed ## run all tests: pure, in process, on the embedded stac
 	  || { echo "A pure module isn't covered wholly: see the table above."; exit 1; }
 
 .PHONY: test-fast
-test-fast: $(VENV)/installed ## run the tests that start nothing, but for those that take long
-	@$(BIN)/python -m pytest --quiet -m "not long" tests/unit tests/app
+test-fast: $(VENV)/installed ## run the tests that start nothing, but for those that take long: TESTS
+	@$(BIN)/python -m pytest --quiet -m "not long" $(or $(TESTS),tests/unit tests/app)
 
 .PHONY: test-http
 test-http: $(VENV)/installed ## run the black-box tests against a service that runs already: URL

@@ -31,7 +31,7 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
 
     Raises CannotRun, WrongSetting: something is missing.
     """
-    stage = prepare(name, place, lambda configured: _stand_ins(place, configured))
+    stage = prepare(name, place, _stand_ins)
     secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
     say(f"Packaging the stage {name} for {place}.")
 
@@ -53,12 +53,11 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
     return template
 
 
-def _stand_ins(place: Target, configured: Mapping[str, str]) -> dict[str, str]:
-    """What stands for the secrets that a stage's functions want, and where clients reach LocalStack's S3."""
+def _stand_ins(configured: Mapping[str, str]) -> dict[str, str]:
+    """What stands for the secrets that a stage's functions want."""
     wants_tokens = configured.get("AUTH", "jwt") == "jwt" and not configured.get("JWT_ISSUER")
     secrets = ["CURSOR_SECRET", *(["JWT_SECRET"] if wants_tokens or "JWT_SECRET" in configured else [])]
-    public = {"S3_PUBLIC_ENDPOINT_URL": place.endpoint_url} if place.endpoint_url else {}
-    return dict.fromkeys(secrets, _STAND_IN) | public
+    return dict.fromkeys(secrets, _STAND_IN)
 
 
 def _without_events(app: Chalice) -> list[S3EventConfig]:

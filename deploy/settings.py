@@ -46,8 +46,8 @@ def of(config: Mapping[str, Any], stage: str) -> dict[str, str]:
     return {**config.get("environment_variables", {}), **config["stages"][stage].get("environment_variables", {})}
 
 
-def from_elsewhere(target: Target, configured: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a stage that are in no file: its secrets, and where clients reach LocalStack's S3.
+def given_secrets(configured: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
+    """The secrets of a stage, which are in no file.
 
     `configured` are those that are in a file, `deployed` those of the functions that are there already: a secret stays
     as it is unless the environment gives another one.
@@ -58,10 +58,12 @@ def from_elsewhere(target: Target, configured: Mapping[str, str], deployed: Mapp
             found[name] = value
     if "CURSOR_SECRET" not in configured:
         found.setdefault("CURSOR_SECRET", secrets.token_urlsafe(32))
-    if target.endpoint_url:
-        # A function on LocalStack reaches S3 by an address that is its container's own.
-        found["S3_PUBLIC_ENDPOINT_URL"] = target.endpoint_url
     return found
+
+
+def of_place(target: Target) -> dict[str, str]:
+    """The variables that come from the place: a function on LocalStack reaches S3 by an address of its container's."""
+    return {"S3_PUBLIC_ENDPOINT_URL": target.endpoint_url} if target.endpoint_url else {}
 
 
 def of_functions(variables: Mapping[str, str]) -> Settings:

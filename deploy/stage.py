@@ -31,15 +31,15 @@ class Stage:
     options: Options
 
 
-def prepare(name: str, place: Target, elsewhere: Callable[[Variables], Variables]) -> Stage:
+def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables]) -> Stage:
     """Check a stage, name what it has no names for in .chalice/config.json, and write its policies.
 
-    `elsewhere` gives the variables that are in no file, to those that are.
+    `secrets` gives the variables that are in no file, to those that are.
     Raises CannotRun, WrongSetting: something is missing or can't be; nothing is written.
     """
     wanted = settings.named(project_config(), place, name)
     configured = settings.of(wanted, name)
-    variables = {**configured, **elsewhere(configured)}
+    variables = {**configured, **secrets(configured), **settings.of_place(place)}
     chosen = settings.of_functions(variables)
     settings.check(chosen, place, name)
     if unknown := settings.unknown(configured):

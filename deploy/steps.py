@@ -24,7 +24,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     app_name = stage_config(name).app_name
     place = target.find(name)
     deployed = functions.variables(place, app_name, name)
-    stage = prepare(name, place, lambda configured: settings.from_elsewhere(place, configured, deployed))
+    stage = prepare(name, place, lambda configured: settings.given_secrets(configured, deployed))
     functions.check_concurrency(place, stage.config)
     say(f"Deploying the stage {name} to {place}.")
     for secret in settings.SECRETS:
@@ -35,13 +35,11 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
     fingerprint = functions.fingerprint(stage.config)
-    if _has(stage, fingerprint):
+    api = _deployed(stage, fingerprint)
+    if api:
         say("Functions and API: nothing to change.")
     else:
-        _deploy_functions(stage)
-        (api,) = record.apis(place, app_name, name)
-        gateway.mark(place, api, name, fingerprint)
-    (api,) = record.apis(place, app_name, name)
+        api = _deploy_functions(stage, fingerprint)
     address = place.address(api, name)
     _wait_until_well(address)
     return address
@@ -75,15 +73,17 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
         say(f"There are still {', '.join(others)}, which no stack of the stage has made, or one that was deleted.")
 
 
-def _has(stage: Stage, fingerprint: str) -> bool:
-    app_name = stage.config.app_name
-    apis = record.apis(stage.place, app_name, stage.name)
-    there = set(record.functions(stage.place, app_name, stage.name))
-    wanted = set(declared(stage.config.chalice_app))
-    return len(apis) == 1 and there == wanted and gateway.marked(stage.place, apis[0], stage.name) == fingerprint
+def _deployed(stage: Stage, fingerprint: str) -> str:
+    """The id of a stage's API, if the stage has all of this deployment; else empty."""
+    place, app_name = stage.place, stage.config.app_name
+    if set(record.functions(place, app_name, stage.name)) != set(declared(stage.config.chalice_app)):
+        return ""
+    apis = record.apis(place, app_name, stage.name)
+    return apis[0] if len(apis) == 1 and gateway.marked(place, apis[0], stage.name) == fingerprint else ""
 
 
-def _deploy_functions(stage: Stage) -> None:
+def _deploy_functions(stage: Stage, fingerprint: str) -> str:
+    """Deploy functions and API; the API's id."""
     place, app_name = stage.place, stage.config.app_name
     for api in record.apis(place, app_name, stage.name):
         # Until all is done the stage is no deployment that a run may skip.
@@ -94,6 +94,8 @@ def _deploy_functions(stage: Stage) -> None:
     functions.finish(stage, record.functions(place, app_name, stage.name))
     (api,) = record.apis(place, app_name, stage.name)
     gateway.finish(stage, api)
+    gateway.mark(place, api, stage.name, fingerprint)
+    return api
 
 
 def _what_goes(place: target.Target, name: str, chosen: Settings) -> str:

@@ -110,8 +110,8 @@ hooks: $(VENV)/installed ## let git check style and types before each commit
 .PHONY: lock
 lock: $(VENV)/installed ## pin the requirements anew, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements requirements-dev dev/ministack dev/java dev/npm; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 
 REGION ?= us-east-1

@@ -58,7 +58,9 @@ invoke: $(VENV)/installed ## invoke a function of the running service: FUNCTION,
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
-PURE := accept bodies config contracts cors cursors direct errors exif fields headers ids likeness merge metrics model permissions plan prefixes ranges records renditions requests tallies terms thumbhash
+PURE := config errors ids metrics model permissions images/likeness images/renditions index/ranges index/terms \
+  lists/cursors lists/merge lists/plan lists/prefixes pictures/exif pictures/structure pictures/thumbhash stores/records \
+  tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers
 comma := ,
 empty :=
 
@@ -85,6 +87,7 @@ lint: $(VENV)/installed ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 ROUNDS ?= 100
 

@@ -7,24 +7,11 @@ from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import (
-    access,
-    bodies,
-    contracts,
-    direct_uploads,
-    images,
-    items,
-    lists,
-    openapi,
-    processing,
-    render,
-    requests,
-    similar,
-    sweeping,
-    tags,
-)
+from chalicelib import access
 from chalicelib.config import settings
-from chalicelib.edge import ImagesApi
+from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
+from chalicelib.items import items
+from chalicelib.lists import lists
 from chalicelib.model import Caller
 from chalicelib.permissions import (
     CATALOG,
@@ -38,6 +25,9 @@ from chalicelib.permissions import (
     TERMS,
     needs,
 )
+from chalicelib.tags import tags
+from chalicelib.web import answers, bodies, openapi, readers
+from chalicelib.web.app import ImagesApi
 
 app = ImagesApi(app_name="images-api")
 
@@ -60,7 +50,7 @@ RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.
 @needs()
 def welcome() -> Response:
     """Lead a newcomer on."""
-    return Response(contracts.welcome())
+    return Response(answers.welcome())
 
 
 @app.route("/health")
@@ -68,7 +58,7 @@ def welcome() -> Response:
 def health() -> Response:
     """Say whether both stores answer."""
     stores = images.health()
-    return Response(contracts.health(stores), status_code=200 if stores.well else 503)
+    return Response(answers.health(stores), status_code=200 if stores.well else 503)
 
 
 @app.route("/openapi.json")
@@ -85,74 +75,74 @@ def describe() -> Response:
 @needs(*UPLOAD)
 def post_image() -> Response:
     """Keep an image."""
-    image = images.upload(caller(), requests.upload(app.current_request))
-    return Response(contracts.uploaded(image), contracts.etag(image), 201)
+    image = images.upload(caller(), readers.upload(app.current_request))
+    return Response(answers.uploaded(image), answers.etag(image), 201)
 
 
 @app.route("/images", methods=["GET"])
 @needs(*LIST)
 def get_images() -> Response:
     """List images by what they are found by."""
-    query = requests.query(app.current_request)
-    return Response(contracts.listed(lists.list_images(caller(), query)))
+    query = readers.query(app.current_request)
+    return Response(answers.listed(lists.list_images(caller(), query)))
 
 
 @app.route("/images/count")
 @needs(*COUNT)
 def count_images() -> Response:
     """Count the images that a list would hold."""
-    return Response(contracts.counted(lists.count_images(caller(), requests.query(app.current_request))))
+    return Response(answers.counted(lists.count_images(caller(), readers.query(app.current_request))))
 
 
 @app.route("/tags")
 @needs(TAG_COUNTS.query, TAG_COUNTS.query_queue)
 def list_tags() -> Response:
     """List the tags in use, with how many images have each."""
-    return Response(contracts.tags(tags.list_tags(caller(), requests.tag_query(app.current_request))))
+    return Response(answers.tags(tags.list_tags(caller(), readers.tag_query(app.current_request))))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
 @needs(*VIEW)
 def view_image(image_id: str) -> Response:
     """View an image's metadata, with a presigned URL of its bytes; or say where it is on its way there."""
-    download = requests.download(app.current_request)
+    download = readers.download(app.current_request)
     image = images.find(caller(), image_id)
     if not image.listed:
-        return Response(contracts.unlisted(image), contracts.etag(image))
+        return Response(answers.unlisted(image), answers.etag(image))
     view = images.opened(image, download=download)
-    return Response(contracts.viewed(view), contracts.etag(image))
+    return Response(answers.viewed(view), answers.etag(image))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its bytes, then its record."""
-    image = images.delete(caller(), image_id, requests.if_match(app.current_request))
-    return Response(contracts.deleted(image))
+    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    return Response(answers.deleted(image))
 
 
 @app.route("/images/{image_id}/download")
 @needs(*VIEW)
 def download_image(image_id: str) -> Response:
     """Download an image: by a presigned URL in JSON or, as E has it, a redirect, its bytes, or base64."""
-    download = images.download(caller(), image_id, requests.download_as(app.current_request))
-    return Response(*contracts.downloaded(download))
+    download = images.download(caller(), image_id, readers.download_as(app.current_request))
+    return Response(*answers.downloaded(download))
 
 
 @app.route("/images/{image_id}/render")
 @needs(*RENDER)
 def render_image(image_id: str) -> Response:
     """Show an image: a redirect to the smallest picture that fills a box, in a format that the client knows."""
-    rendition = render.render(caller(), image_id, requests.rendering(app.current_request))
-    return Response(*contracts.rendered(rendition))
+    view = render.render(caller(), image_id, readers.render_request(app.current_request))
+    return Response(*answers.rendered(view))
 
 
 @app.route("/images/{image_id}/similar")
 @needs(*SIMILAR)
 def list_similar(image_id: str) -> Response:
     """List the images that look like one, nearest first."""
-    query = requests.similar_query(app.current_request)
-    return Response(contracts.similar(similar.find_similar(caller(), image_id, query)))
+    query = readers.similar_query(app.current_request)
+    return Response(answers.similar(similar.find_similar(caller(), image_id, query)))
 
 
 # E
@@ -162,32 +152,32 @@ def list_similar(image_id: str) -> Response:
 @needs(*UPLOAD)
 def post_image_in_either_form() -> Response:
     """Keep an image: a form, or JSON with the file and its metadata apart."""
-    image = images.upload(caller(), requests.upload(app.current_request))
-    return Response(contracts.uploaded(image), contracts.etag(image), 201)
+    image = images.upload(caller(), readers.upload(app.current_request))
+    return Response(answers.uploaded(image), answers.etag(image), 201)
 
 
 @app.route("/images/{image_id}", methods=["PUT"])
 @needs(*UPDATE)
 def update_image(image_id: str) -> Response:
     """Change the title, description, tags or visibility of an image."""
-    patch = requests.patch(app.current_request)
-    image = images.update(caller(), image_id, patch, requests.if_match(app.current_request))
-    return Response(contracts.updated(image), contracts.etag(image))
+    patch = readers.patch(app.current_request)
+    image = images.update(caller(), image_id, patch, readers.if_match(app.current_request))
+    return Response(answers.updated(image), answers.etag(image))
 
 
 @app.route("/items", methods=["POST"])
 @needs(ITEMS.put)
 def create_item() -> Response:
     """Keep a JSON document."""
-    item = items.create(caller(), requests.item(app.current_request))
-    return Response(contracts.item(item), contracts.etag(item), 201)
+    item = items.create(caller(), readers.item(app.current_request))
+    return Response(answers.item(item), answers.etag(item), 201)
 
 
 @app.route("/items", methods=["GET"])
 @needs(ITEMS.query)
 def list_items() -> Response:
     """List items, newest first."""
-    return Response(contracts.listed_items(items.list_items(requests.item_query(app.current_request))))
+    return Response(answers.listed_items(items.list_items(readers.item_query(app.current_request))))
 
 
 @app.route("/items/{item_id}", methods=["GET"])
@@ -195,7 +185,7 @@ def list_items() -> Response:
 def view_item(item_id: str) -> Response:
     """View an item."""
     item = items.view(item_id)
-    return Response(contracts.item(item), contracts.etag(item))
+    return Response(answers.item(item), answers.etag(item))
 
 
 @app.route("/items/{item_id}", methods=["PUT"])
@@ -203,16 +193,16 @@ def view_item(item_id: str) -> Response:
 def update_item(item_id: str) -> Response:
     """Set the fields given of an item, and leave the others."""
     request = app.current_request
-    item = items.update(caller(), item_id, requests.item_fields(request), if_match=requests.if_match(request))
-    return Response(contracts.item(item), contracts.etag(item))
+    item = items.update(caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
+    return Response(answers.item(item), answers.etag(item))
 
 
 @app.route("/items/{item_id}", methods=["DELETE"])
 @needs(ITEMS.get, ITEMS.delete)
 def delete_item(item_id: str) -> Response:
     """Delete an item."""
-    items.delete(caller(), item_id, if_match=requests.if_match(app.current_request))
-    return Response(contracts.deleted_item(item_id))
+    items.delete(caller(), item_id, if_match=readers.if_match(app.current_request))
+    return Response(answers.deleted_item(item_id))
 
 
 # A and C
@@ -223,9 +213,9 @@ def delete_item(item_id: str) -> Response:
 def upload() -> Response:
     """Keep an image: A's JSON, or a form of C's or E's; where it names nobody, it is the caller's."""
     who = caller()
-    image = images.upload(who, requests.upload(app.current_request, who.user_id or "anonymous"))
+    image = images.upload(who, readers.upload(app.current_request, who.user_id or "anonymous"))
     status = 200 if bodies.is_form(app.current_request) else 201
-    return Response(contracts.uploaded_by_either(image), contracts.etag(image), status)
+    return Response(answers.uploaded_by_either(image), answers.etag(image), status)
 
 
 @app.route("/image/{image_id}", methods=["GET"])
@@ -233,24 +223,24 @@ def upload() -> Response:
 def link_image(image_id: str) -> Response:
     """View an image by a presigned URL of its bytes."""
     view = images.view(caller(), image_id, download=False)
-    return Response(contracts.linked(view), contracts.etag(view.image))
+    return Response(answers.linked(view), answers.etag(view.image))
 
 
 @app.route("/image/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_image_for_a(image_id: str) -> Response:
     """Delete an image."""
-    image = images.delete(caller(), image_id, requests.if_match(app.current_request))
-    return Response(contracts.deleted(image))
+    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    return Response(answers.deleted(image))
 
 
 @app.route("/list")
 @needs(*LIST)
 def list_entries() -> Response:
     """List images as a bare array; a Link leads on."""
-    query = requests.query(app.current_request, limit=settings().max_page_size)
+    query = readers.query(app.current_request, limit=settings().max_page_size)
     page = lists.list_images(caller(), query)
-    return Response(contracts.entries(page), contracts.next_page(page, requests.parameters(app.current_request)))
+    return Response(answers.entries(page), answers.next_page(page, readers.parameters(app.current_request)))
 
 
 @app.route("/view/{image_id}")
@@ -258,15 +248,15 @@ def list_entries() -> Response:
 def view_entry(image_id: str) -> Response:
     """View an image's metadata, with a presigned URL of its bytes."""
     view = images.view(caller(), image_id, download=False)
-    return Response(contracts.viewed_entry(view), contracts.etag(view.image))
+    return Response(answers.viewed_entry(view), answers.etag(view.image))
 
 
 @app.route("/delete/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_entry(image_id: str) -> Response:
     """Delete an image."""
-    image = images.delete(caller(), image_id, requests.if_match(app.current_request))
-    return Response(contracts.deleted_entry(image))
+    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    return Response(answers.deleted_entry(image))
 
 
 # A's direct functions: each answers as its route does
@@ -308,29 +298,29 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
 def begin_direct_upload() -> Response:
     """Keep a record that waits for its bytes, and say how to send them to S3."""
     who = caller()
-    announced = requests.announcement(app.current_request, who.user_id or "")
-    return Response(contracts.announced(*direct_uploads.begin(who, announced)), status_code=201)
+    announced = readers.announcement(app.current_request, who.user_id or "")
+    return Response(answers.announced(*direct_uploads.begin(who, announced)), status_code=201)
 
 
 @app.route("/images/{image_id}/parts", methods=["POST"])
 @needs(CATALOG.get, STAGED.put, STAGED.list_parts)
 def list_parts(image_id: str) -> Response:
     """Say which parts of an upload S3 has, and how to send the rest."""
-    return Response(contracts.announced(*direct_uploads.parts(caller(), image_id)))
+    return Response(answers.announced(*direct_uploads.parts(caller(), image_id)))
 
 
 @app.route("/images/{image_id}/complete", methods=["POST"])
 @needs(CATALOG.get, STAGED.get, STAGED.put, STAGED.list_parts)
 def complete_upload(image_id: str) -> Response:
     """Put the parts of an upload together."""
-    return Response(contracts.unlisted(direct_uploads.complete(caller(), image_id)), status_code=202)
+    return Response(answers.unlisted(direct_uploads.complete(caller(), image_id)), status_code=202)
 
 
 @app.route("/images/{image_id}/abort", methods=["POST"])
 @needs(*GIVE_UP)
 def abort_upload(image_id: str) -> Response:
     """Give an upload up that is still awaited."""
-    return Response(contracts.deleted(direct_uploads.abort(caller(), image_id)))
+    return Response(answers.deleted(direct_uploads.abort(caller(), image_id)))
 
 
 # What comes by itself
@@ -340,7 +330,7 @@ def abort_upload(image_id: str) -> Response:
 @needs(*PROCESS, ORIGINALS.get, DEAD_LETTERS.send)
 def on_object_created(event: S3Event) -> None:
     """Process an image that was uploaded, or remove an object whose upload never finished."""
-    for created in requests.objects_created(event):
+    for created in readers.objects_created(event):
         processing.original_created(created)
 
 
@@ -348,7 +338,7 @@ def on_object_created(event: S3Event) -> None:
 @needs(*RECEIVE, DEAD_LETTERS.send)
 def on_upload_staged(event: S3Event) -> None:
     """Check an image that was sent to S3 directly, process it, and show it in every list."""
-    for created in requests.objects_created(event):
+    for created in readers.objects_created(event):
         processing.staged_created(created)
 
 
@@ -356,16 +346,16 @@ def on_upload_staged(event: S3Event) -> None:
 @needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *FOLD)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish what a crash left half done, and bring the tags' counts up to date."""
-    dry_run = requests.is_dry_run(event)
+    dry_run = readers.is_dry_run(event)
     if not dry_run:
         tags.fold()
-    return contracts.swept(sweeping.sweep(dry_run=dry_run))
+    return answers.swept(sweeping.sweep(dry_run=dry_run))
 
 
 def caller() -> Caller:
     """Who calls: as the bearer token says or, where tokens aren't asked for, the request."""
     request = app.current_request
-    return access.caller(requests.bearer(request), requests.named_user(request))
+    return access.caller(readers.bearer(request), readers.named_user(request))
 
 
 app.answer_every_method()

@@ -8,8 +8,9 @@ without free tiers, as AWS published them in 2026; they change.
 from dataclasses import dataclass, replace
 
 from bench.prices import DOLLARS_A_READ_UNIT, DOLLARS_A_WRITE_UNIT, sample, write_units
-from chalicelib import catalog, tallies
 from chalicelib.model import Image, Look
+from chalicelib.stores import catalog
+from chalicelib.tags import tallies
 
 MILLION = 1_000_000
 

@@ -6,8 +6,8 @@ Prices of on-demand tables in us-east-1 since 1 November 2024 (https://aws.amazo
 from dataclasses import replace
 
 from bench import album
-from chalicelib import catalog, records
 from chalicelib.model import Image, Visibility
+from chalicelib.stores import catalog, records
 
 DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
 DOLLARS_A_READ_UNIT = 0.125 / 1e6

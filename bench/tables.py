@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import album
-from chalicelib import catalog
 from chalicelib.model import Image
+from chalicelib.stores import catalog
 from dev.stack import Stack, running
 
 _AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem

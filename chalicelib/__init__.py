@@ -1,1 +1,5 @@
-"""The image service: use cases, storage and the shapes of its HTTP contracts."""
+"""The image service. app.py declares its surface; the packages here do the work.
+
+The modules beside the packages are shared: settings, errors, ids, logs, access, permissions, and the values that
+cross packages. pyproject.toml states which package may import which, and `make lint` checks it.
+"""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib import ids
 
@@ -434,20 +434,27 @@ class Format(StrEnum):
     ORIGINAL = "original"  # as it was uploaded
 
 
+class Preference(NamedTuple):
+    """How much a client prefers a content type; the greater is preferred (RFC 9110 section 12.5.1)."""
+
+    quality: float  # from 0, not acceptable, to 1
+    specificity: int  # of the media range: 2 names the content type, 1 its main type, 0 any type
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class RenderRequest:
     """A request to show an image in a box."""
 
-    width: int | None  # pixels; None: it may be as wide as it likes
-    height: int | None
+    width: int | None  # pixels; None: any width
+    height: int | None  # pixels; None: any height
     fit: Fit
     format: Format
-    accept: str  # the header
+    preferences: Mapping[str, Preference]  # for each content type that an image can have
 
 
 @dataclass(frozen=True, slots=True)
-class Rendition:
-    """An image with a way to the picture that shows it."""
+class RenderedView:
+    """An image with a presigned URL of the variant, or the original, that shows it."""
 
     image: Image
     variant: Variant | None  # None: the original

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import catalog, reindex
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
-from chalicelib.reindex import BEGINNING, Position, Step
+from chalicelib.stores import catalog
 from dev.environment import enter_stage
 from dev.folder import write_privately
+from scripts.rebuild import BEGINNING, Position, Step, pages
 
 CHECKPOINT = Path(".reindex.json")
 _REPORT_SECONDS = 5
@@ -62,7 +62,7 @@ def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | Non
 
     At most `rate` records, then rows, a second are looked at. A dry run begins at the beginning, and keeps no
     checkpoint.
-    Raises SystemExit: the checkpoint can't be used, or records can't be read. Raises Unavailable: see reindex.pages.
+    Raises SystemExit: the checkpoint can't be used, or records can't be read. Raises Unavailable: see rebuild.pages.
     """
     terms = {name: getattr(settings(), name) for name in _SETTINGS}
     tables = catalog.identity()
@@ -73,7 +73,7 @@ def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | Non
     writes = dict.fromkeys(Step, 0)
     unreadable = 0
     reported = time.monotonic()
-    for page in reindex.pages(position, dry_run=dry_run):
+    for page in pages(position, dry_run=dry_run):
         looked_at[page.step] += page.looked_at
         writes[page.step] += page.writes
         unreadable += len(page.unreadable)

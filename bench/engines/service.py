@@ -1,9 +1,9 @@
-"""This service: chalicelib.variants, with all that it finds out about the picture beside."""
+"""This service: chalicelib.pictures.variants, with all that it finds out about the picture beside."""
 
 from pathlib import Path
 
 from bench.engines.measure import run
-from chalicelib import variants
+from chalicelib.pictures import variants
 
 
 def make(path: Path) -> tuple[bytes, ...]:

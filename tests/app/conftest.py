@@ -14,10 +14,10 @@ from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
 from app import app
-from chalicelib import aws
 from chalicelib.config import settings
 from chalicelib.logs import JsonFormatter
 from chalicelib.permissions import Place
+from chalicelib.stores import aws
 from dev import provision
 from tests.app import moto_transactions
 from tests.iam import Guard, WholeSuite, aside

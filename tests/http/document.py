@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.transport.serialization import Binary
 
-from chalicelib import openapi
+from chalicelib.web import openapi
 from tests.pictures import picture
 
 CHECKS = [

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, Response
 from schemathesis.checks import not_a_server_error
 
-from chalicelib import openapi
+from chalicelib.web import openapi
 from tests.http.client import Service
 from tests.http.document import CHECKS, DOCUMENT
 

@@ -13,8 +13,8 @@ from botocore.auth import HmacV1PostAuth, HmacV1QueryAuth, S3SigV4PostAuth, SigV
 from botocore.client import BaseClient
 from chalice.app import Chalice, EventSourceHandler
 
-from chalicelib import presign
 from chalicelib.permissions import Permission, Place, Policy, allowing, declared, policy
+from chalicelib.stores import presign
 from tests.iam.accesses import Access, UnknownOperation, allows, covers, of_call, of_form, of_url
 
 TEST = ""  # the test itself: may do anything

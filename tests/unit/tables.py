@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from chalicelib.index.ranges import Bounds, Index
 from chalicelib.model import Chunk, Row, Visibility
-from chalicelib.ranges import Bounds, Index
 
 
 def row(image_id: str, word: str = "", changed: str | None = None) -> Row:

@@ -1,0 +1,191 @@
+"""All terms built anew from the records: page by page, while the service runs.
+
+First each record's rows are written where they are missing or other than they should be; then each row is deleted that
+no record should have. Every write is in a transaction with a check that the record is still as it was read: what the
+service writes meanwhile stands, and the record is read again. So it may end anywhere, go on anywhere, and be repeated.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chalicelib import ids
+from chalicelib.config import settings
+from chalicelib.errors import Unavailable
+from chalicelib.index import terms
+from chalicelib.model import Image
+from chalicelib.stores import catalog, records
+from chalicelib.stores.catalog import Write
+from chalicelib.stores.records import Item
+
+_PAGE = 99  # rows of one image on a page, and the check of its record, are one transaction of 100
+_KEYS = 100  # DynamoDB: keys of a BatchGetItem
+_TRIES = 6  # of what the service changes meanwhile
+
+_Place = tuple[str, str]  # of a row: partition and sort key
+
+
+class Step(StrEnum):
+    """Which table is gone through."""
+
+    RECORDS = "records"
+    ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where to go on."""
+
+    step: Step
+    after: Item | None = None  # the key before; None: at the table's beginning
+
+
+BEGINNING = Position(Step.RECORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What became of one page."""
+
+    step: Step
+    looked_at: int  # records or rows
+    writes: int  # items put, updated or deleted
+    unreadable: tuple[str, ...]  # ids of records, whose rows are left alone
+    next: Position | None  # None: all is done
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record as it was read."""
+
+    image_id: str
+    image: Image | None  # None: there is none
+    rows: Mapping[_Place, Item]  # that it should have
+    is_indexed: bool  # by its own indexes, as it should be
+
+
+_Plan = Callable[[_Record], list[Write]]  # the first of which checks the record
+
+
+def pages(position: Position = BEGINNING, *, dry_run: bool = False) -> Iterator[Page]:
+    """Rebuild all terms from a position on; each page is done when it is given. A dry run only counts the writes.
+
+    Of a table that is right, calls and read units: for each 99 records one Scan, and one BatchGetItem for each 100 of
+    their rows; for each 99 rows one Scan and one BatchGetItem. No writes.
+    Raises Unavailable: the store is too busy, or a record is changed all the time; go on at the last position.
+    """
+    place: Position | None = position
+    while place is not None:
+        page = (_write_rows if place.step is Step.RECORDS else _delete_rows)(place.after, dry_run)
+        yield page
+        place = page.next
+
+
+def _write_rows(after: Item | None, dry_run: bool) -> Page:
+    items, after = catalog.scan(settings().images_table_name, after, _PAGE)
+    read = {item["image_id"]["S"]: item for item in items}
+    readable = _readable(read)
+    there = _rows_at([place for record in readable for place in record.rows])
+
+    def plan(record: _Record) -> list[Write]:
+        writes = [catalog.put_row(row) for place, row in record.rows.items() if there.get(place) != row]
+        if record.image is not None and not record.is_indexed:
+            return [catalog.index(record.image), *writes]
+        return [catalog.unchanged(record.image_id, record.image), *writes] if writes else []
+
+    return Page(
+        step=Step.RECORDS,
+        looked_at=len(items),
+        writes=_settle(readable, plan, dry_run),
+        unreadable=tuple(read.keys() - {record.image_id for record in readable}),
+        next=Position(Step.RECORDS, after) if after else Position(Step.ROWS),
+    )
+
+
+def _delete_rows(after: Item | None, dry_run: bool) -> Page:
+    items, after = catalog.scan(settings().image_tags_table_name, after, _PAGE)
+    places: dict[str, list[_Place]] = {}
+    for row in items:
+        places.setdefault(row["image_id"]["S"][-36:], []).append(_place(row))
+
+    def plan(record: _Record) -> list[Write]:
+        wrong = [place for place in places[record.image_id] if place not in record.rows]
+        if not wrong:
+            return []
+        return [catalog.unchanged(record.image_id, record.image), *(catalog.delete_row(_key(place)) for place in wrong)]
+
+    return Page(
+        step=Step.ROWS,
+        looked_at=len(items),
+        writes=_settle(_readable(_records_of(places)), plan, dry_run),
+        unreadable=(),  # each was met among the records
+        next=Position(Step.ROWS, after) if after else None,
+    )
+
+
+def _settle(read: Iterable[_Record], plan: _Plan, dry_run: bool) -> int:
+    """Write what is planned for each record as it was read, or as it is by now; how many writes."""
+    done = 0
+    for attempt in range(_TRIES):
+        overtaken: list[str] = []
+        for record in read:
+            writes = plan(record)
+            if writes and not dry_run:
+                try:
+                    catalog.commit(writes)
+                except catalog.Changed:
+                    overtaken.append(record.image_id)
+                    continue
+            done += sum("ConditionCheck" not in write for write in writes)
+        if not overtaken:
+            return done
+        catalog.pause(attempt)
+        read = _readable(_records_of(overtaken, consistent=True))
+    raise Unavailable("Some images are changed all the time.")
+
+
+def _readable(read: Mapping[str, Item | None]) -> list[_Record]:
+    """Those records that the service can read."""
+    found = []
+    for image_id, item in read.items():
+        if item is None:
+            found.append(_Record(image_id, None, {}, is_indexed=False))
+            continue
+        try:
+            image = records.from_item(item)
+            rows = [records.to_row(image, terms.key(image, term)) for term in terms.of(image)]
+            keys = records.index_keys(image)
+        except (KeyError, TypeError, ValueError, OverflowError):  # of another tool
+            continue
+        if not (ids.is_id(image_id) and all(image.tags)):
+            continue
+        if image.listed:
+            is_indexed = keys.items() <= item.items()
+            found.append(_Record(image_id, image, {_place(row): row for row in rows}, is_indexed))
+        else:
+            found.append(_Record(image_id, image, {}, is_indexed=True))
+    return found
+
+
+def _records_of(image_ids: Iterable[str], *, consistent: bool = False) -> dict[str, Item | None]:
+    wanted = list(image_ids)
+    keys = [{"image_id": {"S": image_id}} for image_id in wanted]
+    found = _items(settings().images_table_name, keys, consistent=consistent)
+    return dict.fromkeys(wanted) | {item["image_id"]["S"]: item for item in found}
+
+
+def _rows_at(places: Sequence[_Place]) -> dict[_Place, Item]:
+    return {_place(row): row for row in _items(settings().image_tags_table_name, list(map(_key, places)))}
+
+
+def _items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> list[Item]:
+    parts = (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
+    return [item for part in parts for item in catalog.get_items(table, part, consistent=consistent)[0]]
+
+
+def _place(row: Item) -> _Place:
+    return row["tag"]["S"], row["image_id"]["S"]
+
+
+def _key(place: _Place) -> Item:
+    return {"tag": {"S": place[0]}, "image_id": {"S": place[1]}}

@@ -1,0 +1,496 @@
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from botocore.client import BaseClient
+from chalice.test import HTTPResponse
+
+from chalicelib import ids
+from tests.app.conftest import Api, Overtake, Stores
+from tests.app.images.test_crashes import every_kill
+from tests.iam import aside
+
+Json = dict[str, Any]
+
+NONE = {"items": [], "count": 0, "has_more": False}
+DOCUMENT: Json = {
+    "name": 'Ünïcode \N{GRINNING FACE} "quoted" \\ \x00\n',
+    "price": 1.1,
+    "large": 2**63,
+    "small": -1e-300,
+    "none": None,
+    "empty": "",
+    "": {"nested": [[], {}, [True, {"list": "reserved by DynamoDB"}]]},
+    "user_id": "a field like any other",
+}
+
+
+def create(api: Api, **fields: Any) -> Json:
+    answer = api.call("POST", "/items", fields)
+    assert answer.status_code == 201, answer.body
+    item: Json = answer.json_body
+    return item
+
+
+def listed(api: Api, query: str = "") -> list[str]:
+    return [item["id"] for item in api.get(f"/items?{query}").json_body["items"]]
+
+
+def pages(api: Api, query: str) -> Iterator[list[str]]:
+    key = ""
+    while True:
+        page = api.get(f"/items?{query}{key}").json_body
+        assert page["count"] == len(page["items"])
+        yield [item["id"] for item in page["items"]]
+        if not page["has_more"]:
+            return
+        key = f"&last_evaluated_key={page['last_evaluated_key']}"
+
+
+def matching(api: Api, tags: str) -> Api:
+    return Api(api.client, {**api.headers, "If-Match": tags})
+
+
+def stored(stores: Stores) -> list[Json]:
+    items: list[Json] = stores.dynamodb.scan(TableName="items")["Items"]
+    return items
+
+
+class TestOneItem:
+    def test_a_document_is_kept_whole_under_an_id(self, api: Api) -> None:
+        answer = api.call("POST", "/items", DOCUMENT)
+        item = answer.json_body
+        assert answer.status_code == 201
+        assert item == {
+            **DOCUMENT,
+            "id": item["item_id"],
+            "item_id": item["item_id"],
+            "created_at": ids.created_at(item["item_id"]),
+            "updated_at": ids.created_at(item["item_id"]),
+            "version": 1,
+        }
+        assert api.get(f"/items/{item['id']}").json_body == item
+        assert api.get("/items").json_body == {"items": [item], "count": 1, "has_more": False}
+
+    def test_an_empty_document_is_one(self, api: Api) -> None:
+        item = create(api)
+        assert item.keys() == {"id", "item_id", "created_at", "updated_at", "version"}
+        assert api.get(f"/items/{item['id']}").json_body == item
+
+    def test_an_update_sets_the_fields_given_and_leaves_the_others(self, api: Api) -> None:
+        item = create(api, a=1, b={"x": 1}, c="kept")
+        answer = api.call("PUT", f"/items/{item['id']}", {"a": None, "b": {"y": 2}, "d": []})
+        changed = answer.json_body
+        assert answer.status_code == 200
+        assert changed.pop("updated_at") >= item.pop("updated_at")
+        assert changed == {**item, "a": None, "b": {"y": 2}, "d": [], "version": 2}
+        viewed = api.get(f"/items/{item['id']}").json_body
+        viewed.pop("updated_at")
+        assert viewed == changed
+
+    def test_a_client_may_send_back_what_it_got(self, api: Api) -> None:
+        item = create(api, a=1)
+        answer = api.call("PUT", f"/items/{item['id']}", {**item, "a": 2, "version": 99, "id": "x"})
+        assert answer.json_body == {**item, "a": 2, "version": 2, "updated_at": answer.json_body["updated_at"]}
+
+    def test_a_deleted_item_is_in_no_list_and_no_view(self, api: Api, stores: Stores) -> None:
+        item_id = create(api, a=1)["id"]
+        answer = api.call("DELETE", f"/items/{item_id}")
+        assert (answer.status_code, answer.json_body) == (
+            200,
+            {"message": "Item deleted successfully", "item_id": item_id, "id": item_id},
+        )
+        assert api.get(f"/items/{item_id}").status_code == 404
+        assert api.call("PUT", f"/items/{item_id}", {"a": 2}).status_code == 404
+        assert api.call("DELETE", f"/items/{item_id}").status_code == 404
+        assert api.get("/items").json_body == NONE
+        assert stored(stores) == []
+
+    @pytest.mark.parametrize(
+        "item_id", ["017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "x", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"]
+    )
+    def test_an_unknown_id_is_not_found(self, api: Api, item_id: str) -> None:
+        path = f"/items/{item_id}"
+        for answer in (api.get(path), api.call("PUT", path, {"a": 1}), api.call("DELETE", path)):
+            assert (answer.status_code, answer.json_body) == (404, {"error": f"No item '{item_id}' is here."})
+
+    def test_an_image_is_no_item_and_an_item_no_image(self, api: Api) -> None:
+        assert api.get(f"/items/{api.upload()['image_id']}").status_code == 404
+        assert api.get(f"/images/{create(api)['id']}").status_code == 404
+
+
+class TestWhatIsRefused:
+    """With one sentence; nothing is changed by it."""
+
+    @pytest.mark.parametrize("name", ["id", "item_id", "created_at", "updated_at", "version"])
+    def test_a_new_item_does_not_name_what_the_service_gives(self, api: Api, stores: Stores, name: str) -> None:
+        answer = api.call("POST", "/items", {"a": 1, name: None})
+        assert (answer.status_code, answer.json_body) == (
+            400,
+            {"error": f"{name} is given by the service, and can't be a field of an item."},
+        )
+        assert stored(stores) == []
+
+    @pytest.mark.parametrize("fields", [{}, {"version": 3, "id": "x"}])
+    def test_an_update_sets_something(self, api: Api, fields: Json) -> None:
+        item = create(api, a=1)
+        answer = api.call("PUT", f"/items/{item['id']}", fields)
+        assert (answer.status_code, answer.json_body) == (400, {"error": "The body has no field to set."})
+        assert api.get(f"/items/{item['id']}").json_body == item
+
+    @pytest.mark.parametrize(
+        "body", [b"[]", b'"x"', b"null", b"", b"{", b'{"a": NaN}', b'{"a": 1e999}', b'{"\\ud800": 1}']
+    )
+    def test_a_body_is_a_json_object(self, api: Api, stores: Stores, body: bytes) -> None:
+        item = create(api, a=1)
+        for answer in (api.call("POST", "/items", body), api.call("PUT", f"/items/{item['id']}", body)):
+            assert answer.status_code == 400
+            assert answer.json_body["error"].startswith("The body ")
+        assert [found["version"] for found in stored(stores)] == [{"N": "1"}]
+
+    def test_a_body_says_that_it_is_json(self, api: Api) -> None:
+        form = Api(api.client, {"Content-Type": "text/plain"})
+        assert form.call("POST", "/items", b"{}").status_code == 415
+
+    def test_a_document_may_be_as_large_as_the_limit_also_when_it_is_merged(
+        self, api: Api, stores: Stores, configured: Callable[..., None]
+    ) -> None:
+        configured(MAX_ITEM_BYTES="100")
+        item = create(api, a="x" * 92)  # {"a":"…"} has 8 more
+        too_large = {"error": "The item has more than 100 bytes of JSON, which is the limit (MAX_ITEM_BYTES)."}
+        for answer in (
+            api.call("POST", "/items", {"a": "x" * 93}),
+            api.call("POST", "/items", {"a": "\N{GRINNING FACE}" * 24}),
+            api.call("PUT", f"/items/{item['id']}", {"a": "x" * 93}),
+            api.call("PUT", f"/items/{item['id']}", {"b": 0}),
+        ):
+            assert (answer.status_code, answer.json_body) == (413, too_large)
+        assert api.get(f"/items/{item['id']}").json_body == item
+        assert len(stored(stores)) == 1
+        assert api.call("PUT", f"/items/{item['id']}", {"a": "y" * 92}).status_code == 200
+
+    def test_white_space_in_a_body_does_not_count(self, api: Api, configured: Callable[..., None]) -> None:
+        configured(MAX_ITEM_BYTES="7")
+        assert api.call("POST", "/items", b'{ "a" :' + b" " * 1000 + b"1 }").status_code == 201
+
+    def test_the_largest_item_that_a_setting_allows_is_kept_by_the_longest_owner(
+        self, api: Api, configured: Callable[..., None]
+    ) -> None:
+        configured(MAX_ITEM_BYTES="400000", MAX_USER_ID_CHARS="200")
+        owner = Api(api.client, {"X-User-Id": "\N{GRINNING FACE}" * 200})
+        item = create(owner, a="x" * 399_992)
+        assert api.get(f"/items/{item['id']}").json_body == item
+
+    def test_a_name_that_is_too_long_owns_nothing(self, api: Api, stores: Stores) -> None:
+        answer = Api(api.client, {"X-User-Id": "x" * 129}).call("POST", "/items", {})
+        assert (answer.status_code, answer.json_body) == (
+            400,
+            {"error": "user_id has more than 128 characters, which is the limit."},
+        )
+        assert stored(stores) == []
+
+    @pytest.mark.parametrize("levels", [101, 253, 254, 1000, 1025])
+    @pytest.mark.parametrize("inner", [b'{"a":', b"["])
+    def test_a_document_is_not_nested_too_deep(self, api: Api, stores: Stores, levels: int, inner: bytes) -> None:
+        closing = b"}" if inner[:1] == b"{" else b"]"
+        body = b'{"a":' + inner * (levels - 1) + b"1" + closing * (levels - 1) + b"}"
+        item = create(api)
+        for answer in (api.call("POST", "/items", body), api.call("PUT", f"/items/{item['id']}", body)):
+            assert answer.status_code == 400
+        assert listed(api) == [item["id"]]
+
+    def test_the_deepest_document_is_answered_alone_and_in_a_list(
+        self, api: Api, configured: Callable[..., None]
+    ) -> None:
+        configured(MAX_ITEM_DEPTH="250")
+        answer = api.call("POST", "/items", b'{"a":' + b"[" * 249 + b"]" * 249 + b"}")
+        assert answer.status_code == 201
+        assert api.get(f"/items/{answer.json_body['id']}").json_body == answer.json_body
+        assert api.get("/items").json_body["items"] == [answer.json_body]
+
+
+class TestLists:
+    def test_paging_gives_every_item_once_newest_first(self, api: Api) -> None:
+        made = [create(api, n=n)["id"] for n in range(9)][::-1]
+        for limit in (1, 4, 9, 1000):
+            found = list(pages(api, f"limit={limit}"))
+            assert [item_id for page in found for item_id in page] == made
+            assert all(len(page) == limit for page in found[:-1])
+
+    def test_a_page_is_one_read_and_so_is_knowing_that_there_is_more(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = [create(api)["id"] for _ in range(3)][::-1]
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+        calls: list[str] = []
+
+        def counted(client: BaseClient, operation: str, params: Any) -> Any:
+            calls.append(operation)
+            return call(client, operation, params)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", counted)
+        assert list(pages(api, "limit=2")) == [made[:2], made[2:]]
+        assert calls == ["Query", "Query"]
+
+    def test_items_that_come_and_go_while_paging_move_no_other(self, api: Api) -> None:
+        lasting = [create(api)["id"] for _ in range(10)][::-1]
+        seen: list[str] = []
+        for page in pages(api, "limit=3"):
+            seen += page
+            create(api)
+            api.call("DELETE", f"/items/{page[-1]}")
+        assert [item_id for item_id in seen if item_id in lasting] == lasting
+        assert len(seen) == len(set(seen))
+
+    def test_an_item_that_is_changed_keeps_its_place(self, api: Api) -> None:
+        made = [create(api)["id"] for _ in range(3)][::-1]
+        api.call("PUT", f"/items/{made[2]}", {"a": 1})
+        assert listed(api) == made
+
+    def test_a_page_is_as_long_as_asked_for_though_dynamodb_reads_a_megabyte_at_once(
+        self, api: Api, stores: Stores
+    ) -> None:
+        made = [create(api, text="x" * 99_000)["id"] for _ in range(14)][::-1]
+        assert "LastEvaluatedKey" in stores.dynamodb.scan(TableName="items")
+        assert list(pages(api, "limit=13")) == [made[:13], made[13:]]
+        assert list(pages(api, "limit=1000")) == [made]
+
+    def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(
+        self, api: Api, configured: Callable[..., None]
+    ) -> None:
+        made = [create(api, text='"' * 5000)["id"] for _ in range(7)][::-1]
+        configured(MAX_PAGE_BYTES="64000")
+        assert list(pages(api, "")) == [made[:3], made[3:6], made[6:]]
+        assert len(json.dumps(api.get("/items").body.decode())) < 64_000
+        configured(MAX_PAGE_BYTES="1")
+        assert list(pages(api, "")) == [[item_id] for item_id in made]
+
+    def test_a_read_that_finds_nothing_yet_is_gone_on_from(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = [create(api)["id"] for _ in range(3)][::-1]
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+        empty = iter([True])
+
+        def at_first_empty(client: BaseClient, operation: str, params: Any) -> Any:
+            answer = call(client, operation, params)
+            if operation == "Query" and next(empty, False):
+                newest = {"list": {"S": "items"}, "item_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
+                return {**answer, "Items": [], "LastEvaluatedKey": newest}
+            return answer
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", at_first_empty)
+        assert listed(api) == made
+
+    @pytest.mark.parametrize("limit", ["0", "1001", "ten", "-1"])
+    def test_a_limit_is_a_number_within_bounds(self, api: Api, limit: str) -> None:
+        answer = api.get(f"/items?limit={limit}")
+        assert (answer.status_code, answer.json_body) == (
+            400,
+            {"error": "limit must be a whole number from 1 to 1000."},
+        )
+
+    def test_a_page_has_a_hundred_items_unless_asked_for_more(self, api: Api) -> None:
+        made = [create(api)["id"] for _ in range(101)][::-1]
+        assert list(pages(api, "")) == [made[:100], made[100:]]
+
+    def test_a_key_is_good_for_the_list_that_gave_it_alone(self, api: Api) -> None:
+        made = [create(api)["id"] for _ in range(2)][::-1]
+        images = [api.upload()["image_id"] for _ in range(2)][::-1]
+        of_items = api.get("/items?limit=1").json_body["last_evaluated_key"]
+        of_images = api.get("/images?limit=1").json_body["last_evaluated_key"]
+        assert listed(api, f"nextToken={of_items}") == made[1:]
+        assert api.listed(f"nextToken={of_images}") == images[1:]
+        for path in (f"/items?nextToken={of_images}", f"/images?nextToken={of_items}", "/items?nextToken=x"):
+            answer = api.get(path)
+            assert (answer.status_code, answer.json_body) == (
+                400,
+                {"error": "last_evaluated_key is not one that this list gave out."},
+            )
+
+
+class TestVersions:
+    """The ETag of an item is its version; If-Match asks for one."""
+
+    def test_each_answer_with_an_item_names_its_version(self, api: Api) -> None:
+        made = api.call("POST", "/items", {"a": 1})
+        path = f"/items/{made.json_body['id']}"
+        assert made.headers["ETag"] == api.get(path).headers["ETag"] == '"1"'
+        assert api.call("PUT", path, {"a": 2}).headers["ETag"] == '"2"'
+        assert api.get(path).headers["ETag"] == '"2"'
+
+    @pytest.mark.parametrize("tags", ['"1"', '"7", "1"', "*"])
+    def test_a_change_that_names_the_version_is_made(self, api: Api, tags: str) -> None:
+        for method in ("PUT", "DELETE"):
+            path = f"/items/{create(api, a=1)['id']}"
+            assert matching(api, tags).call(method, path, {"a": 2}).status_code == 200
+
+    @pytest.mark.parametrize("tags", ['"1"', 'W/"2"', '"02"', '"two"', '"1", "3"'])
+    def test_a_change_that_names_another_version_is_not_made(self, api: Api, tags: str) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        item = api.call("PUT", path, {"a": 2}).json_body
+        for method in ("PUT", "DELETE"):
+            answer = matching(api, tags).call(method, path, {"a": 3})
+            assert (answer.status_code, answer.json_body) == (
+                412,
+                {"error": 'If-Match names another version; the record is at "2".'},
+            )
+        assert api.get(path).json_body == item
+
+    def test_what_is_no_tag_is_refused(self, api: Api) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        for method in ("PUT", "DELETE"):
+            assert matching(api, "1").call(method, path, {"a": 2}).status_code == 400
+        assert api.get(path).json_body["version"] == 1
+
+    def test_an_unknown_id_is_not_found_whatever_version_is_asked_for(self, api: Api) -> None:
+        for tags in ("*", '"1"'):
+            assert matching(api, tags).call("DELETE", f"/items/{ids.new_id()}").status_code == 404
+
+
+class TestRaces:
+    def test_of_two_updates_at_once_none_is_lost(self, api: Api, overtake: Overtake) -> None:
+        path = f"/items/{create(api, a=1, b=1)['id']}"
+        overtake("PutItem", lambda: api.call("PUT", path, {"a": 2}))
+        assert api.call("PUT", path, {"b": 2}).status_code == 200
+        found = api.get(path).json_body
+        assert (found["a"], found["b"], found["version"]) == (2, 2, 3)
+
+    def test_an_update_for_a_version_that_is_overtaken_is_not_made(self, api: Api, overtake: Overtake) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        overtake("PutItem", lambda: api.call("PUT", path, {"a": 2}))
+        assert matching(api, '"1"').call("PUT", path, {"a": 3}).status_code == 412
+        found = api.get(path).json_body
+        assert (found["a"], found["version"]) == (2, 2)
+
+    def test_an_update_does_not_bring_back_what_is_deleted_meanwhile(
+        self, api: Api, stores: Stores, overtake: Overtake
+    ) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        overtake("PutItem", lambda: api.call("DELETE", path))
+        assert api.call("PUT", path, {"a": 2}).status_code == 404
+        assert stored(stores) == []
+
+    def test_a_deletion_for_a_version_that_is_overtaken_is_not_made(self, api: Api, overtake: Overtake) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        overtake("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
+        assert matching(api, '"1"').call("DELETE", path).status_code == 412
+        assert api.get(path).json_body["a"] == 2
+
+    def test_a_deletion_overtaken_by_an_update_deletes(self, api: Api, stores: Stores, overtake: Overtake) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        overtake("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
+        assert api.call("DELETE", path).status_code == 200
+        assert stored(stores) == []
+
+    def test_of_two_deletions_at_once_both_find_it_deleted(self, api: Api, stores: Stores, overtake: Overtake) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        overtake("DeleteItem", lambda: api.call("DELETE", path))
+        assert matching(api, '"1"').call("DELETE", path).status_code == 200
+        assert stored(stores) == []
+
+    @pytest.mark.long
+    def test_a_change_that_is_overtaken_again_and_again_is_given_up(
+        self, api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        item_id = create(api, a=1)["id"]
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def contended(client: BaseClient, operation: str, params: Any) -> Any:
+            if operation in ("PutItem", "DeleteItem"):
+                with aside():
+                    stores.dynamodb.update_item(
+                        TableName="items",
+                        Key={"list": {"S": "items"}, "item_id": {"S": item_id}},
+                        UpdateExpression="ADD version :one",
+                        ExpressionAttributeValues={":one": {"N": "1"}},
+                    )
+            return call(client, operation, params)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(BaseClient, "_make_api_call", contended)
+            for answer in (api.call("PUT", f"/items/{item_id}", {"a": 2}), api.call("DELETE", f"/items/{item_id}")):
+                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert api.get(f"/items/{item_id}").json_body["a"] == 1
+
+    def test_a_change_whose_answer_is_lost_and_that_is_sent_again_is_made_once(
+        self, api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def sent_twice(client: BaseClient, operation: str, params: Any) -> Any:
+            if operation in ("PutItem", "DeleteItem"):
+                call(client, operation, params)
+            return call(client, operation, params)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", sent_twice)
+        item = create(api, a=1)
+        path = f"/items/{item['id']}"
+        assert listed(api) == [item["id"]]
+        for version in ("1", "2"):
+            changed = matching(api, f'"{version}"').call("PUT", path, {"a": int(version) + 1})
+            assert changed.status_code == 200
+            assert changed.json_body == api.get(path).json_body
+        assert matching(api, '"3"').call("DELETE", path).status_code == 200
+        assert stored(stores) == []
+
+
+def test_a_change_is_whole_or_not_made_wherever_it_is_cut_short(api: Api) -> None:
+    def given() -> str:
+        return f"/items/{create(api, a=1, b=1)['id']}"
+
+    def put(path: str) -> HTTPResponse:
+        return api.call("PUT", path, {"a": 2, "b": 2})
+
+    for path in every_kill(given, put):
+        found = api.get(path).json_body
+        assert (found["a"], found["b"], found["version"]) in ((1, 1, 1), (2, 2, 2))
+        assert put(path).status_code == 200
+    for path in every_kill(given, lambda path: api.call("DELETE", path)):
+        there = api.get(path).status_code == 200
+        assert (path.removeprefix("/items/") in listed(api)) is there
+        assert api.call("DELETE", path).status_code == (200 if there else 404)
+
+
+class TestTokens:
+    """Under AUTH=jwt reading is for everyone, creating for those who are known, and changing for the owner."""
+
+    SECRET = "s" * 32
+
+    @pytest.fixture(autouse=True)
+    def verified(self, configured: Callable[..., None]) -> None:
+        configured(AUTH="jwt", JWT_SECRET=self.SECRET)
+
+    def bearing(self, api: Api, subject: str) -> Api:
+        claims = {"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}
+        return Api(api.client, {"Authorization": f"Bearer {jwt.encode(claims, self.SECRET, 'HS256')}"})
+
+    def test_everyone_reads_and_only_the_owner_changes(self, api: Api) -> None:
+        alice, bob = self.bearing(api, "alice"), self.bearing(api, "bob")
+        item = create(alice, a=1)
+        path = f"/items/{item['id']}"
+        for reader in (api, bob, alice):
+            assert reader.get(path).json_body == item
+            assert listed(reader) == [item["id"]]
+        for other, status in ((api, 401), (bob, 403)):
+            assert other.call("PUT", path, {"a": 2}).status_code == status
+            assert other.call("DELETE", path).status_code == status
+            assert matching(other, '"7"').call("DELETE", path).status_code == status
+        assert api.get(path).json_body == item
+        assert alice.call("PUT", path, {"a": 2}).status_code == 200
+        assert alice.call("DELETE", path).status_code == 200
+
+    def test_an_anonymous_caller_creates_nothing_whoever_it_says_it_is(self, api: Api, stores: Stores) -> None:
+        for anonymous in (api, Api(api.client, {"X-User-Id": "alice"})):
+            answer = anonymous.call("POST", "/items", {"user_id": "alice"})
+            assert answer.status_code == 401
+            assert answer.json_body == {"error": "A bearer token is needed for this."}
+        assert stored(stores) == []
+
+
+def test_where_no_tokens_are_asked_for_anyone_changes_an_item(api: Api) -> None:
+    alice, bob = (Api(api.client, {"X-User-Id": name}) for name in ("alice", "bob"))
+    path = f"/items/{create(alice, a=1)['id']}"
+    assert bob.call("PUT", path, {"a": 2}).status_code == 200
+    assert api.call("DELETE", path).status_code == 200

@@ -1,0 +1,403 @@
+"""Whatever the table of terms holds: rebuilt from the records, it holds what it should, and no list lacks anything."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from chalicelib import ids
+from chalicelib.config import settings
+from chalicelib.index import terms
+from chalicelib.stores import records
+from scripts.reindex import rebuild
+from tests.app.conftest import Api, Stores
+from tests.app.images.test_crashes import every_kill, killed, sweep
+
+pytestmark = pytest.mark.long
+
+LISTS = (
+    "",
+    "order=asc",
+    "user_id=alice",
+    "user_id=alice&sort=updated_at",
+    "sort=updated_at",
+    "tag=sea",
+    "tag=sea&tag=sand",
+    "title=dun",
+    "description=noon",
+    "filename=img",
+    "title=dunes&user_id=bob",
+    "content_type=image/png",
+)
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the checkpoint goes."""
+    return tmp_path / "checkpoint.json"
+
+
+@pytest.fixture
+def alice(api: Api) -> Api:
+    return Api(api.client, {"X-User-Id": "alice"})
+
+
+@pytest.fixture
+def album(alice: Api) -> list[str]:
+    """Images of every kind: public, private, updated, of another owner, and too long for their rows."""
+    made = [
+        alice.upload(title="Old", tags=["rock"]),
+        alice.upload(title="Dunes at sea", tags=["Sea", "sand"], filename="img 1.png", description="at noon"),
+        alice.upload(title="Dunes", tags=["sea"], visibility="private"),
+        alice.upload(user_id="bob", title="Dunes", description="noon " * 300, tags=["sea", "sand"]),
+    ]
+    found = [each["image_id"] for each in made]
+    assert alice.call("PUT", f"/images/{found[0]}", {"title": "New dunes", "tags": ["sea"]}).status_code == 200
+    return found
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB ends the pages of a scan after five items, as it may."""
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def ended_early(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+        return call(client, operation, {**params, "Limit": 5} if operation == "Scan" and "Limit" in params else params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", ended_early)
+
+
+def two_images(api: Api) -> list[str]:
+    return [api.upload(title="Dunes", tags=["sea"])["image_id"] for _ in range(2)]
+
+
+def rows(stores: Stores) -> Rows:
+    """All rows, by their keys."""
+    return {(row["tag"]["S"], row["image_id"]["S"]): row for row in stores.rows()}
+
+
+def due(stores: Stores) -> Rows:
+    """The rows that the records should have, by their keys."""
+    images = [records.from_item(item) for item in stores.records()]
+    return {
+        (key.partition, key.sort): records.to_row(image, key)
+        for image in images
+        if image.listed
+        for key in (terms.key(image, term) for term in terms.of(image))
+    }
+
+
+def remove_rows(stores: Stores) -> None:
+    for partition, sort in rows(stores):
+        key = {"tag": {"S": partition}, "image_id": {"S": sort}}
+        stores.dynamodb.delete_item(TableName=settings().image_tags_table_name, Key=key)
+
+
+def put_row(stores: Stores, partition: str, sort: str, **others: dict[str, str]) -> None:
+    row = {"tag": {"S": partition}, "image_id": {"S": sort}, **others}
+    stores.dynamodb.put_item(TableName=settings().image_tags_table_name, Item=row)
+
+
+def spoil(stores: Stores) -> None:
+    """Leave the table of terms wrong in every way: rows missing, outdated, stale, and of no image."""
+    before = list(rows(stores))
+    for number, (partition, sort) in enumerate(sorted(before)):
+        if number % 3 == 0:
+            key = {"tag": {"S": partition}, "image_id": {"S": sort}}
+            stores.dynamodb.delete_item(TableName=settings().image_tags_table_name, Key=key)
+        elif number % 3 == 1:
+            put_row(stores, partition, sort, user_id={"S": "mallory"}, visibility={"S": "public"})
+    for record in stores.records():
+        put_row(stores, "of no image that has it", record["image_id"]["S"])
+    put_row(stores, "sea", ids.new_id())
+    put_row(stores, "sea", "of another tool")
+
+
+def lists(api: Api) -> dict[str, list[list[str]]]:
+    return {query: list(api.pages(f"{query}&limit=2")) for query in LISTS}
+
+
+@dataclass
+class Overtaking:
+    happened: bool = False
+
+
+@contextmanager
+def overtaken(at: int, act: Callable[[], object]) -> Iterator[Overtaking]:
+    """Let something else happen just before the AWS call number `at`, from 0."""
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    calls = count()
+    overtaking = Overtaking()
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def counted(client: BaseClient, operation: str, params: Any) -> Any:
+            if next(calls) == at:
+                overtaking.happened = True
+                patch.setattr(BaseClient, "_make_api_call", call)
+                act()
+            return call(client, operation, params)
+
+        patch.setattr(BaseClient, "_make_api_call", counted)
+        yield overtaking
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """The AWS operations that are called, one after the other."""
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    found: list[str] = []
+
+    def noted(client: BaseClient, operation: str, params: Any) -> Any:
+        found.append(operation)
+        return call(client, operation, params)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", noted)
+        yield found
+
+
+def test_every_list_works_again_after_all_rows_were_lost(
+    alice: Api, album: list[str], stores: Stores, file: Path, small_pages: None
+) -> None:
+    before = lists(alice)
+    assert set(before[""][0] + before[""][1]) == set(album)
+    remove_rows(stores)
+    assert alice.listed() == []
+    rebuild(file)
+    assert lists(alice) == before
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"MAX_TITLE_WORDS": "1"},
+        {"MAX_TITLE_WORDS": "0", "MAX_DESCRIPTION_WORDS": "0", "MAX_FILENAME_WORDS": "0"},
+        {"MAX_WORD_CHARS": "4"},
+        {"SHARDS": "everything 2020-01-01 4; tag:sea 2020-01-01 3; title:dunes 2020-01-01 2"},
+    ],
+)
+def test_other_settings_leave_just_the_rows_that_they_ask_for(
+    alice: Api, album: list[str], stores: Stores, file: Path, configured: Callable[..., None], changed: dict[str, str]
+) -> None:
+    everything = alice.listed()
+    configured(**changed)
+    assert rows(stores).keys() != due(stores).keys()
+    rebuild(file)
+    assert rows(stores) == due(stores)
+    assert alice.listed() == everything
+
+
+def test_rows_that_no_image_should_have_vanish_and_the_others_become_right(
+    album: list[str], stores: Stores, file: Path, small_pages: None
+) -> None:
+    before = rows(stores)
+    spoil(stores)
+    rebuild(file)
+    assert rows(stores) == before == due(stores)
+
+
+def test_a_half_deleted_image_is_in_no_list(alice: Api, album: list[str], stores: Stores, file: Path) -> None:
+    with killed(1, before=False):
+        alice.call("DELETE", f"/images/{album[0]}")
+    put_row(stores, "sea", album[0], user_id={"S": "alice"}, visibility={"S": "public"})
+    rebuild(file)
+    assert album[0] not in alice.listed("tag=sea")
+    assert rows(stores) == due(stores)
+
+
+def test_images_that_a_version_without_an_order_of_updates_updated_are_found_in_that_order(
+    alice: Api, album: list[str], stores: Stores, file: Path
+) -> None:
+    before = lists(alice)
+    for record in stores.records():
+        record.pop("changed", None)
+        stores.dynamodb.put_item(TableName=settings().images_table_name, Item=record)
+    assert lists(alice) != before
+    rebuild(file)
+    assert lists(alice) == before
+
+
+def test_a_table_that_is_right_is_only_read(
+    album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(stores)
+    rebuild(file)
+    with recorded() as operations:
+        rebuild(file)
+    # What it is; the records and their rows; the rows and their records.
+    assert operations[:4] == ["DescribeTable", "DescribeTable", "Scan", "BatchGetItem"]
+    assert operations[4:] == ["Scan", "BatchGetItem"]
+    report = capsys.readouterr().out.splitlines()[-1]
+    assert report == f"4 records looked at, 0 items written; {len(stores.rows())} rows looked at, 0 deleted"
+
+
+def test_a_dry_run_says_what_a_run_then_does_and_changes_nothing(
+    album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(stores)
+    before = (stores.records(), stores.rows())
+    rebuild(file, dry_run=True)
+    assert (stores.records(), stores.rows()) == before
+    assert not file.exists()
+    said = capsys.readouterr().out
+    missing = [key for key, row in due(stores).items() if rows(stores).get(key) != row]
+    wrong = rows(stores).keys() - due(stores).keys()
+    assert f"{len(missing)} items to write" in said
+    assert f"{len(wrong)} to delete" in said
+    rebuild(file)
+    assert f"{len(missing)} items written" in (done := capsys.readouterr().out)
+    assert f"{len(wrong)} deleted" in done
+
+
+def test_wherever_it_is_killed_it_goes_on_and_ends_right(
+    api: Api, stores: Stores, file: Path, small_pages: None
+) -> None:
+    album = two_images(api)
+    kills = 0
+    for _ in every_kill(lambda: spoil(stores), lambda _: rebuild(file)):
+        rebuild(file)
+        assert rows(stores) == due(stores)
+        assert not file.exists()
+        kills += 1
+    assert kills > 30
+    assert api.listed("tag=sea") == api.listed("title=dunes") == api.listed() == album[::-1]
+
+
+def test_what_was_done_before_a_kill_is_not_done_again(
+    album: list[str], stores: Stores, file: Path, small_pages: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recorded() as operations:
+        rebuild(file)
+    with killed(len(operations) - 1, before=True):
+        rebuild(file)
+    capsys.readouterr()
+    rebuild(file)
+    said = capsys.readouterr()
+    assert said.out.startswith("0 records looked at")
+    assert f"goes on as {file} says" in said.err
+    assert not file.exists()
+
+
+def test_what_the_service_does_meanwhile_stands(
+    api: Api, stores: Stores, file: Path, small_pages: None, configured: Callable[..., None]
+) -> None:
+    configured(SWEEP_AFTER_SECONDS="0")
+    for at in count():
+        updated, deleted = two_images(api)
+        spoil(stores)
+        uploaded: list[str] = []
+
+        def act(updated: str = updated, deleted: str = deleted, uploaded: list[str] = uploaded) -> None:
+            patch = {"title": "Waves", "tags": ["sky"]}
+            assert api.call("PUT", f"/images/{updated}", patch).status_code == 200
+            assert api.call("DELETE", f"/images/{deleted}").status_code == 200
+            uploaded.append(api.upload(title="Dunes", tags=["sea"])["image_id"])
+
+        with overtaken(at, act) as overtaking:
+            rebuild(file)
+        assert rows(stores) == due(stores)
+        if not overtaking.happened:
+            break
+        assert api.listed("tag=sea") == api.listed("title=dunes") == uploaded
+        assert api.listed("tag=sky") == api.listed("title=waves") == [updated]
+        for image_id in (updated, *uploaded):
+            assert api.call("DELETE", f"/images/{image_id}").status_code == 200
+        sweep(api)
+        assert (stores.records(), stores.rows()) == ([], [])
+    assert at > 10
+
+
+def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
+    api: Api, stores: Stores, file: Path, small_pages: None, configured: Callable[..., None]
+) -> None:
+    configured(SWEEP_AFTER_SECONDS="0")
+    for at in count():
+        image_id = api.upload(title="Dunes", tags=["sea"])["image_id"]
+        spoil(stores)
+
+        def begin_to_delete(image_id: str = image_id) -> None:
+            with killed(1, before=False):
+                api.call("DELETE", f"/images/{image_id}")
+
+        with overtaken(at, begin_to_delete) as overtaking:
+            rebuild(file)
+        assert rows(stores) == due(stores)
+        assert api.call("DELETE", f"/images/{image_id}").status_code == 200
+        sweep(api)
+        assert (stores.records(), stores.rows()) == ([], [])
+        if not overtaking.happened:
+            break
+    assert at > 5
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["an unknown id", "a claim on its id"])
+def test_a_record_that_a_read_shows_too_late_keeps_its_rows(
+    album: list[str], stores: Stores, file: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def behind(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        asked = params.get("RequestItems", {}).get("images", {})
+        if operation == "BatchGetItem" and asked and not asked["ConsistentRead"]:
+            found = answer["Responses"]["images"] if known else []
+            answer["Responses"]["images"] = [{**item, "state": {"S": "deleting"}} for item in found]
+        return answer
+
+    before = rows(stores)
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", behind)
+        rebuild(file)
+    assert rows(stores) == before
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"checksum": None},
+        {"size": {"S": "large"}},
+        {"visibility": {"S": "friends"}},
+        {"tags": {"L": [{"S": ""}]}},
+    ],
+)
+def test_a_record_that_the_service_cannot_read_is_named_and_left_as_it_is(
+    album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str], spoiled: dict[str, Any]
+) -> None:
+    before = rows(stores)
+    record = {item["image_id"]["S"]: item for item in stores.records()}[album[0]] | spoiled
+    record = {name: value for name, value in record.items() if value is not None}
+    stores.dynamodb.put_item(TableName=settings().images_table_name, Item=record)
+    with pytest.raises(SystemExit, match="1 records can't be read"):
+        rebuild(file)
+    assert f"The record {album[0]!r} can't be read" in capsys.readouterr().err
+    assert rows(stores) == before
+    assert not file.exists()
+
+
+def test_a_checkpoint_of_other_settings_or_tables_is_refused(
+    album: list[str], stores: Stores, file: Path, configured: Callable[..., None]
+) -> None:
+    with killed(4, before=True):
+        rebuild(file)
+    configured(MAX_TITLE_WORDS="1")
+    before = stores.rows()
+    with pytest.raises(SystemExit, match="is of other tables or settings; remove it to begin anew"):
+        rebuild(file)
+    assert (stores.rows(), file.exists()) == (before, True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": "", "step": "cleaning", "after": null}'])
+def test_a_file_that_is_no_checkpoint_is_refused_and_kept(stores: Stores, file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(SystemExit, match="is no checkpoint"):
+        rebuild(file)
+    assert file.read_text() == text

@@ -1,0 +1,463 @@
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import hypothesis
+import pytest
+from botocore.client import BaseClient
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from chalicelib import ids
+from chalicelib.config import settings
+from chalicelib.model import TagChange, Tally
+from chalicelib.stores import catalog
+from chalicelib.tags import store
+from tests.app.conftest import Api, Overtake, Stores
+from tests.app.images import test_crashes
+from tests.app.images.test_crashes import killed
+
+Sweep = Callable[[], object]
+
+
+@pytest.fixture
+def sweep(api: Api) -> Sweep:
+    """Lets the schedule come round."""
+    return partial(test_crashes.sweep, api)
+
+
+def tags(api: Api, query: str = "") -> dict[str, int]:
+    page = api.get(f"/tags?{query}").json_body
+    assert page["count"] == len(page["tags"])
+    assert [each["tag"] for each in page["tags"]] == sorted(each["tag"] for each in page["tags"])
+    return {each["tag"]: each["count"] for each in page["tags"]}
+
+
+def tag_pages(api: Api, query: str) -> Iterator[dict[str, int]]:
+    key = ""
+    while True:
+        page = api.get(f"/tags?{query}{key}").json_body
+        yield {each["tag"]: each["count"] for each in page["tags"]}
+        assert ("last_evaluated_key" in page) is page["has_more"]
+        if not page["has_more"]:
+            return
+        key = f"&last_evaluated_key={page['last_evaluated_key']}"
+
+
+def seen_by(user_id: str, api: Api) -> Api:
+    return Api(api.client, {"X-User-Id": user_id})
+
+
+@pytest.fixture(params=["at once", "when the schedule has come round"])
+def whenever(request: pytest.FixtureRequest, sweep: Sweep) -> Sweep:
+    """Comes before a look at the counts, which must be the same either way."""
+    return sweep if request.param != "at once" else lambda: None
+
+
+def test_owners_others_and_everyone_see_the_tags_that_they_may(api: Api, whenever: Sweep) -> None:
+    api.upload(tags=["Sea", "sand"])
+    api.upload(tags=["sea"], visibility="private")
+    api.upload(tags=["home"], visibility="private")
+    api.upload(user_id="bob", tags=["SEA"])
+    api.upload(tags=[])
+    whenever()
+    bob = seen_by("bob", api)
+    assert tags(api, "user_id=alice") == {"home": 1, "sand": 1, "sea": 2}
+    assert tags(bob, "user_id=alice") == {"sand": 1, "sea": 1}
+    assert tags(bob, "user_id=bob") == {"sea": 1}
+    assert tags(api) == tags(bob) == tags(seen_by("alice", api)) == {"sand": 1, "sea": 2}
+    assert tags(api, "user_id=nobody") == {}
+
+
+def test_counts_follow_updates_and_deletions(api: Api, whenever: Sweep) -> None:
+    path = f"/images/{api.upload(tags=['sea', 'sand'])['image_id']}?user_id=alice"
+    api.upload(tags=["sea"])
+    bob = seen_by("bob", api)
+    assert api.call("PUT", path, {"tags": ["Sea", "sky"]}).status_code == 200
+    whenever()
+    assert tags(api, "user_id=alice") == tags(bob, "user_id=alice") == tags(api) == {"sea": 2, "sky": 1}
+    assert api.call("PUT", path, {"visibility": "private"}).status_code == 200
+    whenever()
+    assert tags(api, "user_id=alice") == {"sea": 2, "sky": 1}
+    assert tags(bob, "user_id=alice") == tags(api) == {"sea": 1}
+    assert api.call("PUT", path, {"visibility": "public", "tags": ["dune"]}).status_code == 200
+    whenever()
+    assert tags(api, "user_id=alice") == tags(bob, "user_id=alice") == tags(api) == {"dune": 1, "sea": 1}
+    assert api.call("DELETE", path).status_code == 200
+    whenever()
+    assert tags(api, "user_id=alice") == tags(bob, "user_id=alice") == tags(api) == {"sea": 1}
+
+
+@pytest.mark.parametrize("changed", [{"title": "New"}, {"tags": ["SEA", "sand"]}, {"visibility": "public"}])
+def test_an_update_that_changes_no_tag_and_nobodys_sight_writes_nothing_about_tags(
+    api: Api, stores: Stores, sweep: Sweep, changed: Mapping[str, object]
+) -> None:
+    image_id = api.upload(tags=["sand", "sea"])["image_id"]
+    sweep()
+    before = stores.tag_counts()
+    assert api.call("PUT", f"/images/{image_id}", changed).status_code == 200
+    assert stores.tag_counts() == before
+
+
+def test_an_image_without_tags_writes_nothing_about_tags(api: Api, stores: Stores) -> None:
+    image_id = api.upload(tags=[])["image_id"]
+    api.call("PUT", f"/images/{image_id}?user_id=alice", {"visibility": "private"})
+    api.call("DELETE", f"/images/{image_id}?user_id=alice")
+    assert stores.tag_counts() == []
+
+
+def test_nothing_is_left_over_when_all_images_are_deleted(api: Api, stores: Stores, sweep: Sweep) -> None:
+    made = [
+        api.upload(user_id=owner, tags=["all", f"of {owner}", f"n{n}"], visibility=visibility)["image_id"]
+        for n, visibility in enumerate(("public", "private"))
+        for owner in ("alice", "bob")
+    ]
+    sweep()
+    assert len(stores.tag_counts()) > len(made)
+    for image_id in made:
+        for owner in ("alice", "bob"):
+            api.call("DELETE", f"/images/{image_id}?user_id={owner}")
+    sweep()
+    assert stores.tag_counts() == []
+    assert stores.are_empty()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "wanted"),
+    [
+        ("s", {"sand", "sea", "sea side"}),
+        ("SEA", {"sea", "sea side"}),
+        (" sea  s", {"sea side"}),
+        ("é", {"été"}),
+        ("sx", set()),
+        ("", {"dune", "sand", "sea", "sea side", "été", "🌊"}),
+        ("🌊", {"🌊"}),
+    ],
+)
+def test_a_prefix_finds_the_tags_that_begin_so(api: Api, whenever: Sweep, prefix: str, wanted: set[str]) -> None:
+    api.upload(tags=["Sea", "Sea Side", "sand", "dune"])
+    api.upload(tags=["ÉTÉ", "🌊"])
+    whenever()
+    for whose in ("", "user_id=alice&"):
+        assert tags(api, f"{whose}prefix={quote(prefix)}").keys() == wanted
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 1000])
+@pytest.mark.parametrize("query", ["", "user_id=alice&", "user_id=alice&prefix=t1&", "prefix=t1&"])
+def test_paging_gives_every_tag_once(api: Api, sweep: Sweep, limit: int, query: str) -> None:
+    for n in range(0, 20, 2):
+        api.upload(tags=[f"t{n:02}", "t07"])
+        if n == 10:
+            sweep()
+    wanted = {**{f"t{n:02}": 1 for n in range(0, 20, 2)}, "t07": 10}
+    pages = list(tag_pages(api, f"{query}limit={limit}"))
+    assert {tag: n for page in pages for tag, n in page.items()} == {
+        tag: n for tag, n in wanted.items() if "prefix" not in query or tag.startswith("t1")
+    }
+    assert all(len(page) == limit for page in pages[:-1])
+    assert pages[-1]
+
+
+def test_tags_that_nobody_else_may_see_neither_end_a_page_nor_begin_one(api: Api, whenever: Sweep) -> None:
+    for n in range(0, 12, 3):
+        api.upload(tags=[f"t{n:02}"])
+        api.upload(tags=[f"t{n + 1:02}", f"t{n + 2:02}"], visibility="private")
+    api.upload(tags=["z1", "z2"], visibility="private")
+    whenever()
+    assert list(tag_pages(seen_by("bob", api), "user_id=alice&limit=2")) == [{"t00": 1, "t03": 1}, {"t06": 1, "t09": 1}]
+
+
+def test_tags_that_are_gone_but_not_folded_yet_do_not_end_a_page(api: Api, sweep: Sweep) -> None:
+    gone = api.upload(tags=[f"a{n}" for n in range(9)])["image_id"]
+    api.upload(tags=["b1", "b2"])
+    sweep()
+    api.call("DELETE", f"/images/{gone}")
+    for query in ("limit=1", "limit=1&user_id=alice"):
+        assert list(tag_pages(api, query)) == [{"b1": 1}, {"b2": 1}]
+
+
+def test_a_page_that_costs_too_many_reads_is_shorter_and_leads_on(
+    api: Api, sweep: Sweep, configured: Callable[..., None]
+) -> None:
+    for n in range(0, 12, 3):
+        api.upload(tags=[f"t{n:02}"])
+        api.upload(tags=[f"t{n + 1:02}", f"t{n + 2:02}"], visibility="private")
+    sweep()
+    configured(MAX_PAGE_READS="1")
+    pages = list(tag_pages(seen_by("bob", api), "user_id=alice&limit=1"))
+    assert [page for page in pages if page] == [{"t00": 1}, {"t03": 1}, {"t06": 1}, {"t09": 1}]
+    assert {} in pages
+
+
+def test_a_tag_that_an_index_has_no_more_is_gone_on_behind(api: Api, sweep: Sweep) -> None:
+    first = api.upload(tags=["a"])["image_id"]
+    api.upload(tags=["b"])
+    sweep()
+    key = api.get("/tags?limit=1").json_body["last_evaluated_key"]
+    api.call("DELETE", f"/images/{first}")
+    sweep()
+    assert tags(api, f"limit=1&last_evaluated_key={key}") == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("limit=0", "limit must be a whole number from 1 to 1000."),
+        ("limit=1001", "limit must be a whole number from 1 to 1000."),
+        ("prefix=" + "x" * 65, "prefix has more than 64 characters, which is the limit."),
+        ("prefix=" + quote("ﷺ" * 4), "prefix has more than 64 characters, which is the limit."),
+        ("prefix=a%00", "prefix has a control character."),
+        ("user_id=a%2Fb", "user_id must not have slashes or control characters, nor be '.' or '..'."),
+        ("last_evaluated_key=nothing", "last_evaluated_key is not one that this list gave out."),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_its_name(api: Api, query: str, sentence: str) -> None:
+    answer = api.get(f"/tags?{query}")
+    assert (answer.status_code, answer.json_body) == (400, {"error": sentence})
+
+
+def test_a_key_is_good_for_its_own_list_alone(api: Api) -> None:
+    api.upload(tags=["sea", "sky", "sand"])
+    key = api.get("/tags?limit=1&user_id=alice&prefix=s").json_body["last_evaluated_key"]
+    assert tags(api, f"user_id=alice&prefix=s&last_evaluated_key={key}") == {"sea": 1, "sky": 1}
+    for other in ("user_id=alice", "user_id=bob&prefix=s", "prefix=s", "user_id=alice&prefix=se"):
+        assert api.get(f"/tags?{other}&last_evaluated_key={key}").status_code == 400
+    assert api.get(f"/images?user_id=alice&last_evaluated_key={key}").status_code == 400
+
+
+def test_an_image_can_change_all_of_its_tags_and_its_visibility_at_once(
+    api: Api, sweep: Sweep, configured: Callable[..., None]
+) -> None:
+    configured(MAX_TAGS="41")
+    old, new = ({f"{age}{n:02}": 1 for n in range(41)} for age in ("old", "new"))
+    path = f"/images/{api.upload(tags=list(old))['image_id']}?user_id=alice"
+    assert tags(api) == old
+    # The largest transaction that there is: 100 writes.
+    assert api.call("PUT", path, {"tags": list(new), "visibility": "private"}).status_code == 200
+    assert tags(api, "user_id=alice") == new
+    sweep()
+    assert (tags(api, "user_id=alice"), tags(api)) == (new, {})
+
+
+def test_more_changes_than_one_transaction_can_fold_are_folded(api: Api, stores: Stores, sweep: Sweep) -> None:
+    for _ in range(2):
+        changes = [TagChange(ids.new_id(), f"user-{n % 2}", {f"t{n % 3}": Tally(public=1)}) for n in range(60)]
+        catalog.commit([store.note(change) for change in changes])
+    sweep()
+    assert tags(api) == {"t0": 40, "t1": 40, "t2": 40}
+    assert tags(api, "user_id=user-1") == {"t0": 20, "t1": 20, "t2": 20}
+    assert len(stores.tag_counts()) == 9
+
+
+def test_everyones_counts_take_in_only_so_many_changes_that_wait(
+    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.tags.tags._MOST_WAITING", 2)
+    for _ in range(3):
+        api.upload(tags=["sea"])
+    assert (tags(api), tags(api, "user_id=alice")) == ({"sea": 2}, {"sea": 3})
+    sweep()
+    assert (tags(api), tags(api, "user_id=alice")) == ({"sea": 3}, {"sea": 3})
+
+
+def test_an_owners_counts_are_right_while_they_are_folded(api: Api, sweep: Sweep, overtake: Overtake) -> None:
+    api.upload(tags=["sea"])
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    overtake("Query", lambda: overtake("Query", sweep))  # before the second one: of the counters
+    assert tags(api, "user_id=alice") == {"sea": 1}
+    assert BaseClient._make_api_call is call  # type: ignore[attr-defined]
+
+
+def test_an_owners_counts_that_are_folded_all_the_time_are_a_503(
+    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    api.upload(tags=["sea"])
+
+    def forgetful(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        forgetful.reads += operation == "Query"  # type: ignore[attr-defined]
+        # Of each three reads, the last one finds that all has been folded.
+        return {**answer, "Items": []} if forgetful.reads % 3 == 0 else answer  # type: ignore[attr-defined]
+
+    forgetful.reads = 0  # type: ignore[attr-defined]
+    monkeypatch.setattr(BaseClient, "_make_api_call", forgetful)
+    assert api.get("/tags?user_id=alice").status_code == 503
+
+
+def test_two_folds_at_once_count_each_change_once(api: Api, stores: Stores, sweep: Sweep, overtake: Overtake) -> None:
+    for operation in ("Query", "BatchGetItem", "TransactWriteItems"):
+        api.upload(tags=["sea", operation])
+        overtake(operation, sweep)
+        sweep()
+    counted = {"sea": 3, "query": 1, "batchgetitem": 1, "transactwriteitems": 1}
+    assert tags(api) == tags(api, "user_id=alice") == counted
+    assert len(stores.tag_counts()) == 2 * len(counted)
+
+
+def test_a_fold_that_slept_while_counts_went_up_and_down_again_counts_nothing(
+    api: Api, stores: Stores, sweep: Sweep, overtake: Overtake
+) -> None:
+    image_id = api.upload(tags=["sea"])["image_id"]
+
+    def come_and_go() -> None:
+        sweep()
+        api.call("DELETE", f"/images/{image_id}")
+        sweep()
+
+    overtake("TransactWriteItems", come_and_go)
+    sweep()
+    assert stores.tag_counts() == []
+
+
+def test_a_fold_that_another_one_of_other_changes_came_before_counts_both(
+    api: Api, stores: Stores, sweep: Sweep, overtake: Overtake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def newest_alone(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        return {**answer, "Items": answer["Items"][-1:]} if params.get("IndexName") == "queue-index" else answer
+
+    def fold_another() -> None:
+        api.upload(tags=["sea"])
+        with monkeypatch.context() as patch:
+            patch.setattr(BaseClient, "_make_api_call", newest_alone)
+            sweep()
+
+    for count in (2, 4):
+        api.upload(tags=["sea"])
+        overtake("TransactWriteItems", fold_another)
+        sweep()
+        assert tags(api) == tags(api, "user_id=alice") == {"sea": count}
+        assert len(stores.tag_counts()) == 2
+
+
+def test_changes_that_an_index_still_has_are_not_counted_again(
+    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    items: list[Any] = []
+
+    def behind(client: BaseClient, operation: str, params: Any) -> Any:
+        answer = call(client, operation, params)
+        if params.get("IndexName") == "queue-index":
+            items.extend(answer["Items"])
+            return {**answer, "Items": items}
+        return answer
+
+    api.upload(tags=["sea"])
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", behind)
+        sweep()
+        sweep()
+    assert items
+    assert tags(api) == {"sea": 1}
+
+
+def test_keys_that_a_batch_leaves_over_are_asked_for_again(
+    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    table = settings().tag_counts_table_name
+
+    def some_at_a_time(client: BaseClient, operation: str, params: Any) -> Any:
+        if operation != "BatchGetItem":
+            return call(client, operation, params)
+        wanted = params["RequestItems"][table]
+        first, others = wanted["Keys"][:3], wanted["Keys"][3:]
+        answer = call(client, operation, {**params, "RequestItems": {table: {**wanted, "Keys": first}}})
+        return {**answer, "UnprocessedKeys": {table: {**wanted, "Keys": others}} if others else {}}
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    api.upload(tags=["a", "b", "c"])
+    api.upload(tags=[f"t{n}" for n in range(20)])
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", some_at_a_time)
+        with pytest.raises(Exception, match="busy"):
+            sweep()
+    assert len(tags(api)) == 23
+    sweep()
+    api.upload(tags=["a", "b", "c"])
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", some_at_a_time)
+        sweep()
+    assert tags(api, "prefix=a") == {"a": 2}
+
+
+def test_a_fold_that_others_come_before_all_the_time_ends(
+    api: Api, stores: Stores, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def lose(client: Any, operation: str, params: Any) -> Any:
+        if operation != "TransactWriteItems":
+            return call(client, operation, params)
+        canceled = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
+        reasons = {"CancellationReasons": [{"Code": "ConditionalCheckFailed"}]}
+        raise client.exceptions.TransactionCanceledException({**canceled, **reasons}, operation)
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    api.upload(tags=["sea"])
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", lose)
+        with pytest.raises(Exception, match="fold the same changes"):
+            sweep()
+    assert tags(api) == {"sea": 1}
+    sweep()
+    assert tags(api) == {"sea": 1}
+
+
+OWNERS = ("alice", "bob")
+TAGS = st.lists(st.sampled_from(["sea", "Sea", "sky", "sand"]), max_size=3)
+VISIBILITIES = st.sampled_from(["public", "private"])
+STEPS = st.one_of(
+    st.tuples(st.just("upload"), st.sampled_from(OWNERS), TAGS, VISIBILITIES),
+    st.tuples(st.just("update"), st.integers(0, 9), st.fixed_dictionaries({"tags": TAGS, "visibility": VISIBILITIES})),
+    st.tuples(st.just("delete"), st.integers(0, 9)),
+    st.tuples(st.just("sweep"), st.integers(0, 8), st.booleans()),  # cut short at one of its calls, if it has so many
+)
+
+
+def counted(kept: Mapping[str, Any], owner: str | None, viewer: str) -> dict[str, int]:
+    """A recount of images: an owner's or everyone's, as a viewer may see them."""
+    found: Counter[str] = Counter()
+    for image in kept.values():
+        if owner in (None, image["user_id"]) and (image["visibility"] == "public" or owner == viewer):
+            found.update({tag.lower() for tag in image["tags"]})
+    return found
+
+
+@pytest.mark.long
+@given(st.lists(STEPS, min_size=1, max_size=10))
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_counts_are_those_of_the_images_whatever_happens(
+    api: Api, stores: Stores, sweep: Sweep, steps: list[Any]
+) -> None:
+    kept: dict[str, dict[str, Any]] = {}
+    for name, *arguments in steps:
+        chosen = list(kept)[arguments[0]] if name in ("update", "delete") and arguments[0] < len(kept) else None
+        if name == "upload":
+            image = dict(zip(("user_id", "tags", "visibility"), arguments, strict=True))
+            kept[api.upload(**image)["image_id"]] = image
+        elif name == "sweep":
+            with killed(arguments[0], before=arguments[1]):
+                sweep()
+        elif chosen and name == "update":
+            kept[chosen] |= arguments[1]
+            path = f"/images/{chosen}?user_id={kept[chosen]['user_id']}"
+            assert api.call("PUT", path, arguments[1]).status_code == 200
+        elif chosen:
+            path = f"/images/{chosen}?user_id={kept.pop(chosen)['user_id']}"
+            assert api.call("DELETE", path).status_code == 200
+        for viewer in OWNERS:
+            assert tags(seen_by(viewer, api)) == counted(kept, None, viewer)
+            for owner in OWNERS:
+                assert tags(seen_by(viewer, api), f"user_id={owner}") == counted(kept, owner, viewer)
+    for image_id, image in kept.items():
+        api.call("DELETE", f"/images/{image_id}?user_id={image['user_id']}")
+    sweep()
+    assert stores.tag_counts() == []

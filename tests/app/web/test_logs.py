@@ -1,0 +1,331 @@
+"""What the service logs of requests, events and images, and what it never does."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import EndpointConnectionError
+
+from tests.app.conftest import Api, Log, StoreIsDown, Stores
+from tests.app.images.test_crashes import object_created, sweep, upload_staged
+from tests.app.images.test_direct_uploads import announce, send, send_parts
+from tests.app.images.test_processing import BROKEN
+from tests.app.web.test_access import SECRET, bearing, token
+from tests.pictures import picture
+from tests.unit.test_metrics import assert_publishes
+
+Line = dict[str, Any]
+
+COST = {"duration_ms", "aws_calls", "read_units", "write_units"}
+ALWAYS = {"level", "timestamp", "message", "request_id"}
+
+
+def lines(log: Log, message: str) -> list[Line]:
+    return [line for line in log() if line["message"] == message]
+
+
+def part(line: Line, *names: str) -> Line:
+    return {name: line[name] for name in names if name in line}
+
+
+class TestRequests:
+    def test_a_request_is_one_line(self, api: Api, log: Log) -> None:
+        image_id = api.upload()["image_id"]
+        answer = Api(api.client, {"X-User-Id": "bob"}).get(f"/images/{image_id}")
+        _, line = log()
+        assert line.keys() - {"cold_start"} == {
+            *(ALWAYS | COST),
+            *("route", "method", "status", "image_id", "user_id"),
+        }
+        assert part(line, "level", "message", "request_id", "route", "method", "status", "image_id", "user_id") == {
+            "level": "INFO",
+            "message": "request",
+            "request_id": answer.headers["X-Request-Id"],
+            "route": "/images/{image_id}",
+            "method": "GET",
+            "status": 200,
+            "image_id": image_id,
+            "user_id": "bob",
+        }
+        assert part(line, "aws_calls", "read_units", "write_units") == {
+            "aws_calls": 1,
+            "read_units": 0.5,
+            "write_units": 0,
+        }
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
+
+    @pytest.mark.parametrize("path", ["/images", "/images/upload", "/upload"])
+    def test_an_upload_names_the_image_that_it_made_and_its_owner(self, api: Api, log: Log, path: str) -> None:
+        body = {"user_id": "alice", "image_data": BROKEN}
+        shape = api.call("POST", path, body).json_body
+        (line,) = lines(log, "request")
+        assert part(line, "route", "status", "image_id", "user_id", "aws_calls") == {
+            "route": path,
+            "status": 201,
+            "image_id": shape.get("image_id") or shape["metadata"]["image_id"],
+            "user_id": "alice",
+            "aws_calls": 2,
+        }
+
+    def test_an_upload_that_is_repeated_names_the_image_that_there_is(self, api: Api, log: Log) -> None:
+        keyed = Api(api.client, {"Idempotency-Key": "k"})
+        image_id = keyed.upload()["image_id"]
+        assert keyed.upload()["image_id"] == image_id
+        assert [line["image_id"] for line in lines(log, "request")] == [image_id] * 2
+
+    def test_a_direct_upload_names_the_image_that_it_announced(self, api: Api, log: Log) -> None:
+        announced = announce(api)
+        (line,) = lines(log, "request")
+        assert part(line, "image_id", "user_id") == {"image_id": announced["image_id"], "user_id": "alice"}
+
+    def test_what_a_page_reads_is_what_its_request_has_used(self, api: Api, log: Log) -> None:
+        api.upload(title="sea", tags=["a"])
+        api.get("/images?title=sea&tag=a")
+        (page,), request = lines(log, "list"), lines(log, "request")[-1]
+        assert (request["aws_calls"], request["read_units"]) == (page["reads"], page["read_units"])
+        assert page["reads"] > 1
+
+    def test_what_is_written_counts_as_write_units(self, api: Api, log: Log) -> None:
+        assert api.call("POST", "/items", {"name": "x"}).status_code == 201
+        (line,) = lines(log, "request")
+        assert part(line, "aws_calls", "read_units", "write_units") == {
+            "aws_calls": 1,
+            "read_units": 0,
+            "write_units": 1,
+        }
+
+    def test_a_direct_function_is_the_request_that_it_stands_for(self, api: Api, log: Log) -> None:
+        api.client.lambda_.invoke("list_images", {})
+        api.client.lambda_.invoke("view_images", {"pathParameters": "["})
+        assert [part(line, "route", "method", "status") for line in lines(log, "request")] == [
+            {"route": "/images", "method": "GET", "status": 200},
+            {"route": "/image/{image_id}", "method": "GET", "status": 400},
+        ]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "route", "status"),
+        [
+            ("GET", "/hush", "/{segment1}", 404),
+            ("GET", "/images/hush?hush=hush", "/images/{image_id}", 404),
+            ("DELETE", "/images/hush", "/images/{image_id}", 404),
+            ("GET", "/images?limit=hush", "/images", 400),
+            ("GET", "/images?last_evaluated_key=hush", "/images", 400),
+            ("PATCH", "/images", "/images", 405),
+        ],
+    )
+    def test_what_a_client_puts_into_a_path_or_a_query_is_in_no_line(
+        self, api: Api, log: Log, method: str, path: str, route: str, status: int
+    ) -> None:
+        assert api.call(method, path).status_code == status
+        (line,) = lines(log, "request")
+        assert part(line, "route", "status", "image_id", "user_id") == {"route": route, "status": status}
+        assert "hush" not in json.dumps(log())
+
+    @pytest.mark.parametrize("name", ["hush\x07", "hush" * 33])
+    def test_a_name_that_no_caller_can_have_is_in_no_line(self, api: Api, log: Log, name: str) -> None:
+        Api(api.client, {"X-User-Id": name}).get("/images")
+        assert "hush" not in json.dumps(log())
+
+    def test_the_first_request_of_a_process_is_a_cold_start(self) -> None:
+        program = (
+            "import app\n"
+            "event = {'requestContext': {'httpMethod': 'GET', 'resourcePath': '/'}, 'headers': None, 'body': None,"
+            " 'pathParameters': None, 'stageVariables': None, 'multiValueQueryStringParameters': None}\n"
+            "for _ in range(3): app.app(event, None)"
+        )
+        written = subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={**os.environ}
+        ).stdout
+        assert [json.loads(line).get("cold_start") for line in written.splitlines()] == [True, None, None]
+
+
+class TestEvents:
+    def test_an_event_is_one_line_and_so_is_its_image(self, api: Api, log: Log) -> None:
+        kept = api.upload()
+        object_created(api, kept["s3_key"])
+        image, event = log()[1:]
+        assert image.keys() - {"timestamp", "request_id"} == {
+            *("level", "message", "image_id", "state", "images_ready", "processing_ms", "duration_ms")
+        }
+        assert part(image, "level", "message", "image_id", "state", "images_ready") == {
+            "level": "INFO",
+            "message": "image",
+            "image_id": kept["image_id"],
+            "state": "ready",
+            "images_ready": 1,
+        }
+        assert 0 < image["processing_ms"] <= image["duration_ms"] <= event["duration_ms"]
+        assert event.keys() == ALWAYS | COST | {"function"}
+        # The record, the original, a variant, the transaction.
+        assert part(event, "level", "message", "function", "aws_calls") == {
+            "level": "INFO",
+            "message": "event",
+            "function": "on_object_created",
+            "aws_calls": 4,
+        }
+        assert image["request_id"] == event["request_id"]
+
+    def test_an_image_that_is_broken_has_failed(self, api: Api, log: Log) -> None:
+        kept = api.upload(image_data=BROKEN)
+        object_created(api, kept["s3_key"])
+        (image,) = lines(log, "image")
+        assert part(image, "image_id", "state", "images_failed", "images_ready") == {
+            "image_id": kept["image_id"],
+            "state": "failed",
+            "images_failed": 1,
+        }
+
+    def test_a_direct_upload_that_is_not_what_was_announced_is_rejected(
+        self, api: Api, stores: Stores, log: Log
+    ) -> None:
+        announced = announce(api)
+        upload_staged(api, send(stores, announced, b"x"))
+        (image,), (event,) = lines(log, "image"), lines(log, "event")
+        assert part(image, "image_id", "state", "images_rejected", "images_failed") == {
+            "image_id": announced["image_id"],
+            "state": "rejected",
+            "images_rejected": 1,
+        }
+        assert event["function"] == "on_upload_staged"
+
+    def test_an_attempt_that_raises_is_a_warning_and_counts_once_when_the_image_has_failed(
+        self, api: Api, log: Log, variants_fail: pytest.MonkeyPatch
+    ) -> None:
+        kept = api.upload()
+        for _ in range(4):
+            with pytest.raises(StoreIsDown):
+                object_created(api, kept["s3_key"])
+        raised = [part(line, "level", "error", "images_failed") for line in lines(log, "image")]
+        warning = {"level": "WARNING", "error": "StoreIsDown"}
+        assert raised == [warning, warning, {**warning, "images_failed": 1}, warning]
+        assert [part(line, "level", "error") for line in lines(log, "event")] == [warning] * 4
+
+    def test_an_event_that_comes_again_counts_nothing_again(self, api: Api, log: Log) -> None:
+        kept = api.upload()
+        object_created(api, kept["s3_key"])
+        object_created(api, kept["s3_key"])
+        assert len(lines(log, "image")) == 1
+        assert len(lines(log, "event")) == 2
+
+
+class TestTheSchedule:
+    def test_it_says_how_old_the_oldest_is_that_it_left(self, api: Api, stores: Stores, log: Log) -> None:
+        api.upload()
+        (record,) = stores.records()
+        sweep(api)
+        stores.dynamodb.put_item(TableName="images", Item={**record, "updated_at": {"S": "2020-01-01T00:00:00.000Z"}})
+        api.client.lambda_.invoke("sweep", {"dry_run": True})
+        young, old = lines(log, "event")
+        assert (young["function"], young["swept"], old["swept"]) == ("sweep", 0, 0)
+        assert 0 <= young["oldest_unfinished_seconds"] < 60
+        assert old["oldest_unfinished_seconds"] > 100_000_000
+
+    def test_a_deletion_that_is_half_done_counts_too(self, api: Api, stores: Stores, log: Log) -> None:
+        kept = api.upload()
+        object_created(api, kept["s3_key"])
+        (record,) = stores.records()
+        half_done = {"state": {"S": "deleting"}, "updated_at": {"S": "2020-01-01T00:00:00.000Z"}}
+        stores.dynamodb.put_item(TableName="images", Item={**record, **half_done})
+        api.client.lambda_.invoke("sweep", {"dry_run": True})
+        assert lines(log, "event")[-1]["oldest_unfinished_seconds"] > 100_000_000
+
+    def test_where_nothing_is_left_that_is_0_and_it_says_how_many_it_finished(
+        self, api: Api, log: Log, configured: Callable[..., None]
+    ) -> None:
+        configured(SWEEP_AFTER_SECONDS="0")
+        kept = api.upload()
+        sweep(api)
+        (image,), event = lines(log, "image"), lines(log, "event")[-1]
+        assert part(image, "image_id", "state") == {"image_id": kept["image_id"], "state": "ready"}
+        assert part(event, "function", "swept", "oldest_unfinished_seconds") == {
+            "function": "sweep",
+            "swept": 1,
+            "oldest_unfinished_seconds": 0,
+        }
+
+
+class TestMetrics:
+    def test_they_are_in_the_lines_that_are_logged_anyway(
+        self, api: Api, stores: Stores, log: Log, configured: Callable[..., None]
+    ) -> None:
+        configured(METRICS_NAMESPACE="images-api/prod")
+        kept, broken = api.upload(), api.upload(image_data=BROKEN)
+        upload_staged(api, send(stores, announce(api), b"x"))
+        object_created(api, kept["s3_key"])
+        object_created(api, broken["s3_key"])
+        sweep(api)
+        for line in lines(log, "request"):
+            assert_publishes(line, COST)
+        rejected, ready, failed = lines(log, "image")
+        assert_publishes(rejected, {"images_rejected", "processing_ms"})
+        assert_publishes(ready, {"images_ready", "processing_ms"})
+        assert_publishes(failed, {"images_failed", "processing_ms"})
+        *events, schedule = lines(log, "event")
+        assert_publishes(schedule, {"oldest_unfinished_seconds"})
+        assert not any("_aws" in line for line in events)
+        directives = [each for line in log() if "_aws" in line for each in line["_aws"]["CloudWatchMetrics"]]
+        assert {directive["Namespace"] for directive in directives} == {"images-api/prod"}
+
+    def test_without_a_namespace_there_are_none(self, api: Api, log: Log) -> None:
+        kept = api.upload()
+        object_created(api, kept["s3_key"])
+        sweep(api)
+        assert not any("_aws" in line for line in log())
+
+
+class TestSecrets:
+    """Whoever may read the log can't read images by it, nor go on as someone else."""
+
+    def test_nothing_secret_and_no_name_of_a_file_is_in_any_line(
+        self, api: Api, stores: Stores, log: Log, configured: Callable[..., None]
+    ) -> None:
+        configured(AUTH="jwt", JWT_SECRET=SECRET, CURSOR_SECRET="cursor-hush", MULTIPART_THRESHOLD_BYTES="5000")
+        bearer, forged = token("alice"), token("alice", "f" * 32)
+        alice = bearing(api, bearer)
+        kept = [alice.upload(filename="file-hush.png", title="title-hush", tags=["tag-hush"]) for _ in range(2)]
+        one = f"/images/{kept[0]['image_id']}"
+        cursor = alice.get("/images?limit=1&tag=tag-hush&include=url").json_body["last_evaluated_key"]
+        object_created(api, kept[0]["s3_key"])
+        form = announce(alice, filename="file-hush.png")
+        upload_staged(api, send(stores, form))
+        content = picture(width=300, height=300)
+        parts = announce(alice, filename="file-hush.png", size=len(content))
+        send_parts(stores, parts, content)
+        calls = [
+            *(("GET", path) for path in (one, f"{one}?download=true", f"{one}/download", f"{one}/render?w=20")),
+            *(("GET", f"{one}/download?type={kind}") for kind in ("redirect", "binary", "base64")),
+            ("GET", f"/images?limit=1&tag=tag-hush&last_evaluated_key={cursor}"),
+            *(("POST", f"/images/{parts['image_id']}/{verb}") for verb in ("parts", "complete")),
+            ("PUT", one),
+            ("DELETE", one),
+        ]
+        for client in (alice, bearing(api, forged), api):
+            for method, path in calls:
+                client.call(method, path, {"title": "title-hush"} if method == "PUT" else None)
+        stores.dynamodb.delete_table(TableName="image_tags")
+        assert alice.get(f"/images?tag=tag-hush&last_evaluated_key={cursor}").status_code == 500
+        statuses = {line["status"] for line in lines(log, "request")}
+        assert {200, 201, 202, 302, 401, 404, 500} <= statuses
+        assert any("exception" in line for line in log())
+        text = json.dumps(log())
+        secrets = [bearer, forged, SECRET, cursor, form["fields"]["policy"], form["fields"]["x-amz-signature"]]
+        for secret in [*secrets, "hush", "X-Amz-", "policy", "uploadId", "Bearer", *bearer.split(".")]:
+            assert secret.lower() not in text.lower()
+
+    def test_the_query_of_a_url_is_taken_out_of_an_exception(
+        self, api: Api, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/images/alice/1?uploadId=hush")
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+        assert api.get("/images").status_code == 503
+        (line,) = (line for line in log() if "exception" in line)
+        assert "http://127.0.0.1:1/images/alice/1?…" in line["exception"]
+        assert "hush" not in json.dumps(log())

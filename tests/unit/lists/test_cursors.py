@@ -1,0 +1,116 @@
+import re
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import ids
+from chalicelib.errors import BadInput
+from chalicelib.lists import cursors
+from chalicelib.lists.cursors import Position
+from chalicelib.model import Order, Query
+
+KEY = b"key"
+DAY = 86_400
+QUERY = Query(user_id="alice", tags=("sea",), limit=10)
+PLACE = ids.new_id()
+CURSOR = cursors.encode(Position(1, PLACE), QUERY.filters, KEY, DAY)
+MOMENTS = st.integers(0, ids.END - 1).map(lambda milliseconds: ids.moment(milliseconds) + "/")
+
+
+@given(st.integers(0, 255), st.just("") | MOMENTS, st.uuids(), st.text(), st.lists(st.text()))
+def test_a_cursor_leads_back_to_its_position(
+    driver: int, moment: str, random: UUID, user_id: str, tags: list[str]
+) -> None:
+    made_by_9999 = UUID(bytes=b"\0" + random.bytes[1:])
+    position = Position(driver, moment + str(made_by_9999))
+    query = Query(user_id=user_id, tags=tuple(tags), limit=1)
+    cursor = cursors.encode(position, query.filters, KEY, DAY)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{8})?", cursor)
+    assert cursors.decode(cursor, query.filters, 256, KEY, by_update=bool(moment)) == position
+    with pytest.raises(BadInput):
+        cursors.decode(cursor, query.filters, 256, KEY, by_update=not moment)
+
+
+def test_a_cursor_does_not_show_the_image_that_it_stands_at() -> None:
+    assert UUID(PLACE).bytes not in urlsafe_b64decode(CURSOR + "==")
+
+
+def test_the_size_of_a_page_may_change_under_way() -> None:
+    assert cursors.decode(CURSOR, replace(QUERY, limit=99, include_urls=True, explain=True).filters, 2, KEY)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        replace(QUERY, user_id="bob"),
+        replace(QUERY, tags=()),
+        replace(QUERY, tags=(), any_tags=("sea",)),
+        replace(QUERY, user_id=None, tags=("alice", "sea")),
+        replace(QUERY, title=("sea",)),
+        replace(QUERY, content_type="image/png"),
+        replace(QUERY, before=7),
+        replace(QUERY, order=Order(oldest_first=True)),
+        replace(QUERY, order=Order(by_update=True)),
+    ],
+)
+def test_a_cursor_of_another_query_is_refused(query: Query) -> None:
+    with pytest.raises(BadInput, match="last_evaluated_key is not one"):
+        cursors.decode(CURSOR, query.filters, 2, KEY)
+
+
+def test_a_filter_that_is_new_leaves_cursors_of_queries_without_it_good() -> None:
+    assert QUERY.filters == "{'user_id': 'alice', 'tags': ('sea',)}"
+
+
+def test_a_cursor_of_another_service_is_refused() -> None:
+    with pytest.raises(BadInput):
+        cursors.decode(CURSOR, QUERY.filters, 2, b"other key")
+
+
+def test_a_cursor_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = time.time
+    cursor = cursors.encode(Position(1, PLACE), QUERY.filters, KEY, DAY)
+    monkeypatch.setattr(time, "time", lambda: clock() + DAY - 1)
+    assert cursors.decode(cursor, QUERY.filters, 2, KEY)
+    monkeypatch.setattr(time, "time", lambda: clock() + DAY + 61)
+    with pytest.raises(BadInput, match="last_evaluated_key has expired; begin the list again"):
+        cursors.decode(cursor, QUERY.filters, 2, KEY)
+
+
+@given(st.integers(0, 49), st.sampled_from("ABCDwxyz0189-_"))
+def test_an_edited_cursor_is_refused(place: int, character: str) -> None:
+    edited = CURSOR[:place] + character + CURSOR[place + 1 :]
+    if edited != CURSOR:
+        with pytest.raises(BadInput):
+            cursors.decode(edited, QUERY.filters, 2, KEY)
+
+
+@given(st.text(max_size=80) | st.binary(max_size=60).map(lambda raw: raw.hex()))
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        cursors.decode(text, QUERY.filters, 2, KEY)
+
+
+@pytest.mark.parametrize("position", [Position(2, ids.new_id()), Position(0, "ffffffff-ffff-7fff-bfff-ffffffffffff")])
+def test_a_position_that_is_none_is_refused_though_it_was_made_with_the_key(position: Position) -> None:
+    with pytest.raises(BadInput):
+        cursors.decode(cursors.encode(position, QUERY.filters, KEY, DAY), QUERY.filters, 2, KEY)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff" * 4, b"\xff" * 21, b"\xff" * 27, b"\xff" * 300])
+def test_what_was_encrypted_with_the_key_and_is_no_position_is_refused(text: bytes) -> None:
+    raw = cursors._cipher(KEY).encrypt(text or b"\0", [QUERY.filters.encode()])
+    cursor = urlsafe_b64encode(raw).decode().rstrip("=")
+    with pytest.raises(BadInput):
+        cursors.decode(cursor, QUERY.filters, 256, KEY)
+
+
+@pytest.mark.parametrize("edited", [CURSOR + "=", CURSOR + "==", CURSOR + "\n", "!" + CURSOR, CURSOR + CURSOR])
+def test_a_cursor_has_one_spelling(edited: str) -> None:
+    with pytest.raises(BadInput):
+        cursors.decode(edited, QUERY.filters, 2, KEY)

@@ -1,0 +1,85 @@
+import base64
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from chalicelib.model import Variant
+from chalicelib.stores import derived, originals
+from tests.unit.samples import IMAGE
+
+BASE = "https://d1.cloudfront.net"
+OTHERS = generate_private_key(public_exponent=65537, key_size=2048).public_key()
+
+
+@pytest.fixture(params=[PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def public_key(request: pytest.FixtureRequest, configured: Callable[..., None]) -> RSAPublicKey:
+    """The key that the distribution has, of the one that the service signs with."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, request.param, NoEncryption()).decode()
+    configured(CDN_URL=f"{BASE}/", CDN_KEY_PAIR_ID="K2JCJMDEHXQW5F", CDN_PRIVATE_KEY=pem)
+    return key.public_key()
+
+
+def opened(url: str, key: RSAPublicKey) -> str:
+    """The URL that a signed one opens, and for how long, as CloudFront finds it out; InvalidSignature if it doesn't.
+
+    CloudFront Developer Guide, "Create a signed URL using a canned policy": the policy has no white space, and the URL
+    with its query in it, but for the three parameters that follow; of base64, three characters are replaced.
+    """
+    resource, _, signed = url.replace("?Expires=", "&Expires=").partition("&Expires=")
+    given = dict(parse_qsl(f"Expires={signed}", strict_parsing=True))
+    assert list(given) == ["Expires", "Signature", "Key-Pair-Id"]
+    assert given["Key-Pair-Id"] == "K2JCJMDEHXQW5F"
+    condition = f'{{"DateLessThan":{{"AWS:EpochTime":{given["Expires"]}}}}}'
+    policy = f'{{"Statement":[{{"Resource":"{resource}","Condition":{condition}}}]}}'
+    signature = base64.b64decode(given["Signature"].translate(str.maketrans("-_~", "+=/")), validate=True)
+    key.verify(signature, policy.encode(), PKCS1v15(), SHA1())  # noqa: S303
+    assert time.time() < int(given["Expires"]) <= time.time() + 60
+    return resource
+
+
+@pytest.mark.parametrize("owner", ["alice", "a b+c", "Zoë & 月", '"~*?#%2F'])
+def test_cloudfront_opens_what_is_signed_by_its_key(public_key: RSAPublicKey, owner: str) -> None:
+    assert opened(originals.presigned_url(f"{owner}/1", 60), public_key) == f"{BASE}/{quote(owner)}/1"
+
+
+def test_cloudfront_opens_nothing_else(public_key: RSAPublicKey) -> None:
+    url = originals.presigned_url("alice/1", 60)
+    for other, key in ((url, OTHERS), (url.replace("alice", "bob"), public_key), (_later(url), public_key)):
+        with pytest.raises(InvalidSignature):
+            opened(other, key)
+
+
+def test_the_name_that_a_download_is_saved_under_is_signed_too(public_key: RSAPublicKey) -> None:
+    disposition = originals.attachment("Küste & more.jpg")
+    resource = opened(originals.presigned_url("alice/1", 60, disposition), public_key)
+    assert dict(parse_qsl(urlsplit(resource).query)) == {"response-content-disposition": disposition}
+
+
+def test_a_derived_image_lies_one_slash_deeper_by_which_the_distribution_knows_its_bucket(
+    public_key: RSAPublicKey,
+) -> None:
+    variant = Variant(width=320, height=240, content_type="image/webp", size=1)
+    original = urlsplit(opened(originals.presigned_url(IMAGE.s3_key, 60), public_key))
+    smaller = urlsplit(opened(derived.presigned_url(IMAGE, variant, 60), public_key))
+    assert smaller.path == f"{original.path}/320.webp"
+    assert (original.path.count("/"), smaller.path.count("/")) == (2, 3)
+
+
+def test_uploads_go_to_s3_as_before(public_key: RSAPublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    url = originals.presigned("PUT", "images-staged", "alice/1", {"partNumber": "1"}, 60)
+    assert url.startswith("https://s3.us-east-1.amazonaws.com/images-staged/alice/1?")
+
+
+def _later(url: str) -> str:
+    expires = dict(parse_qsl(urlsplit(url).query))["Expires"]
+    return url.replace(expires, str(int(expires) + 1))

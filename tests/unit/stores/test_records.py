@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.index.terms import Key
+from chalicelib.model import Image, Look, Row, State, Variant
+from chalicelib.stores import records
+from tests.unit.samples import IMAGE
+
+SEA = Key("\x1ftitle:s", f"sea\x1f{IMAGE.image_id}", "title:sea")
+
+
+def test_a_ready_record_is_published_as_contracts_b_and_d_have_it() -> None:
+    assert records.to_item(IMAGE, "bucket") == {
+        "image_id": {"S": IMAGE.image_id},
+        "user_id": {"S": "alice"},
+        "title": {"S": "Dunes"},
+        "description": {"S": "At noon"},
+        "tags": {"L": [{"S": "Sea"}, {"S": "sand"}]},
+        "s3_key": {"S": f"alice/{IMAGE.image_id}"},
+        "s3_url": {"S": f"s3://bucket/alice/{IMAGE.image_id}"},
+        "created_at": {"S": "2022-02-22T19:22:22.000Z"},
+        "updated_at": {"S": "2022-02-22T19:22:22.000Z"},
+        "filename": {"S": "dunes.jpg"},
+        "content_type": {"S": "image/jpeg"},
+        "size": {"N": "12345"},
+        "checksum": {"S": "ab" * 32},
+        "width": {"N": "400"},
+        "height": {"N": "300"},
+        "visibility": {"S": "public"},
+        "version": {"N": "1"},
+    }
+
+
+def test_a_record_that_is_not_ready_is_in_the_state_index() -> None:
+    assert records.to_item(replace(IMAGE, state=State.PROCESSING), "bucket")["state"] == {"S": "processing"}
+    assert "state" not in records.to_item(IMAGE, "bucket")
+
+
+def test_a_record_that_is_not_listed_is_not_in_the_owners_index() -> None:
+    unlisted = replace(IMAGE, state=State.AWAITING_UPLOAD, listed=False, version=2)
+    assert not {"created_at", "changed"} & records.to_item(unlisted, "bucket").keys()
+
+
+LOOKS = st.builds(
+    Look,
+    width=st.integers(1, 10**5),
+    height=st.integers(1, 10**5),
+    taken_at=st.sampled_from([None, "2024-05-01T12:30:00+02:00"]),
+    color=st.just("#aabbcc"),
+    placeholder=st.text(),
+    perceptual_hash=st.just("0123456789abcdef"),
+    animated=st.booleans(),
+    variants=st.lists(
+        st.builds(
+            Variant,
+            width=st.integers(1, 1920),
+            height=st.integers(1, 1920),
+            content_type=st.just("image/webp"),
+            size=st.integers(1, 10**6),
+        )
+    ).map(tuple),
+)
+
+
+@given(
+    st.sampled_from([(state, listed) for state in State for listed in (True, False) if listed or state != "ready"]),
+    st.text(),
+    st.lists(st.text()),
+    st.integers(0, 10**12),
+    st.none() | LOOKS,
+)
+def test_a_record_reads_back_as_it_was_written(
+    state: tuple[State, bool], title: str, tags: list[str], number: int, look: Look | None
+) -> None:
+    image = replace(IMAGE, state=state[0], listed=state[1], title=title, tags=tuple(tags), size=number, look=look)
+    image = replace(image, reason=title or "Broken", attempts=number, upload_id=title, part_size=number)
+    image = replace(image, reason="") if image.state is State.READY else image
+    assert records.from_item(records.to_item(image, "bucket")) == image
+
+
+@given(LOOKS)
+def test_the_row_of_a_band_says_little_more_than_the_perceptual_hash(look: Look) -> None:
+    key = Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)
+    found = records.from_row(records.to_row(replace(IMAGE, look=look), key))
+    assert (found.image, found.user_id, found.perceptual_hash) == (None, IMAGE.user_id, "0123456789abcdef")
+
+
+def test_only_a_record_that_was_updated_is_in_the_indexes_of_that() -> None:
+    updated = replace(IMAGE, version=2, updated_at="2023-01-01T00:00:00.000Z")
+    changed = {"S": f"2023-01-01T00:00:00.000Z/{IMAGE.image_id}"}
+    assert "changed" not in records.to_item(IMAGE, "bucket")
+    assert records.to_item(updated, "bucket")["changed"] == changed
+    assert not {"term", "changed"} & records.to_row(IMAGE, SEA).keys()
+    row = records.to_row(updated, SEA)
+    assert (row["term"], row["changed"]) == ({"S": "title:sea"}, changed)
+    assert records.from_row(row).changed == changed["S"]
+
+
+def row(image: Image) -> Row:
+    return records.from_row(records.to_row(image, SEA))
+
+
+def test_a_row_carries_its_record_while_both_fit_one_write_unit() -> None:
+    # The row of IMAGE without its description has this many bytes.
+    rest = records.size(records.to_row(replace(IMAGE, description=""), SEA))
+    fits = replace(IMAGE, description="x" * (1024 - rest))
+    too_long = replace(IMAGE, description="x" * (1025 - rest))
+    assert row(fits) == Row(fits.image_id, "alice", fits.visibility, fits, whole=True, word="sea")
+    without = replace(too_long, description="")
+    assert row(too_long) == Row(fits.image_id, "alice", fits.visibility, without, whole=False, word="sea")
+
+
+def test_a_row_that_even_the_rest_does_not_fit_says_who_may_see_it() -> None:
+    large = replace(IMAGE, tags=tuple(f"{n} " + "x" * 60 for n in range(20)))
+    assert row(large) == Row(IMAGE.image_id, "alice", IMAGE.visibility, None, whole=False, word="sea")
+
+
+def test_the_size_of_an_item_is_that_of_its_names_and_values() -> None:
+    item = {"name": {"S": "\N{EURO SIGN}"}, "n": {"N": "1234"}, "l": {"L": [{"S": "ab"}]}}
+    assert records.size(item) == (4 + 3) + (1 + 4) + (1 + 3 + 1 + 2)

@@ -1,0 +1,124 @@
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import ids
+from chalicelib.index import terms
+from chalicelib.model import Image, TagChange, TagCounter, Tally, Visibility
+from chalicelib.tags import tallies
+from tests.unit.samples import IMAGE
+
+MOST_TAGS_OF_AN_IMAGE = 41
+NAMES = st.sampled_from([f"{letter}{n}" for n in range(25) for letter in "abAB"])
+
+
+def images(owners: Sequence[str] = ("alice", "bob")) -> st.SearchStrategy[Image]:
+    return st.builds(
+        replace,
+        st.just(IMAGE),
+        user_id=st.sampled_from(owners),
+        tags=st.lists(NAMES, max_size=MOST_TAGS_OF_AN_IMAGE, unique_by=terms.fold).map(tuple),
+        visibility=st.sampled_from(Visibility),
+    )
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[TagChange], list[Image]]:
+    """The changes of images that come, change and go, in a row, and those images that are left."""
+    changes: list[TagChange] = []
+    left: list[Image] = []
+    for image in draw(st.lists(images(), max_size=8)):
+        before: Image | None = None
+        states = [image, *draw(st.lists(images((image.user_id,)), max_size=2)), *draw(st.lists(st.none(), max_size=1))]
+        for after in states:
+            changes += tallies.changes(before, after)
+            before = after
+        left += [before] if before else []
+    return draw(st.permutations(changes)), left
+
+
+def recounted(left: list[Image]) -> dict[TagCounter, Tally]:
+    counts: Counter[tuple[str | None, str, Visibility]] = Counter()
+    for image in left:
+        public = image.visibility is Visibility.PUBLIC
+        for tag in set(map(terms.fold, image.tags)):
+            counts.update(
+                (owner, tag, image.visibility) for owner in {image.user_id, None if public else image.user_id}
+            )
+    return {
+        TagCounter(owner, tag): Tally(*(counts[owner, tag, each] for each in (Visibility.PUBLIC, Visibility.PRIVATE)))
+        for owner, tag, _ in counts
+    }
+
+
+@given(histories())
+def test_all_changes_added_up_in_any_order_are_a_recount(history: tuple[list[TagChange], list[Image]]) -> None:
+    changes, left = history
+    assert tallies.added(*map(tallies.counters, changes)) == recounted(left)
+
+
+@given(histories())
+def test_changes_are_folded_in_batches_each_within_one_transaction(
+    history: tuple[list[TagChange], list[Image]],
+) -> None:
+    waiting, left = history
+    counted: dict[TagCounter, Tally] = {}
+    while waiting:
+        batch = tallies.batch(waiting)
+        assert batch == tuple(waiting[: len(batch)])
+        sums = tallies.added(*map(tallies.counters, batch))
+        assert len(batch) > 0
+        assert len(batch) + len(sums) <= tallies.MOST_WRITES
+        counted, waiting = tallies.added(counted, sums), waiting[len(batch) :]
+    assert counted == recounted(left)
+
+
+def test_nothing_waits_in_no_batch() -> None:
+    assert tallies.batch([]) == ()
+
+
+@given(images(("alice",)), images(("alice",)))
+def test_a_change_is_of_what_differs_alone_and_fits_in_a_transaction(before: Image, after: Image) -> None:
+    changes = tallies.changes(before, after)
+    assert len(changes) <= 2
+    assert [change.change_id for change in changes] == sorted(change.change_id for change in changes)
+    assert all(tally for change in changes for tally in change.tallies.values())
+    same = {terms.fold(tag) for tag in before.tags} & {terms.fold(tag) for tag in after.tags}
+    changed = {tag for change in changes for tag in change.tallies}
+    assert changed.isdisjoint(same) or before.visibility is not after.visibility
+    for change in changes:
+        assert change.user_id == "alice"
+        assert tallies.batch([change]) == (change,)
+
+
+def test_a_tag_that_is_only_spelled_otherwise_is_no_change() -> None:
+    assert tallies.changes(IMAGE, replace(IMAGE, title="New", tags=tuple(map(str.upper, IMAGE.tags)))) == ()
+    assert tallies.changes(None, replace(IMAGE, tags=())) == ()
+
+
+@given(
+    st.dictionaries(st.text(max_size=3), st.just(Tally(1))),
+    st.text(max_size=1),
+    st.text(max_size=2),
+    st.text(max_size=2),
+)
+def test_tags_are_taken_from_between_as_dynamodb_sorts_them(
+    counted: dict[str, Tally], prefix: str, after: str, until: str
+) -> None:
+    def place(tag: str) -> bytes:
+        return tag.encode()
+
+    found = tallies.between(counted, prefix, after, until)
+    assert found.keys() == {
+        tag for tag in counted if place(after) < place(tag) <= place(until) and place(tag).startswith(place(prefix))
+    }
+    assert tallies.between(counted, "", None, None) == counted
+
+
+def test_an_id_is_in_the_order_of_time() -> None:
+    first, second = (tallies.changes(None, IMAGE)[0].change_id for _ in range(2))
+    assert ids.is_id(first)
+    assert first < second

@@ -1,0 +1,216 @@
+import json
+from dataclasses import replace
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.model import ITEM_NAMES, As, Download, ItemPage, Page, Stores, View, Visibility
+from chalicelib.web import answers
+from tests.unit.samples import IMAGE, ITEM
+
+METADATA = {
+    "image_id": IMAGE.image_id,
+    "user_id": "alice",
+    "title": "Dunes",
+    "description": "At noon",
+    "tags": ["Sea", "sand"],
+    "s3_key": f"alice/{IMAGE.image_id}",
+    "s3_url": f"s3://images-originals/alice/{IMAGE.image_id}",
+    "created_at": "2022-02-22T19:22:22.000Z",
+    "updated_at": "2022-02-22T19:22:22.000Z",
+    "filename": "dunes.jpg",
+    "content_type": "image/jpeg",
+    "size": 12_345,
+    "checksum": "ab" * 32,
+    "width": 400,
+    "height": 300,
+    "visibility": "public",
+    "version": 1,
+}
+
+VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+LINKED = {"image_id": IMAGE.image_id, "download_url": "http://s3/x", "expires_in": 3600, "metadata": METADATA}
+ENTRY = {
+    "id": IMAGE.image_id,
+    "filename": "dunes.jpg",
+    "user": "alice",
+    "description": "At noon",
+    "created_at": 1_645_557_742,
+}
+KEY = f"alice/{IMAGE.image_id}.jpg"
+
+
+def test_an_upload() -> None:
+    assert answers.uploaded(IMAGE) == {
+        "message": "Image uploaded successfully",
+        "image_id": IMAGE.image_id,
+        "metadata": METADATA,
+    }
+
+
+def test_a_page_has_a_key_only_while_there_is_more() -> None:
+    last = {"images": [METADATA], "count": 1, "has_more": False}
+    assert answers.listed(Page((IMAGE,), None)) == last
+    assert answers.listed(Page((IMAGE,), "key")) == {**last, "has_more": True, "last_evaluated_key": "key"}
+
+
+# Of control characters, which take six bytes, readers let through none but these.
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))
+any_text = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text not in ITEM_NAMES)
+
+
+@given(texts, texts, texts, st.lists(texts))
+def test_no_metadata_is_longer_than_its_image_says(user_id: str, title: str, filename: str, tags: list[str]) -> None:
+    image = replace(IMAGE, size=10**12, width=10**9, height=10**9, version=10**9, visibility=Visibility.PRIVATE)
+    image = replace(image, user_id=user_id, title=title, description=title, filename=filename, tags=tuple(tags))
+    answer = orjson.dumps(answers.metadata(image)).decode()
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) < image.answer_bytes
+
+
+def test_a_view() -> None:
+    assert answers.viewed(VIEW) == {
+        "image_id": IMAGE.image_id,
+        "metadata": METADATA,
+        "presigned_url": "http://s3/x",
+        "expires_in": 3600,
+        "state": "ready",
+    }
+
+
+def test_a_deletion() -> None:
+    assert answers.deleted(IMAGE) == {"message": "Image deleted successfully", "image_id": IMAGE.image_id}
+
+
+def test_an_update() -> None:
+    assert answers.updated(IMAGE) == {
+        "message": "Image updated successfully",
+        "image_id": IMAGE.image_id,
+        "metadata": METADATA,
+    }
+
+
+def test_the_upload_that_two_contracts_share_has_the_keys_of_both() -> None:
+    assert answers.uploaded_by_either(IMAGE) == {
+        "message": "Upload successful",
+        "id": IMAGE.image_id,
+        "image_id": IMAGE.image_id,
+        "key": KEY,
+        "bucket": "images-originals",
+        "metadata": METADATA,
+    }
+
+
+def test_c_has_entries() -> None:
+    assert answers.entries(Page((IMAGE,), None)) == [ENTRY]
+    assert answers.viewed_entry(VIEW) == {**ENTRY, "key": KEY, "bucket": "images-originals", "url": "http://s3/x"}
+    assert answers.deleted_entry(IMAGE) == {"deleted": IMAGE.image_id, "key": KEY}
+
+
+@pytest.mark.parametrize(
+    ("filename", "extension"),
+    [("a.JPEG", ".JPEG"), ("a.tar.gz", ".gz"), ("a", ".png"), ("", ".png"), ("a.b c", ".png")],
+)
+def test_a_key_ends_in_the_files_own_extension_or_in_that_of_its_type(filename: str, extension: str) -> None:
+    image = replace(IMAGE, filename=filename, content_type="image/png")
+    assert answers.deleted_entry(image)["key"] == image.s3_key + extension
+
+
+def test_a_bare_list_is_led_on_by_a_link_with_the_same_filters() -> None:
+    query = {"tag": ["a b", "c"], "limit": ["2"], "nextToken": ["old"]}
+    assert answers.next_page(Page((), None), query) == {}
+    assert answers.next_page(Page((), "new"), query) == {
+        "Link": '<?tag=a+b&tag=c&limit=2&last_evaluated_key=new>; rel="next"'
+    }
+
+
+def test_a_download_is_answered_as_it_is_asked_for() -> None:
+    def answered(how: As) -> object:
+        return answers.downloaded(Download(VIEW, how, b"bytes"))
+
+    headers = {
+        "Content-Type": "image/jpeg",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "attachment; filename=x",
+    }
+    assert answered(As.LINK) == (LINKED, {}, 200)
+    assert answered(As.REDIRECT) == (LINKED, {"Location": "http://s3/x", "Cache-Control": "no-store"}, 302)
+    assert answered(As.BINARY) == (b"bytes", headers, 200)
+    assert answered(As.BASE64) == (
+        {"image_id": IMAGE.image_id, "content": "Ynl0ZXM=", "metadata": METADATA},
+        {},
+        200,
+    )
+    assert answers.linked(VIEW) == LINKED
+
+
+def test_the_etag_is_the_version() -> None:
+    assert answers.etag(replace(IMAGE, version=7)) == {"ETag": '"7"'}
+
+
+ITEM_SHAPE = {
+    "id": ITEM.item_id,
+    "item_id": ITEM.item_id,
+    "name": "Dunes",
+    "size": [400, None],
+    "created_at": "2022-02-22T19:22:22.000Z",
+    "updated_at": "2022-02-22T19:23:00.000Z",
+    "version": 3,
+}
+
+
+def test_an_item_is_its_document_and_what_the_service_gives() -> None:
+    assert answers.item(ITEM) == ITEM_SHAPE
+    assert answers.item(replace(ITEM, text="{}")).keys() == set(ITEM_NAMES)
+
+
+def test_a_page_of_items_has_a_key_only_while_there_is_more() -> None:
+    last = {"items": [ITEM_SHAPE], "count": 1, "has_more": False}
+    assert answers.listed_items(ItemPage((ITEM,), None)) == last
+    assert answers.listed_items(ItemPage((ITEM,), "key")) == {**last, "has_more": True, "last_evaluated_key": "key"}
+
+
+def test_an_items_deletion() -> None:
+    assert answers.deleted_item(ITEM.item_id) == {
+        "message": "Item deleted successfully",
+        "id": ITEM.item_id,
+        "item_id": ITEM.item_id,
+    }
+
+
+def test_the_version_is_the_etag() -> None:
+    assert answers.etag(ITEM) == {"ETag": '"3"'}
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(any_text, json_values))
+def test_no_item_is_longer_in_an_answer_than_it_says(document: dict[str, object]) -> None:
+    item = replace(ITEM, text=orjson.dumps(document).decode(), version=10**18)
+    assert item.document == document
+    answer = orjson.dumps(answers.item(item)).decode()
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) < item.answer_bytes
+
+
+def test_health_names_the_store_that_is_away() -> None:
+    assert answers.health(Stores(s3=True, dynamodb=True))["status"] == "ok"
+    assert answers.health(Stores(s3=False, dynamodb=True)) == {
+        "status": "unavailable",
+        "stores": {"s3": "unavailable", "dynamodb": "ok"},
+    }
+
+
+def test_the_welcome_leads_to_every_call() -> None:
+    assert set(answers.welcome()["calls"]) == {
+        *("upload", "list", "count", "tags", "view", "render", "similar", "update", "delete", "describe", "health")
+    }

@@ -1,0 +1,187 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from chalice.app import Request
+from hypothesis import given
+from hypothesis import strategies as st
+from requests_toolbelt import MultipartEncoder
+
+from chalicelib.errors import ApiError, BadInput, TooLarge
+from chalicelib.web import bodies
+
+PHOTO = bytes(range(256)) + b"\r\n--X\r\n--"
+
+
+def part(disposition: str, content: bytes = b"x", *more: str) -> bytes:
+    headers = "\r\n".join([f"Content-Disposition: form-data; {disposition}", *more])
+    return b"--B\r\n" + headers.encode() + b"\r\n\r\n" + content + b"\r\n"
+
+
+def read(body: bytes, content_type: str = "multipart/form-data; boundary=B") -> Any:
+    return bodies.read(
+        Request(
+            {
+                "requestContext": {"httpMethod": "POST", "resourcePath": "/upload"},
+                "headers": {"content-type": content_type},
+                "pathParameters": {},
+                "stageVariables": {},
+                "multiValueQueryStringParameters": None,
+                "body": body,
+            }
+        )
+    )
+
+
+def form(*parts: bytes) -> Any:
+    return read(b"".join(parts) + b"--B--\r\n")
+
+
+FILE = part('name="file"; filename="a.png"', PHOTO, "Content-Type: image/png")
+
+
+def test_a_form_has_texts_and_the_bytes_of_its_file() -> None:
+    encoder = MultipartEncoder({"user": "alice", "description": "Größe", "file": ("a.png", PHOTO, "image/png")})
+    assert read(encoder.to_string(), encoder.content_type) == {
+        "user": "alice",
+        "description": "Größe",
+        "filename": "a.png",
+        "file": PHOTO,
+    }
+
+
+def test_a_field_that_is_repeated_is_a_tuple() -> None:
+    assert form(part('name="tags"', b"a,b"), part('name="tags"', b"c"))["tags"] == ("a,b", "c")
+
+
+@pytest.mark.parametrize(
+    ("disposition", "filename"),
+    [
+        ('name="file"; filename="a b.png"', "a b.png"),
+        ("name=file; filename=a.png", "a.png"),
+        ("name=\"file\"; filename*=UTF-8''%e2%82%ac%20x.png", "€ x.png"),
+        ("name=\"file\"; filename*=utf-8'en'%C3%A9.png", "é.png"),
+        ('name="file"; filename="e.png"; filename*=UTF-8\'\'%c3%a9.png', "é.png"),
+        ('name="file"; filename="Größe.png"', "Größe.png"),
+        ('name="file"; filename="a%22b.png"', 'a"b.png'),
+        ('name="file"; filename="b.png"; filename*=idna\'\'%ff', "b.png"),
+        ('name="file"; filename="b.png"; filename*0=a', "b.png"),
+        ("name=\"file\"; filename*=UTF-8''%ff.png", "\N{REPLACEMENT CHARACTER}.png"),
+    ],
+)
+def test_a_filename_may_be_encoded(disposition: str, filename: str) -> None:
+    assert form(part(disposition))["filename"] == filename
+
+
+def test_a_filename_of_its_own_field_counts_more_than_the_parts() -> None:
+    assert form(FILE, part('name="filename"', b"b.png"))["filename"] == "b.png"
+
+
+@pytest.mark.parametrize("content_type", ['multipart/form-data; boundary="a b;c"', "Multipart/Form-Data;boundary=B"])
+def test_a_boundary_may_be_quoted(content_type: str) -> None:
+    boundary = b"a b;c" if "a b;c" in content_type else b"B"
+    assert (
+        read(FILE.replace(b"--B\r\nC", b"--" + boundary + b"\r\nC") + b"--" + boundary + b"--", content_type)["file"]
+        == PHOTO
+    )
+
+
+def test_a_field_for_a_file_that_none_was_chosen_for_is_absent() -> None:
+    assert form(part('name="file"; filename=""', b""), part('name="user"', b"alice")) == {"user": "alice"}
+
+
+def test_an_empty_file_is_one() -> None:
+    assert form(part('name="file"; filename="a.png"', b""))["file"] == b""
+
+
+BROKEN = "The form is not whole: a boundary, the last one perhaps, or a part's header is wrong."
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: read(FILE), BROKEN),
+        (lambda: read(FILE[:-5]), BROKEN),
+        (lambda: read(FILE + b"--B"), BROKEN),
+        (lambda: read(b""), BROKEN),
+        (lambda: read(FILE + b"--B--", "multipart/form-data"), BROKEN),
+        (lambda: read(FILE + b"--B--", "multipart/form-data; boundary=C"), BROKEN),
+        (lambda: form(b"--B\r\n\r\nx\r\n"), BROKEN),
+        (lambda: form(b"--B\r\nContent-Disposition: form-data\r\n\r\nx\r\n"), BROKEN),
+        (lambda: form(FILE, FILE), "A form may have one file; this one has more."),
+        (
+            lambda: form(FILE, part('name="image_file"; filename="b.png"')),
+            "A form may have one file; this one has more.",
+        ),
+        (
+            lambda: form(part('name="description"; filename="a.txt"')),
+            "description is not a field for a file; the file's field is called file.",
+        ),
+        (lambda: form(part('name="file"')), "file must be a file: its part has no filename."),
+        (lambda: form(part('name="title"', b"\xff")), "title is not text in UTF-8."),
+    ],
+)
+def test_a_form_that_can_not_be_understood_is_refused(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        make()
+    assert refused.value.message == sentence
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: form(*[part(f'name="n{n}"') for n in range(65)]),
+            "The form has more than 64 parts, which is the limit (MAX_FORM_PARTS).",
+        ),
+        (
+            lambda: form(part('name="a"', b"x", f"X: {'y' * 4_100}")),
+            "A part of the form has more than 8 headers, or 4096 bytes in one, which is the limit "
+            "(MAX_PART_HEADERS, MAX_PART_HEADER_BYTES).",
+        ),
+        (lambda: form(part('name="a"', b"x", *(f"X{n}: y" for n in range(8)))), "A part of the form has more than 8"),
+    ],
+)
+def test_a_form_over_a_limit_is_refused_by_the_limits_name(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(TooLarge) as refused:
+        make()
+    assert refused.value.message.startswith(sentence)
+
+
+def test_a_form_at_its_limit_is_read() -> None:
+    assert len(form(*[part(f'name="n{n}"') for n in range(64)])) == 64
+
+
+whole = b"".join([FILE, part('name="user"'), b"--B--\r\n"])
+pieces = st.sampled_from(
+    [
+        b"--B",
+        b"\r\n",
+        b"--",
+        b'name="file"',
+        b"filename*=UTF-8''%ff",
+        b"; filename*0=a",
+        b"; filename*=idna''%ff",
+        b";",
+        b"\0",
+        b"\xff",
+        b'"',
+        b"'",
+    ]
+)
+
+
+@given(st.integers(0, len(whole)), st.integers(0, 40), st.binary(max_size=8) | pieces)
+def test_whatever_is_done_to_a_form_it_is_read_or_refused(at: int, cut: int, put: bytes) -> None:
+    try:
+        read(whole[:at] + put + whole[at + cut :])
+    except ApiError as error:
+        assert 400 <= error.status < 500
+
+
+@given(st.text())
+def test_whatever_the_content_type_says_it_is_read_or_refused(options: str) -> None:
+    try:
+        read(whole, f"multipart/form-data;{options}")
+    except ApiError as error:
+        assert 400 <= error.status < 500

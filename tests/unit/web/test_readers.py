@@ -1,0 +1,554 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+from chalice.app import Request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import ids
+from chalicelib.config import settings
+from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
+from chalicelib.index import terms
+from chalicelib.model import (
+    ITEM_NAMES,
+    As,
+    Fit,
+    Format,
+    ItemQuery,
+    ObjectCreated,
+    Order,
+    Patch,
+    Query,
+    RenderRequest,
+    SimilarQuery,
+    Upload,
+    Visibility,
+)
+from chalicelib.web import fields, readers
+from chalicelib.web.accept import preferences
+from chalicelib.web.app import AnyS3Event
+
+BYTES = b"any bytes"
+BODY = {"user_id": "alice", "image_data": base64.b64encode(BYTES).decode()}
+
+
+def request(
+    *, body: bytes = b"", headers: dict[str, str] | None = None, query: dict[str, list[str]] | None = None
+) -> Request:
+    return Request(
+        {
+            "requestContext": {"httpMethod": "POST", "resourcePath": "/images"},
+            "headers": headers or {},
+            "pathParameters": {},
+            "stageVariables": {},
+            "multiValueQueryStringParameters": query,
+            "body": body,
+        }
+    )
+
+
+def read_upload(**body: Any) -> Upload:
+    return readers.upload(request(body=json.dumps(body).encode(), headers={"content-type": "application/json"}))
+
+
+def read_query(**query: list[str]) -> Query:
+    return readers.query(request(query=query or None))
+
+
+def test_the_least_upload_has_an_owner_and_bytes_and_the_rest_is_empty() -> None:
+    assert read_upload(**BODY) == Upload(
+        file=BYTES,
+        user_id="alice",
+        title="",
+        description="",
+        tags=(),
+        filename="",
+        visibility=Visibility.PUBLIC,
+        idempotency_key=None,
+    )
+
+
+def test_a_whole_upload() -> None:
+    whole = {"title": "T", "description": "a\nb", "tags": ["x"], "filename": "f.png", "visibility": "private"}
+    assert read_upload(**BODY, **whole) == Upload(
+        file=BYTES,
+        user_id="alice",
+        title="T",
+        description="a\nb",
+        tags=("x",),
+        filename="f.png",
+        visibility=Visibility.PRIVATE,
+        idempotency_key=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"userId": "alice", "image_file": BODY["image_data"]},
+        {"user": "alice", "image_base64": BODY["image_data"]},
+        {"metadata": {"userId": "alice"}, "image": {"content": BODY["image_data"]}},
+        {"user_id": None, "userId": "alice", "image_data": f"data:image/png;base64,{BODY['image_data']}"},
+        {"user_id": " alice ", "image_data": f"{BODY['image_data'][:4]}\r\n{BODY['image_data'][4:]}\n"},
+    ],
+)
+def test_each_spelling_and_form_reads_the_same(body: dict[str, Any]) -> None:
+    assert read_upload(**body) == read_upload(**BODY)
+
+
+@pytest.mark.parametrize(
+    "tags", [["Sea", "sky"], '["Sea", "sky"]', "Sea, sky", "Sea,,sky,", [" Sea ", "sky", "SEA", ""]]
+)
+def test_tags_come_as_a_list_a_json_array_or_with_commas(tags: object) -> None:
+    assert read_upload(**BODY, tags=tags).tags == ("Sea", "sky")
+
+
+def test_a_forms_field_that_is_repeated_is_several_tags_and_otherwise_one_too_many() -> None:
+    assert fields.tags("tags", ("Sea,sky", '["sand, wet"]', "SKY"), 9) == {
+        "sea": "Sea",
+        "sky": "sky",
+        "sand, wet": "sand, wet",
+    }
+    with pytest.raises(BadInput, match="title is given more than once"):
+        fields.text({"title": ("a", "b")}, "title", 9)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("C:\\photos\\a.png", "a.png"), ("/etc/a b.png", "a b.png"), ("a\r\nb\0.png", "ab.png"), ("..", "..")],
+)
+def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
+    assert fields.filename(path) == name
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"user_id": None}, BadInput, "user_id is missing."),
+        ({"user_id": " "}, BadInput, "user_id is missing."),
+        ({"user_id": 7}, BadInput, "user_id must be a string."),
+        ({"user_id": "a/b"}, BadInput, "user_id must not have slashes"),
+        ({"user_id": ".."}, BadInput, "user_id must not have slashes"),
+        ({"user_id": "a\tb"}, BadInput, "user_id must not have slashes"),
+        ({"user_id": "a" * 129}, BadInput, "user_id has more than 128 characters"),
+        ({"title": 7}, BadInput, "title must be a string."),
+        ({"title": "x" * 257}, BadInput, "title has more than 256 characters"),
+        ({"title": "a\0b"}, BadInput, "title has a control character."),
+        ({"description": ["x"]}, BadInput, "description must be a string."),
+        ({"description": "x" * 5001}, BadInput, "description has more than 5000 characters"),
+        ({"filename": "x" * 256}, BadInput, "filename has more than 255 characters"),
+        ({"tags": 7}, BadInput, "tags must be a list of strings."),
+        ({"tags": ["x", 7]}, BadInput, "tags must be a list of strings."),
+        ({"tags": "[1"}, BadInput, "tags begins like a JSON array and is none."),
+        ({"tags": ["x" * 65]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"tags": ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 9]}, BadInput, "tags has a tag of more than 64"),
+        ({"tags": ["a" + "\u0300\u0316" * 100_000]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"title": "a" + "\u0300\u0316" * 16}, BadInput, "title has more than 30 combining marks on one letter."),
+        ({"tags": ["a\x1fb\x00"]}, BadInput, "tags has a tag with a control character."),
+        ({"tags": [str(i) for i in range(31)]}, BadInput, "tags has more than 30 tags"),
+        ({"visibility": "secret"}, BadInput, "visibility must be public or private."),
+        ({"image_data": None}, BadInput, "The image is missing: it belongs into image_data or, in a form, into file."),
+        ({"image_data": ""}, BadInput, "The image is missing: it belongs into image_data or, in a form, into file."),
+        ({"image_data": 0}, BadInput, "image_data must be a string."),
+        ({"image_data": 7}, BadInput, "image_data must be a string."),
+        ({"image_data": "data:image/png;base64,"}, BadInput, "image_data is empty."),
+        ({"image_data": "not base64!"}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "QUJ"}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "Zürich=="}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "A" * 4_700_000}, TooLarge, "The image has more than 3400000 bytes"),
+        (
+            {"image_data": base64.b64encode(b"x" * 3_400_001).decode()},
+            TooLarge,
+            "The image has more than 3400000 bytes",
+        ),
+    ],
+)
+def test_a_bad_field_is_refused_by_its_name(change: dict[str, Any], error: type[ApiError], sentence: str) -> None:
+    with pytest.raises(error) as refused:
+        read_upload(**{**BODY, **change})
+    assert refused.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "error", "sentence"),
+    [
+        (b"{", "application/json", BadInput, "The body is not valid JSON."),
+        (b"", "application/json", BadInput, "The body is not valid JSON."),
+        (b'{"title": "\\ud800"}', "application/json", BadInput, "The body is not valid JSON."),
+        (b"[]", "application/json; charset=utf-8", BadInput, "The body must be a JSON object."),
+        (
+            b"user_id=a",
+            "application/x-www-form-urlencoded",
+            Unsupported,
+            "The body must be application/json or multipart/",
+        ),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(
+    body: bytes, content_type: str, error: type[ApiError], sentence: str
+) -> None:
+    with pytest.raises(error) as refused:
+        readers.upload(request(body=body, headers={"content-type": content_type}))
+    assert refused.value.message.startswith(sentence)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+names_of_fields = st.sampled_from(
+    sorted({name.partition(".")[0] for names in fields.SPELLINGS.values() for name in names})
+)
+
+
+@given(st.dictionaries(names_of_fields, json_values))
+def test_whatever_the_fields_hold_it_is_read_or_refused(body: dict[str, Any]) -> None:
+    try:
+        upload = read_upload(**{**BODY, **body})
+    except ApiError as error:
+        assert 400 <= error.status < 500
+    else:
+        assert upload.user_id
+        assert len(upload.tags) <= settings().max_tags
+
+
+@given(st.text(max_size=20))
+def test_no_tag_has_the_key_of_another_term(tag: str) -> None:
+    try:
+        tags = read_upload(**BODY, tags=[tag]).tags
+    except BadInput:
+        return
+    assert not any(terms.fold(tag).startswith("\x1f") for tag in tags)
+
+
+def test_a_query_without_parameters_asks_for_everything() -> None:
+    assert read_query() == Query(limit=100)
+
+
+def test_a_whole_query() -> None:
+    found = read_query(
+        userId=["alice"],
+        tag=["Sea", "sky,SEA"],
+        tags=['["sand, wet"]'],
+        any_tag=["Dawn,dusk"],
+        contentType=["image/JPEG; q=1"],
+        checksum=["AB" * 32],
+        include=["url"],
+        explain=["true"],
+        title=["Café at the SEA, sea"],
+        description=["noon"],
+        filename=["IMG_0001.jpg"],
+        visibility=["private"],
+        dateFrom=["2026-01-31"],
+        dateTo=["2026-01-31"],
+        sort=["updatedAt"],
+        order=["ASC"],
+        limit=["7"],
+        nextToken=["abc"],
+    )
+    assert found == Query(
+        user_id="alice",
+        tags=("sand, wet", "sea", "sky"),
+        any_tags=("dawn", "dusk"),
+        content_type="image/jpeg",
+        checksum="ab" * 32,
+        include_urls=True,
+        explain=True,
+        title=("cafe", "at", "the", "sea"),
+        description=("noon",),
+        filename=("img", "0001", "jpg"),
+        visibility=Visibility.PRIVATE,
+        since=1_769_817_600_000,
+        before=1_769_904_000_000,
+        order=Order(oldest_first=True, by_update=True),
+        limit=7,
+        cursor="abc",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "before"),
+    [
+        ("1970-01-02", 86_400_000, 2 * 86_400_000),
+        ("1970-01-01T00:00:01Z", 1_000, 1_001),
+        ("1970-01-01T00:00:01.2345678Z", 1_234, 1_235),
+        ("1970-01-01T01:00:00+01:00", 0, 1),
+        ("1970-01-01T01:00:00 01:00", 0, 1),
+        ("1970-01-01 00:00:01", 1_000, 1_001),
+        ("1970-01-01T00:01", 60_000, 60_001),
+        ("1970-01-01t00:00:01z", 1_000, 1_001),
+        ("1969-12-31T23:59:59Z", 0, 0),
+    ],
+)
+def test_a_date_is_its_whole_day_and_a_time_its_millisecond(text: str, since: int, before: int) -> None:
+    assert read_query(date_from=[text]).since == since
+    if before:
+        assert read_query(date_to=[text]).before == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yesterday",
+        "2026-02-30",
+        "2026-1-1",
+        "20260101",
+        "2026-01-01T25:00",
+        "0001-01-01T00:00:00+23:59",
+        "2026-01-01Tx",
+        "٢٠٢٦-01-01",
+    ],
+)
+def test_what_is_no_date_is_refused(text: str) -> None:
+    for name in ("dateFrom", "dateTo"):
+        with pytest.raises(BadInput, match=f"^{name} must be a date, as 2026-01-31, or a time, as"):
+            read_query(**{name: [text]})
+
+
+def test_a_range_may_end_with_the_calendar_or_before_it_begins() -> None:
+    assert read_query(dateTo=["9999-12-31"]).before == ids.END - 1
+    assert read_query(dateTo=["1969-12-31"]).before == 1
+
+
+def test_an_empty_parameter_counts_as_absent() -> None:
+    assert read_query(user_id=[""], tag=[" "], limit=[""], last_evaluated_key=[""]) == read_query()
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"limit": ["0"]}, "limit must be a whole number from 1 to 1000."),
+        ({"limit": ["1001"]}, "limit must be a whole number from 1 to 1000."),
+        ({"limit": ["1" * 5000]}, "limit must be a whole number from 1 to 1000."),
+        ({"limit": ["ten"]}, "limit must be a whole number from 1 to 1000."),
+        ({"limit": ["²"]}, "limit must be a whole number from 1 to 1000."),
+        ({"user_id": ["a/b"]}, "user_id must not have slashes"),
+        ({"user_id": ["a" * 129]}, "user_id has more than 128 characters"),
+        ({"tag": [",".join(map(str, range(11)))]}, "tag has more than 10 tags, which is the limit"),
+        ({"tag": [str(n) for n in range(11)]}, "tag has more than 10 tags, which is the limit"),
+        ({"title": ["x" * 257]}, "title has more than 256 characters"),
+        ({"filename": ["..."]}, "filename has no letter or digit to look for."),
+        ({"visibility": ["all"]}, "visibility must be public or private."),
+        ({"dateFrom": ["2026-01-02"], "dateTo": ["2026-01-01"]}, "dateFrom must not be later than dateTo."),
+        ({"sort": ["title"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
+        ({"any_tag": [",".join(map(str, range(11)))]}, "any_tag has more than 10 tags, which is the limit"),
+        ({"content_type": ["text/html"]}, "content_type must be one of image/jpeg, "),
+        ({"title": ["a" + chr(0x301) * 31]}, "title has more than 30 combining marks on one letter."),
+        ({"checksum": ["abc"]}, "checksum must be a SHA-256: 64 hexadecimal digits."),
+        ({"include": ["thumbnail"]}, "include must be url."),
+        ({"explain": ["maybe"]}, "explain must be true or false."),
+        ({"order": ["up"]}, "order must be asc or desc."),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_its_name(query: dict[str, list[str]], sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_query(**query)
+    assert refused.value.message.startswith(sentence)
+
+
+def json_request(body: Any) -> Request:
+    return request(body=json.dumps(body).encode(), headers={"content-type": "application/json"})
+
+
+@pytest.mark.parametrize("document", [{}, {"a": None}, {"user_id": 7, "Version": [], "b": {"id": "inside"}}])
+def test_an_item_is_any_json_object(document: dict[str, Any]) -> None:
+    assert readers.item(json_request(document)) == document
+
+
+@pytest.mark.parametrize("name", ITEM_NAMES)
+def test_an_item_has_no_field_that_the_service_gives(name: str) -> None:
+    with pytest.raises(BadInput, match=f"^{name} is given by the service"):
+        readers.item(json_request({name: None}))
+    assert readers.item_fields(json_request({"a": None, name: 1})) == {"a": None}
+    with pytest.raises(BadInput, match="no field to set"):
+        readers.item_fields(json_request({name: 1}))
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for level in range(levels):
+        value = {"a": value, "b": []} if level % 2 else [0, value]
+    return value
+
+
+@pytest.mark.parametrize("read", [readers.item, readers.item_fields])
+def test_an_item_is_nested_so_deep_and_no_deeper(read: Any) -> None:
+    assert read(json_request({"a": nested(99)})) == {"a": nested(99)}
+    with pytest.raises(BadInput, match="nested more than 100 levels deep"):
+        read(json_request({"a": nested(100)}))
+
+
+def test_items_are_asked_for_with_a_limit_and_a_key() -> None:
+    assert readers.item_query(request()) == ItemQuery(limit=100, cursor=None)
+    assert readers.item_query(request(query={"limit": ["7"], "nextToken": ["abc"]})) == ItemQuery(7, "abc")
+    with pytest.raises(BadInput, match="limit must be a whole number"):
+        readers.item_query(request(query={"limit": ["0"]}))
+
+
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        ("*", None),
+        ('"3"', {3}),
+        (' "1" ,"2"', {1, 2}),
+        ('W/"3"', set()),
+        ('W/"3", "4"', {4}),
+        ('"abc", "", "03", "-1", "1.0", "0", "\u00b2"', set()),
+        ('"' + "9" * 5000 + '"', set()),
+    ],
+)
+def test_if_match_names_versions_and_other_tags_match_none(header: str, versions: set[int] | None) -> None:
+    assert readers.if_match(request(headers={"If-Match": header})) == versions
+    assert readers.if_match(request()) is None
+
+
+@pytest.mark.parametrize("header", ["3", '"3', '"3""4"', '"3" "4"', "'3'", 'w/"3"', '*, "3"', '"a b"'])
+def test_an_if_match_that_is_no_list_of_tags_is_refused(header: str) -> None:
+    with pytest.raises(BadInput, match="If-Match"):
+        readers.if_match(request(headers={"If-Match": header}))
+
+
+def test_a_download_is_asked_for_by_true() -> None:
+    assert [readers.download(request(query={"download": [text]})) for text in ("true", "TRUE", "1", "false", "")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    with pytest.raises(BadInput, match="download must be true or false"):
+        readers.download(request(query={"download": ["maybe"]}))
+
+
+def test_a_download_has_a_type() -> None:
+    def read(*types: str) -> As:
+        return readers.download_as(request(query={"type": list(types)}))
+
+    assert [read(), read("redirect"), read("BINARY"), read("base64")] == [As.LINK, As.REDIRECT, As.BINARY, As.BASE64]
+    with pytest.raises(BadInput, match="type must be redirect, binary or base64"):
+        read("file")
+
+
+def read_patch(body: object) -> Patch:
+    return readers.patch(request(body=json.dumps(body).encode()))
+
+
+def test_an_update_has_the_fields_given_and_no_others() -> None:
+    assert read_patch({"title": ""}) == Patch(title="", description=None, tags=None, visibility=None)
+    whole = {"title": "T", "description": "D", "tags": "Sea, sky, SEA", "visibility": "private"}
+    assert read_patch(whole) == Patch(title="T", description="D", tags=("Sea", "sky"), visibility=Visibility.PRIVATE)
+    assert read_patch({"tags": []}).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "There is nothing to update: none of title, description, tags, visibility."),
+        ({"title": "T", "checksum": "0"}, "checksum can't be updated; title, description, tags and visibility can."),
+        ({"user_id": "bob"}, "user_id can't be updated;"),
+        ({"s3_key": "bob/x"}, "s3_key can't be updated;"),
+        ({"state": "ready"}, "state can't be updated;"),
+        ({"x" * 1000: 1}, "x" * 100 + " can't be updated;"),
+        ({"title": None}, "title is null; leave it out to keep it as it is."),
+        ({"title": 7}, "title must be a string."),
+        ({"tags": 7}, "tags must be a list of strings."),
+        ({"visibility": ""}, "visibility must be public or private."),
+        ([], "The body must be a JSON object."),
+    ],
+)
+def test_a_bad_update_is_refused_by_its_field(body: object, sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_patch(body)
+    assert refused.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        (None, None),
+        ("*", None),
+        ('"3"', {3}),
+        (' "3" , "4"', {3, 4}),
+        ('W/"3"', set()),
+        ('W/"3", "4"', {4}),
+        ('"abc"', set()),
+        ('""', set()),
+        ('"03"', set()),
+        ('"' + "9" * 5000 + '"', set()),
+    ],
+)
+def test_the_versions_that_if_match_names(header: str | None, versions: set[int] | None) -> None:
+    found = readers.if_match(request(headers={"If-Match": header} if header else {}))
+    assert found == versions
+
+
+@pytest.mark.parametrize("header", ["3", '"3', '"3" "4"', '"3",', "w/3", '"a"b"'])
+def test_an_if_match_that_is_none_is_refused(header: str) -> None:
+    with pytest.raises(BadInput, match="If-Match must be an ETag in quotes"):
+        readers.if_match(request(headers={"If-Match": header}))
+
+
+def test_an_idempotency_key_is_printable_and_short() -> None:
+    def read(key: str) -> str | None:
+        return readers.upload(request(body=json.dumps(BODY).encode(), headers={"Idempotency-Key": key})).idempotency_key
+
+    assert (read(" a key "), read("x" * 255), read(" ")) == ("a key", "x" * 255, None)
+    for key in ("x" * 256, "é", "a\tb"):
+        with pytest.raises(BadInput, match="Idempotency-Key must be at most 255 printable ASCII characters"):
+            read(key)
+
+
+def test_the_caller_is_named_by_query_or_header() -> None:
+    assert readers.named_user(request(query={"userId": ["alice"]}, headers={"X-User-Id": " bob "})) == "bob"
+    assert readers.named_user(request(query={"userId": [" alice "]})) == "alice"
+    assert readers.named_user(request(headers={"X-User-Id": "bob"})) == "bob"
+    assert readers.named_user(request()) is None
+
+
+def test_a_bearer_token_is_read_and_no_other_scheme() -> None:
+    assert readers.bearer(request(headers={"Authorization": "bearer  abc "})) == "abc"
+    assert readers.bearer(request(headers={"Authorization": "Basic abc"})) is None
+    assert readers.bearer(request()) is None
+
+
+def test_the_key_of_an_s3_event_is_url_encoded() -> None:
+    record = {
+        "eventTime": "1970-01-01T00:01:00.500Z",
+        "s3": {"bucket": {"name": "b"}, "object": {"key": "alice+b%40c/017f"}},
+    }
+    event = AnyS3Event({"Records": [record]}, None)
+    assert readers.objects_created(event) == (ObjectCreated("alice b@c/017f", 60.5),)
+
+
+def test_a_test_event_of_s3_is_of_no_object() -> None:
+    assert readers.objects_created(AnyS3Event({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)) == ()
+
+
+def test_an_image_is_shown_as_large_as_it_is_in_what_the_client_accepts() -> None:
+    assert readers.render_request(request(headers={"accept": "image/webp"})) == RenderRequest(
+        width=None, height=None, fit=Fit.CONTAIN, format=Format.AUTO, preferences=preferences("image/webp")
+    )
+    asked = {"w": ["320"], "h": ["200"], "fit": ["COVER"], "format": ["Jpeg"]}
+    assert readers.render_request(request(query=asked)) == RenderRequest(
+        width=320, height=200, fit=Fit.COVER, format=Format.JPEG, preferences=preferences("*/*")
+    )
+
+
+@pytest.mark.parametrize("query", [{"w": ["0"]}, {"h": ["10001"]}, {"fit": ["fill"]}, {"format": ["image/webp"]}])
+def test_how_an_image_is_shown_is_within_limits(query: dict[str, list[str]]) -> None:
+    with pytest.raises(BadInput):
+        readers.render_request(request(query=query))
+
+
+def test_images_like_one_are_as_many_as_are_looked_at_and_as_near_as_can_be_told() -> None:
+    assert readers.similar_query(request()) == SimilarQuery(bits=3, limit=20)
+    assert readers.similar_query(request(query={"distance": ["0"], "limit": ["100"]})) == SimilarQuery(0, 100)
+
+
+@pytest.mark.parametrize("query", [{"distance": ["4"]}, {"limit": ["101"]}, {"limit": ["0"]}])
+def test_images_like_one_are_asked_for_within_limits(query: dict[str, list[str]]) -> None:
+    with pytest.raises(BadInput):
+        readers.similar_query(request(query=query))

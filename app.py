@@ -57,8 +57,8 @@ def welcome() -> Response:
 @needs(CATALOG.get, ORIGINALS.locate)
 def health() -> Response:
     """Say whether both stores answer."""
-    stores = images.health()
-    return Response(answers.health(stores), status_code=200 if stores.well else 503)
+    health = images.health()
+    return Response(answers.health(health), status_code=200 if health.ok else 503)
 
 
 @app.route("/openapi.json")
@@ -109,7 +109,7 @@ def view_image(image_id: str) -> Response:
     image = images.find(caller(), image_id)
     if not image.listed:
         return Response(answers.unlisted(image), answers.etag(image))
-    view = images.opened(image, download=download)
+    view = images.with_url(image, download=download)
     return Response(answers.viewed(view), answers.etag(image))
 
 
@@ -348,7 +348,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish what a crash left half done, and bring the tags' counts up to date."""
     dry_run = readers.is_dry_run(event)
     if not dry_run:
-        tags.fold()
+        tags.apply_changes()
     return answers.swept(sweeping.sweep(dry_run=dry_run))
 
 

@@ -8,7 +8,7 @@ without free tiers, as AWS published them in 2026; they change.
 from dataclasses import dataclass, replace
 
 from bench.prices import DOLLARS_A_READ_UNIT, DOLLARS_A_WRITE_UNIT, sample, write_units
-from chalicelib.model import Image, Look
+from chalicelib.model import Analysis, Image
 from chalicelib.stores import catalog
 from chalicelib.tags import tallies
 
@@ -27,7 +27,7 @@ _GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memo
 _LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
 _ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
 _FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
-_LOOK = Look(
+_LOOK = Analysis(
     width=4000,
     height=3000,
     taken_at=None,
@@ -66,8 +66,8 @@ class Use:
 def operations() -> dict[str, Use]:
     """What each operation uses, on AWS, where a transaction takes two write units for each item."""
     image = sample(tags=3, title=4, description=0, filename=3)
-    processed = replace(image, look=_LOOK)
-    bands = len(catalog.new_rows(processed, image))
+    processed = replace(image, analysis=_LOOK)
+    bands = len(catalog.rows(image, processed))
     upload = write_units(image)
     processing = 2 * (1 + bands)
     # state-index: one for what comes into it, one for what leaves it.
@@ -128,7 +128,7 @@ def main() -> None:
 
 def _of_an_update(image: Image) -> int:
     changed = replace(image, version=2, title="four words unlike before")
-    rows = catalog.rows(changed, before=image)
+    rows = catalog.rows(image, changed)
     written = sum("Put" in row for row in rows)
     # The record's copies in both indexes of owners, and those of its rows in that of updates.
     return 2 * (1 + len(rows)) + 2 + written
@@ -136,7 +136,7 @@ def _of_an_update(image: Image) -> int:
 
 def _of_a_deletion(image: Image) -> int:
     changes = len(tallies.changes(image, None))
-    in_a_transaction = 1 + len(catalog.delete_rows(image)) + changes
+    in_a_transaction = 1 + len(catalog.rows(image, replace(image, listed=False))) + changes
     # user_id-index, queue-index; state-index twice; the record.
     return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
 

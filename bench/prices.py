@@ -8,6 +8,7 @@ from dataclasses import replace
 from bench import album
 from chalicelib.model import Image, Visibility
 from chalicelib.stores import catalog, records
+from chalicelib.stores.dynamodb import Item
 
 DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
 DOLLARS_A_READ_UNIT = 0.125 / 1e6
@@ -33,12 +34,12 @@ def write_units(image: Image) -> int:
     Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"); the record's copy
     in user_id-index is written after the transaction, and counts once.
     """
-    put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.rows(image))]
+    put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.rows(None, image))]
     change = 3 if image.tags else 0  # tag_counts: one item, and its copy in queue-index
     return 2 * (put + sum(rows)) + put + change
 
 
-def _units(item: records.Item) -> int:
+def _units(item: Item) -> int:
     return -(-records.size(item) // _WRITE_UNIT)
 
 

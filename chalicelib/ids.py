@@ -1,6 +1,7 @@
 """Ids: UUIDv7 (RFC 9562 section 5.7), so that they sort by time of creation."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import uuid_utils
@@ -37,6 +38,11 @@ def least(milliseconds: int) -> str:
     """What every UUIDv7 of a time or later is not less than."""
     digits = f"{milliseconds:012x}"
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+
+
+def now() -> str:
+    """Return the present time as RFC 3339, UTC, milliseconds."""
+    return timestamp(time.time())
 
 
 def timestamp(seconds: float) -> str:

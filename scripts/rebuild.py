@@ -14,9 +14,8 @@ from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 from chalicelib.index import terms
 from chalicelib.model import Image
-from chalicelib.stores import catalog, records
-from chalicelib.stores.catalog import Write
-from chalicelib.stores.records import Item
+from chalicelib.stores import catalog, dynamodb, records
+from chalicelib.stores.dynamodb import Item, Write
 
 _PAGE = 99  # rows of one image on a page, and the check of its record, are one transaction of 100
 _KEYS = 100  # DynamoDB: keys of a BatchGetItem
@@ -82,7 +81,7 @@ def pages(position: Position = BEGINNING, *, dry_run: bool = False) -> Iterator[
 
 
 def _write_rows(after: Item | None, dry_run: bool) -> Page:
-    items, after = catalog.scan(settings().images_table_name, after, _PAGE)
+    items, after = dynamodb.scan(settings().images_table_name, after, _PAGE)
     read = {item["image_id"]["S"]: item for item in items}
     readable = _readable(read)
     there = _rows_at([place for record in readable for place in record.rows])
@@ -90,8 +89,8 @@ def _write_rows(after: Item | None, dry_run: bool) -> Page:
     def plan(record: _Record) -> list[Write]:
         writes = [catalog.put_row(row) for place, row in record.rows.items() if there.get(place) != row]
         if record.image is not None and not record.is_indexed:
-            return [catalog.index(record.image), *writes]
-        return [catalog.unchanged(record.image_id, record.image), *writes] if writes else []
+            return [catalog.put_index_keys(record.image), *writes]
+        return [catalog.check_unchanged(record.image_id, record.image), *writes] if writes else []
 
     return Page(
         step=Step.RECORDS,
@@ -103,7 +102,7 @@ def _write_rows(after: Item | None, dry_run: bool) -> Page:
 
 
 def _delete_rows(after: Item | None, dry_run: bool) -> Page:
-    items, after = catalog.scan(settings().image_tags_table_name, after, _PAGE)
+    items, after = dynamodb.scan(settings().image_tags_table_name, after, _PAGE)
     places: dict[str, list[_Place]] = {}
     for row in items:
         places.setdefault(row["image_id"]["S"][-36:], []).append(_place(row))
@@ -112,7 +111,10 @@ def _delete_rows(after: Item | None, dry_run: bool) -> Page:
         wrong = [place for place in places[record.image_id] if place not in record.rows]
         if not wrong:
             return []
-        return [catalog.unchanged(record.image_id, record.image), *(catalog.delete_row(_key(place)) for place in wrong)]
+        return [
+            catalog.check_unchanged(record.image_id, record.image),
+            *(catalog.delete_row(_key(place)) for place in wrong),
+        ]
 
     return Page(
         step=Step.ROWS,
@@ -132,14 +134,14 @@ def _settle(read: Iterable[_Record], plan: _Plan, dry_run: bool) -> int:
             writes = plan(record)
             if writes and not dry_run:
                 try:
-                    catalog.commit(writes)
-                except catalog.Changed:
+                    dynamodb.commit(writes)
+                except dynamodb.Changed:
                     overtaken.append(record.image_id)
                     continue
             done += sum("ConditionCheck" not in write for write in writes)
         if not overtaken:
             return done
-        catalog.pause(attempt)
+        dynamodb.pause(attempt)
         read = _readable(_records_of(overtaken, consistent=True))
     raise Unavailable("Some images are changed all the time.")
 
@@ -180,7 +182,7 @@ def _rows_at(places: Sequence[_Place]) -> dict[_Place, Item]:
 
 def _items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> list[Item]:
     parts = (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
-    return [item for part in parts for item in catalog.get_items(table, part, consistent=consistent)[0]]
+    return [item for part in parts for item in dynamodb.get_items(table, part, consistent=consistent)[0]]
 
 
 def _place(row: Item) -> _Place:

@@ -1,84 +1,67 @@
-"""The use cases of one image: upload, view, update and delete it."""
+"""The use cases of one image: upload, view, download, update and delete it."""
 
 import hashlib
 import json
-import logging
-import time
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 
 from chalicelib import access, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, NotFound, PreconditionFailed, TooLarge, Unavailable
-from chalicelib.model import (
-    As,
-    Caller,
-    Download,
-    Image,
-    Patch,
-    Picture,
-    Remembered,
-    State,
-    Stores,
-    Upload,
-    View,
-)
-from chalicelib.pictures import identify
-from chalicelib.stores import catalog, derived, originals, staged
-from chalicelib.stores.catalog import Write
-from chalicelib.tags import store, tallies
-
-log = logging.getLogger("images-api")
-
-_CONTENDED = "The image is being changed by other requests; try again in a moment."
-
-_TRIES = 12  # of a change that another one came before
+from chalicelib.errors import Conflict, NotFound, TooLarge, Unavailable
+from chalicelib.images import lifecycle
+from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
+from chalicelib.model import Caller, Image, State
+from chalicelib.pictures.identify import identify
+from chalicelib.stores import catalog, derived, dynamodb, originals, staged
+from chalicelib.stores.model import IdempotencyRecord
 
 
-def upload(caller: Caller, upload: Upload) -> Image:
-    """Keep an image: one S3 put, then one transaction of its record, its terms, its tags' counts, and its key, if any.
+def upload(caller: Caller, request: UploadRequest) -> Image:
+    """Store an image: one S3 PutObject call, then one DynamoDB transaction.
 
-    Put before the transaction: an object without a record can be found by its event; a record without an object
-    can't be seen to be wrong. The same upload with the same key gives the image as it was kept the first time.
-    Raises Conflict: the key was used for another upload.
+    The transaction writes the record, its index rows, the tag counts and, if given, the idempotency key. The object
+    comes first: its event finds an object without a record, but nothing would find a record without an object. The same
+    request with the same idempotency key returns the image that was stored first.
+    Raises Unauthorized, Forbidden: see access.check_owner. Raises Unsupported, TooLarge: see identify.
+    Raises Conflict: the idempotency key was used for another upload.
     """
-    access.check_owner(caller, upload.user_id)
-    logs.note_caller(upload.user_id)
-    picture = identify.identify(upload.file)
-    digest = hashlib.sha256(upload.file)
-    image = _new(upload, picture, digest.hexdigest(), ids.new_id())
+    access.check_owner(caller, request.user_id)
+    logs.note_caller(request.user_id)
+    picture = identify(request.file)
+    digest = hashlib.sha256(request.file)
+    image = lifecycle.uploaded(request, ids.new_id(), picture, digest.hexdigest())
     logs.note_image(image.image_id)
-    if first := _first(upload, image):
+    if first := _stored_before(request, image):
         return first
-    originals.put(image.s3_key, upload.file, image.content_type, digest.digest())
-    writes = [catalog.put(image), *catalog.rows(image), *count_tags(None, image)]
-    if upload.idempotency_key:
-        used_for = Remembered(image.image_id, _fingerprint(upload, image.checksum))
-        writes.append(catalog.remember(image.user_id, upload.idempotency_key, used_for))
+    originals.put(image.s3_key, request.file, image.content_type, digest.digest())
+    writes = lifecycle.writes(None, image)
+    if request.idempotency_key:
+        used_for = IdempotencyRecord(image.image_id, _fingerprint(request, image.checksum))
+        writes.append(catalog.put_idempotency_key(image.user_id, request.idempotency_key, used_for))
     try:
-        catalog.commit(writes)
-    except catalog.Changed:
-        # The same upload came first, and this one's object will be reaped; or it has been already.
-        if first := _first(upload, image):
+        dynamodb.commit(writes)
+    except dynamodb.Changed:
+        # Either the same request was first, and the event of this object will remove it; or the upload took so long
+        # that the event has removed the object already.
+        if first := _stored_before(request, image):
             return first
         raise Unavailable("The upload took too long; send it again.") from None
     return image
 
 
 def find(caller: Caller, image_id: str) -> Image:
-    """An image, whether it is in lists or not yet.
+    """Return an image, listed or not: one call, and a consistent second one if the first finds nothing.
 
-    One call; a second one, consistent, before an id is said to be unknown: it may have been written just now.
     Raises NotFound: no such image for this caller.
     """
-    image = _find(image_id) or _find(image_id, consistent=True)
+    image = _get(image_id) or _get(image_id, consistent=True)
     if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
         raise NotFound(image_id)
     return image
 
 
-def shown(caller: Caller, image_id: str) -> Image:
-    """An image that is in lists: as many calls as to find it.
+def find_listed(caller: Caller, image_id: str) -> Image:
+    """Return an image that is in lists: as many calls as `find`.
 
     Raises NotFound: no such image in this caller's lists.
     """
@@ -88,198 +71,137 @@ def shown(caller: Caller, image_id: str) -> Image:
     return image
 
 
-def view(caller: Caller, image_id: str, *, download: bool) -> View:
-    """An image with a presigned URL of its original: as an attachment under its own name where `download`.
-
-    As many calls as to find it. Raises NotFound: see shown.
-    """
-    return opened(shown(caller, image_id), download=download)
-
-
-def opened(image: Image, *, download: bool) -> View:
-    """An image with a presigned URL of its original, as in view: no call."""
-    expires_in = settings().presigned_url_expiration
-    disposition = originals.attachment(image.saved_as) if download else None
-    return View(image, originals.presigned_url(image.s3_key, expires_in, disposition), expires_in, disposition)
-
-
-def download(caller: Caller, image_id: str, how: As) -> Download:
-    """An image's original, answered in one of the ways: one call, and one more where its bytes are asked for.
-
-    An image of more than MAX_DOWNLOAD_BYTES is redirected to, where its bytes were asked for as they are.
-    Raises NotFound: see view. Raises TooLarge: it was asked for in base64, and has more bytes than that.
-    """
-    found = view(caller, image_id, download=True)
-    most = settings().max_download_bytes
-    if found.image.size > most:
-        if how is As.BASE64:
-            raise TooLarge("The image", most, "bytes", "MAX_DOWNLOAD_BYTES")
-        how = As.REDIRECT if how is As.BINARY else how
-    if how not in (As.BINARY, As.BASE64):
-        return Download(found, how)
-    content = originals.get(found.image.s3_key)
-    if content is None:  # deleted in between
-        raise NotFound(image_id)
-    return Download(found, how, content)
-
-
-def update(caller: Caller, image_id: str, patch: Patch, if_match: frozenset[int] | None) -> Image:
-    """Change an image: its record, its rows and its tags' counts, in one transaction of at most 100 writes.
-
-    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
-    Raises PreconditionFailed: the record is not at one of the versions `if_match`.
-    """
-    for attempt in range(_TRIES):
-        image = changeable(caller, image_id)
-        if image.is_gone:
-            raise NotFound(image_id)
-        if not image.listed:
-            raise Conflict(f"The image is {image.state}; it can be changed when it is in lists.")
-        _check_version(image, if_match)
-        changed = replace(
-            _next(image),
-            title=image.title if patch.title is None else patch.title,
-            description=image.description if patch.description is None else patch.description,
-            tags=image.tags if patch.tags is None else patch.tags,
-            visibility=patch.visibility or image.visibility,
-        )
-        try:
-            rows = catalog.rows(changed, before=image)
-            catalog.commit([catalog.replace(image, by=changed), *rows, *count_tags(image, changed)])
-        except catalog.Changed:
-            catalog.pause(attempt)
-            continue
-        return changed
-    raise Unavailable(_CONTENDED)
-
-
-def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Image:
-    """Delete an image: first from every list and view, in one transaction; then its bytes; then its record.
-
-    A crash in between leaves a record in state DELETING, which a repeated call or the schedule finishes.
-    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
-    Raises PreconditionFailed: the record is not at one of the versions `if_match`.
-    """
-    for attempt in range(_TRIES):
-        image = changeable(caller, image_id)
-        if image.state is State.DELETED:
-            raise NotFound(image_id)
-        deleting = image
-        if image.state is not State.DELETING:
-            _check_version(image, if_match)
-            deleting = replace(_next(image), state=State.DELETING, listed=False)
-            try:
-                rows = catalog.delete_rows(image)
-                catalog.commit([catalog.replace(image, by=deleting), *rows, *count_tags(image, deleting)])
-            except catalog.Changed:
-                catalog.pause(attempt)
-                continue
-        finish_delete(deleting)
-        return image
-    raise Unavailable(_CONTENDED)
-
-
-def health() -> Stores:
-    """Whether both stores answer: two calls."""
-    return Stores(s3=originals.answers(), dynamodb=catalog.answers())
-
-
-def _find(image_id: str, *, consistent: bool = False) -> Image | None:
-    return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
-
-
-def changeable(caller: Caller, image_id: str) -> Image:
-    """An image as it is now, for a caller who may change it: one call.
+def find_changeable(caller: Caller, image_id: str) -> Image:
+    """Return an image that the caller may change, as it is now: one consistent call.
 
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
     """
-    image = _find(image_id, consistent=True)
+    image = _get(image_id, consistent=True)
     if image is None:
         raise NotFound(image_id)
     access.check_change(caller, image)
     return image
 
 
-def _check_version(image: Image, if_match: frozenset[int] | None) -> None:
-    if if_match is not None and image.version not in if_match:
-        raise PreconditionFailed(image.version)
+def view(caller: Caller, image_id: str, *, download: bool) -> View:
+    """Return an image with a presigned URL of its original: as many calls as `find`.
 
-
-def _next(image: Image) -> Image:
-    return replace(image, version=image.version + 1, updated_at=ids.timestamp(time.time()))
-
-
-def _new(upload: Upload, picture: Picture, checksum: str, image_id: str) -> Image:
-    return Image(
-        image_id=image_id,
-        user_id=upload.user_id,
-        title=upload.title,
-        description=upload.description,
-        tags=upload.tags,
-        filename=upload.filename,
-        content_type=picture.content_type,
-        size=len(upload.file),
-        checksum=checksum,
-        width=picture.width,
-        height=picture.height,
-        visibility=upload.visibility,
-        updated_at=ids.created_at(image_id),
-        state=State.PROCESSING,
-    )
-
-
-def _first(upload: Upload, image: Image) -> Image | None:
-    """What was kept of an upload when it came before with the same idempotency key, if it did."""
-    remembered = catalog.remembered(upload.user_id, upload.idempotency_key) if upload.idempotency_key else None
-    if remembered is None:
-        return None
-    if remembered.fingerprint != _fingerprint(upload, image.checksum):
-        raise Conflict("This Idempotency-Key was used for another upload.")
-    logs.note_image(remembered.image_id)
-    # All that an upload's answer says follows from the upload, but for the id.
-    return replace(image, image_id=remembered.image_id, updated_at=ids.created_at(remembered.image_id))
-
-
-def _fingerprint(upload: Upload, checksum: str) -> str:
-    """SHA-256 of all that an upload says; not of its body, since a form has another boundary each time."""
-    said = [upload.title, upload.description, upload.tags, upload.filename, upload.visibility, checksum]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-def count_tags(before: Image | None, after: Image | None) -> list[Write]:
-    """Note what a write to an image changes about how often its owner's tags are used; None: there is no image."""
-    return [store.note(change) for change in tallies.changes(before, after)]
-
-
-def give_up(image: Image) -> None:
-    """Delete an image that is in no list.
-
-    Raises catalog.Changed: it is not as it was read any more.
+    With `download`, S3 answers the URL as an attachment with the image's filename. Raises NotFound: see find_listed.
     """
-    deleting = replace(image, state=State.DELETING, updated_at=ids.timestamp(time.time()))
-    catalog.commit([catalog.replace(image, by=deleting)])
+    return with_url(find_listed(caller, image_id), download=download)
+
+
+def with_url(image: Image, *, download: bool) -> View:
+    """Return an image with a presigned URL of its original, as `view` does: no call."""
+    expires_in = settings().presigned_url_expiration
+    disposition = originals.attachment(image.saved_as) if download else None
+    return View(image, originals.view_url(image.s3_key, expires_in, disposition), expires_in, disposition)
+
+
+def download(caller: Caller, image_id: str, how: DownloadType) -> Download:
+    """Return an image's original in one of the ways: one call, and one more if its bytes are in the answer.
+
+    A BINARY download of more than MAX_DOWNLOAD_BYTES becomes a redirect.
+    Raises NotFound: see find_listed. Raises TooLarge: a BASE64 download of more than MAX_DOWNLOAD_BYTES.
+    """
+    found = view(caller, image_id, download=True)
+    limit = settings().max_download_bytes
+    if found.image.size > limit:
+        if how is DownloadType.BASE64:
+            raise TooLarge("The image", limit, "bytes", "MAX_DOWNLOAD_BYTES")
+        how = DownloadType.REDIRECT if how is DownloadType.BINARY else how
+    if how not in (DownloadType.BINARY, DownloadType.BASE64):
+        return Download(found, how)
+    content = originals.get(found.image.s3_key)
+    if content is None:  # deleted after the record was read
+        raise NotFound(image_id)
+    return Download(found, how, content)
+
+
+def update(caller: Caller, image_id: str, request: UpdateRequest, if_match: frozenset[int] | None) -> Image:
+    """Change an image: its record, its index rows and its tag counts, in one transaction of at most 100 writes.
+
+    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
+    Raises Conflict, PreconditionFailed: see lifecycle.updated.
+    """
+    read = partial(find_changeable, caller, image_id)
+    _, updated = lifecycle.take(lambda image: lifecycle.updated(image, request, if_match, ids.now()), read(), read)
+    return updated
+
+
+def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Image:
+    """Delete an image: first from every list and view, in one transaction; then its objects; then its record.
+
+    After a crash the record is DELETING; a repeated call or the schedule finishes the deletion.
+    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
+    Raises PreconditionFailed: see lifecycle.deleting.
+    """
+    read = partial(find_changeable, caller, image_id)
+    _, deleting = lifecycle.take(lambda image: lifecycle.deleting(image, if_match, ids.now()), read(), read)
+    finish_delete(deleting)
+    return deleting
+
+
+def discard(image: Image) -> None:
+    """Delete an image that is not listed.
+
+    Raises dynamodb.Changed: the image is not as it was read.
+    """
+    deleting = lifecycle.discarded(image, ids.now())
+    dynamodb.commit(lifecycle.writes(image, deleting))
     finish_delete(deleting)
 
 
 def finish_delete(image: Image) -> None:
-    """Remove what a deletion leaves: an image's objects, then its record.
+    """Remove the objects of an image in deletion, then its record.
 
-    The record of one that was never processed stays, DELETED, until no attempt to do so can be under way any more:
-    what that leaves is then removed by the schedule.
+    The record of an image that was never processed stays as DELETED until no processing attempt can still be running:
+    such an attempt may write variants, which the schedule then removes.
     """
     delete_objects(image)
-    if image.look is None and image.state is not State.DELETED:
-        with suppress(catalog.Changed):  # it was finished by someone else
-            catalog.commit([catalog.replace(image, by=replace(image, state=State.DELETED))])
+    if image.analysis is None and image.state is not State.DELETED:
+        with suppress(dynamodb.Changed):  # another process has finished the deletion
+            dynamodb.commit(lifecycle.writes(image, lifecycle.deleted(image)))
     else:
-        catalog.forget(image.image_id)
+        catalog.delete(image.image_id)
 
 
 def delete_objects(image: Image) -> None:
-    """Remove all that S3 has of an image: its original and variants, and what was sent before it was processed."""
+    """Remove every object of an image: its original, its variants, and an object or parts of its direct upload."""
     originals.delete(image.s3_key)
     derived.delete(image)
-    if image.look is None:
+    if image.analysis is None:
         staged.delete(image.s3_key)
     if image.upload_id:
-        staged.abort(image.s3_key, image.upload_id)
+        staged.abort_multipart(image.s3_key, image.upload_id)
+
+
+def health() -> Health:
+    """Return whether each store answers: two calls."""
+    return Health(s3=originals.answers(), dynamodb=catalog.answers())
+
+
+def _get(image_id: str, *, consistent: bool = False) -> Image | None:
+    return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
+
+
+def _stored_before(request: UploadRequest, image: Image) -> Image | None:
+    """Return the image that the same request stored before, or None if its idempotency key is new.
+
+    Raises Conflict: the key was used for another upload.
+    """
+    if not request.idempotency_key:
+        return None
+    record = catalog.get_idempotency_key(request.user_id, request.idempotency_key)
+    if record is None:
+        return None
+    if record.fingerprint != _fingerprint(request, image.checksum):
+        raise Conflict("This Idempotency-Key was used for another upload.")
+    logs.note_image(record.image_id)
+    return lifecycle.with_id(image, record.image_id)
+
+
+def _fingerprint(request: UploadRequest, checksum: str) -> str:
+    """Return the SHA-256 of what a request says. The body itself would not do: each form has another boundary."""
+    said = [request.title, request.description, request.tags, request.filename, request.visibility, checksum]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from chalicelib.index import terms
-from chalicelib.model import Image, Row
+from chalicelib.index.rows import Row
+from chalicelib.model import Image
 
 
 def bands(image: Image, bits: int) -> tuple[terms.Term, ...]:
@@ -11,7 +12,7 @@ def bands(image: Image, bits: int) -> tuple[terms.Term, ...]:
 
     Each bit can break one of them.
     """
-    return terms.bands(image.look.perceptual_hash)[: bits + 1] if image.look else ()
+    return terms.bands(image.analysis.perceptual_hash)[: bits + 1] if image.analysis else ()
 
 
 def difference(one: str, other: str) -> int:
@@ -25,8 +26,8 @@ def nearest(image: Image, copies: Iterable[Row], alike: Iterable[Row], bits: int
     Those of `alike` are compared by their hashes. `copies` have the same bytes, so nothing to differ in.
     """
     found: dict[str, int] = {}
-    if image.look:
-        hashed = {row.image_id: difference(row.perceptual_hash, image.look.perceptual_hash) for row in alike}
+    if image.analysis:
+        hashed = {row.image_id: difference(row.perceptual_hash, image.analysis.perceptual_hash) for row in alike}
         found = {image_id: differs for image_id, differs in hashed.items() if differs <= bits}
     found |= {row.image_id: 0 for row in copies}
     found.pop(image.image_id, None)

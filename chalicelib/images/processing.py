@@ -1,286 +1,241 @@
-"""What becomes of uploaded bytes in the background. Each step is safe to run twice, at the same time, and in any order.
+"""Background processing of uploaded objects. Each function can run twice, at the same time, and in any order.
 
-An event only says where to look: what is done follows from the record and the objects as they are by now, so that it
-makes no difference which of several events comes first, or whether one comes again.
+An event only says where to look. What happens follows from the record and the objects as they are now, so it does not
+matter in which order events arrive, or whether an event arrives twice.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 
 from chalicelib import ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import TooLarge, Unavailable, Unsupported
-from chalicelib.images import images
-from chalicelib.model import Image, LocalCopy, Look, ObjectCreated, State, Visibility
-from chalicelib.pictures import identify, variants
-from chalicelib.stores import catalog, derived, originals, staged
+from chalicelib.errors import TooLarge, Unsupported
+from chalicelib.images import images, lifecycle
+from chalicelib.images.lifecycle import ChecksumMismatch, Step
+from chalicelib.images.model import ObjectCreated
+from chalicelib.model import Analysis, Image, State
+from chalicelib.pictures import variants
+from chalicelib.pictures.identify import identify
+from chalicelib.stores import catalog, derived, dynamodb, originals, s3, staged
+from chalicelib.stores.model import LocalCopy
 
 log = logging.getLogger("images-api")
 
-_TRIES = 12  # of a change that another one came before
-_LOOKS = 6  # for a record that is about to be written: two seconds
-_NO_REASON = "It could not be processed: something went wrong on our side."
-_NO_END = "Processing it came to no end: it takes more time or memory than there is."
+_LOOK_UPS = 6  # of a record that its request is about to write: about two seconds
+_OWN_FAULT = "The image could not be processed, because of an error in the service."
+_NOT_FINISHED = "Processing did not finish: the image needs more time or memory than is available."
 
 
 class TooEarly(Exception):
-    """It can't be known yet whether an object is left over: S3's event is to be delivered again later."""
+    """The upload of an object may still be running. S3's event has to be delivered again later."""
 
 
 class _Rejected(Exception):
-    """The bytes are not what was announced."""
-
-
-class _Overtaken(Exception):
-    """The image was finished, or deleted, by someone else in the meantime."""
+    """The bytes are not as announced."""
 
 
 def original_created(created: ObjectCreated) -> None:
-    """Process the original of an upload that was answered; remove that of one which never finished.
+    """Process the original of an upload, or remove an original whose upload never wrote its record.
 
-    Raises TooEarly: the upload may still be under way. Whatever else it raises was an attempt to process.
+    Raises TooEarly: the upload may still be running. Any other exception is one of a processing attempt.
     """
-    named = _named(created)
-    if named is None:
+    orphan = _orphan(created)
+    if orphan is None:
         return
-    image = _kept(named.image_id, created.written_at)
+    image = _find_uploaded(orphan.image_id, created.written_at)
     if image is None:
-        _reap(named, created.written_at)
-    elif image.listed and image.state is not State.READY:
+        _remove_orphan(orphan, created.written_at)
+    elif image.listed and image.is_processable:
         _attempt(image, _process)
 
 
 def staged_created(created: ObjectCreated) -> None:
-    """Check what was sent to S3 directly, process and show it; or remove it, and say why in its record.
+    """Check, process and list a direct upload, or remove the object if nothing awaits it.
 
-    Whatever it raises was an attempt to process.
+    Any exception is one of a processing attempt.
     """
-    named = _named(created)
-    if named is None:
+    orphan = _orphan(created)
+    if orphan is None:
         return
-    image = catalog.get(named.image_id, consistent=True)
+    image = catalog.get(orphan.image_id, consistent=True)
     if image is None:
-        images.delete_objects(named)  # its deletion may have overtaken an earlier attempt
-    elif image.listed or image.is_gone or image.state is State.REJECTED:
-        staged.delete(image.s3_key)  # it was sent once more, or too late
+        images.delete_objects(orphan)  # the image was deleted, perhaps while an earlier attempt was running
+    elif image.listed or not image.is_processable:
+        staged.delete(image.s3_key)  # the object was sent again, or too late
     else:
         _attempt(image, _receive)
 
 
 def resume(image: Image) -> None:
-    """Go on with an image whose processing came to no end, or was never begun, since its event was lost.
+    """Process an image whose last attempt did not finish, or whose event was lost.
 
-    The attempt is counted before it is made: the last one may have taken its process with it.
-    Whatever it raises was an attempt to process.
+    The attempt is counted before it begins, because the last one may have ended its process.
+    Any exception is one of a processing attempt.
     """
-    with suppress(_Overtaken):
-        if image.attempts >= settings().processing_attempts:
-            with logs.image(image.image_id), suppress(_Overtaken):
-                _conclude(image, lambda now: _failed(now, _NO_END))
-        else:
-            _attempt(_conclude(image, _counted), _process if image.listed else _receive, counted=True)
+    if image.attempts >= settings().processing_attempts:
+        with logs.image(image.image_id):
+            _take(partial(lifecycle.failed, reason=_NOT_FINISHED), image)
+        return
+    image = _take(lifecycle.counted, image)
+    if image.is_processable:
+        _attempt(image, _process if image.listed else _receive, counted=True)
+
+
+def _attempt(image: Image, process: Callable[[Image], None], *, counted: bool = False) -> None:
+    """Run a processing attempt, and count it if it raises, unless it is counted already.
+
+    Raises whatever the attempt raises, unless another process has finished or deleted the image in the meantime.
+    """
+
+    def step(image: Image) -> Image:
+        attempted = image if counted else lifecycle.counted(image)
+        return lifecycle.failed_after(attempted, settings().processing_attempts, _OWN_FAULT)
+
+    with logs.image(image.image_id):
+        try:
+            process(image)
+        except Exception:
+            if _take(step, image).is_processable:
+                raise
 
 
 def _process(image: Image) -> None:
-    """Make the variants of an image that is listed already."""
-    with originals.on_disk(settings().s3_bucket_name, image.s3_key) as original:
+    """Make the variants of an image that is listed."""
+    step: Step
+    with s3.local_copy(settings().s3_bucket_name, image.s3_key) as original:
         if original is None:
-            raise _missing(image)
-        try:
-            look = _derive(image, original)
-        except variants.Broken as broken:
-            reason = str(broken)
-            _conclude(image, lambda now: _failed(now, reason))
+            _check_missing(image)
             return
-    _conclude(image, lambda now: replace(now, state=State.READY, look=look, reason="", attempts=0))
+        try:
+            step = partial(lifecycle.processed, analysis=_analyze(image, original))
+        except variants.Broken as broken:
+            step = partial(lifecycle.failed, reason=str(broken))
+    _take(step, image)
 
 
 def _receive(image: Image) -> None:
-    """Check and process what was sent to S3 directly, and show it in every list, in one transaction.
-
-    Its checksum claims the record: of several files that are sent by one form, the first that is claimed counts.
-    """
-    with originals.on_disk(settings().staged_bucket_name, image.s3_key) as copy:
+    """Check a direct upload, make its variants, move it to the originals, and list the image in one transaction."""
+    with s3.local_copy(settings().staged_bucket_name, image.s3_key) as copy:
         if copy is None:
-            raise _missing(image)
-        try:
-            _check(image, copy)
-            image = _conclude(image, lambda now: _claimed(now, copy))
-            look = _derive(image, copy)
-        except (_Rejected, variants.Broken, TooLarge, Unsupported) as error:
-            reason = str(error)
-            _conclude(image, lambda now: replace(now, state=State.REJECTED, reason=reason))
-            images.delete_objects(image)
+            _check_missing(image)
             return
         try:
-            staged.copy(image, copy)
-        except staged.Gone:  # it was deleted; or another file was sent since, whose own event rejects it
-            _still_unfinished(image)
-            raise _Overtaken from None
-    _conclude(image, lambda now: _shown(now, look))
-    staged.delete(image.s3_key)
-
-
-def _claimed(image: Image, copy: LocalCopy) -> Image:
-    if image.checksum not in ("", copy.checksum):
-        raise _Rejected(f"The file's SHA-256 is {copy.checksum}; {image.checksum} was announced, or sent before.")
-    return replace(image, state=State.PROCESSING, checksum=copy.checksum, reason="", upload_id="", part_size=0)
-
-
-def _shown(image: Image, look: Look) -> Image:
-    return replace(
-        image,
-        state=State.READY,
-        listed=True,
-        attempts=0,
-        width=look.width,
-        height=look.height,
-        look=look,
-    )
+            _check(image, copy)
+            image = _take(partial(lifecycle.claimed, checksum=copy.checksum), image)
+            if not image.is_processable:
+                return
+            analysis = _analyze(image, copy)
+        except (_Rejected, ChecksumMismatch, variants.Broken, TooLarge, Unsupported) as error:
+            _take(partial(lifecycle.rejected, reason=str(error)), image)
+            return
+        try:
+            staged.copy_to_originals(image, copy)
+        except staged.Gone:
+            # The image was deleted; or another file was sent since, and the event of that file rejects it.
+            _remove_if_over(image, _read(image))
+            return
+    if _take(partial(lifecycle.shown, analysis=analysis), image).state is State.READY:
+        staged.delete(image.s3_key)
 
 
 def _check(image: Image, copy: LocalCopy) -> None:
-    """Whether bytes are what was announced: their number, their SHA-256, and the content type.
+    """Check that the bytes are as announced: their number, their SHA-256 and their content type.
 
-    Raises _Rejected, and what pictures.identify does.
+    Raises _Rejected, ChecksumMismatch, and what identify raises.
     """
     if copy.size != image.size:
-        raise _Rejected(f"The file has {copy.size} bytes; {image.size} were announced.")
-    _claimed(image, copy)
-    found = identify.identify(copy.path)
-    if found.content_type != image.content_type:
-        raise _Rejected(f"The file is {found.content_type}; {image.content_type} was announced.")
+        raise _Rejected(f"The file has {copy.size} bytes, but {image.size} were announced.")
+    lifecycle.claimed(image, copy.checksum)
+    picture = identify(copy.path)
+    if picture.content_type != image.content_type:
+        raise _Rejected(f"The file is {picture.content_type}, but {image.content_type} was announced.")
 
 
-def _derive(image: Image, original: LocalCopy) -> Look:
-    """Make an image's variants: one call for each of them."""
-    look, contents = variants.make(original.path)
-    for variant, content in zip(look.variants, contents, strict=True):
-        derived.put(image, variant, content)
-    return look
+def _analyze(image: Image, original: LocalCopy) -> Analysis:
+    """Make an image's variants and write them: one call for each.
 
-
-def _attempt(image: Image, handle: Callable[[Image], None], *, counted: bool = False) -> None:
-    """Handle an image; what that raises is an attempt that came to no end, to be counted unless it is already."""
-    with logs.image(image.image_id), suppress(_Overtaken):
-        try:
-            handle(image)
-        except _Overtaken:
-            raise
-        except Exception:
-            _conclude(image, lambda now: _after_an_error(now if counted else _counted(now)))
-            raise
-
-
-def _counted(image: Image) -> Image:
-    return replace(image, attempts=image.attempts + 1)
-
-
-def _after_an_error(image: Image) -> Image:
-    return image if image.attempts < settings().processing_attempts else _failed(image, _NO_REASON)
-
-
-def _failed(image: Image, reason: str) -> Image:
-    return replace(image, state=State.FAILED, reason=reason)
-
-
-def _conclude(image: Image, change: Callable[[Image], Image]) -> Image:
-    """Write what has become of an image; as it is by now, if its owner has changed it meanwhile.
-
-    Raises _Overtaken: there is nothing to write any more. What an attempt has put into S3 behind a deletion is removed.
+    Raises variants.Broken: the image can't be decoded.
     """
-    for attempt in range(_TRIES):
-        changed = change(image)
-        if changed == image:
-            return image
-        rows = catalog.new_rows(changed, image)
-        try:
-            catalog.commit([catalog.replace(image, by=changed), *rows, *images.count_tags(image, changed)])
-            if changed.state is not image.state:
-                logs.note_state(changed.state)
-            return changed
-        except catalog.Changed:
-            image = _still_unfinished(image)
-            catalog.pause(attempt)
-    raise Unavailable("The image is being changed all the time.")
+    analysis, contents = variants.make(original.path)
+    for variant, content in zip(analysis.variants, contents, strict=True):
+        derived.put(image, variant, content)
+    return analysis
 
 
-def _still_unfinished(image: Image) -> Image:
-    now = catalog.get(image.image_id, consistent=True)
-    if now is None or now.is_gone or now.state is State.REJECTED:
+def _take(step: Step, image: Image) -> Image:
+    """Commit a step of processing; return the image as it is now.
+
+    If the image is deleted or rejected by now, removes the objects that this attempt has written.
+    """
+    before, after = lifecycle.take(step, image, partial(_read, image))
+    if after.state is not before.state:
+        logs.note_state(after.state)
+    _remove_if_over(image, after)
+    return after
+
+
+def _remove_if_over(image: Image, now: Image) -> None:
+    if now.is_gone or now.state is State.REJECTED:
         images.delete_objects(image)
-    elif now.state is not State.READY:
-        return now
-    raise _Overtaken
 
 
-def _missing(image: Image) -> Exception:
-    """Why an image's bytes are not there: mostly since someone else has finished or deleted it."""
-    try:
-        _still_unfinished(image)
-    except _Overtaken as overtaken:
-        return overtaken
-    return RuntimeError(f"The bytes of {image.image_id} are not in S3.")
+def _check_missing(image: Image) -> None:
+    """Handle bytes that are not in S3, which mostly means that another process has finished or deleted the image.
+
+    Raises RuntimeError: the image should have its bytes.
+    """
+    now = _read(image)
+    _remove_if_over(image, now)
+    if now.is_processable:
+        raise RuntimeError(f"The bytes of {image.image_id} are not in S3.")
 
 
-def _kept(image_id: str, written_at: float) -> Image | None:
-    """The record of an upload, after some time if its request may still be about to write it."""
-    for attempt in range(_LOOKS):
+def _read(image: Image) -> Image:
+    """Return an image as it is now; DELETED if it has no record."""
+    return catalog.get(image.image_id, consistent=True) or lifecycle.without_record(image)
+
+
+def _find_uploaded(image_id: str, written_at: float) -> Image | None:
+    """Return the record of an upload, and wait for it while its request may still be about to write it."""
+    for attempt in range(_LOOK_UPS):
         image = catalog.get(image_id, consistent=True)
         if image is not None or _is_over(written_at):
             return image
-        catalog.pause(attempt)
+        dynamodb.pause(attempt)
     return None
 
 
 def _is_over(written_at: float) -> bool:
-    """Whether the request that wrote an object has ended, whatever became of it."""
+    """Whether the request that wrote an object has ended, successfully or not."""
     return time.time() - written_at > settings().api_timeout_seconds
 
 
-def _reap(named: Image, written_at: float) -> None:
+def _remove_orphan(orphan: Image, written_at: float) -> None:
     """Remove an object whose upload never wrote its record.
 
-    Its id is claimed first, so that an upload that has slept (a closed laptop) can't write the record any more;
-    the schedule removes the claim, long after.
-    Raises TooEarly: the upload may still be under way.
+    A record in deletion takes the id first, so that a request which was suspended (a closed laptop) can't write its own
+    record later. The schedule removes that record after a long time.
+    Raises TooEarly: the upload may still be running.
     """
-    if not originals.exists(settings().s3_bucket_name, named.s3_key):
-        images.delete_objects(named)  # its deletion may have overtaken an attempt to process it
+    if not originals.exists(orphan.s3_key):
+        images.delete_objects(orphan)  # the image was deleted, perhaps while an earlier attempt was running
         return
     if not _is_over(written_at):
-        raise TooEarly(named.image_id)
+        raise TooEarly(orphan.image_id)
     try:
-        catalog.commit([catalog.put(named)])
-    except catalog.Changed:
+        dynamodb.commit(lifecycle.writes(None, orphan))
+    except dynamodb.Changed:
         return
-    images.delete_objects(named)
-    log.info("Removed the object of an upload that never finished.", extra={"fields": {"image_id": named.image_id}})
+    images.delete_objects(orphan)
+    log.info("Removed the object of an upload that did not finish.", extra={"fields": {"image_id": orphan.image_id}})
 
 
-def _named(created: ObjectCreated) -> Image | None:
-    """What an object key says of its image; None: it is no key of ours."""
+def _orphan(created: ObjectCreated) -> Image | None:
+    """Return the image that an object key names, as it is if there is no record; None if the key is not of an image."""
     user_id, _, image_id = created.key.rpartition("/")
     if not user_id or not ids.is_id(image_id):
-        log.warning("An object lies in the bucket that is no upload: %r", created.key)
+        log.warning("The bucket has an object that is not an upload: %r", created.key)
         return None
-    return Image(
-        image_id=image_id,
-        user_id=user_id,
-        title="",
-        description="",
-        tags=(),
-        filename="",
-        content_type="",
-        size=0,
-        checksum="",
-        width=0,
-        height=0,
-        visibility=Visibility.PRIVATE,
-        updated_at=ids.timestamp(time.time()),
-        state=State.DELETING,
-        listed=False,
-    )
+    return lifecycle.orphaned(user_id, image_id, ids.now())

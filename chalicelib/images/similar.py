@@ -8,12 +8,15 @@ from functools import partial
 from chalicelib import access
 from chalicelib.config import settings
 from chalicelib.images import images, likeness
+from chalicelib.images.model import SimilarImage, SimilarPage, SimilarQuery
 from chalicelib.index import ranges, terms
+from chalicelib.index.query import Order, Query
+from chalicelib.index.rows import Row
 from chalicelib.index.terms import Kind, Term
 from chalicelib.lists import plan
 from chalicelib.lists.budget import Budget
 from chalicelib.lists.merge import Stream
-from chalicelib.model import Caller, Order, Query, Row, Similar, SimilarPage, SimilarQuery
+from chalicelib.model import Caller
 
 log = logging.getLogger("images-api")
 
@@ -28,9 +31,9 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
     private images, and one for the records. Of bands of more than 1,000 images as many calls more as the budget of a
     page allows, looked at between reads. Then the answer isn't complete, nor is it where the image isn't processed. It
     is shorter where it would be longer than MAX_PAGE_BYTES.
-    Raises NotFound: see images.shown.
+    Raises NotFound: see images.find_listed.
     """
-    image = images.shown(caller, image_id)
+    image = images.find_listed(caller, image_id)
     budget = Budget()
     copies: list[Row] = []
     for stream in _streams(caller, Term(Kind.CHECKSUM, image.checksum)):
@@ -48,7 +51,7 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
             bands.append(stream)
     nearest = likeness.nearest(image, copies, alike, query.bits)[: query.limit]
     records = budget.fetch([each for each, _ in nearest])
-    found: list[Similar] = []
+    found: list[SimilarImage] = []
     size = 0
     for each, bits in nearest:
         record = records.get(each)
@@ -57,9 +60,9 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
         size += record.answer_bytes
         if found and size > settings().max_page_bytes:
             break
-        found.append(Similar(record, bits, duplicate=record.checksum == image.checksum))
+        found.append(SimilarImage(record, bits, duplicate=record.checksum == image.checksum))
     log.info("similar", extra={"fields": {**budget.cost, "images": len(found)}})
-    return SimilarPage(tuple(found), complete=not bands and image.look is not None)
+    return SimilarPage(tuple(found), complete=not bands and image.analysis is not None)
 
 
 def _streams(caller: Caller, *found_by: Term) -> list[Stream]:

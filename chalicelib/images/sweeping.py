@@ -1,4 +1,4 @@
-"""What the schedule finds unfinished and mends; it reads the sparse index of unfinished records, never a table."""
+"""What the schedule repairs. It reads the sparse index of unfinished records, never a whole table."""
 
 import logging
 import time
@@ -6,32 +6,32 @@ import time
 from chalicelib import ids, logs
 from chalicelib.config import settings
 from chalicelib.images import images, processing
-from chalicelib.model import Image, Mended, State
-from chalicelib.stores import catalog, originals
+from chalicelib.images.model import Repaired
+from chalicelib.model import Image, State
+from chalicelib.stores import catalog, dynamodb, staged
 
 log = logging.getLogger("images-api")
 
-_SWEPT_AT_ONCE = 1_000
-_SECONDS = 240  # after which no other image is begun: the schedule's function has 300, one image takes ten at most
+_MOST_IMAGES = 1_000  # of one state in one run
+_SECONDS = 240  # after which a run begins no other image: its function has 300, and one image takes at most ten
 
 
-def sweep(*, dry_run: bool) -> tuple[Mended, ...]:
-    """Mend what crashes left unfinished, and what clients abandoned; or only say what that would be.
+def sweep(*, dry_run: bool) -> tuple[Repaired, ...]:
+    """Bring unfinished images to an end, and return them; with `dry_run`, only return them.
 
-    Deletions and processing older than SWEEP_AFTER_SECONDS are finished; direct uploads that didn't come, or were
-    rejected, are forgotten after ABANDONED_UPLOAD_SECONDS, and those that failed after FAILED_UPLOAD_SECONDS. Safe to
-    run twice, and while others finish the same. The log says how many they were, and how old the oldest is
-    that is left.
+    Finishes deletions and processing older than SWEEP_AFTER_SECONDS. Deletes direct uploads that did not arrive or were
+    rejected after ABANDONED_UPLOAD_SECONDS, and failed ones after FAILED_UPLOAD_SECONDS. Can run twice, and while
+    others finish the same images. The log line has the number of images and the age of the oldest unfinished one.
     """
-    mended = _sweep(dry_run=dry_run)
-    logs.note(swept=0 if dry_run else len(mended), oldest_unfinished_seconds=_oldest_unfinished_seconds())
-    return mended
+    repaired = _sweep(dry_run=dry_run)
+    logs.note(repaired=0 if dry_run else len(repaired), oldest_unfinished_seconds=_oldest_unfinished_seconds())
+    return repaired
 
 
-def _sweep(*, dry_run: bool) -> tuple[Mended, ...]:
+def _sweep(*, dry_run: bool) -> tuple[Repaired, ...]:
     started = time.monotonic()
     limits = settings()
-    steps = (
+    ages = (
         (State.DELETING, limits.sweep_after_seconds),
         (State.DELETED, limits.sweep_after_seconds),
         (State.REJECTED, limits.abandoned_upload_seconds),
@@ -39,45 +39,46 @@ def _sweep(*, dry_run: bool) -> tuple[Mended, ...]:
         (State.FAILED, limits.failed_upload_seconds),
         (State.PROCESSING, limits.sweep_after_seconds),
     )
-    mended: list[Mended] = []
-    for state, seconds in steps:
-        for image_id, _ in catalog.unfinished(state, ids.timestamp(time.time() - seconds), _SWEPT_AT_ONCE):
-            if time.monotonic() - started > _SECONDS:  # the rest is for the next round
-                return tuple(mended)
+    repaired: list[Repaired] = []
+    for state, seconds in ages:
+        for image_id, _ in catalog.unfinished(state, ids.timestamp(time.time() - seconds), _MOST_IMAGES):
+            if time.monotonic() - started > _SECONDS:  # the next run goes on
+                return tuple(repaired)
             image = catalog.get(image_id, consistent=True)
-            if image is None or image.state is not state:  # the index is behind the records
+            if image is None or image.state is not state:  # the index is eventually consistent
                 continue
-            if dry_run or _mended(image):
-                mended.append(Mended(image_id, state))
-    return tuple(mended)
+            if dry_run or _repair(image):
+                repaired.append(Repaired(image_id, state))
+    return tuple(repaired)
 
 
 def _oldest_unfinished_seconds() -> float:
-    """How long the oldest image has been in processing, or in deletion; 0 where there is none: two calls of one row."""
+    """Return the age of the oldest image in processing or deletion, 0 if there is none: two calls of one row."""
     now = time.time()
     oldest = (catalog.unfinished(state, ids.timestamp(now), 1) for state in (State.PROCESSING, State.DELETING))
-    since = [ids.milliseconds_of(timestamp) / 1000 for found in oldest for _, timestamp in found]
+    since = [ids.milliseconds_of(timestamp) / 1000 for rows in oldest for _, timestamp in rows]
     return round(now - min(since, default=now), 1)
 
 
-def _mended(image: Image) -> bool:
+def _repair(image: Image) -> bool:
+    """Bring an image to an end; whether that succeeded."""
     fields = {"image_id": image.image_id, "was": image.state}
     try:
         if image.is_gone:
             images.finish_delete(image)
-        elif image.state is State.PROCESSING or _has_come(image):
+        elif image.state is State.PROCESSING or _has_arrived(image):
             processing.resume(image)
         else:
-            images.give_up(image)
-    except catalog.Changed:  # someone else was faster
+            images.discard(image)
+    except dynamodb.Changed:  # another process was first
         return False
-    except Exception:  # the others are not to wait for this one
-        log.exception("Mending failed.", extra={"fields": fields})
+    except Exception:  # one image must not keep the run from the others
+        log.exception("An unfinished image could not be repaired.", extra={"fields": fields})
         return False
-    log.info("Mended.", extra={"fields": fields})
+    log.info("Repaired an unfinished image.", extra={"fields": fields})
     return True
 
 
-def _has_come(image: Image) -> bool:
-    """Whether what a record awaits is there, since the event that should have told so was lost."""
-    return image.state is State.AWAITING_UPLOAD and originals.exists(settings().staged_bucket_name, image.s3_key)
+def _has_arrived(image: Image) -> bool:
+    """Whether the object of an awaited upload is in S3 although its event was lost."""
+    return image.state is State.AWAITING_UPLOAD and staged.exists(image.s3_key)

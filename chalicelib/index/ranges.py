@@ -11,7 +11,8 @@ from enum import Enum
 from uuid import UUID
 
 from chalicelib import ids
-from chalicelib.model import Order, Row
+from chalicelib.index.query import Order
+from chalicelib.index.rows import Row
 
 # Before and behind every key, which are of digits and letters up to f, and begin with a digit or such a letter.
 _FIRST = "0"

@@ -13,8 +13,9 @@ from enum import StrEnum
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.index import ranges
+from chalicelib.index.query import Query
 from chalicelib.index.ranges import Index, Range
-from chalicelib.model import Image, Query, Visibility
+from chalicelib.model import Image, Visibility
 
 # What an update may write: the record, its change of tags, and each term once to go and once to come, of 100 writes
 # (DynamoDB: TransactWriteItems). Eight terms are no tags or words: see `of`.
@@ -139,7 +140,7 @@ def of(image: Image) -> tuple[Term, ...]:
         *([] if image.visibility is Visibility.PRIVATE else [Term(Kind.OWNER, image.user_id)]),
         Term(Kind.CONTENT_TYPE, image.content_type),
         Term(Kind.CHECKSUM, image.checksum),
-        *(bands(image.look.perceptual_hash) if image.look else ()),
+        *(bands(image.analysis.perceptual_hash) if image.analysis else ()),
     )
     return (*fixed, *(Term(Kind.TAG, tag) for tag in tags), *texts[: max(0, MOST_TAGS_AND_WORDS - len(tags))])
 

@@ -1,26 +1,27 @@
-"""The use cases of generic items: create, view, list, update and delete a JSON document. Anyone may read them."""
+"""The use cases of items: create, view, list, update and delete a JSON document. Everyone may read items."""
 
-import time
 from dataclasses import replace
+from functools import partial
 
 from chalicelib import access, ids
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, NotFound, PreconditionFailed, TooLarge, Unavailable
+from chalicelib.errors import BadInput, NotFound, PreconditionFailed, TooLarge
 from chalicelib.items import store
+from chalicelib.items.model import Document, Item, ItemPage, ItemQuery
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Position
-from chalicelib.model import Caller, Document, Item, ItemPage, ItemQuery
-from chalicelib.stores import catalog
+from chalicelib.model import Caller
+from chalicelib.stores import dynamodb
 
 _CURSORS_OF = "items"
-_NOBODY = "anonymous"  # whose an item is where no caller is named
-_TRIES = 12
+_NOBODY = "anonymous"  # the owner of an item whose creator is not known
+_CONTENDED = "The item is being changed by other requests; try again in a moment."
 
 
 def create(caller: Caller, document: Document) -> Item:
-    """Keep a document: one call.
+    """Store a document: one call.
 
-    Raises BadInput: the caller's name is too long. Raises Unauthorized, TooLarge.
+    Raises BadInput: the caller's user_id is too long. Raises Unauthorized, TooLarge.
     """
     owner = caller.user_id or _NOBODY
     access.check_owner(caller, owner)
@@ -33,7 +34,7 @@ def create(caller: Caller, document: Document) -> Item:
 
 
 def view(item_id: str) -> Item:
-    """An item: one call.
+    """Return an item: one call.
 
     Raises NotFound.
     """
@@ -44,10 +45,10 @@ def view(item_id: str) -> Item:
 
 
 def list_items(query: ItemQuery) -> ItemPage:
-    """A page of all items, newest first: one call for each MB.
+    """Return a page of all items, newest first: one call for each MB.
 
-    It is shorter than the query's limit, and has a cursor, where it would be longer than MAX_PAGE_BYTES.
-    Raises BadInput: the cursor isn't this list's.
+    A page that would be longer than MAX_PAGE_BYTES is shorter than its limit and has a cursor.
+    Raises BadInput: the cursor is not one of this list.
     """
     key = settings().cursor_key
     after = cursors.decode(query.cursor, _CURSORS_OF, 1, key).place if query.cursor is not None else None
@@ -56,7 +57,7 @@ def list_items(query: ItemQuery) -> ItemPage:
     for item in store.newest_first(after, query.limit + 1):
         size += item.answer_bytes
         if len(page) == query.limit or (page and size > settings().max_page_bytes):
-            # With this item the next page begins.
+            # The next page begins with this item.
             return ItemPage(
                 tuple(page), cursors.encode(Position(0, page[-1].item_id), _CURSORS_OF, key, settings().cursor_seconds)
             )
@@ -65,43 +66,45 @@ def list_items(query: ItemQuery) -> ItemPage:
 
 
 def update(caller: Caller, item_id: str, fields: Document, *, if_match: frozenset[int] | None) -> Item:
-    """Set fields of an item's document and leave the others: a read, and a put if nothing changed in between.
+    """Set fields of an item's document and keep the others: a read, and a write if nothing changed in between.
 
     Raises NotFound, Unauthorized, Forbidden, TooLarge.
-    Raises PreconditionFailed: the item's version is not in `if_match` (None: any will do).
+    Raises PreconditionFailed: the item's version is not in `if_match` (None: any version).
     """
-    changed = None
-    for attempt in range(_TRIES):
+    written: Item | None = None
+
+    def attempt() -> Item:
+        nonlocal written
         item = view(item_id)
-        if item == changed:
-            # The put was answered, the answer was lost, and its repetition found it done (RFC 9110 section 13.1.1).
+        if item == written:
+            # The write succeeded, its answer was lost, and its repetition found it done (RFC 9110 section 13.1.1).
             return item
         _check_change(caller, item, if_match)
-        changed = replace(
+        written = replace(
             item,
             text=_text({**item.document, **fields}),
-            updated_at=ids.timestamp(time.time()),
+            updated_at=ids.now(),
             version=item.version + 1,
         )
-        if store.replace(item, by=changed):
-            return changed
-        catalog.pause(attempt)
-    raise Unavailable("The item is being changed by other requests; try again in a moment.")
+        store.replace(item, by=written)
+        return written
+
+    return dynamodb.retried(attempt, _CONTENDED)
 
 
 def delete(caller: Caller, item_id: str, *, if_match: frozenset[int] | None) -> None:
     """Delete an item: a read, and a deletion if nothing changed in between.
 
     Raises NotFound, Unauthorized, Forbidden.
-    Raises PreconditionFailed: the item's version is not in `if_match` (None: any will do).
+    Raises PreconditionFailed: the item's version is not in `if_match` (None: any version).
     """
-    for attempt in range(_TRIES):
-        item = view(item_id)
-        _check_change(caller, item, if_match)
-        if store.delete(item):
-            return
-        catalog.pause(attempt)
-    raise Unavailable("The item is being changed by other requests; try again in a moment.")
+    dynamodb.retried(partial(_delete, caller, item_id, if_match), _CONTENDED)
+
+
+def _delete(caller: Caller, item_id: str, if_match: frozenset[int] | None) -> None:
+    item = view(item_id)
+    _check_change(caller, item, if_match)
+    store.delete(item)
 
 
 def _check_change(caller: Caller, item: Item, if_match: frozenset[int] | None) -> None:

@@ -1,28 +1,29 @@
-"""Generic items in DynamoDB.
+"""Items in DynamoDB.
 
-All are one partition of their table, in the order of their ids: a page is one Query, without an index or a second
-write, and an item is one read.
+All items are in one partition of their table, in the order of their ids: a page is one Query call without an index,
+and an item is one read.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.config import settings
-from chalicelib.model import Item
+from chalicelib.items.model import Item
 from chalicelib.stores import aws
+from chalicelib.stores.dynamodb import Changed
 
 _PARTITION = "items"
 
 
 @aws.translated
 def get(item_id: str) -> Item | None:
-    """The item of an id: one call. Consistent, so that a client reads what it has just written, version and all."""
+    """Return an item: one consistent call, so that a client reads the version that it has just written."""
     answer = aws.dynamodb().get_item(TableName=settings().items_table_name, Key=_key(item_id), ConsistentRead=True)
     return _from_attributes(answer["Item"]) if "Item" in answer else None
 
 
 def newest_first(after: str | None, rows: int) -> Iterator[Item]:
-    """All items, or all behind `after`, which may be gone itself: one call for each `rows` of them, and for each MB."""
+    """Iterate over all items, or those after an item_id, which may be deleted: one call for each `rows` and each MB."""
     while True:
         items, after = _read(after, rows)
         yield from items
@@ -32,16 +33,19 @@ def newest_first(after: str | None, rows: int) -> Iterator[Item]:
 
 @aws.translated
 def put(item: Item) -> None:
-    """Write a new item.
+    """Write a new item: one call.
 
-    Without a condition: nothing has its id yet, and the client, where an answer is lost, sends the same put again.
+    No condition is needed: the id is new, and a client whose answer is lost sends the same write again.
     """
     aws.dynamodb().put_item(TableName=settings().items_table_name, Item=_to_attributes(item))
 
 
 @aws.translated
-def replace(item: Item, by: Item) -> bool:
-    """Write an item anew, if it is still as it was read; whether it was."""
+def replace(item: Item, by: Item) -> None:
+    """Write an item in place of another version: one call.
+
+    Raises Changed: the item is not as it was read.
+    """
     client = aws.dynamodb()
     try:
         client.put_item(
@@ -51,13 +55,15 @@ def replace(item: Item, by: Item) -> bool:
             ExpressionAttributeValues={":version": {"N": str(item.version)}},
         )
     except client.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+        raise Changed from None
 
 
 @aws.translated
-def delete(item: Item) -> bool:
-    """Delete an item, if it is still as it was read or gone already; whether it was."""
+def delete(item: Item) -> None:
+    """Delete an item if it exists: one call.
+
+    Raises Changed: the item is not as it was read.
+    """
     client = aws.dynamodb()
     try:
         client.delete_item(
@@ -67,13 +73,12 @@ def delete(item: Item) -> bool:
             ExpressionAttributeValues={":version": {"N": str(item.version)}},
         )
     except client.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+        raise Changed from None
 
 
 @aws.translated
 def _read(after: str | None, limit: int) -> tuple[list[Item], str | None]:
-    """The next items, at most `limit` and 1 MB, and the item_id to go on behind; None: nothing more."""
+    """Return the next items, at most `limit` and 1 MB, and the last item_id read; None if there are no more."""
     start: Any = {"ExclusiveStartKey": _key(after)} if after else {}
     answer = aws.dynamodb().query(
         TableName=settings().items_table_name,
@@ -84,8 +89,8 @@ def _read(after: str | None, limit: int) -> tuple[list[Item], str | None]:
         Limit=limit,
         **start,
     )
-    following = answer["LastEvaluatedKey"]["item_id"]["S"] if "LastEvaluatedKey" in answer else None
-    return [_from_attributes(found) for found in answer["Items"]], following
+    last = answer["LastEvaluatedKey"]["item_id"]["S"] if "LastEvaluatedKey" in answer else None
+    return [_from_attributes(attributes) for attributes in answer["Items"]], last
 
 
 def _key(item_id: str) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from chalicelib.config import settings
 from chalicelib.index.ranges import Bounds
-from chalicelib.model import Chunk, Image, Read
+from chalicelib.index.rows import Chunk
+from chalicelib.lists.model import Read
+from chalicelib.model import Image
 from chalicelib.stores import catalog
 
 

@@ -6,10 +6,12 @@ from itertools import islice
 
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden
+from chalicelib.index.query import Order, Query
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Position
+from chalicelib.lists.model import Count, Page
 from chalicelib.lists.walk import Walk
-from chalicelib.model import Caller, Count, Image, Order, Page, Query
+from chalicelib.model import Caller, Image
 from chalicelib.stores import originals
 
 log = logging.getLogger("images-api")
@@ -30,7 +32,7 @@ def list_images(caller: Caller, query: Query) -> Page:
     urls: list[str] = []
     size = 0
     for place, image in walk:
-        url = originals.presigned_url(image.s3_key, limits.presigned_url_expiration) if query.include_urls else ""
+        url = originals.view_url(image.s3_key, limits.presigned_url_expiration) if query.include_urls else ""
         size += image.answer_bytes + len(url)
         if len(images) == query.limit or (images and size > limits.max_page_bytes):
             walk.place = place  # with this image the next page begins

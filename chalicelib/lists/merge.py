@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from chalicelib import ids
 from chalicelib.index import ranges
+from chalicelib.index.query import Order
 from chalicelib.index.ranges import Bounds, Index, Range
-from chalicelib.model import Chunk, Order, Row
+from chalicelib.index.rows import Chunk, Row
 
 Reader = Callable[[Bounds, int], Chunk]  # the bounds, and the most rows to read
 

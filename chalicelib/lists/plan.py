@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
+from chalicelib.index.query import Order, Query
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, Kind, Term
-from chalicelib.model import Caller, Order, Query, Visibility
+from chalicelib.model import Caller, Visibility
 
 _MOST_LISTS = 4
 _BEGINNING_OF_MANY = frozenset(string.ascii_lowercase + string.digits)  # words too many to be read along

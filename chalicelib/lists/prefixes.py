@@ -1,9 +1,9 @@
 """The words that begin with a prefix, found by skipping from one to the next."""
 
 from chalicelib.index import ranges
+from chalicelib.index.rows import Chunk
 from chalicelib.lists.merge import Reader
 from chalicelib.lists.plan import Prefix
-from chalicelib.model import Chunk
 
 
 def words(prefix: Prefix, read: Reader, rows: int, most: int) -> dict[str, Chunk] | None:

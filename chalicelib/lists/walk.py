@@ -8,11 +8,14 @@ from itertools import islice
 from chalicelib import access
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
+from chalicelib.index.query import Query
+from chalicelib.index.rows import Row
 from chalicelib.lists import cursors, plan, prefixes
 from chalicelib.lists.budget import Budget
 from chalicelib.lists.merge import Merge, Reader, Stream
+from chalicelib.lists.model import Explanation
 from chalicelib.lists.plan import Prefix, Reach
-from chalicelib.model import Caller, Explanation, Image, Query, Row
+from chalicelib.model import Caller, Image
 
 _MOST_ROWS = 1_000  # of one read: about half of the 1 MB that DynamoDB gives at once
 _MOST_ROWS_TO_COMPARE = 64  # of each list, while it is open which is the rarest

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
-from chalicelib.model import EXTENSIONS, Picture
+from chalicelib.model import EXTENSIONS
 from chalicelib.pictures import exif, structure
 from chalicelib.pictures.exif import Exif
 
@@ -28,6 +29,16 @@ _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF")  # Pill
 TURNED = range(5, 9)  # the orientations whose stored width is the upright height
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What a file is, by its header."""
+
+    content_type: str
+    width: int  # pixels, upright: after its EXIF orientation is applied
+    height: int  # pixels, upright
+
 
 _lock = threading.Lock()
 

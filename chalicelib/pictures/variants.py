@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
-from chalicelib.model import Look, Picture, Variant
+from chalicelib.model import Analysis, Variant
 from chalicelib.pictures import identify, structure, thumbhash
+from chalicelib.pictures.identify import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,7 +61,7 @@ class Broken(Exception):
     """Nothing can be made of this file, and trying again is no use: one sentence for its owner."""
 
 
-def make(path: Path) -> tuple[Look, tuple[bytes, ...]]:
+def make(path: Path) -> tuple[Analysis, tuple[bytes, ...]]:
     """What the image in a file looks like, and the bytes of its variants in their order.
 
     Raises Broken: the file is at fault. Raises OSError: it can't be read. Raises MemoryError: there is too little of it
@@ -80,7 +81,7 @@ def make(path: Path) -> tuple[Look, tuple[bytes, ...]]:
             variants.append(Variant(width=width, height=height, content_type=content_type, size=len(content)))
             contents.append(content)
     small = _fitted(pixels, _FACTS_PX)
-    look = Look(
+    look = Analysis(
         width=picture.width,
         height=picture.height,
         taken_at=decoded.taken_at,

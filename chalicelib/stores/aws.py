@@ -1,7 +1,8 @@
-"""The only place that makes boto3 clients: lazily, one per process and service, with short time-outs."""
+"""The boto3 clients: made when first used, one per process and service, with short time-outs."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_TRY_AGAIN = {
+# Error codes of calls that may succeed later.
+_TRANSIENT = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestTimeout",
@@ -29,31 +31,31 @@ _TRY_AGAIN = {
 
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
-# Seconds without an answer; three tries. S3 takes at most 15, DynamoDB 9, so that an upload, which hangs in one call
-# at most, ends within the API's 29 with an answer of ours.
+# Seconds to wait for an answer, in each of three attempts: at most 15 for S3 and 9 for DynamoDB. An upload that hangs
+# in one call still answers within the 29 seconds of API Gateway.
 _READ_TIMEOUT = {"s3": 5, "dynamodb": 3}
 _TRIES = 3
 
-# A session is not thread-safe while it makes a client; clients are.
+# Making a client is not thread-safe in a session; using a client is.
 _lock = threading.RLock()
 
 
 def dynamodb(tries: int = _TRIES) -> "DynamoDBClient":
-    """The process's DynamoDB client; one for each number of tries."""
+    """Return the DynamoDB client that makes this many attempts at each call."""
     with _lock:
         client: DynamoDBClient = _client("dynamodb", tries)
         return client
 
 
 def s3(tries: int = _TRIES) -> "S3Client":
-    """The process's S3 client; one for each number of tries."""
+    """Return the S3 client that makes this many attempts at each call."""
     with _lock:
         client: S3Client = _client("s3", tries)
         return client
 
 
 def credentials() -> "ReadOnlyCredentials":
-    """What the process signs with.
+    """Return the credentials that requests and URLs are signed with.
 
     Raises RuntimeError: there are none.
     """
@@ -66,7 +68,7 @@ def credentials() -> "ReadOnlyCredentials":
 
 
 def translated(call: Callable[P, T]) -> Callable[P, T]:
-    """Let a call raise Unavailable where its store, after the client's own retries, can't be reached or is too busy."""
+    """Make a call raise Unavailable if, after the client's own retries, its store is unreachable or too busy."""
 
     @wraps(call)
     def translating(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,12 +80,25 @@ def translated(call: Callable[P, T]) -> Callable[P, T]:
         except (StoreConnectionError, HTTPClientError) as error:
             raise Unavailable("The store can't be reached; try again in a moment.") from error
         except ClientError as error:
-            metadata = error.response.get("ResponseMetadata", {})
-            if metadata.get("HTTPStatusCode", 0) < 500 and error.response["Error"]["Code"] not in _TRY_AGAIN:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if status < 500 and error.response["Error"]["Code"] not in _TRANSIENT:
                 raise
             raise Unavailable("The store is too busy; try again in a moment.") from error
 
     return translating
+
+
+@contextmanager
+def raised_as(raised: type[Exception], codes: Collection[str]) -> Iterator[None]:
+    """Raise `raised` in place of a ClientError with one of these error codes."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in codes:
+            raise
+        raise raised from None
 
 
 def answers(call: Callable[[], object]) -> bool:
@@ -99,12 +114,12 @@ def answers(call: Callable[[], object]) -> bool:
 
 @cache
 def _session() -> Any:
-    # Imported here: a cold start pays for it when a call needs it.
+    # Imported here, so that a cold start does not pay for it.
     import boto3.session
 
     session = boto3.session.Session(region_name=settings().aws_region)
-    # For the log. Clients that are made by the session have these too.
-    session.events.register("before-call", _count_call)  # once, however often it is tried
+    # Handlers that count calls and capacity units for the log; the session's clients inherit them.
+    session.events.register("before-call", _count_call)  # once per call, not per attempt
     session.events.register("before-parameter-build.dynamodb", _ask_for_units)
     session.events.register("after-call.dynamodb", _count_units)
     return session
@@ -143,7 +158,7 @@ def _client(service: str, tries: int) -> Any:
             retries={"mode": "standard", "total_max_attempts": tries},
             max_pool_connections=32,
             tcp_keepalive=True,
-            # The one upload carries its own SHA-256.
+            # Only the upload of an original has a checksum, its SHA-256.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},

@@ -3,28 +3,20 @@
 A write is a value, made here and sent by `commit`, so that what belongs together is written together.
 """
 
-import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
 from chalicelib.config import settings
-from chalicelib.errors import Unavailable
 from chalicelib.index import terms
 from chalicelib.index.ranges import Bounds
+from chalicelib.index.rows import Chunk
 from chalicelib.index.terms import Key
-from chalicelib.model import Chunk, Image, Remembered, State
-from chalicelib.stores import aws, records
-from chalicelib.stores.records import Item
-
-Write = dict[str, Any]  # an entry of TransactWriteItems
-
-_TRIES = 6  # of what DynamoDB asks to be sent again, with growing pauses: 1.5 seconds in all
-
-
-class Changed(Exception):
-    """A record is not as it was read, so that nothing was written."""
+from chalicelib.model import Image, State
+from chalicelib.stores import aws, dynamodb, records
+from chalicelib.stores.dynamodb import Item, Write
+from chalicelib.stores.model import IdempotencyRecord
 
 
 @aws.translated
@@ -42,42 +34,8 @@ def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
     At most 100 ids. Raises Unavailable: see get_items.
     """
     keys = [{"image_id": {"S": image_id}} for image_id in image_ids]
-    items, calls, read_units = get_items(settings().images_table_name, keys)
+    items, calls, read_units = dynamodb.get_items(settings().images_table_name, keys)
     return {item["image_id"]["S"]: records.from_item(item) for item in items}, calls, read_units
-
-
-@aws.translated
-def get_items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> tuple[list[Item], int, float]:
-    """The items that keys have, in no order; the calls made, usually one, and the read units used.
-
-    At most 100 keys (DynamoDB: keys of a BatchGetItem).
-    Raises Unavailable: DynamoDB leaves some of them over again and again.
-    """
-    found: list[Item] = []
-    read_units = 0.0
-    wanted: Any = {table: {"Keys": keys, "ConsistentRead": consistent}}
-    for attempt in range(_TRIES):
-        answer = aws.dynamodb().batch_get_item(RequestItems=wanted, ReturnConsumedCapacity="TOTAL")
-        read_units += sum(used["CapacityUnits"] for used in answer["ConsumedCapacity"])
-        found += answer["Responses"].get(table, ())
-        wanted = answer["UnprocessedKeys"]
-        if not wanted:
-            return found, attempt + 1, read_units
-        pause(attempt)
-    raise Unavailable("The database is busy; try again in a moment.")
-
-
-@aws.translated
-def scan(table: str, after: Item | None, limit: int) -> tuple[list[Item], Item | None]:
-    """The next items of a table behind a key, in no order, and the key to go on behind; None: there are no more.
-
-    At most `limit` and 1 MB of them: one call of 0.5 read units for each 4 KB. For maintenance, which goes through all;
-    never for a request.
-    """
-    begin: Any = {} if after is None else {"ExclusiveStartKey": after}
-    answer = aws.dynamodb().scan(TableName=table, Limit=limit, **begin)
-    items: list[Item] = answer["Items"]
-    return items, answer.get("LastEvaluatedKey")
 
 
 @aws.translated
@@ -129,7 +87,7 @@ def unfinished(state: State, before: str, limit: int) -> tuple[tuple[str, str], 
 
 
 @aws.translated
-def remembered(owner: str, key: str) -> Remembered | None:
+def get_idempotency_key(owner: str, key: str) -> IdempotencyRecord | None:
     """What an owner's idempotency key was used for within IDEMPOTENCY_SECONDS: one call of one read unit."""
     answer = aws.dynamodb().get_item(
         TableName=settings().idempotency_keys_table_name,
@@ -139,7 +97,7 @@ def remembered(owner: str, key: str) -> Remembered | None:
     item = answer.get("Item")
     if item is None or int(item["expires_at"]["N"]) <= time.time():
         return None
-    return Remembered(item["image_id"]["S"], item["fingerprint"]["S"])
+    return IdempotencyRecord(item["image_id"]["S"], item["fingerprint"]["S"])
 
 
 def put(image: Image) -> Write:
@@ -164,7 +122,7 @@ def replace(image: Image, by: Image) -> Write:
     }
 
 
-def index(image: Image) -> Write:
+def put_index_keys(image: Image) -> Write:
     """Write what a listed record's own indexes are sorted by; Changed where it is not `image` any more."""
     keys = records.index_keys(image)
     condition = _is_still(image)
@@ -180,7 +138,7 @@ def index(image: Image) -> Write:
     }
 
 
-def unchanged(image_id: str, image: Image | None) -> Write:
+def check_unchanged(image_id: str, image: Image | None) -> Write:
     """Write nothing; Changed where a record is not `image` any more or, for None, where there is one by now."""
     return {
         "ConditionCheck": {
@@ -191,23 +149,16 @@ def unchanged(image_id: str, image: Image | None) -> Write:
     }
 
 
-def rows(image: Image, before: Image | None = None) -> list[Write]:
-    """Let an image be found by its terms, and no more by those that it had `before`."""
-    keys = _keys(image)
+def rows(before: Image | None, after: Image) -> list[Write]:
+    """Write the index rows that an image gains or that change, and delete those that it loses.
+
+    `before` is None for a new image. An image that is not listed has no rows.
+    """
+    old, new = _rows(before), _rows(after)
     return [
-        *(put_row(records.to_row(image, key)) for key in keys),
-        *([] if before is None else delete_rows(before, keep=keys)),
+        *(put_row(row) for key, row in new.items() if old.get(key) != row),
+        *(delete_row(records.row_key(key)) for key in old.keys() - new.keys()),
     ]
-
-
-def new_rows(image: Image, before: Image) -> list[Write]:
-    """Let an image be found by the terms that it did not have `before`."""
-    return [put_row(records.to_row(image, key)) for key in _keys(image) - _keys(before)]
-
-
-def delete_rows(image: Image, keep: Collection[Key] = ()) -> list[Write]:
-    """Let an image be found by its terms no more."""
-    return [delete_row(records.row_key(key)) for key in _keys(image) - set(keep)]
 
 
 def put_row(row: Item) -> Write:
@@ -220,7 +171,7 @@ def delete_row(key: Item) -> Write:
     return {"Delete": {"TableName": settings().image_tags_table_name, "Key": key}}
 
 
-def remember(owner: str, key: str, used_for: Remembered) -> Write:
+def put_idempotency_key(owner: str, key: str, used_for: IdempotencyRecord) -> Write:
     """Keep what an owner's idempotency key was used for; Changed where it is in use."""
     now = int(time.time())
     return {
@@ -240,29 +191,7 @@ def remember(owner: str, key: str, used_for: Remembered) -> Write:
 
 
 @aws.translated
-def commit(writes: Sequence[Write]) -> None:
-    """Send writes as one transaction, at most 100: all of them happen, or none.
-
-    Raises Changed: a write's condition does not hold.
-    Raises Unavailable: other requests write the same records all the time.
-    """
-    client = aws.dynamodb()
-    for attempt in range(_TRIES):
-        try:
-            client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
-            return
-        except client.exceptions.TransactionCanceledException as canceled:
-            reasons = {reason["Code"] for reason in canceled.response["CancellationReasons"]}
-            if "ConditionalCheckFailed" in reasons:
-                raise Changed from None
-            if not reasons <= {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
-                raise
-        pause(attempt)
-    raise Unavailable("The image is being changed by other requests; try again in a moment.")
-
-
-@aws.translated
-def forget(image_id: str) -> None:
+def delete(image_id: str) -> None:
     """Remove the record of a deleted image, or nothing where there is none: one call."""
     client = aws.dynamodb()
     try:
@@ -303,14 +232,12 @@ def _is_still(image: Image) -> dict[str, Any]:
     }
 
 
-def _keys(image: Image) -> set[Key]:
-    return {terms.key(image, term) for term in terms.of(image)} if image.listed else set()
+def _rows(image: Image | None) -> dict[Key, Item]:
+    if image is None or not image.listed:
+        return {}
+    keys = {terms.key(image, term) for term in terms.of(image)}
+    return {key: records.to_row(image, key) for key in keys}
 
 
 def _scoped(owner: str, key: str) -> str:
     return f"{owner}/{key}"  # an owner has no slash
-
-
-def pause(attempt: int) -> None:
-    """Wait before something is tried again: longer each time, and never as long as another who waits."""
-    time.sleep(random.uniform(0.5, 1) * 0.05 * min(2**attempt, 32))  # noqa: S311

@@ -1,10 +1,10 @@
-"""The bucket of what is made from the originals: an image's variants."""
+"""The bucket of the variants."""
 
 from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.model import EXTENSIONS, Image, Variant
-from chalicelib.stores import aws, originals
+from chalicelib.stores import aws, s3
 
 
 @aws.translated
@@ -20,23 +20,23 @@ def put(image: Image, variant: Variant, content: bytes) -> None:
 
 @aws.translated
 def delete(image: Image) -> None:
-    """Delete all variants of an image, also those that no record knows: two calls, or one where there are none.
+    """Delete all variants of an image, also those that its record does not list: two calls, or one if there are none.
 
-    Raises RuntimeError: S3 left some of them.
+    Raises RuntimeError: S3 did not delete some of them.
     """
     bucket = settings().derived_bucket_name
     pages = aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{image.s3_key}/")
     for page in pages:
-        found: list[Any] = [{"Key": each["Key"]} for each in page.get("Contents", ())]
-        if found:
-            answer = aws.s3().delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+        keys: list[Any] = [{"Key": entry["Key"]} for entry in page.get("Contents", ())]
+        if keys:
+            answer = aws.s3().delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
             if answer.get("Errors"):
                 raise RuntimeError(f"S3 did not delete {len(answer['Errors'])} variants of {image.image_id}.")
 
 
-def presigned_url(image: Image, variant: Variant, expires_in: int) -> str:
-    """A URL that opens a variant for `expires_in` seconds, without an AWS call."""
-    return originals.opening(settings().derived_bucket_name, _key(image, variant), {}, expires_in)
+def view_url(image: Image, variant: Variant, expires_in: int) -> str:
+    """Return a URL that opens a variant for `expires_in` seconds: no call."""
+    return s3.view_url(settings().derived_bucket_name, _key(image, variant), {}, expires_in)
 
 
 def _key(image: Image, variant: Variant) -> str:

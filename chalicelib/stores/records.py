@@ -4,10 +4,10 @@ from dataclasses import asdict
 from typing import Any
 
 from chalicelib.index import ranges
+from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
-from chalicelib.model import Image, Look, Row, State, Variant, Visibility
-
-Item = dict[str, Any]  # attribute name -> {type: value}
+from chalicelib.model import Analysis, Image, State, Variant, Visibility
+from chalicelib.stores.dynamodb import Item
 
 # DynamoDB writes cost by started KB: a row this small carries its record for nothing.
 MAX_ROW_BYTES = 1024
@@ -31,7 +31,7 @@ def to_item(image: Image, bucket: str) -> Item:
         **({"attempts": {"N": str(image.attempts)}} if image.attempts else {}),
         **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
         **({"part_size": {"N": str(image.part_size)}} if image.part_size else {}),
-        **({"look": _look_item(image.look)} if image.look else {}),
+        **({"analysis": _analysis_item(image.analysis)} if image.analysis else {}),
     }
 
 
@@ -76,7 +76,7 @@ def from_item(item: Item) -> Image:
         attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
         upload_id=item["upload_id"]["S"] if "upload_id" in item else "",
         part_size=int(item["part_size"]["N"]) if "part_size" in item else 0,
-        look=_look(item["look"]) if "look" in item else None,
+        analysis=_analysis(item["analysis"]) if "analysis" in item else None,
     )
 
 
@@ -88,8 +88,8 @@ def to_row(image: Image, key: Key) -> Item:
     """
     place = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
     whole = _fields(image)
-    if key.is_of_a_band and image.look:
-        hashed = {"perceptual_hash": {"S": image.look.perceptual_hash}}
+    if key.is_of_a_band and image.analysis:
+        hashed = {"perceptual_hash": {"S": image.analysis.perceptual_hash}}
         return {**{name: whole[name] for name in _SEEN_BY}, **hashed, **place}
     for left_out in ((), ("description",)):
         row = {**{name: value for name, value in whole.items() if name not in left_out}, **place}
@@ -137,21 +137,21 @@ def _change(image: Image) -> Item:
     return {"changed": {"S": f"{image.updated_at}/{image.image_id}"}}
 
 
-def _look_item(look: Look) -> dict[str, Any]:
+def _analysis_item(analysis: Analysis) -> dict[str, Any]:
     from boto3.dynamodb.types import TypeSerializer
 
-    variants = [asdict(variant) for variant in look.variants]
-    item: Any = TypeSerializer().serialize({**asdict(look), "variants": variants})
+    variants = [asdict(variant) for variant in analysis.variants]
+    item: Any = TypeSerializer().serialize({**asdict(analysis), "variants": variants})
     return dict(item)
 
 
-def _look(item: Any) -> Look:
+def _analysis(item: Any) -> Analysis:
     from boto3.dynamodb.types import TypeDeserializer
 
     found = TypeDeserializer().deserialize(item)
     sizes = [{**variant, **{name: int(variant[name]) for name in _NUMBERS}} for variant in found["variants"]]
     variants = tuple(Variant(**variant) for variant in sizes)
-    return Look(**{**found, "width": int(found["width"]), "height": int(found["height"]), "variants": variants})
+    return Analysis(**{**found, "width": int(found["width"]), "height": int(found["height"]), "variants": variants})
 
 
 def _fields(image: Image) -> Item:

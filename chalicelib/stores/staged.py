@@ -1,25 +1,30 @@
-"""The bucket that direct uploads go to: what lets clients send them, whole or in parts; and on to the originals."""
+"""The bucket of the direct uploads: a client sends an object there, whole or in parts, before it is checked."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.errors import Conflict
-from chalicelib.model import Form, Image, LocalCopy, SentPart
-from chalicelib.stores import aws, originals
+from chalicelib.model import Image
+from chalicelib.stores import aws, s3
+from chalicelib.stores.model import LocalCopy, UploadedPart, UploadForm
 
-_GONE = ("NoSuchUpload",)
-_NOT_THE_SAME = ("AccessDenied", "NoSuchKey", "PreconditionFailed")  # the first: without the permission to list
+_NO_UPLOAD = ("NoSuchUpload",)
 
 
 class Gone(Exception):
-    """It isn't there, or is another one by now."""
+    """The object or the multipart upload no longer exists, or is a different one now."""
 
 
-def form(key: str, content_type: str, size: int, checksum: str) -> Form:
-    """What lets a client POST an object of just this content type, size, and SHA-256 if there is one (hex): no call.
+class _PartChanged(Exception):
+    """A part was sent again after it was listed."""
 
-    Every condition of the policy that names a value is a field of the form too (S3 API Reference, "POST policy").
+
+def upload_form(key: str, content_type: str, size: int, checksum: str) -> UploadForm:
+    """Return a form that uploads an object of exactly this content type, size and, unless empty, SHA-256: no call.
+
+    Every condition of the policy that names a value must be a field of the form too (S3 API Reference, "POST policy").
     """
     import pybase64
     from botocore.auth import S3SigV4PostAuth
@@ -41,83 +46,68 @@ def form(key: str, content_type: str, size: int, checksum: str) -> Form:
         "conditions": conditions,
     }
     S3SigV4PostAuth(aws.credentials(), "s3", limits.aws_region).add_auth(request)
-    return Form(url, fields, limits.direct_upload_seconds)
+    return UploadForm(url, fields, limits.direct_upload_seconds)
 
 
 def part_url(key: str, upload_id: str, number: int, size: int) -> str:
-    """A URL that lets a client PUT one part of a multipart upload, of just this size: no call."""
+    """Return a URL to PUT one part of a multipart upload, of exactly this size: no call."""
     limits = settings()
     query = {"partNumber": str(number), "uploadId": upload_id}
-    return originals.presigned("PUT", limits.staged_bucket_name, key, query, limits.direct_upload_seconds, size)
+    return s3.presigned_url("PUT", limits.staged_bucket_name, key, query, limits.direct_upload_seconds, size)
 
 
 @aws.translated
-def begin(key: str, content_type: str) -> str:
-    """Begin a multipart upload; its id: one call."""
+def begin_multipart(key: str, content_type: str) -> str:
+    """Begin a multipart upload and return its id: one call."""
     answer = aws.s3().create_multipart_upload(Bucket=settings().staged_bucket_name, Key=key, ContentType=content_type)
     return answer["UploadId"]
 
 
 @aws.translated
-def sent(key: str, upload_id: str) -> tuple[SentPart, ...]:
-    """The parts of a multipart upload that have been sent, by number: one call for each 1,000.
+def uploaded_parts(key: str, upload_id: str) -> tuple[UploadedPart, ...]:
+    """Return the parts of a multipart upload that S3 has, by number: one call for each 1,000.
 
     Raises Gone: there is no such upload.
     """
-    from botocore.exceptions import ClientError
-
-    pages = (
-        aws.s3().get_paginator("list_parts").paginate(Bucket=settings().staged_bucket_name, Key=key, UploadId=upload_id)
-    )
-    try:
-        return tuple(
-            SentPart(part["PartNumber"], part["Size"], part["ETag"]) for page in pages for part in page.get("Parts", ())
-        )
-    except ClientError as error:
-        raise _gone(error) from None
+    bucket = settings().staged_bucket_name
+    pages = aws.s3().get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=upload_id)
+    with aws.raised_as(Gone, _NO_UPLOAD):
+        parts = [part for page in pages for part in page.get("Parts", ())]
+    return tuple(UploadedPart(part["PartNumber"], part["Size"], part["ETag"]) for part in parts)
 
 
 @aws.translated
-def complete(key: str, upload_id: str, parts: tuple[SentPart, ...]) -> None:
+def complete_multipart(key: str, upload_id: str, parts: tuple[UploadedPart, ...]) -> None:
     """Make an object of the parts: one call.
 
-    Raises Gone: there is no such upload. Raises Conflict: a part isn't the one any more that was listed.
+    Raises Gone: there is no such upload. Raises Conflict: a part was sent again after it was listed.
     """
-    from botocore.exceptions import ClientError
-
     try:
-        aws.s3().complete_multipart_upload(
-            Bucket=settings().staged_bucket_name,
-            Key=key,
-            UploadId=upload_id,
-            MultipartUpload={"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "InvalidPart":
-            raise Conflict("A part was sent once more meanwhile; complete the upload again.") from None
-        raise _gone(error) from None
+        with aws.raised_as(Gone, _NO_UPLOAD), aws.raised_as(_PartChanged, ("InvalidPart",)):
+            aws.s3().complete_multipart_upload(
+                Bucket=settings().staged_bucket_name,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]},
+            )
+    except _PartChanged:
+        raise Conflict("A part was uploaded again in the meantime; complete the upload again.") from None
 
 
 @aws.translated
-def abort(key: str, upload_id: str) -> None:
-    """Give a multipart upload up, with the parts that were sent, or nothing where there is none: one call."""
-    from botocore.exceptions import ClientError
-
-    try:
+def abort_multipart(key: str, upload_id: str) -> None:
+    """Delete a multipart upload and its parts if it exists: one call."""
+    with suppress(Gone), aws.raised_as(Gone, _NO_UPLOAD):
         aws.s3().abort_multipart_upload(Bucket=settings().staged_bucket_name, Key=key, UploadId=upload_id)
-    except ClientError as error:
-        _gone(error)
 
 
 @aws.translated
-def copy(image: Image, source: LocalCopy) -> None:
-    """Copy an object to the originals: one call (S3: up to 5 GB).
+def copy_to_originals(image: Image, source: LocalCopy) -> None:
+    """Copy an object to the originals, if it still has the ETag of the local copy: one call (S3: up to 5 GB).
 
-    Raises Gone: it isn't the one any more that was looked at.
+    Raises Gone: the object no longer exists, or was replaced.
     """
-    from botocore.exceptions import ClientError
-
-    try:
+    with aws.raised_as(Gone, (*s3.ABSENT, "PreconditionFailed")):
         aws.s3().copy_object(
             Bucket=settings().s3_bucket_name,
             Key=image.s3_key,
@@ -126,18 +116,13 @@ def copy(image: Image, source: LocalCopy) -> None:
             ContentType=image.content_type,
             MetadataDirective="REPLACE",
         )
-    except ClientError as error:
-        raise _gone(error, _NOT_THE_SAME) from None
 
 
-@aws.translated
+def exists(key: str) -> bool:
+    """Whether an object exists: one call."""
+    return s3.exists(settings().staged_bucket_name, key)
+
+
 def delete(key: str) -> None:
-    """Delete an object, or nothing where there is none: one call."""
-    aws.s3().delete_object(Bucket=settings().staged_bucket_name, Key=key)
-
-
-def _gone(error: Any, codes: tuple[str, ...] = _GONE) -> Gone:
-    """What an error says of something that isn't there; any other is raised again."""
-    if error.response["Error"]["Code"] not in codes:
-        raise error
-    return Gone()
+    """Delete an object if it exists: one call."""
+    s3.delete(settings().staged_bucket_name, key)

@@ -1,30 +1,30 @@
-"""The tags' counters in DynamoDB, and the changes that wait to be added to them.
+"""The counters of tags in DynamoDB, and the queue of changes that are to be added to them.
 
-One partition for each list of counters, sorted by tag, so that a page is one Query; one for each owner's changes, which
-a sparse index has all together, oldest first.
+Counters: one partition for each owner and one for everyone, sorted by tag, so that a page is one Query call. Changes:
+one partition for each owner; a sparse index has all of them, oldest first.
 """
 
 from collections.abc import Collection
 from typing import Any
 
 from chalicelib.config import settings
-from chalicelib.model import TagChange, TagCounter, Tally
-from chalicelib.stores import aws, catalog
-from chalicelib.stores.catalog import Write
+from chalicelib.stores import aws, dynamodb
+from chalicelib.stores.dynamodb import Item, Write
+from chalicelib.tags.model import TagChange, TagCounter, Tally
 
 _QUEUE = "changes"
-_NAMES = {"#list": "list", "#name": "name"}  # reserved words
+_NAMES = {"#list": "list", "#name": "name"}  # reserved words of DynamoDB
 
 
-def note(change: TagChange) -> Write:
-    """Let a change wait. Nobody else writes its item, so that no write to an image waits for another one's."""
-    tallies = {tag: {"L": [_number(each.public), _number(each.private)]} for tag, each in change.tallies.items()}
+def queue(change: TagChange) -> Write:
+    """Queue a change. Its item is its own, so that no write to an image waits for another one."""
+    tallies = {tag: {"L": [_number(tally.public), _number(tally.private)]} for tag, tally in change.tallies.items()}
     item = {**_change_key(change), "queue": {"S": _QUEUE}, "user_id": {"S": change.user_id}, "tallies": {"M": tallies}}
     return {"Put": {"TableName": settings().tag_counts_table_name, "Item": item}}
 
 
-def remove(change: TagChange) -> Write:
-    """Let a change wait no more; Changed where it does not wait."""
+def delete_change(change: TagChange) -> Write:
+    """Delete a change from the queue; Changed if it is not there."""
     return {
         "Delete": {
             "TableName": settings().tag_counts_table_name,
@@ -35,30 +35,30 @@ def remove(change: TagChange) -> Write:
     }
 
 
-def replace(counter: TagCounter, tally: Tally | None, by: Tally) -> Write:
-    """Write a counter anew, or delete it where that is zero; Changed where it is not at `tally` (None: not there)."""
+def replace(counter: TagCounter, before: Tally | None, after: Tally) -> Write:
+    """Write a counter, or delete it at zero; Changed if its value is not `before` (None: there is no counter)."""
     table, key = settings().tag_counts_table_name, _counter_key(counter)
     condition: dict[str, Any] = {
         "ConditionExpression": "attribute_not_exists(#name)",
         "ExpressionAttributeNames": {"#name": "name"},
     }
-    if tally is not None:
+    if before is not None:
         condition = {
             "ConditionExpression": "#public = :public AND #private = :private",
             "ExpressionAttributeNames": {"#public": "public", "#private": "private"},
-            "ExpressionAttributeValues": {":public": _number(tally.public), ":private": _number(tally.private)},
+            "ExpressionAttributeValues": {":public": _number(before.public), ":private": _number(before.private)},
         }
-    if not by:
+    if not after:
         return {"Delete": {"TableName": table, "Key": key, **condition}}
-    item = {**key, "public": _number(by.public), "private": _number(by.private)}
+    item = {**key, "public": _number(after.public), "private": _number(after.private)}
     return {"Put": {"TableName": table, "Item": item, **condition}}
 
 
 @aws.translated
 def queued(after: str, limit: int) -> tuple[TagChange, ...]:
-    """Everyone's changes that wait, behind a change_id, oldest first, at most `limit`: one call.
+    """Return everyone's queued changes after a change_id, oldest first, at most `limit`: one call.
 
-    The index is a little behind: it may lack what is new, and have what is gone.
+    The index is eventually consistent: it may lack new changes, and have some that are deleted.
     """
     answer = aws.dynamodb().query(
         TableName=settings().tag_counts_table_name,
@@ -72,8 +72,8 @@ def queued(after: str, limit: int) -> tuple[TagChange, ...]:
 
 
 @aws.translated
-def waiting(owner: str) -> tuple[TagChange, ...]:
-    """An owner's changes that wait, oldest first, at most 1 MB of them, consistently: one call."""
+def queued_of(owner: str) -> tuple[TagChange, ...]:
+    """Return an owner's queued changes, oldest first, at most 1 MB of them, consistently: one call."""
     answer = aws.dynamodb().query(
         TableName=settings().tag_counts_table_name,
         KeyConditionExpression="#list = :changes",
@@ -86,9 +86,9 @@ def waiting(owner: str) -> tuple[TagChange, ...]:
 
 @aws.translated
 def read(owner: str | None, prefix: str, after: str | None, limit: int) -> tuple[dict[str, Tally], str | None]:
-    """Counters of tags that begin so, an owner's or everyone's, behind a tag, which may be gone: one call.
+    """Return the counters of tags with a prefix, an owner's or everyone's, after a tag, consistently: one call.
 
-    At most `limit` and 1 MB of them, consistently; and the tag to go on behind, None where there is nothing more.
+    At most `limit` counters and 1 MB of them; and the last tag read, or None if there are no more.
     """
     condition, values = "#list = :list", {":list": {"S": _counters_of(owner)}}
     names = {"#list": "list"}
@@ -105,26 +105,26 @@ def read(owner: str | None, prefix: str, after: str | None, limit: int) -> tuple
         Limit=limit,
         **start,
     )
-    following = answer["LastEvaluatedKey"]["name"]["S"] if "LastEvaluatedKey" in answer else None
-    return {item["name"]["S"]: _to_tally(item) for item in answer["Items"]}, following
+    last = answer["LastEvaluatedKey"]["name"]["S"] if "LastEvaluatedKey" in answer else None
+    return {item["name"]["S"]: _to_tally(item) for item in answer["Items"]}, last
 
 
 @aws.translated
 def find(
     changes: Collection[TagChange], counters: Collection[TagCounter]
 ) -> tuple[list[TagChange], dict[TagCounter, Tally]]:
-    """Those of the changes that still wait, and of the counters that are there, consistently: mostly one call.
+    """Return the changes that are still queued and the counters that exist, consistently: usually one call.
 
-    At most 100 of both (DynamoDB: keys of a BatchGetItem).
-    Raises Unavailable: DynamoDB leaves some of them over again and again.
+    At most 100 of both together (DynamoDB: keys per BatchGetItem call).
+    Raises Unavailable: see dynamodb.get_items.
     """
     keys = [*map(_change_key, changes), *map(_counter_key, counters)]
-    items, _, _ = catalog.get_items(settings().tag_counts_table_name, keys, consistent=True)
-    found = {_place(item): item for item in items}
-    places = {counter: _place(_counter_key(counter)) for counter in counters}
+    items, _, _ = dynamodb.get_items(settings().tag_counts_table_name, keys, consistent=True)
+    by_key = {_key_values(item): item for item in items}
+    counter_keys = {counter: _key_values(_counter_key(counter)) for counter in counters}
     return (
-        [change for change in changes if _place(_change_key(change)) in found],
-        {counter: _to_tally(found[place]) for counter, place in places.items() if place in found},
+        [change for change in changes if _key_values(_change_key(change)) in by_key],
+        {counter: _to_tally(by_key[key]) for counter, key in counter_keys.items() if key in by_key},
     )
 
 
@@ -136,20 +136,20 @@ def _counters_of(owner: str | None) -> str:
     return "tags" if owner is None else f"tags:{owner}"
 
 
-def _change_key(change: TagChange) -> dict[str, Any]:
+def _change_key(change: TagChange) -> Item:
     return {"list": {"S": _changes_of(change.user_id)}, "name": {"S": change.change_id}}
 
 
-def _counter_key(counter: TagCounter) -> dict[str, Any]:
+def _counter_key(counter: TagCounter) -> Item:
     return {"list": {"S": _counters_of(counter.user_id)}, "name": {"S": counter.tag}}
 
 
-def _place(item: Any) -> tuple[str, str]:
+def _key_values(item: Item) -> tuple[str, str]:
     return item["list"]["S"], item["name"]["S"]
 
 
 def _to_change(item: Any) -> TagChange:
-    tallies = {tag: Tally(*(int(each["N"]) for each in pair["L"])) for tag, pair in item["tallies"]["M"].items()}
+    tallies = {tag: Tally(*(int(number["N"]) for number in pair["L"])) for tag, pair in item["tallies"]["M"].items()}
     return TagChange(item["name"]["S"], item["user_id"]["S"], tallies)
 
 

@@ -1,25 +1,25 @@
-"""How often tags are used: what a write to an image changes about it, and how changes are summed up. Pure functions."""
+"""How a write to an image changes tag counts, and how such changes are added up. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from chalicelib import ids
 from chalicelib.index import terms
-from chalicelib.model import Image, TagChange, TagCounter, Tally, Visibility
+from chalicelib.model import Image, Visibility
+from chalicelib.stores.dynamodb import MAX_WRITES
+from chalicelib.tags.model import TagChange, TagCounter, Tally
 
 K = TypeVar("K")
 
-MOST_WRITES = 100  # DynamoDB: TransactWriteItems
-
-# A change is folded whole or not at all: its deletion, and for each tag the owner's counter and everyone's.
-MOST_TAGS = (MOST_WRITES - 1) // 2
+# Tags of one change: it is applied as a whole, by its deletion and, for each tag, the owner's counter and everyone's.
+MOST_TAGS = (MAX_WRITES - 1) // 2
 
 
 def changes(before: Image | None, after: Image | None) -> tuple[TagChange, ...]:
-    """What a write to an image changes (None: there is no image): mostly one change; none where nothing does.
+    """Return what a write to an image changes: usually one change, none if no count changes. None: there is no image.
 
-    Two where more tags change than can be folded in one transaction. An update that changes so many has room for both:
-    its record, these, and at most (7 + 41) + (8 + 41) rows of terms are 100 writes (terms.MOST_TAGS_AND_WORDS).
+    Two changes if more tags change than one transaction can apply. An update of so many tags has room for both: its
+    record, two changes, and at most (7 + 41) + (8 + 41) index rows are 100 writes (terms.MOST_TAGS_AND_WORDS).
     """
     tallies = added(_of(after, 1), _of(before, -1))
     owner = next((image.user_id for image in (before, after) if image), "")
@@ -28,36 +28,36 @@ def changes(before: Image | None, after: Image | None) -> tuple[TagChange, ...]:
     return tuple(TagChange(ids.new_id(), owner, {tag: tallies[tag] for tag in part}) for part in parts)
 
 
-def added(*each: Mapping[K, Tally]) -> dict[K, Tally]:
-    """The sums, without those that are zero."""
+def added(*mappings: Mapping[K, Tally]) -> dict[K, Tally]:
+    """Return the sums of tallies by key, without those that are zero."""
     sums: dict[K, Tally] = {}
-    for tallies in each:
+    for tallies in mappings:
         for key, tally in tallies.items():
             sums[key] = sums.get(key, Tally()) + tally
     return {key: tally for key, tally in sums.items() if tally}
 
 
 def counters(change: TagChange) -> dict[TagCounter, Tally]:
-    """The counters that a change is to be added to; everyone's have what is public alone."""
+    """Return what a change adds to each counter. Everyone's counters count public images only."""
     own = {TagCounter(change.user_id, tag): tally for tag, tally in change.tallies.items()}
     public = {TagCounter(None, tag): Tally(tally.public) for tag, tally in change.tallies.items() if tally.public}
     return own | public
 
 
-def batch(waiting: Sequence[TagChange]) -> tuple[TagChange, ...]:
-    """The first of the changes: as many as one transaction can delete while it writes all of their counters."""
+def batch(queued: Sequence[TagChange]) -> tuple[TagChange, ...]:
+    """Return the first changes that one transaction can delete while it writes all of their counters."""
     written: set[TagCounter] = set()
-    for n, change in enumerate(waiting):
+    for n, change in enumerate(queued):
         written |= counters(change).keys()
-        if n + 1 + len(written) > MOST_WRITES:
-            return tuple(waiting[:n])
-    return tuple(waiting)
+        if n + 1 + len(written) > MAX_WRITES:
+            return tuple(queued[:n])
+    return tuple(queued)
 
 
 def between(tallies: Mapping[str, Tally], prefix: str, after: str | None, until: str | None) -> dict[str, Tally]:
-    """Those of tags that begin so and come behind one tag, up to another one; None: no such bound.
+    """Return the tallies of tags with a prefix that are after one tag and up to another one. None: no such bound.
 
-    Code points have the order that DynamoDB sorts by, which is that of bytes in UTF-8.
+    Code points have DynamoDB's order, which is that of bytes in UTF-8.
     """
     return {
         tag: tally
@@ -66,8 +66,8 @@ def between(tallies: Mapping[str, Tally], prefix: str, after: str | None, until:
     }
 
 
-def _of(image: Image | None, times: int) -> dict[str, Tally]:
+def _of(image: Image | None, sign: int) -> dict[str, Tally]:
     if image is None or not image.listed:
         return {}
-    tally = Tally(public=times) if image.visibility is Visibility.PUBLIC else Tally(private=times)
+    tally = Tally(public=sign) if image.visibility is Visibility.PUBLIC else Tally(private=sign)
     return dict.fromkeys(map(terms.fold, image.tags), tally)

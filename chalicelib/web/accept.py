@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from chalicelib.model import EXTENSIONS, Preference
+from chalicelib.images.model import Preference
+from chalicelib.model import EXTENSIONS
 
 # A media range and its weight. One with parameters of its own is for none of our types, which have no parameters.
 _RANGE = re.compile(r"([^\s/;,]+/[^\s/;,]+)(?:\s*;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;.*)?)?", re.I)

@@ -10,25 +10,21 @@ from urllib.parse import urlencode
 
 from chalicelib import ids
 from chalicelib.config import settings
-from chalicelib.model import (
-    As,
-    Count,
+from chalicelib.images.model import (
     Download,
-    Explanation,
-    Form,
-    Image,
-    Item,
-    ItemPage,
-    Mended,
-    Page,
-    Parts,
+    DownloadType,
+    Health,
     RenderedView,
+    Repaired,
     SimilarPage,
-    Stores,
-    TagPage,
+    UploadParts,
     View,
-    Visibility,
 )
+from chalicelib.items.model import Item, ItemPage
+from chalicelib.lists.model import Count, Explanation, Page
+from chalicelib.model import Image, Visibility
+from chalicelib.stores.model import UploadForm
+from chalicelib.tags.model import TagPage
 from chalicelib.web.fields import SPELLINGS
 
 Shape = dict[str, Any]  # JSON
@@ -91,7 +87,7 @@ def viewed(view: View) -> Shape:
         "presigned_url": view.presigned_url,
         "expires_in": view.expires_in,
         **_state(view.image),
-        **({"look": asdict(view.image.look)} if view.image.look else {}),
+        **({"analysis": asdict(view.image.analysis)} if view.image.analysis else {}),
     }
 
 
@@ -101,18 +97,18 @@ def unlisted(image: Image) -> Shape:
     return {"image_id": image.image_id, **_state(image), "metadata": known}
 
 
-def announced(image: Image, way: Form | Parts) -> Shape:
+def announced(image: Image, way: UploadForm | UploadParts) -> Shape:
     """How to send a direct upload to S3: by one form, or in parts."""
     shape = {**unlisted(image), "expires_in": way.expires_in}
-    if isinstance(way, Form):
+    if isinstance(way, UploadForm):
         return {**shape, "url": way.url, "fields": dict(way.fields)}
-    parts = [{"part_number": part.number, "size": part.size, "url": part.url} for part in way.wanted]
-    return {**shape, "part_size": way.part_size, "parts": parts, "sent": [part.number for part in way.sent]}
+    parts = [{"part_number": part.number, "size": part.size, "url": part.url} for part in way.missing]
+    return {**shape, "part_size": way.part_size, "parts": parts, "sent": [part.number for part in way.uploaded]}
 
 
-def swept(mended: Sequence[Mended]) -> Shape:
+def swept(repaired: Sequence[Repaired]) -> Shape:
     """What the schedule found unfinished, and in which state."""
-    return {"count": len(mended), "mended": [{"image_id": each.image_id, "state": each.state} for each in mended]}
+    return {"count": len(repaired), "repaired": [{"image_id": each.image_id, "state": each.state} for each in repaired]}
 
 
 def deleted(image: Image) -> Shape:
@@ -179,13 +175,13 @@ def downloaded(download: Download) -> tuple[Shape | bytes, Headers, int]:
 
     view, image = download.view, download.view.image
     match download.how:
-        case As.REDIRECT:
+        case DownloadType.REDIRECT:
             return linked(view), {"Location": view.presigned_url, "Cache-Control": "no-store"}, 302
-        case As.BINARY:
+        case DownloadType.BINARY:
             # The type is what the bytes are, and a browser is not to think otherwise.
             headers = {"Content-Type": image.content_type, "X-Content-Type-Options": "nosniff"}
             return download.content, {**headers, "Content-Disposition": view.disposition or "attachment"}, 200
-        case As.BASE64:
+        case DownloadType.BASE64:
             content = pybase64.b64encode(download.content).decode()
             return {"image_id": image.image_id, "content": content, "metadata": metadata(image)}, {}, 200
         case _:
@@ -247,11 +243,11 @@ def etag(record: Image | Item) -> Headers:
     return {"ETag": f'"{record.version}"'}
 
 
-def health(stores: Stores) -> Shape:
+def health(health: Health) -> Shape:
     """Whether the service can do its work, and which store stands in the way."""
-    named = {"s3": stores.s3, "dynamodb": stores.dynamodb}
+    named = {"s3": health.s3, "dynamodb": health.dynamodb}
     return {
-        "status": "ok" if stores.well else "unavailable",
+        "status": "ok" if health.ok else "unavailable",
         "stores": {name: "ok" if answers else "unavailable" for name, answers in named.items()},
     }
 

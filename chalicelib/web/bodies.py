@@ -10,7 +10,7 @@ from chalice.app import Request
 
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge, Unsupported
-from chalicelib.model import Document
+from chalicelib.items.model import Document
 from chalicelib.web.fields import SPELLINGS
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
+from chalicelib.images.model import Fit, Format
 from chalicelib.index import terms
 from chalicelib.index.terms import Kind
-from chalicelib.model import EXTENSIONS, Fit, Format, Visibility
+from chalicelib.model import EXTENSIONS, Visibility
 
 # What a field may be called, in a body and in a query; a dot leads into an object. The first that is there counts.
 SPELLINGS = {

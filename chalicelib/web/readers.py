@@ -11,22 +11,19 @@ from chalice.app import CloudWatchEvent, Request, S3Event
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
-from chalicelib.index.terms import Kind
-from chalicelib.model import (
-    ITEM_NAMES,
-    Announcement,
-    As,
-    Document,
-    ItemQuery,
+from chalicelib.images.model import (
+    DirectUploadRequest,
+    DownloadType,
     ObjectCreated,
-    Order,
-    Patch,
-    Query,
     RenderRequest,
     SimilarQuery,
-    TagQuery,
-    Upload,
+    UpdateRequest,
+    UploadRequest,
 )
+from chalicelib.index.query import Order, Query
+from chalicelib.index.terms import Kind
+from chalicelib.items.model import ITEM_NAMES, Document, ItemQuery
+from chalicelib.tags.model import TagQuery
 from chalicelib.web import accept, bodies, fields
 from chalicelib.web.fields import SPELLINGS
 
@@ -41,16 +38,16 @@ _PATCHED = ("title", "description", "tags", "visibility")
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
 
-def upload(request: Request, owner: str = "") -> Upload:
+def upload(request: Request, owner: str = "") -> UploadRequest:
     """An upload from a JSON body or a form; it is `owner`'s where the body names nobody.
 
     Raises BadInput, TooLarge, Unsupported: the sentence names the field.
     """
     body = bodies.read(request)
-    return Upload(**_described(body, owner), file=fields.file(body), idempotency_key=_idempotency_key(request))
+    return UploadRequest(**_described(body, owner), file=fields.file(body), idempotency_key=_idempotency_key(request))
 
 
-def announcement(request: Request, owner: str = "") -> Announcement:
+def announcement(request: Request, owner: str = "") -> DirectUploadRequest:
     """A direct upload that a JSON body announces; it is `owner`'s where the body names nobody.
 
     Raises BadInput, Unsupported: the sentence names the field.
@@ -61,7 +58,7 @@ def announcement(request: Request, owner: str = "") -> Announcement:
         # S3 API Reference, "POST Object": it stands for the name of the file.
         raise BadInput("user_id must not have ${filename} in it here: S3 would put the file's name in its place.")
     checksum = fields.text(body, "checksum", _MOST_CODE_CHARS)
-    return Announcement(
+    return DirectUploadRequest(
         **described,
         content_type=fields.content_type(fields.text(body, "content_type", _MOST_CODE_CHARS)),
         size=fields.size(body),
@@ -69,7 +66,7 @@ def announcement(request: Request, owner: str = "") -> Announcement:
     )
 
 
-def patch(request: Request) -> Patch:
+def patch(request: Request) -> UpdateRequest:
     """An update from a JSON body: the fields that it has, of those that can be set.
 
     Raises BadInput, Unsupported: the sentence names the field.
@@ -83,7 +80,7 @@ def patch(request: Request) -> Patch:
             raise BadInput(f"{name} is null; leave it out to keep it as it is.")
     if not body:
         raise BadInput(f"There is nothing to update: none of {', '.join(_PATCHED)}.")
-    return Patch(
+    return UpdateRequest(
         title=fields.text(body, "title", limits.max_title_chars) if "title" in body else None,
         description=fields.text(body, "description", limits.max_description_chars) if "description" in body else None,
         tags=tuple(fields.tags("tags", body["tags"], limits.max_tags).values()) if "tags" in body else None,
@@ -199,14 +196,14 @@ def download(request: Request) -> bool:
     return fields.flag("download", _parameter(parameters(request), "download"))
 
 
-def download_as(request: Request) -> As:
+def download_as(request: Request) -> DownloadType:
     """How a download is to be answered: by its `type`, or else in JSON, with a link.
 
     Raises BadInput: no such type.
     """
     text = _parameter(parameters(request), "type")
     try:
-        return As(text.lower()) if text else As.LINK
+        return DownloadType(text.lower()) if text else DownloadType.LINK
     except ValueError:
         raise BadInput("type must be redirect, binary or base64; without it the answer is JSON.") from None
 

@@ -237,9 +237,9 @@ def test_the_template_deploys_a_service_that_processes_uploads(service: Service,
         return service.call("GET", f"/images/{image_id}", headers=alice).json()
 
     deadline = time.monotonic() + 60
-    while "look" not in (viewed := view()) and time.monotonic() < deadline:
+    while "analysis" not in (viewed := view()) and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert viewed["look"]["variants"], "the event of S3 didn't arrive"
+    assert viewed["analysis"]["variants"], "the event of S3 didn't arrive"
     assert service.ids(user_id="alice", title="coffee") == [image_id]
 
 

@@ -60,7 +60,7 @@ def test_a_photo_that_is_sent_to_s3_is_processed_and_listed(alice: User) -> None
     assert send(announced, photo).status_code in (200, 201, 204)
     view = finished(alice, announced["image_id"])
     assert (view["state"], view["metadata"]["checksum"]) == ("ready", checksum)
-    assert (view["look"]["width"], view["look"]["height"]) == (600, 800)
+    assert (view["analysis"]["width"], view["analysis"]["height"]) == (600, 800)
     assert alice.service.ids(user_id=alice.user_id, tag="sea", title="dunes") == [announced["image_id"]]
     assert download(view["presigned_url"]).content == photo
 
@@ -69,7 +69,7 @@ def test_an_upload_through_the_api_is_processed_too(alice: User) -> None:
     kept = alice.upload(picture(width=700, height=500))
     view = finished(alice, kept["image_id"])
     assert (view["state"], view["metadata"]) == ("ready", kept)
-    assert [variant["width"] for variant in view["look"]["variants"]] == [640, 320]
+    assert [variant["width"] for variant in view["analysis"]["variants"]] == [640, 320]
 
 
 @pytest.mark.parametrize("changed", [{"key": "other/key"}, {"Content-Type": "text/html"}])

@@ -38,7 +38,7 @@ def background(data: Path, command: str, *options: str) -> subprocess.CompletedP
 def test_the_schedule_comes_round_when_it_is_told_to(stack: Stack, data: Path) -> None:
     for options in ((), ("--dry-run",)):
         done = background(data, "sweep", *options)
-        assert (done.returncode, json.loads(done.stdout)) == (0, {"count": 0, "mended": []}), done.stderr
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"count": 0, "repaired": []}), done.stderr
 
 
 def test_a_dead_letter_is_processed_again_and_stays_while_it_fails(stack: Stack, data: Path) -> None:

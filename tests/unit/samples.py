@@ -1,6 +1,7 @@
 """Values that the unit tests start from."""
 
-from chalicelib.model import Image, Item, Visibility
+from chalicelib.items.model import Item
+from chalicelib.model import Image, Visibility
 
 IMAGE = Image(
     image_id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f",

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chalicelib.index.ranges import Bounds, Index
-from chalicelib.model import Chunk, Row, Visibility
+from chalicelib.index.rows import Chunk, Row
+from chalicelib.model import Visibility
 
 
 def row(image_id: str, word: str = "", changed: str | None = None) -> Row:

@@ -102,9 +102,9 @@ TRUNCATED = picture("JPEG", width=400, height=400)[:20_000]
 @pytest.mark.parametrize(
     ("said", "content", "reason"),
     [
-        ({}, PNG + b"x", f"The file has {len(PNG) + 1} bytes; {len(PNG)} were announced."),
+        ({}, PNG + b"x", f"The file has {len(PNG) + 1} bytes, but {len(PNG)} were announced."),
         ({"checksum": "0" * 64}, PNG, f"The file's SHA-256 is {hashlib.sha256(PNG).hexdigest()}; {'0' * 64} was"),
-        ({"content_type": "image/gif"}, PNG, "The file is image/png; image/gif was announced."),
+        ({"content_type": "image/gif"}, PNG, "The file is image/png, but image/gif was announced."),
         ({"size": 5}, b"hello", "The file is not an image of an accepted type"),
         ({"content_type": "image/jpeg", "size": len(TRUNCATED)}, TRUNCATED, "The file is truncated"),
     ],
@@ -228,7 +228,7 @@ class TestParts:
         path = f"/images/{announce(api)['image_id']}"
         for verb in ("parts", "complete"):
             answer = api.call("POST", f"{path}/{verb}")
-            assert (answer.status_code, answer.json_body["error"][:31]) == (409, "This upload isn't one in parts:")
+            assert (answer.status_code, answer.json_body["error"][:26]) == (409, "This upload has no parts: ")
 
     def test_what_has_expired_at_s3_is_given_up(
         self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]

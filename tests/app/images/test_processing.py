@@ -29,11 +29,11 @@ def test_an_upload_is_listed_at_once_and_ready_when_it_has_been_processed(api: A
     object_created(api, kept["s3_key"])
     seen = view(api, kept["image_id"])
     assert (seen["state"], seen["metadata"]) == ("ready", kept)
-    assert [variant["width"] for variant in seen["look"]["variants"]] == [640, 320]
-    assert [variant["height"] for variant in seen["look"]["variants"]] == [457, 229]
+    assert [variant["width"] for variant in seen["analysis"]["variants"]] == [640, 320]
+    assert [variant["height"] for variant in seen["analysis"]["variants"]] == [457, 229]
     assert sorted(stores.objects("derived")) == [f"{kept['s3_key']}/{width}.webp" for width in (320, 640)]
     assert [len(content) for content in stores.objects("derived").values()] == [
-        variant["size"] for variant in reversed(seen["look"]["variants"])
+        variant["size"] for variant in reversed(seen["analysis"]["variants"])
     ]
     assert api.get("/images").json_body["images"] == [kept]
 
@@ -131,7 +131,7 @@ def test_an_event_that_fails_raises_until_its_image_has_failed_and_can_come_agai
         with pytest.raises(StoreIsDown):
             object_created(api, kept["s3_key"])
         assert view(api, kept["image_id"])["state"] == state
-    assert "went wrong on our side" in view(api, kept["image_id"])["reason"]
+    assert "an error in the service" in view(api, kept["image_id"])["reason"]
     variants_fail.undo()
     object_created(api, kept["s3_key"])
     seen = view(api, kept["image_id"])
@@ -187,7 +187,7 @@ class TestTheSchedule:
                 sweep(api)
         sweep(api)
         seen = view(api, kept["image_id"])
-        assert (seen["state"], seen["reason"][:29]) == ("failed", "Processing it came to no end:")
+        assert (seen["state"], seen["reason"][:26]) == ("failed", "Processing did not finish:")
 
     def test_it_finishes_the_deletion_of_an_image_with_variants(self, api: Api, stores: Stores) -> None:
         kept = api.upload()
@@ -203,7 +203,7 @@ class TestTheSchedule:
         for state in ("processing", "processing", "failed"):
             sweep(api)
             assert view(api, kept["image_id"])["state"] == state
-        assert "went wrong on our side" in view(api, kept["image_id"])["reason"]
+        assert "an error in the service" in view(api, kept["image_id"])["reason"]
 
     def test_it_removes_what_a_killed_attempt_leaves_of_a_deleted_image(
         self, api: Api, stores: Stores, configured: Callable[..., None]
@@ -231,7 +231,7 @@ class TestTheSchedule:
         before = (stores.objects("derived"), stores.records())
         event = {**api.client.events.generate_cw_event("aws.events", "Scheduled Event", {}, []), "dry_run": True}
         found = api.client.lambda_.invoke("sweep", event).payload
-        assert found == {"count": 1, "mended": [{"image_id": kept["image_id"], "state": "processing"}]}
+        assert found == {"count": 1, "repaired": [{"image_id": kept["image_id"], "state": "processing"}]}
         assert (stores.objects("derived"), stores.records()) == before
 
 

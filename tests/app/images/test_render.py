@@ -107,7 +107,7 @@ def test_what_browsers_do_not_show_is_a_503_until_it_is_processed(api: Api, log:
     kept = upload(api, "TIFF")
     answer = render(api, kept["image_id"])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    sentence = "The image is being processed, and browsers don't show its type; try again in a moment."
+    sentence = "The image is being processed, and browsers do not show its format; try again in a moment."
     assert answer.json_body == {"error": sentence}
     assert {line["level"] for line in log()} == {"INFO"}  # nothing is wrong
     object_created(api, kept["s3_key"])

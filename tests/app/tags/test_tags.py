@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.config import settings
-from chalicelib.model import TagChange, Tally
-from chalicelib.stores import catalog
+from chalicelib.stores import dynamodb
 from chalicelib.tags import store
+from chalicelib.tags.model import TagChange, Tally
 from tests.app.conftest import Api, Overtake, Stores
 from tests.app.images import test_crashes
 from tests.app.images.test_crashes import killed
@@ -244,7 +244,7 @@ def test_an_image_can_change_all_of_its_tags_and_its_visibility_at_once(
 def test_more_changes_than_one_transaction_can_fold_are_folded(api: Api, stores: Stores, sweep: Sweep) -> None:
     for _ in range(2):
         changes = [TagChange(ids.new_id(), f"user-{n % 2}", {f"t{n % 3}": Tally(public=1)}) for n in range(60)]
-        catalog.commit([store.note(change) for change in changes])
+        dynamodb.commit([store.queue(change) for change in changes])
     sweep()
     assert tags(api) == {"t0": 40, "t1": 40, "t2": 40}
     assert tags(api, "user_id=user-1") == {"t0": 20, "t1": 20, "t2": 20}
@@ -254,7 +254,7 @@ def test_more_changes_than_one_transaction_can_fold_are_folded(api: Api, stores:
 def test_everyones_counts_take_in_only_so_many_changes_that_wait(
     api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.tags.tags._MOST_WAITING", 2)
+    monkeypatch.setattr("chalicelib.tags.tags._MOST_QUEUED", 2)
     for _ in range(3):
         api.upload(tags=["sea"])
     assert (tags(api), tags(api, "user_id=alice")) == ({"sea": 2}, {"sea": 3})
@@ -404,7 +404,7 @@ def test_a_fold_that_others_come_before_all_the_time_ends(
     api.upload(tags=["sea"])
     with monkeypatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", lose)
-        with pytest.raises(Exception, match="fold the same changes"):
+        with pytest.raises(Exception, match="counts are being changed"):
             sweep()
     assert tags(api) == {"sea": 1}
     sweep()

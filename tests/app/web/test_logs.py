@@ -222,7 +222,7 @@ class TestTheSchedule:
         stores.dynamodb.put_item(TableName="images", Item={**record, "updated_at": {"S": "2020-01-01T00:00:00.000Z"}})
         api.client.lambda_.invoke("sweep", {"dry_run": True})
         young, old = lines(log, "event")
-        assert (young["function"], young["swept"], old["swept"]) == ("sweep", 0, 0)
+        assert (young["function"], young["repaired"], old["repaired"]) == ("sweep", 0, 0)
         assert 0 <= young["oldest_unfinished_seconds"] < 60
         assert old["oldest_unfinished_seconds"] > 100_000_000
 
@@ -243,9 +243,9 @@ class TestTheSchedule:
         sweep(api)
         (image,), event = lines(log, "image"), lines(log, "event")[-1]
         assert part(image, "image_id", "state") == {"image_id": kept["image_id"], "state": "ready"}
-        assert part(event, "function", "swept", "oldest_unfinished_seconds") == {
+        assert part(event, "function", "repaired", "oldest_unfinished_seconds") == {
             "function": "sweep",
-            "swept": 1,
+            "repaired": 1,
             "oldest_unfinished_seconds": 0,
         }
 

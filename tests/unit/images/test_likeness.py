@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.images import likeness
-from chalicelib.model import Image, Look, Row, Visibility
+from chalicelib.index.rows import Row
+from chalicelib.model import Analysis, Image, Visibility
 from tests.unit.samples import IMAGE
 
 HASHES = st.integers(0, 2**64 - 1)
@@ -13,7 +14,7 @@ ONES = "f" * 16
 
 
 def hashed(perceptual_hash: str) -> Image:
-    look = Look(
+    analysis = Analysis(
         width=1,
         height=1,
         taken_at=None,
@@ -23,7 +24,7 @@ def hashed(perceptual_hash: str) -> Image:
         animated=False,
         variants=(),
     )
-    return replace(IMAGE, look=look)
+    return replace(IMAGE, analysis=analysis)
 
 
 def row(image_id: str, perceptual_hash: str = "") -> Row:

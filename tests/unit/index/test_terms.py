@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.index import terms
+from chalicelib.index.query import Query
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, MOST_TAGS_AND_WORDS, Key, Kind, Term
-from chalicelib.model import Query, Visibility
+from chalicelib.model import Visibility
 from tests.unit.samples import IMAGE
 
 ANYTHING = Query(limit=10)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.errors import BadInput
+from chalicelib.index.query import Order, Query
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Position
-from chalicelib.model import Order, Query
 
 KEY = b"key"
 DAY = 86_400

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.index import ranges
+from chalicelib.index.query import Order
 from chalicelib.index.ranges import Index, Range
+from chalicelib.index.rows import Row
 from chalicelib.lists.merge import Merge, Stream
-from chalicelib.model import Order, Row
 from tests.unit.tables import Table, row
 
 ORDERS = [Order(oldest_first, by_update) for oldest_first in (False, True) for by_update in (False, True)]

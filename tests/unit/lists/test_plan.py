@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.index.query import Order, Query
 from chalicelib.index.ranges import Index
 from chalicelib.lists import plan
 from chalicelib.lists.plan import Reach
-from chalicelib.model import Caller, Order, Query, Visibility
+from chalicelib.model import Caller, Visibility
 
 ANYTHING = Query(limit=10)
 NOBODY = Caller(None, verified=False)

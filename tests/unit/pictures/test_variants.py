@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat, PngImagePlugin
 
-from chalicelib.model import Look
+from chalicelib.model import Analysis
 from chalicelib.pictures import identify
 from chalicelib.pictures.variants import Broken, make
 from tests.icc import ADOBE_GAMMA, ADOBE_RGB, DISPLAY_P3, Primaries, cmyk_profile, matrix_profile
@@ -38,16 +38,16 @@ def quarters(width: int = 64, height: int = 48) -> Image.Image:
     return image
 
 
-def made(tmp_path: Path, data: bytes) -> tuple[Look, list[Image.Image]]:
+def made(tmp_path: Path, data: bytes) -> tuple[Analysis, list[Image.Image]]:
     path = tmp_path / "original"
     path.write_bytes(data)
-    look, contents = make(path)
+    analysis, contents = make(path)
     images: list[Image.Image] = [Image.open(io.BytesIO(content)) for content in contents]
-    assert [(each.width, each.height, each.content_type, each.size) for each in look.variants] == [
+    assert [(each.width, each.height, each.content_type, each.size) for each in analysis.variants] == [
         (*image.size, Image.MIME[image.format or ""], len(content))
         for image, content in zip(images, contents, strict=True)
     ]
-    return look, images
+    return analysis, images
 
 
 def only(tmp_path: Path, data: bytes) -> Image.Image:
@@ -106,9 +106,9 @@ def said(orientation: int = 1, **times: str) -> bytes:
 def test_a_picture_is_upright_however_it_is_stored(tmp_path: Path, kind: str, orientation: int) -> None:
     upright = quarters(48, 64)
     data = saved(stored(upright, orientation), kind, exif=said(orientation))
-    look, [variant] = made(tmp_path, data)
+    analysis, [variant] = made(tmp_path, data)
     assert is_like(variant, upright)
-    assert (look.width, look.height) == (48, 64)
+    assert (analysis.width, analysis.height) == (48, 64)
     identified = identify.identify(data)
     assert (identified.width, identified.height) == (48, 64)
 
@@ -116,9 +116,11 @@ def test_a_picture_is_upright_however_it_is_stored(tmp_path: Path, kind: str, or
 def test_a_heic_is_turned_once(tmp_path: Path) -> None:
     upright = quarters(48, 64)
     data = saved(stored(upright, 6), "HEIF", exif=said(6), quality=90)
-    look, [variant] = made(tmp_path, data)
+    analysis, [variant] = made(tmp_path, data)
     assert is_like(variant, upright)
-    assert (look.width, look.height) == (48, 64) == (identify.identify(data).width, identify.identify(data).height)
+    assert (
+        (analysis.width, analysis.height) == (48, 64) == (identify.identify(data).width, identify.identify(data).height)
+    )
 
 
 def scans(count: int) -> bytes:
@@ -130,8 +132,8 @@ def scans(count: int) -> bytes:
 
 def test_widths_are_those_of_the_upright_picture_and_none_is_enlarged(tmp_path: Path, configured: Configure) -> None:
     configured(VARIANT_WIDTHS="40 80 160 320", VARIANT_FORMATS="webp jpeg avif")
-    look, images = made(tmp_path, saved(stored(quarters(240, 360), 6), "JPEG", exif=said(6)))
-    assert [(each.width, each.height, each.content_type) for each in look.variants] == [
+    analysis, images = made(tmp_path, saved(stored(quarters(240, 360), 6), "JPEG", exif=said(6)))
+    assert [(each.width, each.height, each.content_type) for each in analysis.variants] == [
         (width, height, f"image/{kind}")
         for width, height in ((240, 360), (160, 240), (80, 120), (40, 60))
         for kind in ("avif", "jpeg", "webp")
@@ -145,8 +147,8 @@ def test_a_picture_far_from_these_widths_has_its_own(
     tmp_path: Path, configured: Configure, width: int, widths: list[int]
 ) -> None:
     configured(VARIANT_WIDTHS="40 80 160")
-    look, _ = made(tmp_path, saved(quarters(width, 10), "PNG"))
-    assert [each.width for each in look.variants] == widths
+    analysis, _ = made(tmp_path, saved(quarters(width, 10), "PNG"))
+    assert [each.width for each in analysis.variants] == widths
 
 
 @pytest.mark.parametrize(
@@ -200,8 +202,8 @@ def test_the_metadata_is_left_out(tmp_path: Path, configured: Configure) -> None
 def test_when_a_picture_was_taken_is_said(tmp_path: Path) -> None:
     exif = said(taken="2024:05:01 12:30:00", offset="+02:00")
     for kind in ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"):
-        look, _ = made(tmp_path, saved(quarters(), kind, exif=exif))
-        assert look.taken_at == "2024-05-01T12:30:00+02:00"
+        analysis, _ = made(tmp_path, saved(quarters(), kind, exif=exif))
+        assert analysis.taken_at == "2024-05-01T12:30:00+02:00"
     assert made(tmp_path, saved(quarters(), "JPEG"))[0].taken_at is None
 
 
@@ -268,9 +270,9 @@ def test_a_grey_picture_may_have_a_profile_of_colours(tmp_path: Path) -> None:
 )
 def test_broken_exif_is_passed_over(tmp_path: Path, exif: bytes) -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
-        look, [variant] = made(tmp_path, saved(quarters(), kind, exif=exif))
+        analysis, [variant] = made(tmp_path, saved(quarters(), kind, exif=exif))
         assert is_like(variant, quarters())
-        assert look.taken_at is None
+        assert analysis.taken_at is None
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B")])
@@ -362,8 +364,8 @@ def test_an_opaque_picture_has_no_alpha(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path, kind: str) -> None:
     others = [Image.new("RGB", (64, 48), color) for color in (BLUE, WHITE)]
-    look, [variant] = made(tmp_path, saved(quarters(), kind, save_all=True, append_images=others))
-    assert look.animated
+    analysis, [variant] = made(tmp_path, saved(quarters(), kind, save_all=True, append_images=others))
+    assert analysis.animated
     assert is_like(variant.convert("RGB"), quarters())
     assert getattr(variant, "n_frames", 1) == 1
     assert not made(tmp_path, saved(quarters(), kind))[0].animated
@@ -372,8 +374,8 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path, kind: str) -> 
 def test_pages_and_previews_are_no_animation(tmp_path: Path) -> None:
     for kind in ("TIFF", "MPO"):
         others = [Image.new("RGB", (64, 48), BLUE)]
-        look, [variant] = made(tmp_path, saved(quarters(), kind, save_all=True, append_images=others))
-        assert not look.animated
+        analysis, [variant] = made(tmp_path, saved(quarters(), kind, save_all=True, append_images=others))
+        assert not analysis.animated
         assert is_like(variant, quarters())
 
 
@@ -389,8 +391,8 @@ def test_the_dominant_colour_is_the_one_of_the_most_pixels_that_show(tmp_path: P
 
 
 def test_the_placeholder_has_the_mean_colour_and_the_form(tmp_path: Path) -> None:
-    look, _ = made(tmp_path, saved(Image.new("RGB", (64, 32), (200, 60, 50)), "PNG"))
-    found = b64decode(look.placeholder)
+    analysis, _ = made(tmp_path, saved(Image.new("RGB", (64, 32), (200, 60, 50)), "PNG"))
+    found = b64decode(analysis.placeholder)
     light, yellow_blue = (found[0] & 63) / 63, ((found[0] >> 6 | found[1] << 2) & 63) / 31.5 - 1
     assert light == pytest.approx((200 + 60 + 50) / 3 / 255, abs=0.02)
     assert yellow_blue == pytest.approx(((200 + 60) / 2 - 50) / 255, abs=0.04)

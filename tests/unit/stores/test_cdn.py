@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chalicelib.model import Variant
-from chalicelib.stores import derived, originals
+from chalicelib.stores import derived, originals, s3
 from tests.unit.samples import IMAGE
 
 BASE = "https://d1.cloudfront.net"
@@ -47,11 +47,11 @@ def opened(url: str, key: RSAPublicKey) -> str:
 
 @pytest.mark.parametrize("owner", ["alice", "a b+c", "Zoë & 月", '"~*?#%2F'])
 def test_cloudfront_opens_what_is_signed_by_its_key(public_key: RSAPublicKey, owner: str) -> None:
-    assert opened(originals.presigned_url(f"{owner}/1", 60), public_key) == f"{BASE}/{quote(owner)}/1"
+    assert opened(originals.view_url(f"{owner}/1", 60), public_key) == f"{BASE}/{quote(owner)}/1"
 
 
 def test_cloudfront_opens_nothing_else(public_key: RSAPublicKey) -> None:
-    url = originals.presigned_url("alice/1", 60)
+    url = originals.view_url("alice/1", 60)
     for other, key in ((url, OTHERS), (url.replace("alice", "bob"), public_key), (_later(url), public_key)):
         with pytest.raises(InvalidSignature):
             opened(other, key)
@@ -59,7 +59,7 @@ def test_cloudfront_opens_nothing_else(public_key: RSAPublicKey) -> None:
 
 def test_the_name_that_a_download_is_saved_under_is_signed_too(public_key: RSAPublicKey) -> None:
     disposition = originals.attachment("Küste & more.jpg")
-    resource = opened(originals.presigned_url("alice/1", 60, disposition), public_key)
+    resource = opened(originals.view_url("alice/1", 60, disposition), public_key)
     assert dict(parse_qsl(urlsplit(resource).query)) == {"response-content-disposition": disposition}
 
 
@@ -67,8 +67,8 @@ def test_a_derived_image_lies_one_slash_deeper_by_which_the_distribution_knows_i
     public_key: RSAPublicKey,
 ) -> None:
     variant = Variant(width=320, height=240, content_type="image/webp", size=1)
-    original = urlsplit(opened(originals.presigned_url(IMAGE.s3_key, 60), public_key))
-    smaller = urlsplit(opened(derived.presigned_url(IMAGE, variant, 60), public_key))
+    original = urlsplit(opened(originals.view_url(IMAGE.s3_key, 60), public_key))
+    smaller = urlsplit(opened(derived.view_url(IMAGE, variant, 60), public_key))
     assert smaller.path == f"{original.path}/320.webp"
     assert (original.path.count("/"), smaller.path.count("/")) == (2, 3)
 
@@ -76,7 +76,7 @@ def test_a_derived_image_lies_one_slash_deeper_by_which_the_distribution_knows_i
 def test_uploads_go_to_s3_as_before(public_key: RSAPublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    url = originals.presigned("PUT", "images-staged", "alice/1", {"partNumber": "1"}, 60)
+    url = s3.presigned_url("PUT", "images-staged", "alice/1", {"partNumber": "1"}, 60)
     assert url.startswith("https://s3.us-east-1.amazonaws.com/images-staged/alice/1?")
 
 

@@ -3,8 +3,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
-from chalicelib.model import Image, Look, Row, State, Variant
+from chalicelib.model import Analysis, Image, State, Variant
 from chalicelib.stores import records
 from tests.unit.samples import IMAGE
 
@@ -44,7 +45,7 @@ def test_a_record_that_is_not_listed_is_not_in_the_owners_index() -> None:
 
 
 LOOKS = st.builds(
-    Look,
+    Analysis,
     width=st.integers(1, 10**5),
     height=st.integers(1, 10**5),
     taken_at=st.sampled_from([None, "2024-05-01T12:30:00+02:00"]),
@@ -72,18 +73,20 @@ LOOKS = st.builds(
     st.none() | LOOKS,
 )
 def test_a_record_reads_back_as_it_was_written(
-    state: tuple[State, bool], title: str, tags: list[str], number: int, look: Look | None
+    state: tuple[State, bool], title: str, tags: list[str], number: int, analysis: Analysis | None
 ) -> None:
-    image = replace(IMAGE, state=state[0], listed=state[1], title=title, tags=tuple(tags), size=number, look=look)
+    image = replace(
+        IMAGE, state=state[0], listed=state[1], title=title, tags=tuple(tags), size=number, analysis=analysis
+    )
     image = replace(image, reason=title or "Broken", attempts=number, upload_id=title, part_size=number)
     image = replace(image, reason="") if image.state is State.READY else image
     assert records.from_item(records.to_item(image, "bucket")) == image
 
 
 @given(LOOKS)
-def test_the_row_of_a_band_says_little_more_than_the_perceptual_hash(look: Look) -> None:
+def test_the_row_of_a_band_says_little_more_than_the_perceptual_hash(analysis: Analysis) -> None:
     key = Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)
-    found = records.from_row(records.to_row(replace(IMAGE, look=look), key))
+    found = records.from_row(records.to_row(replace(IMAGE, analysis=analysis), key))
     assert (found.image, found.user_id, found.perceptual_hash) == (None, IMAGE.user_id, "0123456789abcdef")
 
 

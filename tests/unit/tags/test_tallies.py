@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.index import terms
-from chalicelib.model import Image, TagChange, TagCounter, Tally, Visibility
+from chalicelib.model import Image, Visibility
+from chalicelib.stores.dynamodb import MAX_WRITES
 from chalicelib.tags import tallies
+from chalicelib.tags.model import TagChange, TagCounter, Tally
 from tests.unit.samples import IMAGE
 
 MOST_TAGS_OF_AN_IMAGE = 41
@@ -71,7 +73,7 @@ def test_changes_are_folded_in_batches_each_within_one_transaction(
         assert batch == tuple(waiting[: len(batch)])
         sums = tallies.added(*map(tallies.counters, batch))
         assert len(batch) > 0
-        assert len(batch) + len(sums) <= tallies.MOST_WRITES
+        assert len(batch) + len(sums) <= MAX_WRITES
         counted, waiting = tallies.added(counted, sums), waiting[len(batch) :]
     assert counted == recounted(left)
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from chalicelib.model import Preference
+from chalicelib.images.model import Preference
 from chalicelib.web.accept import preference
 
 TYPES = ["image/avif", "image/webp", "image/jpeg", "image/tiff"]

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.model import ITEM_NAMES, As, Download, ItemPage, Page, Stores, View, Visibility
+from chalicelib.images.model import Download, DownloadType, Health, View
+from chalicelib.items.model import ITEM_NAMES, ItemPage
+from chalicelib.lists.model import Page
+from chalicelib.model import Visibility
 from chalicelib.web import answers
 from tests.unit.samples import IMAGE, ITEM
 
@@ -126,7 +129,7 @@ def test_a_bare_list_is_led_on_by_a_link_with_the_same_filters() -> None:
 
 
 def test_a_download_is_answered_as_it_is_asked_for() -> None:
-    def answered(how: As) -> object:
+    def answered(how: DownloadType) -> object:
         return answers.downloaded(Download(VIEW, how, b"bytes"))
 
     headers = {
@@ -134,10 +137,10 @@ def test_a_download_is_answered_as_it_is_asked_for() -> None:
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": "attachment; filename=x",
     }
-    assert answered(As.LINK) == (LINKED, {}, 200)
-    assert answered(As.REDIRECT) == (LINKED, {"Location": "http://s3/x", "Cache-Control": "no-store"}, 302)
-    assert answered(As.BINARY) == (b"bytes", headers, 200)
-    assert answered(As.BASE64) == (
+    assert answered(DownloadType.LINK) == (LINKED, {}, 200)
+    assert answered(DownloadType.REDIRECT) == (LINKED, {"Location": "http://s3/x", "Cache-Control": "no-store"}, 302)
+    assert answered(DownloadType.BINARY) == (b"bytes", headers, 200)
+    assert answered(DownloadType.BASE64) == (
         {"image_id": IMAGE.image_id, "content": "Ynl0ZXM=", "metadata": METADATA},
         {},
         200,
@@ -203,8 +206,8 @@ def test_no_item_is_longer_in_an_answer_than_it_says(document: dict[str, object]
 
 
 def test_health_names_the_store_that_is_away() -> None:
-    assert answers.health(Stores(s3=True, dynamodb=True))["status"] == "ok"
-    assert answers.health(Stores(s3=False, dynamodb=True)) == {
+    assert answers.health(Health(s3=True, dynamodb=True))["status"] == "ok"
+    assert answers.health(Health(s3=False, dynamodb=True)) == {
         "status": "unavailable",
         "stores": {"s3": "unavailable", "dynamodb": "ok"},
     }

@@ -10,22 +10,20 @@ from hypothesis import strategies as st
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
-from chalicelib.index import terms
-from chalicelib.model import (
-    ITEM_NAMES,
-    As,
+from chalicelib.images.model import (
+    DownloadType,
     Fit,
     Format,
-    ItemQuery,
     ObjectCreated,
-    Order,
-    Patch,
-    Query,
     RenderRequest,
     SimilarQuery,
-    Upload,
-    Visibility,
+    UpdateRequest,
+    UploadRequest,
 )
+from chalicelib.index import terms
+from chalicelib.index.query import Order, Query
+from chalicelib.items.model import ITEM_NAMES, ItemQuery
+from chalicelib.model import Visibility
 from chalicelib.web import fields, readers
 from chalicelib.web.accept import preferences
 from chalicelib.web.app import AnyS3Event
@@ -49,7 +47,7 @@ def request(
     )
 
 
-def read_upload(**body: Any) -> Upload:
+def read_upload(**body: Any) -> UploadRequest:
     return readers.upload(request(body=json.dumps(body).encode(), headers={"content-type": "application/json"}))
 
 
@@ -58,7 +56,7 @@ def read_query(**query: list[str]) -> Query:
 
 
 def test_the_least_upload_has_an_owner_and_bytes_and_the_rest_is_empty() -> None:
-    assert read_upload(**BODY) == Upload(
+    assert read_upload(**BODY) == UploadRequest(
         file=BYTES,
         user_id="alice",
         title="",
@@ -72,7 +70,7 @@ def test_the_least_upload_has_an_owner_and_bytes_and_the_rest_is_empty() -> None
 
 def test_a_whole_upload() -> None:
     whole = {"title": "T", "description": "a\nb", "tags": ["x"], "filename": "f.png", "visibility": "private"}
-    assert read_upload(**BODY, **whole) == Upload(
+    assert read_upload(**BODY, **whole) == UploadRequest(
         file=BYTES,
         user_id="alice",
         title="T",
@@ -424,22 +422,29 @@ def test_a_download_is_asked_for_by_true() -> None:
 
 
 def test_a_download_has_a_type() -> None:
-    def read(*types: str) -> As:
+    def read(*types: str) -> DownloadType:
         return readers.download_as(request(query={"type": list(types)}))
 
-    assert [read(), read("redirect"), read("BINARY"), read("base64")] == [As.LINK, As.REDIRECT, As.BINARY, As.BASE64]
+    assert [read(), read("redirect"), read("BINARY"), read("base64")] == [
+        DownloadType.LINK,
+        DownloadType.REDIRECT,
+        DownloadType.BINARY,
+        DownloadType.BASE64,
+    ]
     with pytest.raises(BadInput, match="type must be redirect, binary or base64"):
         read("file")
 
 
-def read_patch(body: object) -> Patch:
+def read_patch(body: object) -> UpdateRequest:
     return readers.patch(request(body=json.dumps(body).encode()))
 
 
 def test_an_update_has_the_fields_given_and_no_others() -> None:
-    assert read_patch({"title": ""}) == Patch(title="", description=None, tags=None, visibility=None)
+    assert read_patch({"title": ""}) == UpdateRequest(title="", description=None, tags=None, visibility=None)
     whole = {"title": "T", "description": "D", "tags": "Sea, sky, SEA", "visibility": "private"}
-    assert read_patch(whole) == Patch(title="T", description="D", tags=("Sea", "sky"), visibility=Visibility.PRIVATE)
+    assert read_patch(whole) == UpdateRequest(
+        title="T", description="D", tags=("Sea", "sky"), visibility=Visibility.PRIVATE
+    )
     assert read_patch({"tags": []}).tags == ()
 
 

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import NotYet
-from chalicelib.images.renditions import best
-from chalicelib.model import Fit, Format, Image, Look, RenderRequest, State, Variant
+from chalicelib.images.model import Fit, Format, RenderRequest
+from chalicelib.images.render import best_variant
+from chalicelib.model import Analysis, Image, State, Variant
 from chalicelib.web.accept import preferences
 from tests.unit.samples import IMAGE
 
@@ -21,7 +22,7 @@ def processed(*types: str, content_type: str = "image/tiff") -> Image:
     variants = [
         Variant(width=width, height=height, content_type=each, size=1) for width, height in SIZES for each in types
     ]
-    look = Look(
+    analysis = Analysis(
         width=2400,
         height=1600,
         taken_at=None,
@@ -31,17 +32,17 @@ def processed(*types: str, content_type: str = "image/tiff") -> Image:
         animated=False,
         variants=tuple(variants),
     )
-    return replace(IMAGE, content_type=content_type, look=look)
+    return replace(IMAGE, content_type=content_type, analysis=analysis)
 
 
 def width(box: RenderRequest) -> int:
-    variant = best(processed("image/webp"), box)
+    variant = best_variant(processed("image/webp"), box)
     assert variant
     return variant.width
 
 
 def content_type(image: Image, wanted: RenderRequest) -> str | None:
-    variant = best(image, wanted)
+    variant = best_variant(image, wanted)
     return variant.content_type if variant else None
 
 
@@ -105,7 +106,7 @@ def test_a_format_that_is_asked_for_is_shown_whatever_else_is_accepted() -> None
         assert (
             content_type(processed(*TYPES), replace(ANY, format=asked, preferences=preferences("image/png"))) == wanted
         )
-    assert best(processed(*TYPES), replace(ANY, format=Format.ORIGINAL)) is None
+    assert best_variant(processed(*TYPES), replace(ANY, format=Format.ORIGINAL)) is None
 
 
 def test_a_format_that_was_not_made_counts_as_auto() -> None:
@@ -119,15 +120,15 @@ BEFORE = replace(IMAGE, state=State.PROCESSING)
 
 @pytest.mark.parametrize("shown", ["jpeg", "png", "gif", "webp", "avif", "bmp"])
 def test_until_it_is_processed_it_is_shown_by_its_original(shown: str) -> None:
-    assert best(replace(BEFORE, content_type=f"image/{shown}"), ANY) is None
+    assert best_variant(replace(BEFORE, content_type=f"image/{shown}"), ANY) is None
 
 
 @pytest.mark.parametrize("other", ["tiff", "heic", "heif"])
 def test_what_browsers_do_not_show_is_there_once_it_is_processed(other: str) -> None:
     image = replace(BEFORE, content_type=f"image/{other}")
     with pytest.raises(NotYet, match="is being processed"):
-        best(image, ANY)
-    assert best(image, replace(ANY, format=Format.ORIGINAL)) is None
+        best_variant(image, ANY)
+    assert best_variant(image, replace(ANY, format=Format.ORIGINAL)) is None
     # Nothing better will come.
-    assert best(replace(image, state=State.FAILED), ANY) is None
-    assert best(replace(image, state=State.READY), ANY) is None
+    assert best_variant(replace(image, state=State.FAILED), ANY) is None
+    assert best_variant(replace(image, state=State.READY), ANY) is None

@@ -1,0 +1,256 @@
+"""The life of an image: its states, the steps between them, and what each step writes.
+
+A step is a pure function from an image to the image after the step. `take` commits a step: the record, the index rows
+and the tag counts change in one transaction, or nothing changes.
+
+    An upload through the API, listed from the beginning:
+
+        uploaded --> PROCESSING --processed--> READY
+                         |  ^
+                         |  +-- processed ----------+
+                         +------failed---------> FAILED
+
+    A direct upload, listed once it is shown:
+
+        announced --> AWAITING_UPLOAD --claimed--> PROCESSING --shown--> READY
+                              |                      |    ^
+                              |                      |    +- claimed -+
+                              |                      +----failed--> FAILED
+                              +----------------------+---rejected-> REJECTED
+
+    The end of every image:
+
+        deleting, discarded --> DELETING --deleted--> DELETED --> no record
+                                    |                                ^
+                                    +--(processed before)------------+
+
+A step of processing does not change an image that is READY, REJECTED or gone: another process was first. FAILED is not
+final: a repeated event, or the operator's redrive, processes the image again.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from chalicelib import ids
+from chalicelib.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.images.model import DirectUploadRequest, Metadata, UpdateRequest, UploadRequest
+from chalicelib.model import Analysis, Image, State, Visibility
+from chalicelib.pictures.identify import Picture
+from chalicelib.stores import catalog, dynamodb
+from chalicelib.stores.dynamodb import Write
+from chalicelib.tags import tags
+
+Step = Callable[[Image], Image]
+
+
+class ChecksumMismatch(Exception):
+    """The bytes of a direct upload are not the announced ones, or another file was sent first."""
+
+
+def writes(before: Image | None, after: Image) -> list[Write]:
+    """Return every write of a step: the record, its index rows and its tag counts. `before` is None for a new image."""
+    record = catalog.put(after) if before is None else catalog.replace(before, by=after)
+    return [record, *catalog.rows(before, after), *tags.count_writes(before, after)]
+
+
+def take(step: Step, image: Image, read_again: Callable[[], Image]) -> tuple[Image, Image]:
+    """Commit a step of an image, or of the image as it has become if another writer was first.
+
+    Returns the image before and after the step; both are the same if the step changes nothing.
+    Raises Unavailable: other writers keep changing the image. Raises whatever the step raises.
+    """
+    try:
+        return _commit(step, image)
+    except dynamodb.Changed:
+        return dynamodb.retried(
+            lambda: _commit(step, read_again()), "The image is being changed by other requests; try again in a moment."
+        )
+
+
+# The first step of a new image.
+
+
+def uploaded(request: UploadRequest, image_id: str, picture: Picture, checksum: str) -> Image:
+    """Return the image of an upload through the API."""
+    return replace(
+        _new(request, image_id, State.PROCESSING, listed=True),
+        content_type=picture.content_type,
+        size=len(request.file),
+        checksum=checksum,
+        width=picture.width,
+        height=picture.height,
+    )
+
+
+def announced(request: DirectUploadRequest, image_id: str) -> Image:
+    """Return the image of a direct upload that has no bytes yet."""
+    return replace(
+        _new(request, image_id, State.AWAITING_UPLOAD, listed=False),
+        content_type=request.content_type,
+        size=request.size,
+        checksum=request.checksum,
+    )
+
+
+def orphaned(user_id: str, image_id: str, at: str) -> Image:
+    """Return the image of an object whose upload wrote no record: in deletion, at a time (RFC 3339)."""
+    metadata = Metadata(user_id=user_id, title="", description="", tags=(), filename="", visibility=Visibility.PRIVATE)
+    return replace(_new(metadata, image_id, State.DELETING, listed=False), updated_at=at)
+
+
+def with_id(image: Image, image_id: str) -> Image:
+    """Return a new image as it was when the same request stored it before, under another id."""
+    return replace(image, image_id=image_id, updated_at=ids.created_at(image_id))
+
+
+def without_record(image: Image) -> Image:
+    """Return an image whose record was deleted after it was read."""
+    return replace(image, state=State.DELETED, listed=False)
+
+
+# Steps of the owner.
+
+
+def updated(image: Image, request: UpdateRequest, if_match: frozenset[int] | None, at: str) -> Image:
+    """Change the metadata of an image, at a time (RFC 3339).
+
+    Raises NotFound: the image is gone. Raises Conflict: it is not listed.
+    Raises PreconditionFailed: its version is not in `if_match`.
+    """
+    if image.is_gone:
+        raise NotFound(image.image_id)
+    if not image.listed:
+        raise Conflict(f"The image is {image.state}; it can be changed once it is in lists.")
+    _check_version(image, if_match)
+    return replace(
+        image,
+        version=image.version + 1,
+        updated_at=at,
+        title=image.title if request.title is None else request.title,
+        description=image.description if request.description is None else request.description,
+        tags=image.tags if request.tags is None else request.tags,
+        visibility=request.visibility or image.visibility,
+    )
+
+
+def deleting(image: Image, if_match: frozenset[int] | None, at: str) -> Image:
+    """Take an image out of every list and view. Does not change an image that is DELETING.
+
+    Raises NotFound: the image is DELETED. Raises PreconditionFailed: its version is not in `if_match`.
+    """
+    if image.state is State.DELETED:
+        raise NotFound(image.image_id)
+    if image.state is State.DELETING:
+        return image
+    _check_version(image, if_match)
+    return replace(image, version=image.version + 1, updated_at=at, state=State.DELETING, listed=False)
+
+
+def discarded(image: Image, at: str) -> Image:
+    """Abandon an image that is not listed.
+
+    Raises NotFound: the image is gone. Raises Conflict: it is listed.
+    """
+    if image.is_gone:
+        raise NotFound(image.image_id)
+    if image.listed:
+        raise Conflict("The upload is finished; delete the image instead.")
+    return replace(image, updated_at=at, state=State.DELETING)
+
+
+def deleted(image: Image) -> Image:
+    """Note that the objects of an image in deletion are removed."""
+    return replace(image, state=State.DELETED) if image.state is State.DELETING else image
+
+
+# Steps of processing.
+
+
+def claimed(image: Image, checksum: str) -> Image:
+    """Bind a direct upload to the bytes with this checksum: of several files sent by one form, the first one counts.
+
+    Raises ChecksumMismatch: other bytes were announced or sent first.
+    """
+    if image.listed or not image.is_processable:
+        return image
+    if image.checksum not in ("", checksum):
+        raise ChecksumMismatch(
+            f"The file's SHA-256 is {checksum}, but {image.checksum} was announced or uploaded before."
+        )
+    return replace(image, state=State.PROCESSING, checksum=checksum, reason="", upload_id="", part_size=0)
+
+
+def processed(image: Image, analysis: Analysis) -> Image:
+    """Note the result of processing an image that is listed."""
+    if not (image.listed and image.is_processable):
+        return image
+    return replace(image, state=State.READY, analysis=analysis, reason="", attempts=0)
+
+
+def shown(image: Image, analysis: Analysis) -> Image:
+    """Note the result of processing a direct upload, and list the image."""
+    if image.listed or not image.is_processable:
+        return image
+    return replace(
+        image,
+        state=State.READY,
+        listed=True,
+        attempts=0,
+        width=analysis.width,
+        height=analysis.height,
+        analysis=analysis,
+    )
+
+
+def rejected(image: Image, reason: str) -> Image:
+    """Reject the bytes of a direct upload."""
+    if image.listed or not image.is_processable:
+        return image
+    return replace(image, state=State.REJECTED, reason=reason)
+
+
+def counted(image: Image) -> Image:
+    """Count an attempt at processing."""
+    return replace(image, attempts=image.attempts + 1) if image.is_processable else image
+
+
+def failed(image: Image, reason: str) -> Image:
+    """Note that processing did not succeed and will not be repeated by itself."""
+    return replace(image, state=State.FAILED, reason=reason) if image.is_processable else image
+
+
+def failed_after(image: Image, attempts: int, reason: str) -> Image:
+    """Note a failure once this many attempts were counted."""
+    return image if image.attempts < attempts else failed(image, reason)
+
+
+def _commit(step: Step, image: Image) -> tuple[Image, Image]:
+    after = step(image)
+    if after != image:
+        dynamodb.commit(writes(image, after))
+    return image, after
+
+
+def _new(metadata: Metadata, image_id: str, state: State, *, listed: bool) -> Image:
+    return Image(
+        image_id=image_id,
+        user_id=metadata.user_id,
+        title=metadata.title,
+        description=metadata.description,
+        tags=metadata.tags,
+        filename=metadata.filename,
+        content_type="",
+        size=0,
+        checksum="",
+        width=0,
+        height=0,
+        visibility=metadata.visibility,
+        updated_at=ids.created_at(image_id),
+        state=state,
+        listed=listed,
+    )
+
+
+def _check_version(image: Image, if_match: frozenset[int] | None) -> None:
+    if if_match is not None and image.version not in if_match:
+        raise PreconditionFailed(image.version)

@@ -103,7 +103,7 @@ TRUNCATED = picture("JPEG", width=400, height=400)[:20_000]
     ("said", "content", "reason"),
     [
         ({}, PNG + b"x", f"The file has {len(PNG) + 1} bytes, but {len(PNG)} were announced."),
-        ({"checksum": "0" * 64}, PNG, f"The file's SHA-256 is {hashlib.sha256(PNG).hexdigest()}; {'0' * 64} was"),
+        ({"checksum": "0" * 64}, PNG, f"The file's SHA-256 is {hashlib.sha256(PNG).hexdigest()}, but {'0' * 64} was"),
         ({"content_type": "image/gif"}, PNG, "The file is image/png, but image/gif was announced."),
         ({"size": 5}, b"hello", "The file is not an image of an accepted type"),
         ({"content_type": "image/jpeg", "size": len(TRUNCATED)}, TRUNCATED, "The file is truncated"),

@@ -1,7 +1,7 @@
 """The use cases of tags: list those in use with their counts, and fold the changes that wait into these.
 
 A write to an image notes what it changes about tags as an item of its own, in its own transaction: so the counts can't
-be lost or doubled, and no two uploads meet in a busy tag's counter. See docs/decisions/8-tag-counts.md.
+be lost or doubled, and no two uploads meet in a busy tag's counter. See docs/decisions/08-tag-counts.md.
 """
 
 import logging

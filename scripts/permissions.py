@@ -10,21 +10,22 @@ from chalice.app import Chalice
 
 import app as app_module
 from chalicelib.config import Settings
-from chalicelib.permissions import API, Permission, Place, declared, lambda_name, log_of
+from chalicelib.permissions import API, Permission, Place, declared, lambda_name
 from dev import PROJECT
 from dev.environment import stage_config
 
 _GROUPS = {name: group for name, group in vars(app_module).items() if name.isupper() and isinstance(group, tuple)}
 _SOURCE = (PROJECT / "app.py").read_text()
 PAGE = PROJECT / "docs" / "permissions.md"
-_INTRODUCTION = """# What each function may do
+_INTRODUCTION = """# IAM permissions of each function
 
-Written by `make permissions` from the `@needs(…)` beside each handler of [app.py](../app.py), from which `make
-policies` writes one IAM policy for each Lambda function. Names of buckets, tables and the queue are the defaults; a
-stage has its own. A resource ends in `*` only where it is the objects of one bucket, whose keys nobody knows
-beforehand, or the streams of one log. Where a stage is traced (`"xray": true`), each function may also
-`xray:PutTelemetryRecords` and
-`xray:PutTraceSegments`, for which IAM knows no resource but `*`.
+`make permissions` writes this page from the `@needs(...)` decorators in [app.py](../app.py). From the same decorators,
+`make policies` writes one IAM policy for each Lambda function. A resource is the last part of an ARN, with the default
+name; each stage has its own names. The column "needed by" has routes or, for the other functions, names of permission
+groups in app.py.
+
+- Each function may also write its own log: `logs:CreateLogStream` and `logs:PutLogEvents`.
+- With `"xray": true`, each function may also call `xray:PutTelemetryRecords` and `xray:PutTraceSegments` on `*`.
 """
 
 
@@ -36,14 +37,15 @@ def page(app: Chalice) -> str:
     }
     text = _INTRODUCTION
     for function, handlers in declared(app).items():
-        text += f"\n## {lambda_name(app, function, place.stage)}\n\n"
-        text += "| action | resource | needed by |\n|---|---|---|\n"
+        text += f"\n## `{lambda_name(app, function, place.stage)}`\n\n"
+        text += "| resource | actions | needed by |\n|---|---|---|\n"
         needed: dict[Permission, list[str]] = {}
         for handler, permissions in handlers.items():
             for permission in permissions:
                 operation = f"`{routes[handler]}`" if function == API else _purpose(permission, function)
-                needed.setdefault(permission, []).append("what Lambda gives up" if permission.by_lambda else operation)
-        needed |= {permission: ["its log"] for permission in log_of(app, function, place.stage)}
+                needed.setdefault(permission, []).append(
+                    "Lambda, for failed events" if permission.by_lambda else operation
+                )
         text += "".join(_rows(needed, place))
     return text
 
@@ -60,18 +62,23 @@ def _purpose(permission: Permission, function: str) -> str:
         for name, group in _GROUPS.items()
         if permission in group and any(set(group) <= set(whole) for whole in named)
     )
-    _, name = min(parts, default=(0, "its own work"))
+    _, name = min(parts, default=(0, "this function only"))
     return name.lower().replace("_", " ")
 
 
 def _rows(needed: dict[Permission, list[str]], place: Place) -> Iterator[str]:
+    """A row for each resource and list of operations, with all actions that these need."""
+    actions: dict[tuple[str, str], list[str]] = {}
     for permission in sorted(needed, key=lambda p: (p.resource.at(place), p.action)):
+        resource = permission.resource.at(place).rpartition(":")[2]
         operations = ", ".join(dict.fromkeys(needed[permission]))
-        yield f"| `{permission.action}` | `{permission.resource.at(place)}` | {operations} |\n"
+        actions.setdefault((resource, operations), []).append(f"`{permission.action}`")
+    for (resource, operations), names in actions.items():
+        yield f"| `{resource}` | {', '.join(names)} | {operations} |\n"
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Write the page."""
     PAGE.write_text(page(stage_config("local").chalice_app))
 
 

@@ -91,9 +91,7 @@ def operations() -> dict[str, Use]:
             s3_reads=1,
         ),
         "view": Use(milliseconds=2.2, read_units=0.5, answer_bytes=2_000),
-        "render, and the picture that it leads to": Use(
-            milliseconds=2.2, read_units=0.5, s3_reads=1, answer_bytes=1_000 + 100_000
-        ),
+        "render, and its picture": Use(milliseconds=2.2, read_units=0.5, s3_reads=1, answer_bytes=1_000 + 100_000),
         "list of 20, one filter": Use(milliseconds=5.3, read_units=1, answer_bytes=13_000),
         "list of 20, two filters": Use(milliseconds=18, read_units=5, answer_bytes=13_000),
         "update of the title": Use(milliseconds=22.7, write_units=_of_an_update(processed), read_units=1),
@@ -115,12 +113,12 @@ def idle_month() -> dict[str, float]:
 
 def main() -> None:
     """Print two tables in Markdown."""
-    print("| a million times | API Gateway, data out | Lambda | DynamoDB | S3 | logs | together |")
+    print("| per million | API Gateway, data out | Lambda | DynamoDB | S3 | logs | total |")
     print("|---|---|---|---|---|---|---|")
     for name, use in operations().items():
         parts = [MILLION * part for part in use.dollars()]
         print(f"| {name} | {' | '.join(f'${part:.2f}' for part in (*parts, sum(parts)))} |")
-    print("\n| an idle month | |")
+    print("\n| a month without traffic | |")
     print("|---|---|")
     for name, dollars in idle_month().items():
         print(f"| {name} | ${dollars:.2f} |")

@@ -3,75 +3,93 @@
 What `make permissions` runs, in the repository's root: python -m scripts.permissions
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from chalice.app import Chalice
 
 import app as app_module
 from chalicelib.config import Settings
-from chalicelib.permissions import API, Permission, Place, declared, lambda_name, log_of
+from chalicelib.permissions import API, Permission, Place, declared, lambda_name
 from dev import PROJECT
 from dev.environment import stage_config
 
-_GROUPS = {name: group for name, group in vars(app_module).items() if name.isupper() and isinstance(group, tuple)}
-_SOURCE = (PROJECT / "app.py").read_text()
 PAGE = PROJECT / "docs" / "permissions.md"
-_INTRODUCTION = """# What each function may do
+_INTRODUCTION = """# IAM permissions of each function
 
-Written by `make permissions` from the `@needs(…)` beside each handler of [app.py](../app.py), from which `make
-policies` writes one IAM policy for each Lambda function. Names of buckets, tables and the queue are the defaults; a
-stage has its own. A resource ends in `*` only where it is the objects of one bucket, whose keys nobody knows
-beforehand, or the streams of one log. Where a stage is traced (`"xray": true`), each function may also
-`xray:PutTelemetryRecords` and
-`xray:PutTraceSegments`, for which IAM knows no resource but `*`.
+`make permissions` writes this page from the `@needs(...)` decorators in [app.py](../app.py). From the same decorators,
+`make policies` writes one IAM policy for each Lambda function. A resource is the last part of an ARN, with the default
+name; each stage has its own names.
+
+- Each function may also write its own log: `logs:CreateLogStream` and `logs:PutLogEvents`.
+- With `"xray": true`, each function may also call `xray:PutTelemetryRecords` and `xray:PutTraceSegments` on `*`.
+- `sqs:SendMessage` is for Lambda itself, which sends failed events to the dead-letter queue.
 """
 
 
 def page(app: Chalice) -> str:
-    """The whole page, in Markdown: a table for each function."""
+    """The whole page, in Markdown: a table for each function, unless it has the permissions of a route."""
     place = Place("aws", "<region>", "<account>", "<stage>", Settings())
     routes = {
-        route.view_name: f"{method} {path}" for path, methods in app.routes.items() for method, route in methods.items()
+        route.view_name: f"`{method} {path}`"
+        for path, methods in app.routes.items()
+        for method, route in methods.items()
     }
+    functions = declared(app)
+    first: dict[frozenset[Permission], str] = {}  # of the routes with the same permissions
+    for handler, permissions in functions[API].items():
+        first.setdefault(frozenset(permissions), routes[handler])
     text = _INTRODUCTION
-    for function, handlers in declared(app).items():
-        text += f"\n## {lambda_name(app, function, place.stage)}\n\n"
-        text += "| action | resource | needed by |\n|---|---|---|\n"
-        needed: dict[Permission, list[str]] = {}
-        for handler, permissions in handlers.items():
-            for permission in permissions:
-                operation = f"`{routes[handler]}`" if function == API else _purpose(permission, function)
-                needed.setdefault(permission, []).append("what Lambda gives up" if permission.by_lambda else operation)
-        needed |= {permission: ["its log"] for permission in log_of(app, function, place.stage)}
-        text += "".join(_rows(needed, place))
+    for function, handlers in functions.items():
+        text += f"\n## `{lambda_name(app, function, place.stage)}`\n\n"
+        if function == API:
+            text += _table(((first[frozenset(needed)], needed) for needed in handlers.values()), place)
+            text += "".join(f"\n{line}\n" for line in _same(handlers, first, routes))
+            continue
+        (needed,) = handlers.values()
+        if route := first.get(frozenset(needed)):
+            text += f"The permissions of {route}.\n"
+        else:
+            text += f"{_purpose(function)}\n\n{_table([('', needed)], place)}"
     return text
 
 
-def _purpose(permission: Permission, function: str) -> str:
-    """What a function needs one of its permissions for: the least group of app.py that has it, by its name there.
-
-    Of those groups that stand in the function's own `@needs(…)`, and of the parts that these are made of.
-    """
-    (declaration,) = re.findall(rf"@needs\((.*)\)\ndef {function}\(", _SOURCE)
-    named = [_GROUPS[name] for name in re.findall(r"\*([A-Z_]+)", declaration)]
-    parts = (
-        (len(group), name)
-        for name, group in _GROUPS.items()
-        if permission in group and any(set(group) <= set(whole) for whole in named)
-    )
-    _, name = min(parts, default=(0, "its own work"))
-    return name.lower().replace("_", " ")
+def _same(
+    handlers: Mapping[str, Iterable[Permission]], first: Mapping[frozenset[Permission], str], routes: Mapping[str, str]
+) -> Iterator[str]:
+    """Which routes have the permissions of another one."""
+    others: dict[str, list[str]] = {}
+    for handler, permissions in handlers.items():
+        if permissions and routes[handler] != (one := first[frozenset(permissions)]):
+            others.setdefault(one, []).append(routes[handler])
+    for one, same in others.items():
+        yield f"Like {one}: {', '.join(same)}."
 
 
-def _rows(needed: dict[Permission, list[str]], place: Place) -> Iterator[str]:
-    for permission in sorted(needed, key=lambda p: (p.resource.at(place), p.action)):
-        operations = ", ".join(dict.fromkeys(needed[permission]))
-        yield f"| `{permission.action}` | `{permission.resource.at(place)}` | {operations} |\n"
+def _purpose(function: str) -> str:
+    """What a function of app.py is for: the first line of its docstring."""
+    handler = getattr(app_module, function)
+    return str(getattr(handler, "func", handler).__doc__).partition("\n")[0]
+
+
+def _table(needs: Iterable[tuple[str, Iterable[Permission]]], place: Place) -> str:
+    """A table of the permissions that each operation needs; without names of operations, of the permissions alone."""
+    operations: dict[Permission, list[str]] = {}
+    for operation, permissions in needs:
+        for permission in permissions:
+            operations.setdefault(permission, []).append(operation)
+    actions: dict[tuple[str, str], list[str]] = {}  # by the other cells of their row
+    for permission in sorted(operations, key=lambda p: (p.resource.at(place), p.action)):
+        resource = f"`{permission.resource.at(place).rpartition(':')[2]}`"
+        needed_by = ", ".join(dict.fromkeys(operations[permission]))
+        actions.setdefault((resource, needed_by), []).append(f"`{permission.action}`")
+    rows = [["resource", "actions", "needed by"], ["---"] * 3]
+    rows += [[resource, ", ".join(names), needed_by] for (resource, needed_by), names in actions.items()]
+    width = 3 if any(needed_by for _, needed_by in actions) else 2
+    return "".join(f"| {' | '.join(row[:width])} |\n" for row in rows)
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Write the page."""
     PAGE.write_text(page(stage_config("local").chalice_app))
 
 

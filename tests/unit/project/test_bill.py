@@ -4,9 +4,9 @@ import pytest
 
 from bench import bill
 
-OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+COSTS = Path(__file__).parents[3] / "docs" / "costs.md"
 
 
 def test_the_docs_have_the_costs_that_are_computed(capsys: pytest.CaptureFixture[str]) -> None:
     bill.main()
-    assert capsys.readouterr().out in OPERATIONS.read_text(), "take over what `python -m bench.bill` prints"
+    assert capsys.readouterr().out in COSTS.read_text(), "copy what `python -m bench.bill` prints into docs/costs.md"

@@ -28,7 +28,7 @@ def test_a_deployment_gives_all_parameters_of_the_stack() -> None:
 
 
 def test_a_restore_keeps_all_parameters_but_the_tables_that_it_brings_back() -> None:
-    text = (PROJECT / "docs" / "operations.md").read_text()
+    text = (PROJECT / "docs" / "backup.md").read_text()
     (kept,) = re.findall(r'^KEEP="(.*)"$', text, re.MULTILINE)
     changed = re.findall(r"ParameterKey=(\w+),ParameterValue", text)
     assert sorted([*kept.split(), *changed]) == sorted(PARAMETERS)

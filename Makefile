@@ -58,9 +58,10 @@ invoke: $(VENV)/installed ## invoke a function of the running service: FUNCTION,
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
-PURE := config errors ids metrics model permissions images/likeness images/renditions index/ranges index/terms \
-  lists/cursors lists/merge lists/plan lists/prefixes pictures/exif pictures/structure pictures/thumbhash stores/records \
-  tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers
+PURE := config errors ids metrics model permissions images/lifecycle images/likeness images/model images/render \
+  index/query index/ranges index/rows index/terms items/model lists/cursors lists/merge lists/model lists/plan \
+  lists/prefixes pictures/exif pictures/structure pictures/thumbhash stores/model stores/records tags/model tags/tallies \
+  web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers
 comma := ,
 empty :=
 

@@ -1,0 +1,252 @@
+"""Each step from each state; and that what the steps write keeps record, index rows and tag counts together."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.errors import ApiError, Conflict, NotFound, PreconditionFailed
+from chalicelib.images import lifecycle
+from chalicelib.images.lifecycle import ChecksumMismatch
+from chalicelib.images.model import UpdateRequest
+from chalicelib.model import Image, State, Visibility
+from chalicelib.stores.dynamodb import MAX_WRITES, Write
+from tests.unit.samples import ANALYSIS, IMAGE
+
+AT = "2026-11-26T12:00:00.000Z"
+NOTHING = UpdateRequest(title=None, description=None, tags=None, visibility=None)
+
+# Every kind of image that there is: a state, and whether the image is listed.
+IMAGES = {
+    name: replace(IMAGE, state=state, listed=listed)
+    for name, state, listed in (
+        ("awaiting", State.AWAITING_UPLOAD, False),
+        ("processing, unlisted", State.PROCESSING, False),
+        ("processing, listed", State.PROCESSING, True),
+        ("ready", State.READY, True),
+        ("failed, unlisted", State.FAILED, False),
+        ("failed, listed", State.FAILED, True),
+        ("rejected", State.REJECTED, False),
+        ("deleting", State.DELETING, False),
+        ("deleted", State.DELETED, False),
+    )
+}
+
+STEPS: dict[str, Callable[[Image], Image]] = {
+    "updated": lambda image: lifecycle.updated(image, NOTHING, None, AT),
+    "deleting": lambda image: lifecycle.deleting(image, None, AT),
+    "discarded": lambda image: lifecycle.discarded(image, AT),
+    "deleted": lifecycle.deleted,
+    "claimed": lambda image: lifecycle.claimed(image, image.checksum),
+    "processed": lambda image: lifecycle.processed(image, ANALYSIS),
+    "shown": lambda image: lifecycle.shown(image, ANALYSIS),
+    "rejected": lambda image: lifecycle.rejected(image, "Why."),
+    "counted": lifecycle.counted,
+    "failed": lambda image: lifecycle.failed(image, "Why."),
+    "failed_after": lambda image: lifecycle.failed_after(image, 0, "Why."),
+}
+
+# What becomes of an image: its kind after the step ("changed": the same kind, with other fields), an error, or nothing.
+_PROCESSING = ("claimed", "processed", "shown", "rejected", "counted", "failed", "failed_after")
+_UNCHANGED = dict.fromkeys(_PROCESSING)
+TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
+    "awaiting": {
+        "updated": Conflict,
+        "deleting": "deleting",
+        "discarded": "deleting",
+        "deleted": None,
+        "claimed": "processing, unlisted",
+        "processed": None,
+        "shown": "ready",
+        "rejected": "rejected",
+        "counted": "changed",
+        "failed": "failed, unlisted",
+        "failed_after": "failed, unlisted",
+    },
+    "processing, unlisted": {
+        "updated": Conflict,
+        "deleting": "deleting",
+        "discarded": "deleting",
+        "deleted": None,
+        "claimed": None,
+        "processed": None,
+        "shown": "ready",
+        "rejected": "rejected",
+        "counted": "changed",
+        "failed": "failed, unlisted",
+        "failed_after": "failed, unlisted",
+    },
+    "processing, listed": {
+        "updated": "changed",
+        "deleting": "deleting",
+        "discarded": Conflict,
+        "deleted": None,
+        "claimed": None,
+        "processed": "ready",
+        "shown": None,
+        "rejected": None,
+        "counted": "changed",
+        "failed": "failed, listed",
+        "failed_after": "failed, listed",
+    },
+    "ready": {"updated": "changed", "deleting": "deleting", "discarded": Conflict, "deleted": None, **_UNCHANGED},
+    "failed, unlisted": {
+        "updated": Conflict,
+        "deleting": "deleting",
+        "discarded": "deleting",
+        "deleted": None,
+        "claimed": "processing, unlisted",
+        "processed": None,
+        "shown": "ready",
+        "rejected": "rejected",
+        "counted": "changed",
+        "failed": "changed",
+        "failed_after": "changed",
+    },
+    "failed, listed": {
+        "updated": "changed",
+        "deleting": "deleting",
+        "discarded": Conflict,
+        "deleted": None,
+        "claimed": None,
+        "processed": "ready",
+        "shown": None,
+        "rejected": None,
+        "counted": "changed",
+        "failed": "changed",
+        "failed_after": "changed",
+    },
+    "rejected": {
+        "updated": Conflict,
+        "deleting": "deleting",
+        "discarded": "deleting",
+        "deleted": None,
+        **_UNCHANGED,
+    },
+    "deleting": {"updated": NotFound, "deleting": None, "discarded": NotFound, "deleted": "deleted", **_UNCHANGED},
+    "deleted": {"updated": NotFound, "deleting": NotFound, "discarded": NotFound, "deleted": None, **_UNCHANGED},
+}
+
+
+def test_the_table_has_every_state_and_every_step() -> None:
+    assert TABLE.keys() == IMAGES.keys()
+    assert {image.state for image in IMAGES.values()} == set(State)
+    assert all(row.keys() == STEPS.keys() for row in TABLE.values())
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_leads_where_the_table_says(kind: str, step: str) -> None:
+    image, expected = IMAGES[kind], TABLE[kind][step]
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            STEPS[step](image)
+        return
+    after = STEPS[step](image)
+    if expected is None:
+        assert after == image
+        return
+    goal = IMAGES[kind if expected == "changed" else expected]
+    assert (after.state, after.listed) == (goal.state, goal.listed)
+    assert after != image
+
+
+def test_a_claim_binds_an_upload_to_one_file() -> None:
+    announced = replace(IMAGES["awaiting"], checksum="", upload_id="U", part_size=5)
+    claimed = lifecycle.claimed(announced, "ab" * 32)
+    assert claimed == replace(announced, state=State.PROCESSING, checksum="ab" * 32, upload_id="", part_size=0)
+    assert lifecycle.claimed(claimed, "ab" * 32) == claimed
+    with pytest.raises(ChecksumMismatch, match="cd"):
+        lifecycle.claimed(claimed, "cd" * 32)
+
+
+def test_only_the_version_that_a_change_names_is_changed() -> None:
+    image = replace(IMAGE, version=3)
+    for if_match in (frozenset({2, 3}), None):
+        assert lifecycle.updated(image, NOTHING, if_match, AT).version == 4
+        assert lifecycle.deleting(image, if_match, AT).version == 4
+    with pytest.raises(PreconditionFailed):
+        lifecycle.updated(image, NOTHING, frozenset({2, 4}), AT)
+    with pytest.raises(PreconditionFailed):
+        lifecycle.deleting(image, frozenset({2, 4}), AT)
+
+
+def test_an_image_fails_once_all_attempts_are_counted() -> None:
+    image = replace(IMAGES["processing, listed"], attempts=2)
+    assert lifecycle.failed_after(image, 3, "Why.") == image
+    assert lifecycle.failed_after(lifecycle.counted(image), 3, "Why.") == replace(
+        image, attempts=3, state=State.FAILED, reason="Why."
+    )
+
+
+updates = st.builds(
+    UpdateRequest,
+    title=st.none() | st.sampled_from(["Sea", "Sea and sky", ""]),
+    description=st.none() | st.text(max_size=5),
+    tags=st.none() | st.lists(st.sampled_from(["sea", "Sky", "sun"]), unique=True).map(tuple),
+    visibility=st.none() | st.sampled_from(Visibility),
+)
+steps = st.one_of(
+    updates.map(lambda request: lambda image: lifecycle.updated(image, request, None, AT)),
+    st.sampled_from(list(STEPS.values())),
+)
+
+
+@given(st.sampled_from(["awaiting", "processing, listed"]), st.lists(steps, max_size=8))
+def test_whatever_the_steps_rows_and_counts_are_those_of_the_image(
+    first: str, taken: list[Callable[[Image], Image]]
+) -> None:
+    image = IMAGES[first]
+    tables = Tables()
+    tables.commit(lifecycle.writes(None, image))
+    for step in taken:
+        try:
+            after = step(image)
+        except ApiError:
+            continue
+        tables.commit(lifecycle.writes(image, after))
+        image = after
+    as_new = Tables()
+    as_new.commit(lifecycle.writes(None, image))
+    assert tables == as_new
+
+
+class Tables:
+    """What transactions leave: the record and the index rows by key, and the sums of the queued tag changes."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, ...], Any] = {}
+        self.counts: dict[str, list[int]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tables) and (self.items, self.counts) == (other.items, other.counts)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def commit(self, writes: list[Write]) -> None:
+        """Apply a transaction."""
+        assert len(writes) <= MAX_WRITES
+        for write in writes:
+            (action, request) = next(iter(write.items()))
+            item = request["Item"] if action == "Put" else request["Key"]
+            if "tallies" in item:
+                self._count(item["tallies"]["M"])
+            elif action == "Put":
+                self.items[self._key(item)] = item
+            else:
+                del self.items[self._key(item)]
+
+    def _count(self, tallies: dict[str, Any]) -> None:
+        for tag, pair in tallies.items():
+            added = [int(number["N"]) for number in pair["L"]]
+            sums = [one + more for one, more in zip(self.counts.get(tag, [0, 0]), added, strict=True)]
+            self.counts[tag] = sums
+            if not any(sums):
+                del self.counts[tag]
+
+    @staticmethod
+    def _key(item: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(item[name]["S"] for name in ("tag", "image_id") if name in item)

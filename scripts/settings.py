@@ -4,29 +4,27 @@
 """
 
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Any
 
 from chalicelib.config import Settings
+from dev import PROJECT
+from scripts.markdown import formatted
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
+PAGE = PROJECT / "docs" / "settings.md"
 BEGIN, END = "<!-- settings: written by `make settings` -->\n", "<!-- end of settings -->\n"
 
 
 def table() -> str:
-    """Return a Markdown table with one row for each setting, in the order of config.py.
-
-    Its form is that of mdformat, which `make lint` checks.
-    """
+    """Return a Markdown table with one row for each setting, in the order of config.py."""
     rows = "".join(_row(spec) for spec in fields(Settings))
-    return f"\n| variable | default | unit | meaning |\n| -- | -- | -- | -- |\n{rows}\n"
+    return f"| variable | default | unit | meaning |\n| -- | -- | -- | -- |\n{rows}"
 
 
 def with_table(text: str) -> str:
     """Return a page with the table between its two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{table()}{END}{after}"
+    return formatted(f"{before}{BEGIN}\n{table()}\n{END}{after}")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from dev import PROJECT
 from tests.http.client import User, eventually
+from tests.http.test_direct_uploads import finished
 from tests.pictures import picture
 
 COFFEE = PROJECT / "samples" / "coffee.jpg"
@@ -99,8 +100,7 @@ def test_the_front_page_uploads_lists_views_and_shows_an_image(reader: Reader) -
     image_id = uploaded["image_id"]
     assert (listed["images"], viewed["image_id"]) == ([uploaded["metadata"]], image_id)
     assert reader.picture("small.webp") in [("WEBP", 320), ("JPEG", 600)]  # until it is processed, the original
-    path = f"/images/{image_id}"
-    eventually(lambda: reader.user.service.get(path)["state"], "ready")
+    assert finished(reader.user, str(image_id))["state"] == "ready"
     (render,) = [line for line in commands.splitlines() if "/render" in line]
     reader.paste(f"URL={reader.user.service.url}; ID={image_id}  # user_id=me\n{render}")
     assert reader.picture("small.webp") == ("WEBP", 320)

@@ -83,12 +83,16 @@ test-http: $(VENV)/installed ## run the black-box tests against a service that r
 test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOINT_URL, run the black-box tests there, destroy it
 	@$(BIN)/python -m pytest tests/deployed
 
+PROSE := $(wildcard *.md) docs samples
+
 .PHONY: lint
-lint: $(VENV)/installed ## check style and types
+lint: $(VENV)/installed ## check style, types and prose
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mdformat --check $(PROSE)
+	@$(BIN)/codespell $(PROSE)
 
 ROUNDS ?= 100
 
@@ -108,7 +112,7 @@ bench-variants: $(VENV)/installed ## measure what an image's variants cost besid
 	@$(BIN)/python -m bench.variants
 
 .PHONY: hooks
-hooks: $(VENV)/installed ## let git check style and types before each commit
+hooks: $(VENV)/installed ## let git check style, types and prose before each commit
 	@$(BIN)/pre-commit install
 
 .PHONY: lock
@@ -129,7 +133,7 @@ permissions: $(VENV)/installed ## write the table of what each function may do a
 	@$(BIN)/python -m scripts.permissions
 
 .PHONY: settings
-settings: $(VENV)/installed ## write README's table of settings anew
+settings: $(VENV)/installed ## write the table of docs/settings.md
 	@$(BIN)/python -m scripts.settings
 
 # Elsewhere than on this machine's stack, boto3's environment says where: another STAGE on AWS, or DATA= for LocalStack.

@@ -1,6 +1,6 @@
 """Settings: every environment variable the service knows, read once and validated.
 
-`Settings` is the one list of them; README's table is generated from it.
+`Settings` is the one list of them; docs/settings.md is generated from it.
 """
 
 import os
@@ -78,36 +78,42 @@ def setting(
 class Settings:
     """What the service reads from its environment; the defaults suit one machine."""
 
-    s3_bucket_name: str = setting("images-originals", "bucket of the originals", "S3_BUCKET_NAME", form=_BUCKET)
+    s3_bucket_name: str = setting("images-originals", "Bucket for originals.", "S3_BUCKET_NAME", form=_BUCKET)
     derived_bucket_name: str = setting(
-        "images-derived", "bucket of the derived images", "DERIVED_BUCKET_NAME", form=_BUCKET
+        "images-derived",
+        "Bucket for variants, the smaller pictures made from originals.",
+        "DERIVED_BUCKET_NAME",
+        form=_BUCKET,
     )
     staged_bucket_name: str = setting(
-        "images-staged", "bucket that direct uploads go to, until they are checked", "STAGED_BUCKET_NAME", form=_BUCKET
+        "images-staged",
+        "Bucket that receives direct uploads until they are checked.",
+        "STAGED_BUCKET_NAME",
+        form=_BUCKET,
     )
     images_table_name: str = setting(
-        "images", "table of the records", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME", form=_TABLE
+        "images", "Table of image records.", "IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME", form=_TABLE
     )
-    image_tags_table_name: str = setting("image_tags", "table of the terms", "IMAGE_TAGS_TABLE_NAME", form=_TABLE)
-    tag_counts_table_name: str = setting(
-        "tag_counts", "table of the tags' counts", "TAG_COUNTS_TABLE_NAME", form=_TABLE
+    image_tags_table_name: str = setting(
+        "image_tags", "Table of the index rows that lists read.", "IMAGE_TAGS_TABLE_NAME", form=_TABLE
     )
-    items_table_name: str = setting("items", "table of the generic items", "ITEMS_TABLE_NAME", form=_TABLE)
+    tag_counts_table_name: str = setting("tag_counts", "Table of tag counts.", "TAG_COUNTS_TABLE_NAME", form=_TABLE)
+    items_table_name: str = setting("items", "Table of items.", "ITEMS_TABLE_NAME", form=_TABLE)
     idempotency_keys_table_name: str = setting(
-        "idempotency_keys", "table of the idempotency keys", "IDEMPOTENCY_KEYS_TABLE_NAME", form=_TABLE
+        "idempotency_keys", "Table of idempotency keys.", "IDEMPOTENCY_KEYS_TABLE_NAME", form=_TABLE
     )
     dead_letter_queue_name: str = setting(
         "images-dead-letters",
-        "queue of the events whose processing failed again and again",
+        "Queue for events that failed on every attempt (dead letters).",
         "DEAD_LETTER_QUEUE_NAME",
         form=("a queue name", r"[A-Za-z0-9_-]{1,80}"),
     )
     aws_region: str = setting(
-        "us-east-1", "region of buckets and tables", "AWS_REGION", "AWS_DEFAULT_REGION", form=_REGION
+        "us-east-1", "Region of the buckets and tables.", "AWS_REGION", "AWS_DEFAULT_REGION", form=_REGION
     )
     s3_public_endpoint_url: str = setting(
         "",
-        "what clients reach S3 by; presigned URLs are signed for it. Empty: Amazon's, in the region",
+        "Address at which clients reach S3. Presigned URLs are signed for it. Empty: the AWS endpoint of the region.",
         "S3_PUBLIC_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_S3",
         "AWS_ENDPOINT_URL",
@@ -115,261 +121,304 @@ class Settings:
     )
     presigned_url_expiration: int = setting(
         3600,
-        "how long a presigned URL opens (SigV4: at most 7 days); on Lambda no longer than the role's session",
+        "How long a presigned URL is valid, at most 7 days (Signature Version 4). On Lambda, it also expires with "
+        "the credentials of the function's role.",
         "PRESIGNED_URL_EXPIRATION",
         unit="seconds",
         high=604_800,
     )
     cdn_url: str = setting(
         "",
-        "CloudFront in front of originals and derived images (docs/operations.md): what opens them is signed for it, "
-        "with the two below",
+        "Address of a CloudFront distribution in front of originals and variants (docs/cloudfront.md). Clients then "
+        "receive signed CloudFront URLs instead of S3 URLs. Requires the next two settings.",
         "CDN_URL",
         form=_CDN_URL,
     )
     cdn_key_pair_id: str = setting(
-        "", "which of the distribution's public keys verifies that", "CDN_KEY_PAIR_ID", form=_KEY_PAIR_ID
+        "", "ID of the CloudFront public key that verifies these URLs.", "CDN_KEY_PAIR_ID", form=_KEY_PAIR_ID
     )
-    cdn_private_key: str = setting("", "the private key of it, RSA in PEM", "CDN_PRIVATE_KEY", form=_LINES)
+    cdn_private_key: str = setting(
+        "", "Private key that signs these URLs: RSA, in PEM format.", "CDN_PRIVATE_KEY", form=_LINES
+    )
     auth: str = setting(
         "",
-        "who the caller is: `open` (whom the request names) or `jwt`. Empty: `jwt` on Lambda, else `open`",
+        "How the caller is identified: `open` (the request names the caller, unverified) or `jwt` (a bearer token). "
+        "Empty: `jwt` on Lambda, `open` elsewhere.",
         "AUTH",
         choices=("", "open", "jwt"),
     )
-    jwt_issuer: str = setting(
-        "", "OIDC issuer whose tokens are accepted; its keys come from `JWT_JWKS_URL`", "JWT_ISSUER"
+    jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted. Requires `JWT_JWKS_URL`.", "JWT_ISSUER")
+    jwt_jwks_url: str = setting("", "URL of the issuer's public keys (JWKS).", "JWT_JWKS_URL", form=_URL)
+    jwt_audience: str = setting("", "Audience that a token must name. Empty: not checked.", "JWT_AUDIENCE")
+    jwt_secret: str = setting(
+        "", "Shared secret of HS256 tokens, at least 32 bytes. If set, the issuer is ignored.", "JWT_SECRET"
     )
-    jwt_jwks_url: str = setting("", "the issuer's JWKS", "JWT_JWKS_URL", form=_URL)
-    jwt_audience: str = setting("", "audience that a token must name; empty: not checked", "JWT_AUDIENCE")
-    jwt_secret: str = setting("", "shared secret of HS256 tokens, in place of an issuer", "JWT_SECRET")
     cursor_secret: str = setting(
         "",
-        "key that encrypts list cursors; empty: derived from the table's name, which shows accidents but no forger",
+        "Key that encrypts list cursors. Empty: a key derived from the table name, which detects damaged cursors but "
+        "not forged ones.",
         "CURSOR_SECRET",
     )
     max_image_bytes: int = setting(
         3_400_000,
-        "largest image in JSON; as base64, as base64 again, this is what Lambda's 6 MB holds",
+        "Largest image in a JSON body. The body contains base64, and API Gateway encodes it in base64 again: this is "
+        "the most that fits into Lambda's 6 MB.",
         "MAX_IMAGE_BYTES",
         unit="bytes",
     )
     max_form_image_bytes: int = setting(
         4_500_000,
-        "largest image in a form; as base64 this is what Lambda's 6 MB holds",
+        "Largest image in a form. API Gateway encodes the form in base64: this is the most that fits into Lambda's 6 "
+        "MB.",
         "MAX_FORM_IMAGE_BYTES",
         unit="bytes",
     )
     max_download_bytes: int = setting(
         4_500_000,
-        "largest image that a download answers itself, in 6 MB as base64; a larger one is redirected to",
+        "Largest image that a download returns in its own body. A larger one is a redirect to S3 (`type=binary`) or "
+        "an error 413 (`type=base64`).",
         "MAX_DOWNLOAD_BYTES",
         unit="bytes",
     )
     max_direct_upload_bytes: int = setting(
         100_000_000,
-        "largest direct upload (S3: 5 GB by one POST; it is processed in Lambda's /tmp, which has 512 MB by default)",
+        "Largest direct upload. S3 accepts 5 GB in one POST. Processing needs the file in Lambda's /tmp, which has "
+        "512 MB by default.",
         "MAX_DIRECT_UPLOAD_BYTES",
         unit="bytes",
         high=5_000_000_000,
     )
     multipart_threshold_bytes: int = setting(
         50_000_000,
-        "direct uploads larger than this go up in parts, so that they can be resumed",
+        "Direct uploads larger than this are sent in parts, so that they can be resumed.",
         "MULTIPART_THRESHOLD_BYTES",
         unit="bytes",
     )
     part_bytes: int = setting(
         10_000_000,
-        "size of the parts, but for the last one (S3: at least 5 MB; at most 1,000 parts are listed at once)",
+        "Size of each part except the last. S3 requires at least 5 MB and lists at most 1,000 parts at once.",
         "PART_BYTES",
         unit="bytes",
         low=5_242_880,
     )
     direct_upload_seconds: int = setting(
         3_600,
-        "how long the form or the URLs of a direct upload open; on Lambda no longer than the role's session",
+        "How long the form or the part URLs of a direct upload are valid. On Lambda, they also expire with the "
+        "credentials of the function's role.",
         "DIRECT_UPLOAD_SECONDS",
         unit="seconds",
         high=604_800,
     )
     abandoned_upload_seconds: int = setting(
         86_400,
-        "after which a direct upload that did not come is given up, and one that was rejected forgotten",
+        "Age at which the schedule deletes a direct upload whose file never came or was rejected.",
         "ABANDONED_UPLOAD_SECONDS",
         unit="seconds",
         low=0,
     )
     failed_upload_seconds: int = setting(
         1_209_600,
-        "after which a direct upload whose processing failed is forgotten (SQS: dead letters are kept for 14 days)",
+        "Age at which the schedule deletes a direct upload whose processing failed. Default: 14 days, as long as SQS "
+        "keeps a dead letter.",
         "FAILED_UPLOAD_SECONDS",
         unit="seconds",
         low=0,
     )
     processing_attempts: int = setting(
         3,
-        "attempts to process an image before its record says that it failed; Lambda makes so many for an event",
+        "Attempts to process an image before its state becomes `failed`. Lambda makes 3 attempts for each event.",
         "PROCESSING_ATTEMPTS",
         unit="attempts",
     )
-    max_form_parts: int = setting(64, "most parts of a form", "MAX_FORM_PARTS", unit="parts")
-    max_part_headers: int = setting(8, "most headers of a form's part", "MAX_PART_HEADERS", unit="headers")
+    max_form_parts: int = setting(64, "Maximum number of parts in a form.", "MAX_FORM_PARTS", unit="parts")
+    max_part_headers: int = setting(
+        8, "Maximum number of headers in a part of a form.", "MAX_PART_HEADERS", unit="headers"
+    )
     max_part_header_bytes: int = setting(
-        4_096, "longest header of a form's part", "MAX_PART_HEADER_BYTES", unit="bytes", low=256
+        4_096, "Maximum length of a header in a part of a form.", "MAX_PART_HEADER_BYTES", unit="bytes", low=256
     )
     max_idempotency_key_chars: int = setting(
-        255, "longest idempotency key", "MAX_IDEMPOTENCY_KEY_CHARS", unit="characters", high=1_000
+        255, "Maximum length of an idempotency key.", "MAX_IDEMPOTENCY_KEY_CHARS", unit="characters", high=1_000
     )
     idempotency_seconds: int = setting(
-        86_400, "how long an idempotency key is kept", "IDEMPOTENCY_SECONDS", unit="seconds"
+        86_400, "How long an idempotency key is kept.", "IDEMPOTENCY_SECONDS", unit="seconds"
     )
-    max_pixels: int = setting(100_000_000, "largest width x height of an image", "MAX_PIXELS", unit="pixels")
+    max_pixels: int = setting(100_000_000, "Maximum width x height of an image.", "MAX_PIXELS", unit="pixels")
     max_side_px: int = setting(
         65_535,
-        "longest side of an image; each row takes memory and time of its own",
+        "Maximum width or height of an image. Decoders need memory and time for each row.",
         "MAX_SIDE_PX",
         unit="pixels",
     )
     max_header_parts: int = setting(
-        1_000, "most segments of a JPEG's header, or entries of a TIFF's", "MAX_HEADER_PARTS", unit="parts"
+        1_000,
+        "Maximum number of segments in a JPEG's header, or of entries in a TIFF's.",
+        "MAX_HEADER_PARTS",
+        unit="parts",
     )
-    max_frames: int = setting(1_000, "most frames of an animation or pages of a TIFF", "MAX_FRAMES", unit="frames")
+    max_frames: int = setting(
+        1_000, "Maximum number of frames of an animation, or of pages of a TIFF.", "MAX_FRAMES", unit="frames"
+    )
     variant_widths: str = setting(
         "320 640 1280 1920",
-        "widths in pixels that smaller pictures are made in, ascending; none is wider than its image, which is made in "
-        "its own width where that is far from these",
+        "Widths of the variants in pixels, ascending. No variant is wider than its image. An image that is more than "
+        "25 % wider than the widest that fits also gets a variant of its own width, up to the last of these.",
         "VARIANT_WIDTHS",
         form=_WIDTHS,
     )
     variant_formats: str = setting(
-        "webp", "formats that each of them is made in: any of `webp avif jpeg`", "VARIANT_FORMATS", form=_FORMATS
+        "webp", "Formats of each variant: any of `webp avif jpeg`.", "VARIANT_FORMATS", form=_FORMATS
     )
     variant_quality: int = setting(
-        80, "their quality, on the scale of each format", "VARIANT_QUALITY", unit="of 100", high=100
+        80, "Encoding quality of the variants, on the scale of each format.", "VARIANT_QUALITY", unit="of 100", high=100
     )
-    max_render_px: int = setting(
-        10_000, "largest width or height that an image is asked to be shown in", "MAX_RENDER_PX", unit="pixels"
-    )
+    max_render_px: int = setting(10_000, "Largest `w` or `h` that `/render` accepts.", "MAX_RENDER_PX", unit="pixels")
     max_decoded_bytes: int = setting(
         800_000_000,
-        "memory that a picture may take to be decoded, as estimated by its header; fits a function of 1,024 MB",
+        "Memory that decoding an image may take, as estimated from its header. The default fits a function of 1,024 "
+        "MB.",
         "MAX_DECODED_BYTES",
         unit="bytes",
     )
-    max_user_id_chars: int = setting(128, "longest user_id", "MAX_USER_ID_CHARS", unit="characters", high=200)
-    max_title_chars: int = setting(256, "longest title", "MAX_TITLE_CHARS", unit="characters", high=10_000)
+    max_user_id_chars: int = setting(
+        128, "Maximum length of a `user_id`.", "MAX_USER_ID_CHARS", unit="characters", high=200
+    )
+    max_title_chars: int = setting(256, "Maximum length of a title.", "MAX_TITLE_CHARS", unit="characters", high=10_000)
     max_description_chars: int = setting(
-        5_000, "longest description", "MAX_DESCRIPTION_CHARS", unit="characters", high=50_000
+        5_000, "Maximum length of a description.", "MAX_DESCRIPTION_CHARS", unit="characters", high=50_000
     )
-    max_filename_chars: int = setting(255, "longest filename", "MAX_FILENAME_CHARS", unit="characters", high=1_000)
+    max_filename_chars: int = setting(
+        255, "Maximum length of a filename.", "MAX_FILENAME_CHARS", unit="characters", high=1_000
+    )
     max_tags: int = setting(
-        30, "most tags of an image (DynamoDB: 100 writes in an update's transaction)", "MAX_TAGS", unit="tags", high=41
+        30,
+        "Maximum number of tags of an image. An update is one DynamoDB transaction, which has at most 100 writes.",
+        "MAX_TAGS",
+        unit="tags",
+        high=41,
     )
-    max_tag_chars: int = setting(64, "longest tag", "MAX_TAG_CHARS", unit="characters", high=200)
-    max_query_tags: int = setting(10, "most tags that a list asks for", "MAX_QUERY_TAGS", unit="tags", high=50)
+    max_tag_chars: int = setting(64, "Maximum length of a tag.", "MAX_TAG_CHARS", unit="characters", high=200)
+    max_query_tags: int = setting(
+        10, "Maximum number of tags in a list's filter.", "MAX_QUERY_TAGS", unit="tags", high=50
+    )
     max_title_words: int = setting(
-        12, "different words of a title that it is found by", "MAX_TITLE_WORDS", unit="words", low=0, high=41
+        12, "How many different words of a title are indexed.", "MAX_TITLE_WORDS", unit="words", low=0, high=41
     )
     max_description_words: int = setting(
         12,
-        "as of a title, of a description",
+        "How many different words of a description are indexed.",
         "MAX_DESCRIPTION_WORDS",
         unit="words",
         low=0,
         high=41,
     )
     max_filename_words: int = setting(
-        6, "as of a title, of a filename", "MAX_FILENAME_WORDS", unit="words", low=0, high=41
+        6, "How many different words of a filename are indexed.", "MAX_FILENAME_WORDS", unit="words", low=0, high=41
     )
     max_word_chars: int = setting(
-        32, "characters of a word that tell it from others", "MAX_WORD_CHARS", unit="characters", low=4, high=100
+        32,
+        "How many leading characters of a word are indexed and compared.",
+        "MAX_WORD_CHARS",
+        unit="characters",
+        low=4,
+        high=100,
     )
     max_prefix_words: int = setting(
         12,
-        "most words beginning with a filter's that a list is read along; of more, another list is",
+        "How many indexed words that begin with a filter's word may be merged into a page. If there are more, "
+        "another list is read and filtered.",
         "MAX_PREFIX_WORDS",
         unit="words",
     )
     shards: str = setting(
         "",
-        "lists that are spread over several partitions, from a day on that is still to come: "
-        "`everything 2030-01-01 4; tag:sea 2030-01-01 8`",
+        "Busy lists to spread over several partitions, each with the day it starts, in the future, and the number of "
+        "partitions: `everything 2030-01-01 4; tag:sea 2030-01-01 8`.",
         "SHARDS",
         form=_SHARDS,
     )
     max_item_bytes: int = setting(
         100_000,
-        "largest generic item, as JSON (DynamoDB: 400 KB with the owner and the rest)",
+        "Largest item, as JSON. DynamoDB allows 400 KB with the owner and all other attributes.",
         "MAX_ITEM_BYTES",
         unit="bytes",
         high=400_000,
     )
     max_item_depth: int = setting(
-        100, "deepest nesting of a generic item (the encoder of JSON: 254)", "MAX_ITEM_DEPTH", unit="levels", high=250
+        100, "Deepest nesting of an item. The JSON encoder allows 254.", "MAX_ITEM_DEPTH", unit="levels", high=250
     )
     default_page_size: int = setting(
-        100, "images or items in a page where the request has no limit", "DEFAULT_PAGE_SIZE", unit="entries", high=1_000
+        100, "Page size of a list without a `limit`.", "DEFAULT_PAGE_SIZE", unit="entries", high=1_000
     )
-    max_page_size: int = setting(1_000, "largest limit of a list", "MAX_PAGE_SIZE", unit="entries", high=1_000)
+    max_page_size: int = setting(1_000, "Largest `limit` of a list.", "MAX_PAGE_SIZE", unit="entries", high=1_000)
     max_page_bytes: int = setting(
-        6_000_000, "longest page, as a string within Lambda's answer of 6 MB", "MAX_PAGE_BYTES", unit="bytes"
+        6_000_000, "Largest page, as a string in Lambda's response of 6 MB.", "MAX_PAGE_BYTES", unit="bytes"
     )
     max_page_reads: int = setting(
-        20, "reads that one page may cost; then it is shorter, with a cursor", "MAX_PAGE_READS", unit="calls"
+        20,
+        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor.",
+        "MAX_PAGE_READS",
+        unit="calls",
     )
     max_page_read_units: int = setting(
-        500, "read units that one page may cost, likewise", "MAX_PAGE_READ_UNITS", unit="read units"
+        500, "Read units that one page may cost, with the same effect.", "MAX_PAGE_READ_UNITS", unit="read units"
     )
     max_page_milliseconds: int = setting(
-        3_000, "time that one page may be read for, likewise", "MAX_PAGE_MILLISECONDS", unit="milliseconds"
+        3_000,
+        "Time that reading one page may take, with the same effect.",
+        "MAX_PAGE_MILLISECONDS",
+        unit="milliseconds",
     )
     max_count: int = setting(
         1_000,
-        "images that a count goes up to; behind that it says `at_least`",
+        "Highest exact count. If there are more images, the response has `at_least`.",
         "MAX_COUNT",
         unit="images",
     )
     cursor_seconds: int = setting(
-        86_400, "how long a list can be gone on with", "CURSOR_SECONDS", unit="seconds", high=2**31
+        86_400, "How long a list cursor is valid.", "CURSOR_SECONDS", unit="seconds", high=2**31
     )
     explain: str = setting(
-        "off", "whether a list may be asked how it was read (`explain=true`)", "EXPLAIN", choices=("off", "on")
+        "off",
+        "Whether a list request may ask how its page was read (`explain=true`).",
+        "EXPLAIN",
+        choices=("off", "on"),
     )
     api_timeout_seconds: int = setting(
         30,
-        "the API's longest request: an object without a record is left over once it is older",
+        "Longest API request. An object older than this that has no record is deleted.",
         "API_TIMEOUT_SECONDS",
         unit="seconds",
     )
     sweep_after_seconds: int = setting(
         3_600,
-        "how long a deletion or the processing of an image may be half done before the schedule finishes it",
+        "Age at which the schedule finishes an interrupted deletion or interrupted processing.",
         "SWEEP_AFTER_SECONDS",
         unit="seconds",
         low=0,
     )
     cors_origins: str = setting(
         "",
-        "origins whose scripts may use the service from a browser, as `https://photos.example.org http://localhost:5173`"
-        ", or `*` for all; empty: none",
+        "Origins whose scripts may call the service from a browser, for example `https://photos.example.org "
+        "http://localhost:5173`, or `*` for all. Empty: none.",
         "CORS_ORIGINS",
         form=_ORIGINS,
     )
     cors_max_age_seconds: int = setting(
         7_200,
-        "how long a browser may remember what they may send (Chrome: at most 2 hours, Firefox: 24)",
+        "How long a browser may cache a preflight response. Chrome caches it for at most 2 hours, Firefox for 24.",
         "CORS_MAX_AGE_SECONDS",
         unit="seconds",
         low=0,
         high=86_400,
     )
     log_level: str = setting(
-        "INFO", "least severe message that is logged", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+        "INFO", "Least severe level that is logged.", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
     metrics_namespace: str = setting(
         "",
-        "namespace of the metrics that CloudWatch takes from the log, as `images-api/prod`; empty: none",
+        "Namespace of the metrics that CloudWatch extracts from the log, for example `images-api/prod`. Empty: no "
+        "metrics.",
         "METRICS_NAMESPACE",
         form=_NAMESPACE,
     )

@@ -1,34 +1,35 @@
-"""Keep the table of settings in README.md equal to chalicelib/config.py.
+"""Keep the table of settings in docs/settings.md equal to chalicelib/config.py.
 
-What `make settings` runs, in the repository's root: python -m scripts.settings
+`make settings` runs it in the root of the repository: python -m scripts.settings
 """
 
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Any
 
 from chalicelib.config import Settings
+from dev import PROJECT
+from scripts.markdown import formatted
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+PAGE = PROJECT / "docs" / "settings.md"
 BEGIN, END = "<!-- settings: written by `make settings` -->\n", "<!-- end of settings -->\n"
 
 
 def table() -> str:
-    """All settings, in Markdown: one row each, in the order of config.py."""
+    """Return a Markdown table with one row for each setting, in the order of config.py."""
     rows = "".join(_row(spec) for spec in fields(Settings))
-    return f"| variable | default | unit | what it says |\n|---|---|---|---|\n{rows}"
+    return f"| variable | default | unit | meaning |\n| -- | -- | -- | -- |\n{rows}"
 
 
 def with_table(text: str) -> str:
-    """A text with the table between its two marks."""
+    """Return a page with the table between its two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{table()}{END}{after}"
+    return formatted(f"{before}{BEGIN}\n{table()}\n{END}{after}")
 
 
 def main() -> None:
-    """Write the table anew."""
-    README.write_text(with_table(README.read_text()))
+    """Write the table into the page."""
+    PAGE.write_text(with_table(PAGE.read_text()))
 
 
 def _row(spec: Field[Any]) -> str:

@@ -114,12 +114,12 @@ def idle_month() -> dict[str, float]:
 def main() -> None:
     """Print two tables in Markdown."""
     print("| per million | API Gateway, data out | Lambda | DynamoDB | S3 | logs | total |")
-    print("|---|---|---|---|---|---|---|")
+    print("| -- | -- | -- | -- | -- | -- | -- |")
     for name, use in operations().items():
         parts = [MILLION * part for part in use.dollars()]
         print(f"| {name} | {' | '.join(f'${part:.2f}' for part in (*parts, sum(parts)))} |")
-    print("\n| a month without traffic | |")
-    print("|---|---|")
+    print("\n| a month without traffic |  |")
+    print("| -- | -- |")
     for name, dollars in idle_month().items():
         print(f"| {name} | ${dollars:.2f} |")
 

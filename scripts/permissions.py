@@ -12,6 +12,7 @@ from chalicelib.config import Settings
 from chalicelib.permissions import API, Permission, Place, declared, lambda_name
 from dev import PROJECT
 from dev.environment import stage_config
+from scripts.markdown import formatted
 
 PAGE = PROJECT / "docs" / "permissions.md"
 _INTRODUCTION = """# IAM permissions of each function
@@ -50,7 +51,7 @@ def page(app: Chalice) -> str:
             text += f"The permissions of {route}.\n"
         else:
             text += f"{_purpose(function)}\n\n{_table([('', needed)], place)}"
-    return text
+    return formatted(text)
 
 
 def _same(

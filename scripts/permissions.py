@@ -11,8 +11,9 @@ from chalice.app import Chalice
 import app as app_module
 from chalicelib.config import Settings
 from chalicelib.permissions import API, Permission, Place, declared, lambda_name, log_of
-from dev import PROJECT
-from dev.environment import stage_config
+from project import PROJECT
+from project.command_line import one_line_errors
+from project.stages import stage_config
 
 _GROUPS = {name: group for name, group in vars(app_module).items() if name.isupper() and isinstance(group, tuple)}
 _SOURCE = (PROJECT / "app.py").read_text()
@@ -70,6 +71,7 @@ def _rows(needed: dict[Permission, list[str]], place: Place) -> Iterator[str]:
         yield f"| `{permission.action}` | `{permission.resource.at(place)}` | {operations} |\n"
 
 
+@one_line_errors()
 def main() -> None:
     """Write the page anew."""
     PAGE.write_text(page(stage_config("local").chalice_app))

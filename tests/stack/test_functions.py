@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from chalice.app import Chalice
 
-from dev import PROJECT
 from dev.server import Server
+from project import PROJECT
 from tests.stack.conftest import Store, serving
 
 app = Chalice(app_name="shop", configure_logs=False)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import PROJECT, CannotRun, install
+from dev import install
+from project import PROJECT, CannotRun
 
 
 @pytest.fixture(autouse=True)

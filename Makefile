@@ -8,10 +8,15 @@ DATA ?= .data
 help: ## list what make can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 16
 
-$(VENV)/installed: requirements.txt requirements-dev.txt
-	@python=$(or $(PYTHON),$$(scripts/newest-python)) && echo "Installing into $(VENV) with $$python (once, about half a minute) ..." && $$python -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+# One environment with two stamps: `installed-run` has what runs and deploys the service, `installed` also what tests it.
+INSTALL = python=$(or $(PYTHON),$$(scripts/newest-python)) && $$python -m scripts.install $(VENV)
+ENGINES =
+$(VENV)/installed-run: requirements.txt dev/run.txt
+	@$(INSTALL) $^ $(ENGINES)
 	@touch $@
+$(VENV)/installed: requirements.txt dev/run.txt requirements-dev.txt
+	@$(INSTALL) $^ --compile
+	@touch $(VENV)/installed-run $@
 
 # Not from the environment, where some shells keep the machine's name: only who asks is heard beyond loopback.
 HOST = 127.0.0.1
@@ -19,11 +24,12 @@ S3_PORT = 0
 DYNAMODB_PORT = 0
 
 .PHONY: run
-run: $(VENV)/installed ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
+run: ENGINES = --engines
+run: $(VENV)/installed-run ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
 	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)"
 
 .PHONY: samples
-samples: $(VENV)/installed ## load the sample photographs into the running service: PORT or URL
+samples: $(VENV)/installed-run ## load the sample photographs into the running service: PORT or URL
 	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 .PHONY: up
@@ -37,15 +43,15 @@ down: ## stop what `make up` started
 STAGE ?= local
 
 .PHONY: deploy destroy
-deploy: $(VENV)/installed ## deploy to LocalStack, or to AWS: STAGE (local, dev, prod)
+deploy: $(VENV)/installed-run ## deploy to LocalStack, or to AWS: STAGE (local, dev, prod)
 	@$(BIN)/python -m deploy deploy "$(STAGE)"
-destroy: $(VENV)/installed ## delete all that a stage has, its images too, after a question: STAGE, YES=1
+destroy: $(VENV)/installed-run ## delete all that a stage has, its images too, after a question: STAGE, YES=1
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
 
 FORMAT ?= cloudformation
 
 .PHONY: package
-package: $(VENV)/installed ## write a stage as a template and a zip, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
+package: $(VENV)/installed-run ## write a stage as a template and a zip, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
 	@$(BIN)/python -m deploy package "$(STAGE)" --format "$(FORMAT)" --out "$(or $(OUT),build/$(STAGE))"
 
 # Make's `$` and the shell's quotes stay out of it: the event goes to the recipe as it was typed, by its environment.
@@ -54,7 +60,7 @@ unexport EVENT
 
 .PHONY: invoke
 invoke: export INVOKE_EVENT := $(value EVENT)
-invoke: $(VENV)/installed ## invoke a function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
+invoke: $(VENV)/installed-run ## invoke a function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
@@ -125,7 +131,7 @@ lock: $(VENV)/installed ## pin the requirements anew, with hashes
 REGION ?= us-east-1
 
 .PHONY: policies
-policies: $(VENV)/installed ## write the IAM policy of each function (STAGE, ACCOUNT, REGION)
+policies: $(VENV)/installed-run ## write the IAM policy of each function (STAGE, ACCOUNT, REGION)
 	@$(BIN)/python -m scripts.policies $(STAGE) --account "$(ACCOUNT)" --region $(REGION)
 
 .PHONY: permissions
@@ -138,11 +144,11 @@ settings: $(VENV)/installed ## write the table of docs/settings.md
 
 # Elsewhere than on this machine's stack, boto3's environment says where: another STAGE on AWS, or DATA= for LocalStack.
 .PHONY: reindex
-reindex: $(VENV)/installed ## rebuild the terms of all images while the service runs: DATA or STAGE, OPTIONS (--dry-run)
+reindex: $(VENV)/installed-run ## rebuild the terms of all images while the service runs: DATA or STAGE, OPTIONS (--dry-run)
 	@$(BIN)/python -m scripts.reindex "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)
 
 .PHONY: sweep redrive
-sweep: $(VENV)/installed ## mend now what crashes left unfinished: DATA or STAGE, OPTIONS (--dry-run)
-redrive: $(VENV)/installed ## process the events again that failed again and again: DATA or STAGE
+sweep: $(VENV)/installed-run ## mend now what crashes left unfinished: DATA or STAGE, OPTIONS (--dry-run)
+redrive: $(VENV)/installed-run ## process the events again that failed again and again: DATA or STAGE
 sweep redrive:
 	@$(BIN)/python -m scripts.background $@ "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)

@@ -3,12 +3,13 @@
 The letters are those of the contracts in docs/contracts.md; where there is none, the route is of the service itself.
 """
 
+import sys
 from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
 from chalicelib import access
-from chalicelib.config import settings
+from chalicelib.config import WrongSetting, settings
 from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
 from chalicelib.items import items
 from chalicelib.lists import lists
@@ -29,7 +30,13 @@ from chalicelib.tags import tags
 from chalicelib.web import answers, bodies, openapi, readers
 from chalicelib.web.app import ImagesApi
 
-app = ImagesApi(app_name="images-api")
+try:
+    app = ImagesApi(app_name="images-api")
+except WrongSetting as wrong:
+    # One line instead of a traceback. Printed here: `chalice local` imports the app in a thread, where the message of a
+    # SystemExit is dropped.
+    print(wrong, file=sys.stderr)
+    raise SystemExit(1) from None
 
 UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
 COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)

@@ -26,6 +26,7 @@ from bench.queries import ASKS, Ask
 from bench.report import Figures
 from bench.usage import Usage, counted
 from dev.stack import running
+from project.command_line import one_line_errors
 
 PAGE = 20
 _SECONDS = 5  # after which no further round of a slow list begins
@@ -34,6 +35,7 @@ _LONG_PAGE = 1_000
 _MOST_PAGES = 30  # that are compared
 
 
+@one_line_errors()
 def main() -> None:
     """Measure, print tables in Markdown, and keep the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.lists")

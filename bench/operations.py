@@ -24,6 +24,7 @@ from requests_toolbelt import MultipartEncoder
 from bench.bare import Bare
 from bench.usage import Usage, counted
 from dev.stack import Stack, running
+from project.command_line import one_line_errors
 from tests.pictures import picture
 
 IMAGES = 1_000  # in the tables while lists are measured
@@ -63,6 +64,7 @@ class Api:
         return str(self.send("POST", "/images", body).json_body["image_id"])
 
 
+@one_line_errors()
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench.operations")

@@ -42,8 +42,8 @@ _FORMATS = (
 )
 
 
-class WrongSetting(SystemExit):
-    """A setting that can't be used: ends the process with one line on stderr and exit status 1."""
+class WrongSetting(Exception):
+    """A setting cannot be used. The message is one line that names the variable and says what is required."""
 
 
 def setting(

@@ -7,10 +7,12 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import package, steps, target
-from dev import CannotRun
-from dev.environment import stage_config
+from project import CannotRun
+from project.command_line import one_line_errors
+from project.stages import stage_config
 
 
+@one_line_errors()
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy a stage, or destroy one.")

@@ -13,8 +13,7 @@ from chalicelib.permissions import API, declared, lambda_name
 from deploy import functions, gateway, parameters
 from deploy.options import Options
 from deploy.stage import Stage
-from dev import PROJECT
-from dev.provision import names
+from project.resources import RESOURCES, names
 
 Template = dict[str, Any]
 
@@ -25,7 +24,7 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig],
     """Add to Chalice's template whatever else a stage is."""
     merge = TemplateDeepMerger().merge
     config, chosen, options = stage.config, stage.settings, stage.options
-    others: Template = YAMLTemplateSerializer().load_template((PROJECT / "resources.yaml").read_text())
+    others: Template = YAMLTemplateSerializer().load_template(RESOURCES.read_text())
     values = parameters.of(stage.name, chosen, options)
     added = {
         "Description": f"The stage {stage.name} of the image service.",

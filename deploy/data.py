@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from deploy import stack
 from deploy.target import Target
-from dev import CannotRun
+from project import CannotRun
 
 
 def images(target: Target, table: str) -> int | None:

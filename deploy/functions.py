@@ -17,7 +17,8 @@ from chalicelib.permissions import DEAD_LETTERS, declared
 from deploy import record
 from deploy.stage import Stage
 from deploy.target import Target
-from dev import PROJECT, CannotRun
+from project import PROJECT, CannotRun
+from project.stages import project_config
 
 ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's most
 _UNRESERVED = 100  # executions at once that Lambda keeps for functions without a reservation
@@ -104,12 +105,12 @@ def fingerprint(config: Config) -> str:
     Keyed by the secret of the cursors, so that it doesn't tell a weak secret to who can read it.
     """
     stage, environment = config.chalice_stage, config.environment_variables
-    whole = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+    whole = project_config()
     of_stage = {**whole, "stages": whole["stages"][stage]}
     scoped = (config.scope(stage, name) for name in declared(config.chalice_app))
     paths = [PROJECT / name for name in ("app.py", "requirements.txt")]
     paths += [PROJECT / ".chalice" / function.iam_policy_file for function in scoped]
-    paths += [p for folder in ("chalicelib", "deploy") for p in (PROJECT / folder).rglob("*")]
+    paths += [p for folder in ("chalicelib", "deploy", "project") for p in (PROJECT / folder).rglob("*")]
     digest = hmac.new(environment["CURSOR_SECRET"].encode(), digestmod=hashlib.sha256)
     digest.update(json.dumps([sys.version_info[:2], of_stage, environment], sort_keys=True).encode())
     for path in sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dev import CannotRun
+from project import CannotRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

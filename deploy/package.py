@@ -19,7 +19,8 @@ from chalice.package import PackageOptions
 from deploy import cloudformation, parameters, settings, terraform
 from deploy.stage import prepare
 from deploy.target import Target
-from dev import PROJECT
+from project import PROJECT
+from project.resources import RESOURCES
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
@@ -41,7 +42,7 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "chalice.tf.json"
             document = terraform.complete(generated, stage, secrets)
-            shutil.copy(PROJECT / "resources.yaml", out)
+            shutil.copy(RESOURCES, out)
         else:
             events = _without_events(stage.config.chalice_app)
             generated = _generate(place, stage.config, form, Path(folder))

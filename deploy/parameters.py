@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 from chalicelib.config import Settings
 from deploy.options import Options
-from dev import PROJECT, CannotRun
-from dev.provision import names
-from dev.template import parse
+from project import CannotRun
+from project.resources import names, template
 
 
 def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
@@ -25,7 +24,7 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
 
 def check(values: Mapping[str, str]) -> None:
     """Raise CannotRun: CloudFormation would refuse a value, when something is written already."""
-    declared = parse((PROJECT / "resources.yaml").read_text()).parsed["Parameters"]
+    declared = template().parsed["Parameters"]
     for name, value in values.items():
         allowed = [str(each) for each in declared[name].get("AllowedValues", [])]
         if allowed and value not in allowed:

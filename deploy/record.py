@@ -13,7 +13,7 @@ from chalice.config import Config
 from chalicelib.config import Settings
 from chalicelib.permissions import API, declared
 from deploy.target import Target
-from dev import PROJECT
+from project import PROJECT
 
 Resource = dict[str, str]  # as in the record: its name and type, and what Chalice finds it by
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from chalicelib.config import Settings, read
 from deploy.target import Target
-from dev import PROJECT, CannotRun
-from dev.environment import LOCAL, project_config
+from project import CannotRun
+from project.stages import CONFIG, LOCAL, project_config
 
-CONFIG = PROJECT / ".chalice" / "config.json"
 # Never in a file: given in the environment of a deployment, and kept from then on where the functions have them.
 # With a key goes what belongs to it: `make sweep`, which has no key, is not to read a half of the three.
 SECRETS = ("JWT_SECRET", "CURSOR_SECRET", "CDN_URL", "CDN_KEY_PAIR_ID", "CDN_PRIVATE_KEY")

@@ -9,7 +9,8 @@ from botocore.waiter import WaiterModel, create_waiter_with_client
 from deploy import parameters
 from deploy.stage import Stage
 from deploy.target import Target
-from dev import PROJECT, CannotRun
+from project import CannotRun
+from project.resources import RESOURCES
 
 TAGS = {"service": "images-api"}  # of all that a stage has, beside the stage's name
 
@@ -57,7 +58,7 @@ def apply(wanted: Stage) -> bool:
     token = uuid.uuid4().hex
     request = {
         "StackName": name(stage),
-        "TemplateBody": (PROJECT / "resources.yaml").read_text(),
+        "TemplateBody": RESOURCES.read_text(),
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in parameters.of(stage, wanted.settings, wanted.options).items()

@@ -12,9 +12,8 @@ from chalicelib.config import Settings
 from deploy import parameters, settings
 from deploy.options import Options
 from deploy.target import Target
-from dev import PROJECT, CannotRun
-from dev.environment import project_config
-from scripts import policies
+from project import PROJECT, CannotRun, policies
+from project.stages import project_config
 
 Variables = Mapping[str, str]
 

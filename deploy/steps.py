@@ -10,8 +10,9 @@ from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
 from deploy import data, functions, gateway, record, settings, stack, target
 from deploy.stage import Stage, chalice_config, prepare
-from dev import CannotRun, provision
-from dev.environment import project_config, stage_config
+from project import CannotRun
+from project.resources import names
+from project.stages import project_config, stage_config
 
 _HEALTH_TRIES = 10  # with pauses that double, a minute and a half in all: new roles take some seconds to be known
 
@@ -68,7 +69,7 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
         say(f"The stage {name} is gone from {place}.")
     else:
         say(f"The stage {name} has nothing on {place}.")
-    others = sorted(set(provision.names(chosen).values()) & stack.existing(place))
+    others = sorted(set(names(chosen).values()) & stack.existing(place))
     if others:
         say(f"There are still {', '.join(others)}, which no stack of the stage has made, or one that was deleted.")
 

@@ -9,8 +9,9 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import CannotRun
-from dev.environment import LOCAL, enter_localstack
+from project import CannotRun
+from project.environment import enter_localstack
+from project.stages import LOCAL
 
 # Some calls that make an API may be made once in some seconds (API Gateway quotas).
 _PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 10})

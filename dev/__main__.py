@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 
 from dev.processes import LOOPBACK
+from project.command_line import one_line_errors
 
 
+@one_line_errors()
 def main() -> None:
     """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(prog="python -m dev", description="The service on one machine.")

@@ -7,10 +7,10 @@ you would let into the machine.
 
 import sys
 
-from dev import PROJECT
 from dev.folder import Folder
 from dev.install import Installed
 from dev.processes import Program
+from project import PROJECT
 
 
 def ministack(installed: Installed, folder: Folder, host: str, port: int, region: str) -> Program:

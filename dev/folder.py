@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev import CannotRun
+from project import CannotRun
+from project.files import write_privately
 
 # A killed stack's engines hold the lock for a moment longer.
 _LOCK_SECONDS = 2
@@ -143,11 +144,3 @@ def _check_databases(folder: Path) -> None:
             if database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
                 continue
         raise CannotRun(f"The data folder is damaged: {file} is no sound SQLite database.")
-
-
-def write_privately(file: Path, content: object) -> None:
-    """Write JSON that only its owner may read, whole or not at all."""
-    draft = file.with_suffix(".draft")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump(content, stream, indent=2)
-    draft.replace(file)

@@ -7,7 +7,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from dev import CannotRun
+from project import CannotRun
 
 
 def invoke(function: str, event: str, url: str) -> None:

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dev import CannotRun
 from dev.folder import Folder
+from project import CannotRun
 
 LOOPBACK = "127.0.0.1"
 _EVERYWHERE = ("0.0.0.0", "")  # noqa: S104

@@ -9,12 +9,11 @@ What else it declares is left to AWS and LocalStack, where CloudFormation applie
 The dead-letter queue is made by what fills it (dev/pump.py).
 """
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import Settings
-from dev import PROJECT, CannotRun
-from dev.template import Template, parse
+from project import CannotRun
+from project.resources import declarations
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,33 +60,6 @@ def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
         dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
         if time_to_live and not _expires(dynamodb, table):
             dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=time_to_live)
-
-
-def declarations(kind: str, settings: Settings) -> list[dict[str, Any]]:
-    """The properties of each resource of a CloudFormation type, with the settings' names in place of parameters."""
-    resources = _template().resources(kind, **names(settings))
-    return [resource["Properties"] for resource in resources.values()]
-
-
-def names(settings: Settings) -> dict[str, str]:
-    """The template's parameters that name a bucket, a table or a queue."""
-    return {
-        "OriginalsBucketName": settings.s3_bucket_name,
-        "DerivedBucketName": settings.derived_bucket_name,
-        "StagedBucketName": settings.staged_bucket_name,
-        "ImagesTableName": settings.images_table_name,
-        "ImageTagsTableName": settings.image_tags_table_name,
-        "TagCountsTableName": settings.tag_counts_table_name,
-        "ItemsTableName": settings.items_table_name,
-        "IdempotencyKeysTableName": settings.idempotency_keys_table_name,
-        "DeadLetterQueueName": settings.dead_letter_queue_name,
-    }
-
-
-@cache
-def _template() -> Template:
-    # Parsing YAML takes longer than making all that it declares.
-    return parse((PROJECT / "resources.yaml").read_text())
 
 
 def _create_bucket(s3: "S3Client", bucket: str) -> None:

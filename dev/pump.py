@@ -24,8 +24,8 @@ from chalice.local import LambdaContext
 
 from chalicelib.config import settings
 from chalicelib.permissions import lambda_name
-from dev import CannotRun
 from dev.folder import Debt
+from project import CannotRun
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,14 +18,16 @@ from chalice.config import Config
 
 from chalicelib.config import Settings
 from chalicelib.config import read as read_settings
-from dev import PROJECT, CannotRun, provision, welcome
+from dev import provision, welcome
 from dev.engines import dynamodb_local, ministack
-from dev.environment import enter
-from dev.folder import Debt, Folder, opened, write_privately
+from dev.folder import Debt, Folder, opened
 from dev.install import installed
 from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, ports
 from dev.pump import Pump
 from dev.server import Server
+from project import PROJECT, CannotRun
+from project.environment import enter
+from project.files import write_privately
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

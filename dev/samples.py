@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import requests
 
-from dev import PROJECT, CannotRun
+from project import PROJECT, CannotRun
 
 FOLDER = PROJECT / "samples"
 _OWNER = "samples"

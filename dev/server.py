@@ -31,9 +31,10 @@ from chalice.local import (
     ThreadedHTTPServer,
 )
 
-from dev import CannotRun, Refused, functions
+from dev import Refused, functions
 from dev.functions import Functions
 from dev.processes import url
+from project import CannotRun
 
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's
 _IDLE_SECONDS = 60

@@ -19,7 +19,7 @@ from typing import Any
 
 import boto3.session
 
-from dev import PROJECT, CannotRun
+from project import PROJECT, CannotRun
 
 _START_SECONDS = 600  # an empty cache is filled first
 _STOP_SECONDS = 10

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from dev import PROJECT
+from project import PROJECT
 
 _PHOTOGRAPH = PROJECT / "samples" / "coffee.jpg"
 

@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.config import settings
 from chalicelib.permissions import lambda_name
-from dev import CannotRun
-from dev.environment import enter_stage
+from project import CannotRun
+from project.command_line import one_line_errors
+from project.environment import enter_stage
 
 _MOST_SECONDS = 900  # Lambda's longest timeout
 
@@ -72,6 +73,7 @@ def _client(service: Any) -> Any:
     return boto3.session.Session(region_name=settings().aws_region).client(service, config=once)
 
 
+@one_line_errors()
 def main() -> None:
     """Find the stack, and do what the command line says."""
     parser = argparse.ArgumentParser(description="Run now what happens in the background.")

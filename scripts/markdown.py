@@ -6,7 +6,7 @@ from typing import Any
 
 import mdformat
 
-from dev import PROJECT
+from project import PROJECT
 
 
 def formatted(text: str) -> str:

@@ -10,8 +10,9 @@ from chalice.app import Chalice
 import app as app_module
 from chalicelib.config import Settings
 from chalicelib.permissions import API, Permission, Place, declared, lambda_name
-from dev import PROJECT
-from dev.environment import stage_config
+from project import PROJECT
+from project.command_line import one_line_errors
+from project.stages import stage_config
 from scripts.markdown import formatted
 
 PAGE = PROJECT / "docs" / "permissions.md"
@@ -89,6 +90,7 @@ def _table(needs: Iterable[tuple[str, Iterable[Permission]]], place: Place) -> s
     return "".join(f"| {' | '.join(row[:width])} |\n" for row in rows)
 
 
+@one_line_errors()
 def main() -> None:
     """Write the page."""
     PAGE.write_text(page(stage_config("local").chalice_app))

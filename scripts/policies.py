@@ -1,75 +1,32 @@
-"""Write the IAM policy of each Lambda function of a stage, where .chalice/config.json has `chalice deploy` look for it.
+"""Write the IAM policy of each Lambda function of a stage into the files that .chalice/config.json names.
 
-What `make policies` runs, in the repository's root: python -m scripts.policies STAGE --account ID --region REGION
+`make policies` runs this in the repository's root: python -m scripts.policies STAGE --account ID --region REGION
 """
 
 import argparse
-import json
-from pathlib import Path
 
-from botocore.exceptions import UnknownRegionError
-from botocore.session import Session
-from chalice.config import Config
+from project import PROJECT, CannotRun, policies
+from project.command_line import one_line_errors
+from project.stages import LOCAL, stage_config
 
-from chalicelib.config import read
-from chalicelib.permissions import Place, declared, policy
-from dev.environment import stage_config
-
-ROOT = Path(__file__).resolve().parent.parent
 NO_ACCOUNT = "000000000000"  # the account of the embedded stack and of LocalStack
 
 
-def policies(config: Config, account: str, region: str) -> dict[Path, str]:
-    """The text of each policy file of a stage.
-
-    Resources are named by the stage's settings, as its functions see them.
-    Raises SystemExit: config.json lacks the policy file of a function, or the region is unknown.
-    """
-    app, stage = config.chalice_app, config.chalice_stage
-    place = Place(_partition(region), region, account, stage, read(config.environment_variables))
-    texts = {}
-    for function in declared(app):
-        scoped = config.scope(stage, function)
-        if not scoped.iam_policy_file:
-            raise SystemExit(f".chalice/config.json has no iam_policy_file for {function} of stage {stage}.")
-        least = policy(app, function, place, traced=bool(scoped.xray_enabled))
-        texts[ROOT / ".chalice" / scoped.iam_policy_file] = json.dumps(least, indent=2, sort_keys=True) + "\n"
-    return texts
-
-
-def write(config: Config, account: str, region: str) -> list[Path]:
-    """Write the policy files of a stage; where they are.
-
-    Raises SystemExit, as `policies`.
-    """
-    texts = policies(config, account, region)
-    for path, text in texts.items():
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-    return list(texts)
-
-
+@one_line_errors()
 def main() -> None:
-    """Write the files, and say which."""
+    """Write the files and print their paths."""
     parser = argparse.ArgumentParser(description="Write the IAM policy of each Lambda function of a stage.")
-    parser.add_argument("stage")
-    parser.add_argument("--account", default="", help="12 digits; only the stage local can do without")
+    parser.add_argument("stage", help="a stage of .chalice/config.json")
+    parser.add_argument("--account", default="", help="AWS account, 12 digits; optional for the stage local")
     parser.add_argument("--region", required=True)
-    asked = parser.parse_args()
-    account = asked.account or (NO_ACCOUNT if asked.stage == "local" else "")
+    options = parser.parse_args()
+    account = options.account or (NO_ACCOUNT if options.stage == LOCAL else "")
     if not (len(account) == 12 and account.isascii() and account.isdigit()):
-        raise SystemExit(
-            f"Stage {asked.stage} needs the AWS account's 12 digits: make policies STAGE={asked.stage} ACCOUNT=..."
+        raise CannotRun(
+            f"Stage {options.stage} needs the AWS account's 12 digits: make policies STAGE={options.stage} ACCOUNT=..."
         )
-    for path in write(stage_config(asked.stage), account, asked.region):
-        print(path.relative_to(ROOT))
-
-
-def _partition(region: str) -> str:
-    try:
-        return Session().get_partition_for_region(region)
-    except UnknownRegionError:
-        raise SystemExit(f"{region!r} is not an AWS region.") from None
+    for path in policies.write(stage_config(options.stage), account, options.region):
+        print(path.relative_to(PROJECT))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 from chalicelib.stores import catalog
-from dev.environment import enter_stage
-from dev.folder import write_privately
+from project import CannotRun
+from project.command_line import one_line_errors
+from project.environment import enter_stage
+from project.files import write_privately
 from scripts.rebuild import BEGINNING, Position, Step, pages
 
 CHECKPOINT = Path(".reindex.json")
@@ -36,7 +38,7 @@ class Checkpoint:
     def read(self) -> Position:
         """Where to go on: at the beginning, where there is no file.
 
-        Raises SystemExit: the file is of another run, or none of these.
+        Raises CannotRun: the file is of another run, or none of these.
         """
         try:
             found = json.loads(self.file.read_text())
@@ -44,9 +46,9 @@ class Checkpoint:
         except FileNotFoundError:
             return BEGINNING
         except (OSError, ValueError, KeyError, TypeError):
-            raise SystemExit(f"{self.file} is no checkpoint; name another file.") from None
+            raise CannotRun(f"{self.file} is no checkpoint; name another file.") from None
         if of != self.run:
-            raise SystemExit(f"{self.file} is of other tables or settings; remove it to begin anew.")
+            raise CannotRun(f"{self.file} is of other tables or settings; remove it to begin anew.")
         return position
 
     def write(self, position: Position | None) -> None:
@@ -62,7 +64,7 @@ def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | Non
 
     At most `rate` records, then rows, a second are looked at. A dry run begins at the beginning, and keeps no
     checkpoint.
-    Raises SystemExit: the checkpoint can't be used, or records can't be read. Raises Unavailable: see rebuild.pages.
+    Raises CannotRun: the checkpoint can't be used, or records can't be read. Raises Unavailable: see rebuild.pages.
     """
     terms = {name: getattr(settings(), name) for name in _SETTINGS}
     tables = catalog.identity()
@@ -88,9 +90,10 @@ def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | Non
             time.sleep(page.looked_at / rate)
     print(_report(looked_at, writes, dry_run))
     if unreadable:
-        raise SystemExit(f"{unreadable} records can't be read.")
+        raise CannotRun(f"{unreadable} records can't be read.")
 
 
+@one_line_errors()
 def main() -> None:
     """Find the tables and rebuild their terms."""
     parser = argparse.ArgumentParser(description="Rebuild the terms of all images, while the service runs.")
@@ -110,9 +113,9 @@ def main() -> None:
     try:
         rebuild(asked.checkpoint, dry_run=asked.dry_run, rate=asked.rate)
     except (Unavailable, ClientError, BotoCoreError) as error:
-        raise SystemExit(f"Stopped; the same command goes on from there: {error}") from None
+        raise CannotRun(f"Stopped; the same command goes on from there: {error}") from None
     except KeyboardInterrupt:
-        raise SystemExit("Interrupted; the same command goes on from there.") from None
+        raise CannotRun("Interrupted; the same command goes on from there.") from None
 
 
 def _report(looked_at: dict[Step, int], writes: dict[Step, int], dry_run: bool) -> str:

@@ -7,7 +7,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from chalicelib.config import Settings
-from dev import PROJECT
+from project import PROJECT
 from scripts.markdown import formatted
 
 PAGE = PROJECT / "docs" / "settings.md"

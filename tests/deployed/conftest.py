@@ -12,8 +12,8 @@ import boto3
 import pytest
 
 from deploy import target
-from dev import PROJECT
-from dev.environment import LOCAL
+from project import PROJECT
+from project.stages import LOCAL
 
 Inventory = dict[str, set[str]]
 

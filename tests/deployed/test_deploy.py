@@ -16,9 +16,9 @@ from chalicelib.permissions import declared, lambda_name
 from deploy import gateway
 from deploy.options import Options
 from deploy.target import Target
-from dev import PROJECT
-from dev.environment import stage_config
-from dev.template import parse
+from project import PROJECT
+from project.stages import stage_config
+from project.template import parse
 from tests.deployed.conftest import inventory, run
 
 FUNCTIONS = "images-api-local"

@@ -17,7 +17,7 @@ import jwt
 import pytest
 
 from deploy import data, stack, target
-from dev import PROJECT, CannotRun
+from project import PROJECT, CannotRun
 from tests.http.client import Service
 from tests.pictures import base64_picture
 

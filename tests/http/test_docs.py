@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dev import PROJECT
+from project import PROJECT
 from tests.http.client import User, eventually
 from tests.http.test_direct_uploads import finished
 from tests.pictures import picture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dev import PROJECT
+from project import PROJECT
 from tests.http.client import Service, User, download, eventually
 from tests.pictures import picture
 

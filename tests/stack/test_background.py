@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dev import PROJECT
 from dev.stack import Stack, running
+from project import PROJECT
 from tests.http.client import Service, User
 from tests.http.test_direct_uploads import finished
 from tests.pictures import picture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dev import PROJECT
+from project import PROJECT
 
 Docker = Callable[[str], None]
 SAYS = 'echo "$PWD: $*"\n'

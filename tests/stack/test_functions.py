@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from chalice.app import Chalice
 
-from dev import PROJECT
 from dev.server import Server
+from project import PROJECT
 from tests.stack.conftest import Store, serving
 
 app = Chalice(app_name="shop", configure_logs=False)
@@ -92,7 +92,7 @@ def make_invoke(server: Server | str, *variables: str, **environment: str) -> su
     """What who types `make invoke` sees."""
     url = server if isinstance(server, str) else server.url
     # Nothing is installed for it: the recipe alone is of interest.
-    command = ["make", "--silent", "--assume-old", ".venv/installed", "invoke", f"URL={url}", *variables]
+    command = ["make", "--silent", "--assume-old", ".venv/installed-run", "invoke", f"URL={url}", *variables]
     everything = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
     return subprocess.run(command, cwd=PROJECT, env=everything, capture_output=True, text=True, check=False, timeout=60)
 

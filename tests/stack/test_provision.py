@@ -8,7 +8,8 @@ import pytest
 from moto import mock_aws
 
 from chalicelib.config import read
-from dev import CannotRun, provision
+from dev import provision
+from project import CannotRun
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

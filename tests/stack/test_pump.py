@@ -12,9 +12,10 @@ from chalice.app import Chalice, CloudWatchEvent, Cron, Rate, S3Event
 from chalice.config import Config
 
 from chalicelib.config import settings
-from dev import CannotRun, pump
+from dev import pump
 from dev.folder import Debt
 from dev.pump import Pump
+from project import CannotRun
 from tests.stack.conftest import Emulator
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dev import PROJECT
 from dev.stack import Stack, running
+from project import PROJECT
 from tests.http.client import Service, User
 from tests.pictures import picture
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from dev import PROJECT, CannotRun
 from dev.samples import SAMPLES
 from dev.stack import Stack, running, start
+from project import PROJECT, CannotRun
 
 COFFEE = PROJECT / "samples" / "coffee.jpg"
 # What leads elsewhere, on the machine of someone who has a real account or sits behind a proxy.

@@ -10,8 +10,8 @@ import pytest
 import requests
 from chalice.app import BadRequestError, Chalice, Response
 
-from dev import CannotRun
 from dev.server import MAX_BODY_BYTES, Server
+from project import CannotRun
 from tests.stack.conftest import Store, serving
 
 app = Chalice(app_name="edge", configure_logs=False)

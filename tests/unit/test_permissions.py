@@ -22,10 +22,12 @@ from chalicelib.permissions import (
     needs,
     policy,
 )
-from dev.environment import stage_config
-from dev.provision import declarations
+from project import PROJECT, CannotRun
+from project.policies import policies
+from project.resources import declarations
+from project.stages import stage_config
 from scripts import permissions
-from scripts.policies import NO_ACCOUNT, ROOT, main, policies
+from scripts.policies import NO_ACCOUNT, main
 
 PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
@@ -152,12 +154,12 @@ def test_a_function_may_write_traces_where_its_stage_is_traced(app: Chalice) -> 
 
 
 def test_no_function_that_is_gone_has_a_file() -> None:
-    assert set((ROOT / ".chalice").glob("policy-local-*.json")) == set(LOCAL)
+    assert set((PROJECT / ".chalice").glob("policy-local-*.json")) == set(LOCAL)
 
 
 @pytest.mark.parametrize("stage", ["local", "dev", "prod"])
 def test_chalice_gives_each_function_its_own_policy(stage: str) -> None:
-    config = CLIFactory(str(ROOT)).create_config_obj(stage)
+    config = CLIFactory(str(PROJECT)).create_config_obj(stage)
     app = config.chalice_app
     files = {
         function.function_name: Path(role_policy.filename)
@@ -167,7 +169,7 @@ def test_chalice_gives_each_function_its_own_policy(stage: str) -> None:
         and isinstance(role_policy := function.role.policy, FileBasedIAMPolicy)
     }
     assert files == {
-        lambda_name(app, function, stage): ROOT / ".chalice" / f"policy-{stage}-{function}.json"
+        lambda_name(app, function, stage): PROJECT / ".chalice" / f"policy-{stage}-{function}.json"
         for function in declared(app)
     }
 
@@ -207,12 +209,12 @@ def test_each_table_index_bucket_and_queue_is_declared_in_resources_yaml() -> No
 
 
 def test_a_stage_that_config_lacks_is_one_clear_line() -> None:
-    with pytest.raises(SystemExit, match="no stage 'moon'"):
+    with pytest.raises(CannotRun, match="no stage 'moon'"):
         policies(stage_config("moon"), NO_ACCOUNT, "us-east-1")
 
 
 def test_an_unknown_region_is_one_clear_line() -> None:
-    with pytest.raises(SystemExit, match="'moon-1' is not an AWS region"):
+    with pytest.raises(CannotRun, match="'moon-1' is not an AWS region"):
         policies(config, NO_ACCOUNT, "moon-1")
 
 

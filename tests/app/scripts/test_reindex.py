@@ -14,6 +14,7 @@ from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.index import terms
 from chalicelib.stores import records
+from project import CannotRun
 from scripts.reindex import rebuild
 from tests.app.conftest import Api, Stores
 from tests.app.images.test_crashes import every_kill, killed, sweep
@@ -376,7 +377,7 @@ def test_a_record_that_the_service_cannot_read_is_named_and_left_as_it_is(
     record = {item["image_id"]["S"]: item for item in stores.records()}[album[0]] | spoiled
     record = {name: value for name, value in record.items() if value is not None}
     stores.dynamodb.put_item(TableName=settings().images_table_name, Item=record)
-    with pytest.raises(SystemExit, match="1 records can't be read"):
+    with pytest.raises(CannotRun, match="1 records can't be read"):
         rebuild(file)
     assert f"The record {album[0]!r} can't be read" in capsys.readouterr().err
     assert rows(stores) == before
@@ -390,7 +391,7 @@ def test_a_checkpoint_of_other_settings_or_tables_is_refused(
         rebuild(file)
     configured(MAX_TITLE_WORDS="1")
     before = stores.rows()
-    with pytest.raises(SystemExit, match="is of other tables or settings; remove it to begin anew"):
+    with pytest.raises(CannotRun, match="is of other tables or settings; remove it to begin anew"):
         rebuild(file)
     assert (stores.rows(), file.exists()) == (before, True)
 
@@ -398,6 +399,6 @@ def test_a_checkpoint_of_other_settings_or_tables_is_refused(
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": "", "step": "cleaning", "after": null}'])
 def test_a_file_that_is_no_checkpoint_is_refused_and_kept(stores: Stores, file: Path, text: str) -> None:
     file.write_text(text)
-    with pytest.raises(SystemExit, match="is no checkpoint"):
+    with pytest.raises(CannotRun, match="is no checkpoint"):
         rebuild(file)
     assert file.read_text() == text

@@ -12,9 +12,9 @@ from chalicelib.config import Settings
 from deploy import gateway, parameters, record, settings
 from deploy.options import Options
 from deploy.target import Target
-from dev import PROJECT
-from dev.environment import enter_localstack
-from dev.template import parse
+from project import PROJECT, CannotRun
+from project.environment import enter_localstack
+from project.template import parse
 
 CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
 PARAMETERS = set(parse((PROJECT / "resources.yaml").read_text()).parsed["Parameters"])
@@ -72,7 +72,7 @@ def test_names_that_a_stage_has_are_kept_however_they_are_spelled() -> None:
 )
 def test_what_cloudformation_would_refuse_is_refused_before(wrong: dict[str, Any]) -> None:
     parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
-    with pytest.raises(SystemExit, match="of the stack"):
+    with pytest.raises(CannotRun, match="of the stack"):
         parameters.check(parameters.of("dev", Settings(), Options(**wrong)))
 
 
@@ -107,7 +107,7 @@ def test_the_stage_on_localstack_keeps_the_default_names() -> None:
 def test_a_stage_with_names_of_another_is_not_deployed(wrong: dict[str, Any], why: str) -> None:
     right: dict[str, Any] = {"metrics_namespace": "images-api/dev", "derived_bucket_name": "whatever-you-like"}
     settings.check(Settings(**right), ACCOUNT, "dev")
-    with pytest.raises(SystemExit, match=why):
+    with pytest.raises(CannotRun, match=why):
         settings.check(Settings(**(right | wrong)), ACCOUNT, "dev")
 
 
@@ -115,7 +115,7 @@ def test_a_stage_with_names_of_another_is_not_deployed(wrong: dict[str, Any], wh
     "given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []]
 )
 def test_an_option_that_makes_no_sense_is_one_clear_line(given: object) -> None:
-    with pytest.raises(SystemExit, match=r"\.chalice/config\.json: "):
+    with pytest.raises(CannotRun, match=r"\.chalice/config\.json: "):
         Options.of({"deployment": given, **CONFIG}, "dev")
 
 

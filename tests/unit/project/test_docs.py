@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev import PROJECT
+from project import PROJECT
 from scripts import settings
 
 PAGES = sorted(

@@ -10,8 +10,8 @@ from cfnlint.api import lint_file
 from app import app
 from chalicelib import metrics as published
 from chalicelib.permissions import declared, lambda_name
-from dev import PROJECT
-from dev.template import parse
+from project import PROJECT
+from project.template import parse
 
 STAGE = "dev"
 PATH = PROJECT / "resources.yaml"

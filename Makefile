@@ -94,6 +94,7 @@ lint: $(VENV)/installed ## check style and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m scripts.locks
 
 ROUNDS ?= 100
 

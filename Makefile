@@ -5,7 +5,7 @@ DATA ?= .data
 
 .DEFAULT_GOAL := help
 .PHONY: help
-help: ## list what make can do
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 16
 
 # One environment with two stamps: `installed-run` has what runs and deploys the service, `installed` also what tests it.
@@ -18,49 +18,49 @@ $(VENV)/installed: requirements.txt dev/run.txt requirements-dev.txt
 	@$(INSTALL) $^ --compile
 	@touch $(VENV)/installed-run $@
 
-# Not from the environment, where some shells keep the machine's name: only who asks is heard beyond loopback.
+# Set here, because some shells export HOST with the machine's name. Only an explicit HOST=... listens beyond loopback.
 HOST = 127.0.0.1
 S3_PORT = 0
 DYNAMODB_PORT = 0
 
 .PHONY: run
 run: ENGINES = --engines
-run: $(VENV)/installed-run ## run the service here: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
+run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
 	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)"
 
 .PHONY: samples
-samples: $(VENV)/installed-run ## load the sample photographs into the running service: PORT or URL
+samples: $(VENV)/installed-run ## upload the sample photographs to the running service: PORT or URL
 	@$(BIN)/python -m dev samples --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 .PHONY: up
-up: ## start LocalStack in Docker, and wait until it is well
+up: ## start LocalStack in Docker and wait until it is healthy
 	@scripts/compose up --detach --wait
 
 .PHONY: down
-down: ## stop what `make up` started
+down: ## stop the LocalStack that `make up` started
 	@scripts/compose down
 
 STAGE ?= local
 
 .PHONY: deploy destroy
-deploy: $(VENV)/installed-run ## deploy to LocalStack, or to AWS: STAGE (local, dev, prod)
+deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
 	@$(BIN)/python -m deploy deploy "$(STAGE)"
-destroy: $(VENV)/installed-run ## delete all that a stage has, its images too, after a question: STAGE, YES=1
+destroy: $(VENV)/installed-run ## delete a stage with all its images, after a question: STAGE, YES=1 to skip the question
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
 
 FORMAT ?= cloudformation
 
 .PHONY: package
-package: $(VENV)/installed-run ## write a stage as a template and a zip, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
+package: $(VENV)/installed-run ## write a template and a zip of a stage, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
 	@$(BIN)/python -m deploy package "$(STAGE)" --format "$(FORMAT)" --out "$(or $(OUT),build/$(STAGE))"
 
-# Make's `$` and the shell's quotes stay out of it: the event goes to the recipe as it was typed, by its environment.
+# The recipe gets the event through its environment, so that neither make nor the shell changes `$` or quotes in it.
 EVENT ?= {}
 unexport EVENT
 
 .PHONY: invoke
 invoke: export INVOKE_EVENT := $(value EVENT)
-invoke: $(VENV)/installed-run ## invoke a function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
+invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Pure: functions of their arguments, so that nothing excuses a line that no test runs.
@@ -92,37 +92,38 @@ test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOI
 PROSE := $(wildcard *.md) docs samples
 
 .PHONY: lint
-lint: $(VENV)/installed ## check style, types and prose
+lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mdformat --check $(PROSE)
 	@$(BIN)/codespell $(PROSE)
+	@$(BIN)/python -m scripts.locks
 
 ROUNDS ?= 100
 
 .PHONY: bench
-bench: $(VENV)/installed ## measure what each operation costs beside bare AWS calls: ROUNDS
+bench: $(VENV)/installed ## measure each operation against bare AWS calls: ROUNDS
 	@$(BIN)/python -m bench.operations --rounds $(ROUNDS)
 
 SIZES ?= 1000 10000 100000
 
 .PHONY: bench-lists
-bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,000: half an hour), kept in BENCH_DATA if that is set
+bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,000 takes half an hour): SIZES, BENCH_DATA to keep the tables
 	@$(BIN)/python -m bench.lists $(SIZES) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --json docs/lists.json
 	@$(BIN)/python -m bench.chart docs/lists.json
 
 .PHONY: bench-variants
-bench-variants: $(VENV)/installed ## measure what an image's variants cost beside plain Pillow, pyvips and sharp
+bench-variants: $(VENV)/installed ## measure the making of variants against plain Pillow, pyvips and sharp
 	@$(BIN)/python -m bench.variants
 
 .PHONY: hooks
-hooks: $(VENV)/installed ## let git check style, types and prose before each commit
+hooks: $(VENV)/installed ## install a git hook that checks style, types and prose before each commit
 	@$(BIN)/pre-commit install
 
 .PHONY: lock
-lock: $(VENV)/installed ## pin the requirements anew, with hashes
+lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
 	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -131,24 +132,24 @@ lock: $(VENV)/installed ## pin the requirements anew, with hashes
 REGION ?= us-east-1
 
 .PHONY: policies
-policies: $(VENV)/installed-run ## write the IAM policy of each function (STAGE, ACCOUNT, REGION)
+policies: $(VENV)/installed-run ## write the IAM policy of each function: STAGE, ACCOUNT, REGION
 	@$(BIN)/python -m scripts.policies $(STAGE) --account "$(ACCOUNT)" --region $(REGION)
 
 .PHONY: permissions
-permissions: $(VENV)/installed ## write the table of what each function may do anew
+permissions: $(VENV)/installed ## write docs/permissions.md: what each function may do
 	@$(BIN)/python -m scripts.permissions
 
 .PHONY: settings
-settings: $(VENV)/installed ## write the table of docs/settings.md
+settings: $(VENV)/installed ## write docs/settings.md: what each setting means
 	@$(BIN)/python -m scripts.settings
 
-# Elsewhere than on this machine's stack, boto3's environment says where: another STAGE on AWS, or DATA= for LocalStack.
+# DATA leads to the embedded stack. For another STAGE on AWS, or with DATA= on LocalStack, boto3's environment does.
 .PHONY: reindex
-reindex: $(VENV)/installed-run ## rebuild the terms of all images while the service runs: DATA or STAGE, OPTIONS (--dry-run)
+reindex: $(VENV)/installed-run ## rebuild the search index while the service runs: DATA or STAGE, OPTIONS (--dry-run)
 	@$(BIN)/python -m scripts.reindex "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)
 
 .PHONY: sweep redrive
-sweep: $(VENV)/installed-run ## mend now what crashes left unfinished: DATA or STAGE, OPTIONS (--dry-run)
-redrive: $(VENV)/installed-run ## process the events again that failed again and again: DATA or STAGE
+sweep: $(VENV)/installed-run ## repair now what a crash left unfinished: DATA or STAGE, OPTIONS (--dry-run)
+redrive: $(VENV)/installed-run ## reprocess failed events (dead letters): DATA or STAGE
 sweep redrive:
 	@$(BIN)/python -m scripts.background $@ "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)

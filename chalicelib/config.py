@@ -415,6 +415,13 @@ class Settings:
     log_level: str = setting(
         "INFO", "Least severe level that is logged.", "LOG_LEVEL", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
+    log_format: str = setting(
+        "",
+        "how the log is written: `json`, one object per line, with metrics; or `text`, short lines for a terminal, "
+        "without metrics. Empty: `json` on Lambda, else `text`",
+        "LOG_FORMAT",
+        choices=("", "json", "text"),
+    )
     metrics_namespace: str = setting(
         "",
         "Namespace of the metrics that CloudWatch extracts from the log, for example `images-api/prod`. Empty: no "
@@ -475,10 +482,13 @@ def read(environment: Mapping[str, str]) -> Settings:
             if text := environment.get(name, "").strip():
                 values[spec.name] = _parse(spec, name, text)
                 break
-    if not values.get("auth"):
-        values["auth"] = "jwt" if "AWS_LAMBDA_FUNCTION_NAME" in environment else "open"
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
+    values["log_format"] = values.get("log_format") or ("json" if on_lambda else "text")
     found = Settings(**values)
     _check(found)
+    if on_lambda and found.metrics_namespace and found.log_format != "json":
+        raise WrongSetting("METRICS_NAMESPACE needs LOG_FORMAT=json: CloudWatch reads metrics from JSON lines only.")
     return found
 
 

@@ -1,7 +1,8 @@
-"""What the service logs: one line of JSON for each request, each event, and each attempt to process an image.
+"""The log of the service: one line for each request, each event, and each attempt to process an image.
 
-A line has what it is about, what it cost and what came of it; nothing that a client wrote but the caller's user_id. Its
-`timestamp` and `level` are what Lambda's own JSON format filters by (Lambda Developer Guide, "log-level filtering").
+On Lambda a line is a JSON object: what was handled, its result and its cost. Lambda filters lines by `timestamp` and
+`level` (Lambda Developer Guide, "log-level filtering"), and CloudWatch reads metrics from them. In a terminal a line is
+a short text (LOG_FORMAT). Neither contains anything that a client wrote, except the caller's user_id in JSON.
 """
 
 import json
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from itertools import count
+from typing import Any, TextIO
 
 from chalicelib import ids, metrics
 from chalicelib.config import settings
@@ -21,7 +23,7 @@ from chalicelib.metrics import Units
 
 log = logging.getLogger("images-api")
 
-# The query of a URL in the text of an exception: it may be signed.
+# The query of a URL in an error's text. It may contain a signature.
 _QUERY = re.compile(r"""(https?://[^\s?"']+)\?[^\s"']*""")
 
 _handled_before = count()
@@ -31,8 +33,8 @@ _handled_before = count()
 class Usage:
     """What a request or an event has used so far."""
 
-    aws_calls: int = 0  # however often botocore tries each
-    read_units: float = 0  # as DynamoDB reports them; of a transaction that is cancelled it reports none
+    aws_calls: int = 0  # a call that botocore retries counts once
+    read_units: float = 0  # as DynamoDB reports them; it reports none for a transaction that is cancelled
     write_units: float = 0
 
 
@@ -46,96 +48,157 @@ class _Line:
         return round((time.perf_counter() - self.started) * 1000, 1)
 
 
-# A thread begins without them. Nothing in the service starts one.
+# A new thread starts without these values. The service starts no threads.
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _usage: ContextVar[Usage | None] = ContextVar("usage", default=None)
 _line: ContextVar[_Line | None] = ContextVar("line", default=None)
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON for a message, with the id of the request that it belongs to."""
+    """Formats a message as one JSON object, with metrics where METRICS_NAMESPACE is set."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Level, time, message and request id; the fields given with `extra={"fields": …}`, and the traceback."""
+        """Write level, time, message, request id, the fields of `extra={"fields": …}`, metrics and the traceback."""
+        fields = _fields(record)
+        units: Units = getattr(record, "units", {})
         line = {
             "level": record.levelname,
             "timestamp": ids.timestamp(record.created),
-            "message": record.getMessage(),
+            "message": _without_queries(record.getMessage()),
             "request_id": _request_id.get(),
-            **getattr(record, "fields", {}),
-            **self._metrics(record),
+            **fields,
+            **metrics.member(settings().metrics_namespace, units, fields, int(record.created * 1000)),
         }
         if record.exc_info:
-            line["exception"] = _QUERY.sub(r"\1?…", self.formatException(record.exc_info))
+            line["exception"] = _without_queries(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
 
-    def _metrics(self, record: logging.LogRecord) -> Mapping[str, object]:
-        units: Units = getattr(record, "units", {})
-        fields: Mapping[str, object] = getattr(record, "fields", {})
-        return metrics.member(settings().metrics_namespace, units, fields, int(record.created * 1000))
+
+class TextFormatter(logging.Formatter):
+    """Formats a message as one short line for a person, followed by the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write `14:05:09 GET    /images/{image_id}  200  3 ms, 1 AWS call`, or the like for other messages."""
+        line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {self._text(record)}"
+        if record.exc_info:
+            line += f"\n{self.formatException(record.exc_info)}"
+        return _printable(_without_queries(line))
+
+    def _text(self, record: logging.LogRecord) -> str:
+        fields = _fields(record)
+        match record.getMessage():
+            case "request":
+                return f"{fields['method']:<6} {fields['route']}  {_result(fields)}  {_cost(fields)}"
+            case "event":
+                return f"event  {fields['function']}  {_result(fields)}  {_cost(fields)}"
+            case "image":
+                return f"image  {fields['image_id']}  {_result(fields)}  {_cost(fields)}"
+            case message:
+                level = "" if record.levelno == logging.INFO else f"{record.levelname} "
+                return level + " ".join([message, *(f"{name}={value}" for name, value in fields.items())])
+
+
+# What a page of a list has read. The line of its request has the sum.
+_DETAILS = ("list", "count", "similar")
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    fields: Mapping[str, Any] = getattr(record, "fields", {})
+    return fields
+
+
+def _result(fields: Mapping[str, Any]) -> str:
+    """Return the status of a request or the state of an image, and the error if there was one."""
+    parts = [fields.get("status") or fields.get("state"), fields.get("error")]
+    return ", ".join(str(part) for part in parts if part) or "ok"
+
+
+def _cost(fields: Mapping[str, Any]) -> str:
+    milliseconds, calls = f"{fields['duration_ms']:.0f} ms", fields.get("aws_calls")
+    if calls is None:
+        return milliseconds
+    return f"{milliseconds}, {calls} AWS {'call' if calls == 1 else 'calls'}"
+
+
+def _without_queries(text: str) -> str:
+    return _QUERY.sub(r"\1?…", text)
+
+
+def _printable(text: str) -> str:
+    """Escape what could control a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def configure() -> None:
-    """Write the service's log to stdout, from LOG_LEVEL on."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    log.handlers = [handler]
-    log.propagate = False  # to the handler that Lambda has on the root: it would write each line once more
+    """Write the service's log to stdout: messages of LOG_LEVEL and above, in LOG_FORMAT."""
+    log.handlers = [handler(settings().log_format, sys.stdout)]
+    log.propagate = False  # Lambda's handler of the root logger would write each line a second time
     log.setLevel(settings().log_level)
 
 
+def handler(log_format: str, stream: TextIO) -> logging.Handler:
+    """Return what writes the log to a stream, as `json` or `text`."""
+    written = logging.StreamHandler(stream)
+    if log_format == "json":
+        written.setFormatter(JsonFormatter())
+    else:
+        written.setFormatter(TextFormatter())
+        written.addFilter(lambda record: record.getMessage() not in _DETAILS or log.level == logging.DEBUG)
+    return written
+
+
 def request_id() -> str:
-    """The id of the request or the event that is being handled."""
+    """Return the id of the request or event that is being handled."""
     return _request_id.get()
 
 
 def usage() -> Usage | None:
-    """What the request or the event that is being handled has used; None: there is none."""
+    """Return what the request or event that is being handled has used; None outside of both."""
     return _usage.get()
 
 
 @contextmanager
 def request(request_id: str, method: str, route: str) -> Iterator[None]:
-    """A request, handled in the `with` block: one line, with metrics. `route` is the pattern of its path."""
+    """Log the request that the `with` block handles: one line, with metrics. `route` is the pattern of its path."""
     with _handled("request", request_id, metrics.REQUEST, {"route": route, "method": method}):
         yield
 
 
 @contextmanager
 def event(request_id: str, function: str) -> Iterator[None]:
-    """An event, handled in the `with` block by a Lambda function: one line."""
+    """Log the event that the `with` block handles in a Lambda function: one line."""
     with _handled("event", request_id, metrics.SCHEDULE, {"function": function}):
         yield
 
 
 @contextmanager
 def image(image_id: str) -> Iterator[None]:
-    """An attempt to process an image, made in the `with` block: one line, with metrics if it is concluded."""
+    """Log the attempt to process an image that the `with` block makes: one line, with metrics if it is the last one."""
     with _written("image", metrics.IMAGE, {"image_id": image_id}):
         yield
 
 
 def note(**fields: object) -> None:
-    """Say something in the line of what is being done; nothing where nothing is."""
+    """Add fields to the line of the innermost `with` block of this module. Does nothing outside of one."""
     line = _line.get()
     if line is not None:
         line.fields.update(fields)
 
 
 def note_image(image_id: str) -> None:
-    """Say which image a request is about, unless it is no id of ours: it may come from the client."""
+    """Add the image that a request is about, if the id has the right form. The client may have sent anything."""
     if ids.is_id(image_id):
         note(image_id=image_id)
 
 
 def note_caller(user_id: str | None) -> None:
-    """Say who calls, unless it is nobody or no user_id: it may come from the client."""
+    """Add the caller, if the user_id is a valid one. The client may have sent anything."""
     if user_id and user_id.isprintable() and len(user_id) <= settings().max_user_id_chars:
         note(user_id=user_id)
 
 
 def note_state(state: str) -> None:
-    """Say what has become of the image that is being processed; if it is concluded, count it and how long it took."""
+    """Add the state of the image that is being processed. A final state is also counted, with its duration."""
     note(state=state)
     line = _line.get()
     if line is not None and f"images_{state}" in metrics.IMAGE:
@@ -161,7 +224,7 @@ def _handled(message: str, request_id: str, units: Units, fields: Mapping[str, o
 
 @contextmanager
 def _written(message: str, units: Units, fields: Mapping[str, object]) -> Iterator[None]:
-    """A line about the `with` block, written at its end; a warning that names the exception, if there is one."""
+    """Write a line at the end of the `with` block; if the block raises, a warning that names the exception."""
     line = _Line(dict(fields))
     before = _line.set(line)
     level = logging.INFO

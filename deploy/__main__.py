@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import stamina.instrumentation
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import package, steps, target
@@ -26,6 +27,7 @@ def main() -> None:
     packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
     packaging.add_argument("--out", type=Path, required=True, help="the folder, which is made if need be")
     asked = parser.parse_args()
+    stamina.instrumentation.set_on_retry_hooks([])  # else each retry is a warning on stderr
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
@@ -14,7 +13,8 @@ from project import CannotRun
 from project.resources import names
 from project.stages import project_config, stage_config
 
-_HEALTH_TRIES = 10  # with pauses that double, a minute and a half in all: new roles take some seconds to be known
+# With pauses of 1, 2, 4, 8 and then 15 seconds: a minute and a half. IAM takes some seconds to know a new role.
+_HEALTH_ATTEMPTS = 10
 
 
 def deploy(name: str, say: Callable[[str], None] = print) -> str:
@@ -42,7 +42,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     else:
         api = _deploy_functions(stage, fingerprint)
     address = place.address(api, name)
-    _wait_until_well(address)
+    _wait_until_healthy(address)
     return address
 
 
@@ -105,15 +105,15 @@ def _what_goes(place: target.Target, name: str, chosen: Settings) -> str:
     return f"This deletes the stage {name} from {place}, API, functions, alarms and logs, and {images}."
 
 
-def _wait_until_well(address: str) -> None:
-    tries = Retry(
-        _HEALTH_TRIES, status_forcelist=range(400, 600), backoff_factor=0.5, backoff_max=15, raise_on_status=False
+def _wait_until_healthy(address: str) -> None:
+    retries = stamina.retry_context(
+        requests.RequestException, attempts=_HEALTH_ATTEMPTS, timeout=None, wait_initial=1, wait_max=15
     )
-    with requests.Session() as session:
-        session.mount(address, HTTPAdapter(max_retries=tries))
-        try:
-            answer = session.get(f"{address}/health", timeout=60)
-        except requests.RequestException as error:
-            raise CannotRun(f"{address}/health does not answer: {error}") from None
-    if not answer.ok:
-        raise CannotRun(f"{address}/health answers {answer.status_code}: {answer.text}")
+    try:
+        for attempt in retries:
+            with attempt:
+                requests.get(f"{address}/health", timeout=60).raise_for_status()
+    except requests.HTTPError as error:
+        raise CannotRun(f"{address}/health answers {error.response.status_code}: {error.response.text}") from None
+    except requests.RequestException as error:
+        raise CannotRun(f"{address}/health does not answer: {error}") from None

@@ -1,6 +1,8 @@
 """The stack from start to end: engines, buckets and tables, event pump, HTTP server."""
 
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 
+from chalicelib import logs
 from chalicelib.config import Settings
 from chalicelib.config import read as read_settings
 from dev import provision, welcome
@@ -51,12 +54,14 @@ def run(options: Options) -> None:
     for name, value in config.environment_variables.items():
         os.environ.setdefault(name, value)
     settings = read_settings(os.environ)
+    logging.getLogger("dev").handlers = [logs.handler(settings.log_format, sys.stdout)]
     with ExitStack() as stack:
         server = stack.enter_context(Server(options.host, options.port))
         s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
         # After the ports: who can't run for one that is busy leaves no folder behind.
         folder = stack.enter_context(opened(options.data))
         programs = installed()
+        print(f"Starting the service on the data folder {folder.path} ...", flush=True)
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
         s3 = processes.start(

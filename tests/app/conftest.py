@@ -14,8 +14,8 @@ from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
 from app import app
+from chalicelib import logs
 from chalicelib.config import settings
-from chalicelib.logs import JsonFormatter
 from chalicelib.permissions import Place
 from chalicelib.stores import aws
 from dev import provision
@@ -144,8 +144,7 @@ def api() -> Iterator[Api]:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     """What the service has logged so far, line by line."""
     lines = io.StringIO()
-    (handler,) = (h for h in logging.getLogger("images-api").handlers if isinstance(h.formatter, JsonFormatter))
-    monkeypatch.setattr(handler, "stream", lines)
+    monkeypatch.setattr(logging.getLogger("images-api"), "handlers", [logs.handler("json", lines)])
     return lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
 
 

@@ -4,12 +4,12 @@ from chalicelib.config import Settings, WrongSetting, read
 
 
 def test_an_empty_environment_gives_the_defaults_of_one_machine() -> None:
-    assert read({}) == Settings(auth="open")
+    assert read({}) == Settings(auth="open", log_format="text")
 
 
 def test_a_variable_counts_by_its_first_name_and_an_empty_one_not_at_all() -> None:
     found = read({"IMAGES_TABLE_NAME": " ", "DYNAMODB_TABLE_NAME": "mine", "MAX_PIXELS": ""})
-    assert found == Settings(auth="open", images_table_name="mine")
+    assert found == Settings(auth="open", log_format="text", images_table_name="mine")
 
 
 def test_lists_are_spread_from_days_on() -> None:
@@ -130,6 +130,20 @@ def test_a_secret_is_in_no_message(environment: dict[str, str]) -> None:
     with pytest.raises(WrongSetting) as wrong:
         read(environment)
     assert "hush" not in str(wrong.value)
+
+
+def test_the_log_is_json_on_lambda_and_text_elsewhere_unless_something_is_set() -> None:
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", "JWT_SECRET": "s" * 32}
+    assert (read({}).log_format, read(on_lambda).log_format) == ("text", "json")
+    assert read({"LOG_FORMAT": "json"}).log_format == "json"
+    assert read(on_lambda | {"LOG_FORMAT": "text"}).log_format == "text"
+
+
+def test_metrics_on_lambda_need_json_lines() -> None:
+    metrics = {"METRICS_NAMESPACE": "images-api/prod", "LOG_FORMAT": "text", "JWT_SECRET": "s" * 32}
+    assert read(metrics).log_format == "text"
+    with pytest.raises(WrongSetting, match="METRICS_NAMESPACE needs LOG_FORMAT=json"):
+        read({**metrics, "AWS_LAMBDA_FUNCTION_NAME": "images-api-prod"})
 
 
 def test_presigned_urls_are_for_the_public_endpoint_and_else_for_amazon() -> None:

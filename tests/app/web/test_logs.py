@@ -1,6 +1,8 @@
 """What the service logs of requests, events and images, and what it never does."""
 
+import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 
+from chalicelib import logs
 from tests.app.conftest import Api, Log, StoreIsDown, Stores
 from tests.app.images.test_crashes import object_created, sweep, upload_staged
 from tests.app.images.test_direct_uploads import announce, send, send_parts
@@ -139,8 +142,9 @@ class TestRequests:
             " 'pathParameters': None, 'stageVariables': None, 'multiValueQueryStringParameters': None}\n"
             "for _ in range(3): app.app(event, None)"
         )
+        environment = {**os.environ, "LOG_FORMAT": "json"}
         written = subprocess.run(
-            [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={**os.environ}
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment
         ).stdout
         assert [json.loads(line).get("cold_start") for line in written.splitlines()] == [True, None, None]
 
@@ -277,6 +281,74 @@ class TestMetrics:
         object_created(api, kept["s3_key"])
         sweep(api)
         assert not any("_aws" in line for line in log())
+
+
+class TestText:
+    """The lines that a person reads in a terminal."""
+
+    @pytest.fixture
+    def text(self, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+        stream = io.StringIO()
+        monkeypatch.setattr(logging.getLogger("images-api"), "handlers", [logs.handler("text", stream)])
+        return stream
+
+    def shown(self, text: io.StringIO) -> list[str]:
+        """The lines without what differs from run to run: the time of day and how long it took."""
+        lines = text.getvalue().splitlines()
+        assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
+        return [re.sub(r"\d+ ms", "N ms", line[9:]) for line in lines]
+
+    def test_a_request_an_image_and_an_event_are_a_short_line_each(self, api: Api, text: io.StringIO) -> None:
+        kept = api.upload()
+        api.get(f"/images/{kept['image_id']}")
+        api.get("/images?tag=sea")
+        api.call("PATCH", "/images")
+        object_created(api, kept["s3_key"])
+        assert self.shown(text) == [
+            "POST   /images  201  N ms, 2 AWS calls",
+            "GET    /images/{image_id}  200  N ms, 1 AWS call",
+            "GET    /images  200  N ms, 1 AWS call",
+            "PATCH  /images  405  N ms, 0 AWS calls",
+            f"image  {kept['image_id']}  ready  N ms",
+            "event  on_object_created  ok  N ms, 4 AWS calls",
+        ]
+
+    def test_a_failed_event_says_why(self, api: Api, text: io.StringIO, variants_fail: pytest.MonkeyPatch) -> None:
+        kept = api.upload()
+        with pytest.raises(StoreIsDown):
+            object_created(api, kept["s3_key"])
+        image, event = self.shown(text)[1:]
+        assert image == f"image  {kept['image_id']}  StoreIsDown  N ms"
+        assert event.startswith("event  on_object_created  StoreIsDown  N ms, ")
+
+    def test_there_are_no_metrics(self, api: Api, text: io.StringIO, configured: Callable[..., None]) -> None:
+        configured(METRICS_NAMESPACE="images-api/local")
+        api.upload()
+        assert self.shown(text) == ["POST   /images  201  N ms, 2 AWS calls"]
+
+    def test_nothing_that_a_client_sent_is_shown(
+        self, api: Api, text: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hush = Api(api.client, {"X-User-Id": "hush"})
+        for path in ("/hush", "/images/hush?hush=hush", "/images?tag=hush&last_evaluated_key=hush"):
+            hush.get(path)
+        hush.upload(user_id="hush", title="hush", filename="hush.png", tags=["hush"])
+
+        def fail(*_: object) -> None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/images/alice/1?uploadId=hush")
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+        assert api.get("/images").status_code == 503
+        assert "http://127.0.0.1:1/images/alice/1?…" in text.getvalue()
+        assert "hush" not in text.getvalue()
+
+    def test_what_could_control_the_terminal_is_escaped(self, text: io.StringIO) -> None:
+        try:
+            raise ValueError("\x1b[2Jcleared\r")
+        except ValueError:
+            logging.getLogger("images-api").exception("Failed.")
+        first, *_, last = text.getvalue().splitlines()
+        assert (first[9:], last) == ("ERROR Failed.", r"ValueError: \x1b[2Jcleared\r")
 
 
 class TestSecrets:

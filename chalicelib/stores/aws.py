@@ -35,8 +35,8 @@ _TRANSIENT = {
 
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
-# How long an attempt waits for a response. With 3 attempts, a call takes at most 15 seconds in S3 and 9 in DynamoDB. So
-# an upload with one call that gets no response still answers within the 29 seconds of API Gateway.
+# How long an attempt waits for a response. With 3 attempts, a call to S3 takes at most 15 seconds, and a call to
+# DynamoDB 9. So an upload still answers within the 29 seconds of API Gateway if one of its calls gets no response.
 _READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3}
 _ATTEMPTS = 3
 

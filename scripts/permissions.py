@@ -10,7 +10,7 @@ from chalice.app import Chalice
 
 import app as app_module
 from chalicelib.config import Settings
-from chalicelib.permissions import API, Permission, Place, declared, lambda_name, log_of
+from chalicelib.permissions import API, Permission, StageLocation, declared, lambda_name, log_permissions
 from dev import PROJECT
 from dev.environment import stage_config
 
@@ -30,7 +30,7 @@ beforehand, or the streams of one log. Where a stage is traced (`"xray": true`),
 
 def page(app: Chalice) -> str:
     """The whole page, in Markdown: a table for each function."""
-    place = Place("aws", "<region>", "<account>", "<stage>", Settings())
+    place = StageLocation("aws", "<region>", "<account>", "<stage>", Settings())
     routes = {
         route.view_name: f"{method} {path}" for path, methods in app.routes.items() for method, route in methods.items()
     }
@@ -43,7 +43,7 @@ def page(app: Chalice) -> str:
             for permission in permissions:
                 operation = f"`{routes[handler]}`" if function == API else _purpose(permission, function)
                 needed.setdefault(permission, []).append("what Lambda gives up" if permission.by_lambda else operation)
-        needed |= {permission: ["its log"] for permission in log_of(app, function, place.stage)}
+        needed |= {permission: ["its log"] for permission in log_permissions(app, function, place.stage)}
         text += "".join(_rows(needed, place))
     return text
 
@@ -64,7 +64,7 @@ def _purpose(permission: Permission, function: str) -> str:
     return name.lower().replace("_", " ")
 
 
-def _rows(needed: dict[Permission, list[str]], place: Place) -> Iterator[str]:
+def _rows(needed: dict[Permission, list[str]], place: StageLocation) -> Iterator[str]:
     for permission in sorted(needed, key=lambda p: (p.resource.at(place), p.action)):
         operations = ", ".join(dict.fromkeys(needed[permission]))
         yield f"| `{permission.action}` | `{permission.resource.at(place)}` | {operations} |\n"

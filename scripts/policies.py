@@ -12,7 +12,7 @@ from botocore.session import Session
 from chalice.config import Config
 
 from chalicelib.config import read
-from chalicelib.permissions import Place, declared, policy
+from chalicelib.permissions import StageLocation, declared, policy
 from dev.environment import stage_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ def policies(config: Config, account: str, region: str) -> dict[Path, str]:
     Raises SystemExit: config.json lacks the policy file of a function, or the region is unknown.
     """
     app, stage = config.chalice_app, config.chalice_stage
-    place = Place(_partition(region), region, account, stage, read(config.environment_variables))
+    place = StageLocation(_partition(region), region, account, stage, read(config.environment_variables))
     texts = {}
     for function in declared(app):
         scoped = config.scope(stage, function)

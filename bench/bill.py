@@ -67,7 +67,7 @@ def operations() -> dict[str, Use]:
     """What each operation uses, on AWS, where a transaction takes two write units for each item."""
     image = sample(tags=3, title=4, description=0, filename=3)
     processed = replace(image, analysis=_LOOK)
-    bands = len(catalog.rows(image, processed))
+    bands = len(catalog.row_writes(image, processed))
     upload = write_units(image)
     processing = 2 * (1 + bands)
     # state-index: one for what comes into it, one for what leaves it.
@@ -126,7 +126,7 @@ def main() -> None:
 
 def _of_an_update(image: Image) -> int:
     changed = replace(image, version=2, title="four words unlike before")
-    rows = catalog.rows(image, changed)
+    rows = catalog.row_writes(image, changed)
     written = sum("Put" in row for row in rows)
     # The record's copies in both indexes of owners, and those of its rows in that of updates.
     return 2 * (1 + len(rows)) + 2 + written
@@ -134,7 +134,7 @@ def _of_an_update(image: Image) -> int:
 
 def _of_a_deletion(image: Image) -> int:
     changes = len(tallies.changes(image, None))
-    in_a_transaction = 1 + len(catalog.rows(image, replace(image, listed=False))) + changes
+    in_a_transaction = 1 + len(catalog.row_writes(image, replace(image, listed=False))) + changes
     # user_id-index, queue-index; state-index twice; the record.
     return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
 

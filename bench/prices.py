@@ -34,7 +34,7 @@ def write_units(image: Image) -> int:
     Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"); the record's copy
     in user_id-index is written after the transaction, and counts once.
     """
-    put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.rows(None, image))]
+    put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.row_writes(None, image))]
     change = 3 if image.tags else 0  # tag_counts: one item, and its copy in queue-index
     return 2 * (put + sum(rows)) + put + change
 

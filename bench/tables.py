@@ -43,7 +43,7 @@ def _edition() -> str:
 
 def _puts(image: Image) -> list[dict[str, Any]]:
     """The items that an upload of the image would write."""
-    return [write["Put"] for write in (catalog.put(image), *catalog.rows(None, image))]
+    return [write["Put"] for write in (catalog.put(image), *catalog.row_writes(None, image))]
 
 
 def _grow(stack: Stack, start: int, stop: int) -> None:

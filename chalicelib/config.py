@@ -11,33 +11,39 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-# S3 User Guide, "bucket naming rules"; DynamoDB, "naming rules".
+# The forms of text settings. Each is a name for error messages, and a pattern that the whole value matches.
+
+# S3 User Guide, "Bucket naming rules"; DynamoDB Developer Guide, "Naming rules".
 _BUCKET = ("a bucket name", r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TABLE = ("a table name", r"[A-Za-z0-9_.-]{3,255}")
 _URL = ("an http or https URL", r"https?://[^\s?#]+")
-# RFC 6454 section 6.2, in lower case and without a scheme's own port, as browsers send them: others would never match.
-_OWN_PORT = r"http://\S+:80( |$)|https://\S+:443( |$)"
-_ORIGIN = rf"(?!{_OWN_PORT})[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{{0,4}})?"
+# Origins in the form of RFC 6454 section 6.2: in lower case, without the default port of the scheme. Browsers send only
+# this form, so an origin in another form would never match.
+_DEFAULT_PORT = r"http://\S+:80( |$)|https://\S+:443( |$)"
+_ORIGIN = rf"(?!{_DEFAULT_PORT})[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{{0,4}})?"
 _ORIGINS = (
-    "`*`, or origins as browsers send them (scheme, host in lower case, a port that isn't the scheme's own), "
-    "as `https://photos.example.org http://localhost:5173`",
+    "`*`, or origins as browsers send them (scheme, host in lower case, port unless it is the scheme's default), "
+    "for example `https://photos.example.org http://localhost:5173`",
     rf"\*|{_ORIGIN}( +{_ORIGIN})*",
 )
 _CDN_URL = ("an https URL without a path", r"https://[^\s?#/]+/?")
-_KEY_PAIR_ID = ("the id of a public key of CloudFront", r"[A-Z0-9]+")
-_LINES = ("a text", r"[\s\S]*")
+_KEY_PAIR_ID = ("the ID of a CloudFront public key", r"[A-Z0-9]+")
+_LINES = ("text", r"[\s\S]*")
 _PRIVATE_KEY = re.compile(r"-----BEGIN (RSA )?PRIVATE KEY-----\s[\s\S]+\s-----END (RSA )?PRIVATE KEY-----")
 _SHARDS = (
-    "lists with a day and a number of shards, as `everything 2030-01-01 4; tag:sea 2030-01-01 8`",
+    "lists, each with a day and a number of partitions, for example `everything 2030-01-01 4; tag:sea 2030-01-01 8`",
     r"((everything|(owner|tag|content_type|title|description|filename):\S[^;]*)"
     r" \d{4}-\d\d-\d\d [1-9]\d{0,2}(;\s*|$))*",
 )
 _REGION = ("a region", r"[a-z0-9-]+")
-# CloudWatch User Guide, "namespaces"; PutMetricData, "Namespace".
-_NAMESPACE = ("a namespace of CloudWatch that is not one of AWS", r"(?!AWS/|:)[A-Za-z0-9._/#: -]{1,255}")
-_WIDTHS = ("up to eight widths in pixels, as `320 640 1280`", r"[1-9]\d{0,3}( +[1-9]\d{0,3}){0,7}")
+# CloudWatch User Guide, "Namespaces"; CloudWatch API Reference, PutMetricData, "Namespace".
+_NAMESPACE = (
+    "a CloudWatch namespace that does not begin with AWS/ or :",
+    r"(?!AWS/|:)[A-Za-z0-9._/#: -]{1,255}",
+)
+_WIDTHS = ("one to eight widths in pixels, for example `320 640 1280`", r"[1-9]\d{0,3}( +[1-9]\d{0,3}){0,7}")
 _FORMATS = (
-    "some of webp, avif and jpeg, as `webp avif`",
+    "one or more of webp, avif and jpeg, for example `webp avif`",
     r"(?!.*\b(\w+)\b.*\b\1\b)(webp|avif|jpeg)( +(webp|avif|jpeg))*",
 )
 
@@ -54,11 +60,12 @@ def setting(
     low: int = 1,
     high: int = 2**63 - 1,
     choices: tuple[str, ...] = (),
-    form: tuple[str, str] = ("a text", ".*"),
+    form: tuple[str, str] = ("one line of text", ".*"),
 ) -> Any:
-    """A field of Settings, read from the first of `env` that is set.
+    """Return a field of Settings. Its value is read from the first of the variables in `env` that is set.
 
-    A number lies within `low` and `high`; a text is one of `choices`, if any, and of a `form`: name and pattern.
+    A number is in `unit`, from `low` to `high`. A text is one of `choices` if there are any, else it has a `form`: a
+    name for error messages, and a pattern that the whole text matches.
     """
     return field(
         default=default,
@@ -76,7 +83,7 @@ def setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the service reads from its environment; the defaults suit one machine."""
+    """What the service reads from its environment. The defaults are for a service on one machine."""
 
     s3_bucket_name: str = setting("images-originals", "Bucket for originals.", "S3_BUCKET_NAME", form=_BUCKET)
     derived_bucket_name: str = setting(
@@ -432,7 +439,7 @@ class Settings:
 
     @property
     def presigned_endpoint_url(self) -> str:
-        """Scheme and host that presigned URLs start with; path style, so that any bucket name works."""
+        """The address of S3 in presigned URLs: scheme and host. URLs are path-style, so any bucket name works."""
         domain = "amazonaws.com.cn" if self.aws_region.startswith("cn-") else "amazonaws.com"
         return self.s3_public_endpoint_url.rstrip("/") or f"https://s3.{self.aws_region}.{domain}"
 
@@ -443,11 +450,11 @@ class Settings:
 
     @property
     def spread(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
-        """The lists of SHARDS, by name: since when, in milliseconds since the epoch, and over how many partitions."""
+        """The lists of SHARDS by name: start times in milliseconds since the epoch, and partitions from then on."""
         return _spread(self.shards)
 
     @property
-    def ladder(self) -> tuple[int, ...]:
+    def variant_widths_px(self) -> tuple[int, ...]:
         """The widths of VARIANT_WIDTHS, ascending."""
         return tuple(map(int, self.variant_widths.split()))
 
@@ -458,23 +465,24 @@ class Settings:
 
     @property
     def cursor_key(self) -> bytes:
-        """Key of the cursors."""
+        """The key that encrypts cursors."""
         return (self.cursor_secret or f"cursors of {self.images_table_name}").encode()
 
 
 @cache
 def settings() -> Settings:
-    """The process's settings.
+    """Return the settings of this process. The environment is read once.
 
-    Raises WrongSetting.
+    Raises WrongSetting: see read.
     """
     return read(os.environ)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Settings from `environment`; an empty variable counts as absent.
+    """Return the settings in an environment. An empty variable counts as not set.
 
-    Raises WrongSetting: names the variable, its value unless secret, and what is wanted.
+    Raises WrongSetting: a value can't be used. The message names the variable, its value unless it is a secret, and
+    what is required.
     """
     values: dict[str, Any] = {}
     for spec in fields(Settings):
@@ -485,63 +493,72 @@ def read(environment: Mapping[str, str]) -> Settings:
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
     values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
     values["log_format"] = values.get("log_format") or ("json" if on_lambda else "text")
-    found = Settings(**values)
-    _check(found)
-    if on_lambda and found.metrics_namespace and found.log_format != "json":
+    parsed = Settings(**values)
+    _check(parsed)
+    if on_lambda and parsed.metrics_namespace and parsed.log_format != "json":
         raise WrongSetting("METRICS_NAMESPACE needs LOG_FORMAT=json: CloudWatch reads metrics from JSON lines only.")
-    return found
+    return parsed
 
 
-def _check(found: Settings) -> None:
-    """Raise WrongSetting where settings that are right by themselves don't go together, or a list is out of order."""
-    if found.auth == "jwt" and not (found.jwt_secret or (found.jwt_issuer and found.jwt_jwks_url)):
-        raise WrongSetting("AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
-    if found.jwt_secret and len(found.jwt_secret.encode()) < 32:
+def _check(parsed: Settings) -> None:
+    """Check the rules between settings, and the order within lists.
+
+    Raises WrongSetting.
+    """
+    if parsed.auth == "jwt" and not (parsed.jwt_secret or (parsed.jwt_issuer and parsed.jwt_jwks_url)):
+        raise WrongSetting("AUTH=jwt requires JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
+    if parsed.jwt_secret and len(parsed.jwt_secret.encode()) < 32:
         raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
-    if found.metrics_namespace and found.log_level not in ("DEBUG", "INFO"):
-        raise WrongSetting("METRICS_NAMESPACE wants LOG_LEVEL=INFO or DEBUG: the lines that have the metrics are INFO.")
-    _check_cdn(found)
+    if parsed.metrics_namespace and parsed.log_level not in ("DEBUG", "INFO"):
+        raise WrongSetting("METRICS_NAMESPACE requires LOG_LEVEL=INFO or DEBUG: the lines with the metrics are INFO.")
+    _check_cdn(parsed)
     try:
-        _spread(found.shards)
+        _spread(parsed.shards)
     except ValueError:
-        raise WrongSetting(f"SHARDS must name days in order for each list, not {found.shards!r}.") from None
-    if list(found.ladder) != sorted(set(found.ladder)):
-        raise WrongSetting(f"VARIANT_WIDTHS must ascend, unlike {found.variant_widths!r}.")
-    if found.default_page_size > found.max_page_size:
+        raise WrongSetting(
+            f"SHARDS must have valid days, in ascending order for each list, not {parsed.shards!r}."
+        ) from None
+    if list(parsed.variant_widths_px) != sorted(set(parsed.variant_widths_px)):
+        raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
+    if parsed.default_page_size > parsed.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
 
 
-def _check_cdn(found: Settings) -> None:
-    given = (found.cdn_url, found.cdn_key_pair_id, found.cdn_private_key)
-    if any(given) and not all(given):
-        raise WrongSetting("CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY go together.")
-    if found.cdn_private_key and not _PRIVATE_KEY.fullmatch(found.cdn_private_key):
-        raise WrongSetting("CDN_PRIVATE_KEY must be an RSA private key in PEM.")
+def _check_cdn(parsed: Settings) -> None:
+    values = (parsed.cdn_url, parsed.cdn_key_pair_id, parsed.cdn_private_key)
+    if any(values) and not all(values):
+        raise WrongSetting("CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY must be set together.")
+    if parsed.cdn_private_key and not _PRIVATE_KEY.fullmatch(parsed.cdn_private_key):
+        raise WrongSetting("CDN_PRIVATE_KEY must be an RSA private key in PEM format.")
 
 
 @cache
 def _spread(shards: str) -> Mapping[str, tuple[tuple[int, int], ...]]:
-    found: dict[str, tuple[tuple[int, int], ...]] = {}
+    """Parse SHARDS; see Settings.spread.
+
+    Raises ValueError: a day does not exist, or the days of a list do not ascend.
+    """
+    spread: dict[str, tuple[tuple[int, int], ...]] = {}
     for entry in filter(None, map(str.strip, shards.split(";"))):
         name, day, count = entry.rsplit(" ", 2)
         since = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()) * 1000
-        before = found.get(name, ())
+        before = spread.get(name, ())
         if before and before[-1][0] >= since:
             raise ValueError(entry)
-        found[name] = (*before, (since, int(count)))
-    return found
+        spread[name] = (*before, (since, int(count)))
+    return spread
 
 
 def _parse(spec: Field[Any], name: str, text: str) -> str | int:
     rule = spec.metadata
     if isinstance(spec.default, int):
-        wanted = f"a whole number of {rule['unit']} from {rule['low']} to {rule['high']}"
         if not (re.fullmatch("[0-9]{1,19}", text) and rule["low"] <= int(text) <= rule["high"]):
-            raise WrongSetting(f"{name} must be {wanted}, not {text!r}.")
+            form = f"a whole number of {rule['unit']} from {rule['low']} to {rule['high']}"
+            raise WrongSetting(f"{name} must be {form}, not {text!r}.")
         return int(text)
     if rule["choices"] and text not in rule["choices"]:
         raise WrongSetting(f"{name} must be one of {', '.join(filter(None, rule['choices']))}, not {text!r}.")
-    what, pattern = rule["form"]
+    form, pattern = rule["form"]
     if not re.fullmatch(pattern, text):
-        raise WrongSetting(f"{name} must be {what}, not {text!r}.")
+        raise WrongSetting(f"{name} must be {form}, not {text!r}.")
     return text

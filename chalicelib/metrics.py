@@ -1,14 +1,15 @@
-"""CloudWatch metrics inside the lines of the log: no call, and no line of their own.
+"""CloudWatch metrics, embedded in the log lines that are written anyway: they need no call to CloudWatch.
 
-The form is that of the CloudWatch User Guide, "Specification: Embedded metric format". There are no dimensions: each
-combination of their values would be a metric of its own, at $0.30 a month.
+The format is in the CloudWatch User Guide, "Specification: Embedded metric format". The metrics have no dimensions:
+each combination of values of the dimensions would be one more metric, at $0.30 a month.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-Units = Mapping[str, str]  # by the name of the field that has a metric's value
+Units = Mapping[str, str]  # field of a log line, which is also the name of the metric -> unit
 
+# The metrics of each kind of log line.
 REQUEST: Units = {
     "duration_ms": "Milliseconds",
     "aws_calls": "Count",
@@ -25,12 +26,13 @@ SCHEDULE: Units = {"oldest_unfinished_seconds": "Seconds"}
 
 
 def member(namespace: str, units: Units, fields: Mapping[str, object], milliseconds: int) -> dict[str, Any]:
-    """What a line says beside its fields so that those of `units` are metrics of a time since the epoch.
+    """Return the member `_aws` to add to a log line, so that CloudWatch extracts its fields in `units` as metrics.
 
-    Nothing where there is no namespace, or no such field.
+    `milliseconds` is the time of the metrics since the epoch. Returns no member if there is no namespace or no such
+    field.
     """
-    found = [{"Name": name, "Unit": unit} for name, unit in units.items() if name in fields]
-    if not (namespace and found):
+    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if name in fields]
+    if not (namespace and metrics):
         return {}
-    directive = {"Namespace": namespace, "Dimensions": [[]], "Metrics": found}
+    directive = {"Namespace": namespace, "Dimensions": [[]], "Metrics": metrics}
     return {"_aws": {"Timestamp": milliseconds, "CloudWatchMetrics": [directive]}}

@@ -1,6 +1,6 @@
-"""What each handler in app.py may touch, declared beside it, and the IAM policies made from that.
+"""The IAM permissions that each handler in app.py declares, and the policies that are made from them.
 
-`@needs(CATALOG.get, ORIGINALS.put)` only marks the function. `make policies` reads the marks and writes one policy for
+`@needs(CATALOG.get, ORIGINALS.put)` only marks the handler. `make policies` reads the marks and writes one policy for
 each Lambda function.
 """
 
@@ -15,13 +15,13 @@ from chalicelib.config import Settings
 Policy = dict[str, Any]
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
-API = "api_handler"  # Chalice's name of the one function behind all routes
-_MARK = "needs"
+API = "api_handler"  # Chalice's name for the one Lambda function of all routes
+_MARK = "needs"  # the attribute of a handler that holds its permissions
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stage of the service runs."""
+class StageLocation:
+    """Where a stage of the service is deployed, and the names of its resources."""
 
     partition: str  # `aws`, `aws-cn` or `aws-us-gov`
     region: str
@@ -32,14 +32,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something that IAM guards, whichever its place."""
+    """Something that a policy names, in any location."""
 
-    sid: str  # names its statement in a policy
-    arn: str  # with fields of a `place` left open
+    sid: str  # the id of its statement in a policy
+    arn: str  # its ARN, as a format string with fields of a `location`
 
-    def at(self, place: Place) -> str:
-        """The resource's ARN in one place."""
-        return self.arn.format(place=place)
+    def at(self, location: StageLocation) -> str:
+        """Return the resource's ARN in a location."""
+        return self.arn.format(location=location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,17 @@ class Permission:
 
     action: str
     resource: Resource
-    by_lambda: bool = False  # for Lambda itself, in the function's name: no handler ever uses it
+    by_lambda: bool = False  # whether Lambda itself uses it, with the function's role; then no handler does
 
     def __str__(self) -> str:
         return f"{self.action} on {self.resource.sid}"
 
 
 class Table:
-    """The permissions on a DynamoDB table, which a field of Settings names."""
+    """The permissions on a DynamoDB table. `setting` is the field of Settings that has its name."""
 
     def __init__(self, sid: str, setting: str) -> None:
-        self._resource = _regional(sid, "dynamodb", f"table/{{place.settings.{setting}}}")
+        self._resource = _regional(sid, "dynamodb", f"table/{{location.settings.{setting}}}")
         self.get = Permission("dynamodb:GetItem", self._resource)
         self.put = Permission("dynamodb:PutItem", self._resource)
         self.update = Permission("dynamodb:UpdateItem", self._resource)
@@ -67,16 +67,16 @@ class Table:
         self.query = Permission("dynamodb:Query", self._resource)
 
     def query_index(self, name: str) -> Permission:
-        """Query one index; reading an index needs no permission on its table."""
+        """Return the permission to query one index. It does not need a permission on the table."""
         sid = self._resource.sid + name.replace("-", "_").title().replace("_", "")
         return Permission("dynamodb:Query", Resource(sid, f"{self._resource.arn}/index/{name}"))
 
 
 class Bucket:
-    """The permissions on an S3 bucket and its objects, which a field of Settings names."""
+    """The permissions on an S3 bucket and its objects. `setting` is the field of Settings that has its name."""
 
     def __init__(self, sid: str, setting: str) -> None:
-        bucket = Resource(f"{sid}Bucket", f"arn:{{place.partition}}:s3:::{{place.settings.{setting}}}")
+        bucket = Resource(f"{sid}Bucket", f"arn:{{location.partition}}:s3:::{{location.settings.{setting}}}")
         objects = Resource(sid, f"{bucket.arn}/*")
         self.put = Permission("s3:PutObject", objects)
         self.get = Permission("s3:GetObject", objects)
@@ -88,16 +88,15 @@ class Bucket:
 
 
 class Queue:
-    """The permissions on an SQS queue, which a field of Settings names."""
+    """The permissions on an SQS queue. `setting` is the field of Settings that has its name."""
 
     def __init__(self, sid: str, setting: str) -> None:
-        self.send = Permission(
-            "sqs:SendMessage", _regional(sid, "sqs", f"{{place.settings.{setting}}}"), by_lambda=True
-        )
+        queue = _regional(sid, "sqs", f"{{location.settings.{setting}}}")
+        self.send = Permission("sqs:SendMessage", queue, by_lambda=True)
 
 
 class Catalog(Table):
-    """The permissions on the records and their indexes."""
+    """The permissions on the table of image records and its indexes."""
 
     def __init__(self) -> None:
         super().__init__("Catalog", "images_table_name")
@@ -107,7 +106,7 @@ class Catalog(Table):
 
 
 class TagCounts(Table):
-    """The permissions on the tags' counts and on the queue of their changes."""
+    """The permissions on the table of tag counts, which also has the queue of their changes."""
 
     def __init__(self) -> None:
         super().__init__("TagCounts", "tag_counts_table_name")
@@ -115,7 +114,7 @@ class TagCounts(Table):
 
 
 class Terms(Table):
-    """The permissions on the rows of terms and their index."""
+    """The permissions on the table of index rows and its index."""
 
     def __init__(self) -> None:
         super().__init__("Terms", "image_tags_table_name")
@@ -123,9 +122,10 @@ class Terms(Table):
 
 
 def _regional(sid: str, service: str, name: str) -> Resource:
-    return Resource(sid, f"arn:{{place.partition}}:{service}:{{place.region}}:{{place.account}}:{name}")
+    return Resource(sid, f"arn:{{location.partition}}:{service}:{{location.region}}:{{location.account}}:{name}")
 
 
+# The statement ids ("Catalog", "Terms", ...) stand in the policies of every deployed stage.
 CATALOG = Catalog()
 TERMS = Terms()
 TAG_COUNTS = TagCounts()
@@ -136,14 +136,17 @@ DERIVED = Bucket("Derived", "derived_bucket_name")
 STAGED = Bucket("Staged", "staged_bucket_name")
 DEAD_LETTERS = Queue("DeadLetters", "dead_letter_queue_name")
 
-# X-Ray has no resources that a policy could name.
+# These actions of X-Ray support no resource but "*".
 TRACING = tuple(
     Permission(f"xray:{name}", Resource("Traces", "*")) for name in ("PutTelemetryRecords", "PutTraceSegments")
 )
 
 
 def needs(*permissions: Permission) -> Callable[[Handler], Handler]:
-    """Declare all that a route or handler touches, also by the URLs it signs. Goes inside Chalice's decorator."""
+    """Declare every permission that a handler uses, also through the URLs that it signs.
+
+    The decorator stands below Chalice's own.
+    """
 
     def mark(handler: Handler) -> Handler:
         setattr(handler, _MARK, permissions)
@@ -153,10 +156,11 @@ def needs(*permissions: Permission) -> Callable[[Handler], Handler]:
 
 
 def declared(app: Chalice) -> dict[str, dict[str, tuple[Permission, ...]]]:
-    """What each handler declares: by Lambda function, then by handler.
+    """Return the permissions that handlers declare: by Lambda function, then by handler.
 
-    All routes are one function; each event, schedule and direct function is one of its own.
-    Raises TypeError: a handler declares nothing, not even `@needs()`.
+    All routes are one Lambda function. Each event handler, schedule and direct function is a Lambda function of its
+    own.
+    Raises TypeError: a handler has no `@needs(...)`. One that needs nothing has `@needs()`.
     """
     routes = [route for methods in app.routes.values() for route in methods.values()]
     views = {route.view_name: _needs_of(route.view_name, route.view_function) for route in routes}
@@ -164,46 +168,46 @@ def declared(app: Chalice) -> dict[str, dict[str, tuple[Permission, ...]]]:
     return {API: views} | others if views else others
 
 
-def policy(app: Chalice, function: str, place: Place, *, traced: bool = False) -> Policy:
-    """The least IAM policy that one Lambda function works with: what its handlers declare, its log, its traces."""
+def policy(app: Chalice, function: str, location: StageLocation, *, traced: bool = False) -> Policy:
+    """Return the least IAM policy for a Lambda function: what its handlers declare, its log and, if traced, X-Ray."""
     needed = {permission for permissions in declared(app)[function].values() for permission in permissions}
     tracing = TRACING if traced else ()
-    return allowing({*needed, *tracing, *log_of(app, function, place.stage)}, place)
+    return allowing({*needed, *tracing, *log_permissions(app, function, location.stage)}, location)
 
 
-def log_of(app: Chalice, function: str, stage: str) -> tuple[Permission, ...]:
-    """What a function's log takes.
+def log_permissions(app: Chalice, function: str, stage: str) -> tuple[Permission, ...]:
+    """Return the permissions to write a function's log.
 
-    No logs:CreateLogGroup: the deployment makes the group, with its retention. A function that could make it would
-    bring a deleted one back, to be kept for ever.
+    logs:CreateLogGroup is not one of them, because the deployment creates the log group and sets its retention. A
+    function with that permission could create a deleted group again, whose logs would never expire.
     """
     log = _regional("Log", "logs", f"log-group:/aws/lambda/{lambda_name(app, function, stage)}:*")
     return Permission("logs:CreateLogStream", log), Permission("logs:PutLogEvents", log)
 
 
-def allowing(permissions: Iterable[Permission], place: Place) -> Policy:
-    """An IAM policy of just these permissions: one statement for each resource."""
+def allowing(permissions: Iterable[Permission], location: StageLocation) -> Policy:
+    """Return an IAM policy that allows exactly these permissions, with one statement for each resource."""
     actions: dict[Resource, set[str]] = {}
     for permission in permissions:
         actions.setdefault(permission.resource, set()).add(permission.action)
     statements = [
-        {"Sid": resource.sid, "Effect": "Allow", "Action": sorted(names), "Resource": resource.at(place)}
+        {"Sid": resource.sid, "Effect": "Allow", "Action": sorted(names), "Resource": resource.at(location)}
         for resource, names in sorted(actions.items(), key=lambda item: item[0].sid)
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def lambda_name(app: Chalice, function: str, stage: str) -> str:
-    """What Chalice calls a function on AWS: the routes' own lacks the last part."""
+    """Return the name that Chalice gives a function on AWS. The name of the routes' function has no last part."""
     return f"{app.app_name}-{stage}" + ("" if function == API else f"-{function}")
 
 
 def _needs_of(name: str, handler: Any) -> tuple[Permission, ...]:
-    # Chalice wraps an event handler once, and a direct function twice.
+    # Chalice wraps an event handler once and a direct function twice.
     function = getattr(handler, "func", handler)
     function = getattr(function, "_original_func", function)
     try:
         permissions: tuple[Permission, ...] = getattr(function, _MARK)
     except AttributeError:
-        raise TypeError(f"{name} lacks @needs(...) inside Chalice's decorator.") from None
+        raise TypeError(f"{name} has no @needs(...) below Chalice's decorator.") from None
     return permissions

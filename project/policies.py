@@ -8,7 +8,7 @@ from botocore.session import Session
 from chalice.config import Config
 
 from chalicelib.config import read
-from chalicelib.permissions import Place, declared, policy
+from chalicelib.permissions import StageLocation, declared, policy
 from project import PROJECT, CannotRun
 
 
@@ -19,13 +19,13 @@ def policies(config: Config, account: str, region: str) -> dict[Path, str]:
     Raises CannotRun: .chalice/config.json names no policy file for a function, or the region is unknown.
     """
     app, stage = config.chalice_app, config.chalice_stage
-    place = Place(_partition(region), region, account, stage, read(config.environment_variables))
+    location = StageLocation(_partition(region), region, account, stage, read(config.environment_variables))
     texts = {}
     for function in declared(app):
         scoped = config.scope(stage, function)
         if not scoped.iam_policy_file:
             raise CannotRun(f".chalice/config.json has no iam_policy_file for {function} of stage {stage}.")
-        least = policy(app, function, place, traced=bool(scoped.xray_enabled))
+        least = policy(app, function, location, traced=bool(scoped.xray_enabled))
         texts[PROJECT / ".chalice" / scoped.iam_policy_file] = json.dumps(least, indent=2, sort_keys=True) + "\n"
     return texts
 

@@ -9,7 +9,7 @@ from chalice.app import Chalice
 
 import app as app_module
 from chalicelib.config import Settings
-from chalicelib.permissions import API, Permission, Place, declared, lambda_name
+from chalicelib.permissions import API, Permission, StageLocation, declared, lambda_name
 from project import PROJECT
 from project.command_line import one_line_errors
 from project.stages import stage_config
@@ -30,7 +30,7 @@ name; each stage has its own names.
 
 def page(app: Chalice) -> str:
     """The whole page, in Markdown: a table for each function, unless it has the permissions of a route."""
-    place = Place("aws", "<region>", "<account>", "<stage>", Settings())
+    location = StageLocation("aws", "<region>", "<account>", "<stage>", Settings())
     routes = {
         route.view_name: f"`{method} {path}`"
         for path, methods in app.routes.items()
@@ -42,16 +42,16 @@ def page(app: Chalice) -> str:
         first.setdefault(frozenset(permissions), routes[handler])
     text = _INTRODUCTION
     for function, handlers in functions.items():
-        text += f"\n## `{lambda_name(app, function, place.stage)}`\n\n"
+        text += f"\n## `{lambda_name(app, function, location.stage)}`\n\n"
         if function == API:
-            text += _table(((first[frozenset(needed)], needed) for needed in handlers.values()), place)
+            text += _table(((first[frozenset(needed)], needed) for needed in handlers.values()), location)
             text += "".join(f"\n{line}\n" for line in _same(handlers, first, routes))
             continue
         (needed,) = handlers.values()
         if route := first.get(frozenset(needed)):
             text += f"The permissions of {route}.\n"
         else:
-            text += f"{_purpose(function)}\n\n{_table([('', needed)], place)}"
+            text += f"{_purpose(function)}\n\n{_table([('', needed)], location)}"
     return formatted(text)
 
 
@@ -73,15 +73,15 @@ def _purpose(function: str) -> str:
     return str(getattr(handler, "func", handler).__doc__).partition("\n")[0]
 
 
-def _table(needs: Iterable[tuple[str, Iterable[Permission]]], place: Place) -> str:
+def _table(needs: Iterable[tuple[str, Iterable[Permission]]], location: StageLocation) -> str:
     """A table of the permissions that each operation needs; without names of operations, of the permissions alone."""
     operations: dict[Permission, list[str]] = {}
     for operation, permissions in needs:
         for permission in permissions:
             operations.setdefault(permission, []).append(operation)
     actions: dict[tuple[str, str], list[str]] = {}  # by the other cells of their row
-    for permission in sorted(operations, key=lambda p: (p.resource.at(place), p.action)):
-        resource = f"`{permission.resource.at(place).rpartition(':')[2]}`"
+    for permission in sorted(operations, key=lambda p: (p.resource.at(location), p.action)):
+        resource = f"`{permission.resource.at(location).rpartition(':')[2]}`"
         needed_by = ", ".join(dict.fromkeys(operations[permission]))
         actions.setdefault((resource, needed_by), []).append(f"`{permission.action}`")
     rows = [["resource", "actions", "needed by"], ["---"] * 3]

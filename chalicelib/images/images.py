@@ -12,7 +12,7 @@ from chalicelib.images import lifecycle
 from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
 from chalicelib.model import Caller, Image, State
 from chalicelib.pictures.identify import identify
-from chalicelib.stores import catalog, derived, dynamodb, originals, staged
+from chalicelib.stores import catalog, derived, dynamodb, idempotency, originals, staged
 from chalicelib.stores.model import IdempotencyRecord
 
 
@@ -37,7 +37,7 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
     writes = lifecycle.writes(None, image)
     if request.idempotency_key:
         used_for = IdempotencyRecord(image.image_id, _fingerprint(request, image.checksum))
-        writes.append(catalog.put_idempotency_key(image.user_id, request.idempotency_key, used_for))
+        writes.append(idempotency.put(image.user_id, request.idempotency_key, used_for))
     try:
         dynamodb.commit(writes)
     except dynamodb.Changed:
@@ -192,7 +192,7 @@ def _stored_before(request: UploadRequest, image: Image) -> Image | None:
     """
     if not request.idempotency_key:
         return None
-    record = catalog.get_idempotency_key(request.user_id, request.idempotency_key)
+    record = idempotency.get(request.user_id, request.idempotency_key)
     if record is None:
         return None
     if record.fingerprint != _fingerprint(request, image.checksum):

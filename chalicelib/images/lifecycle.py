@@ -50,7 +50,7 @@ class ChecksumMismatch(Exception):
 def writes(before: Image | None, after: Image) -> list[Write]:
     """Return every write of a step: the record, its index rows and its tag counts. `before` is None for a new image."""
     record = catalog.put(after) if before is None else catalog.replace(before, by=after)
-    return [record, *catalog.rows(before, after), *tags.count_writes(before, after)]
+    return [record, *catalog.row_writes(before, after), *tags.count_writes(before, after)]
 
 
 def take(step: Step, image: Image, read_again: Callable[[], Image]) -> tuple[Image, Image]:

@@ -16,7 +16,7 @@ from chalicelib.images import images, lifecycle
 from chalicelib.images.lifecycle import ChecksumMismatch, Step
 from chalicelib.images.model import ObjectCreated
 from chalicelib.model import Analysis, Image, State
-from chalicelib.pictures import variants
+from chalicelib.pictures import decode, variants
 from chalicelib.pictures.identify import identify
 from chalicelib.stores import catalog, derived, dynamodb, originals, s3, staged
 from chalicelib.stores.model import LocalCopy
@@ -110,8 +110,8 @@ def _process(image: Image) -> None:
             return
         try:
             step = partial(lifecycle.processed, analysis=_analyze(image, original))
-        except variants.Broken as broken:
-            step = partial(lifecycle.failed, reason=str(broken))
+        except decode.Undecodable as error:
+            step = partial(lifecycle.failed, reason=str(error))
     _take(step, image)
 
 
@@ -127,7 +127,7 @@ def _receive(image: Image) -> None:
             if not image.is_processable:
                 return
             analysis = _analyze(image, copy)
-        except (_Rejected, ChecksumMismatch, variants.Broken, TooLarge, Unsupported) as error:
+        except (_Rejected, ChecksumMismatch, decode.Undecodable, TooLarge, Unsupported) as error:
             _take(partial(lifecycle.rejected, reason=str(error)), image)
             return
         try:
@@ -156,7 +156,7 @@ def _check(image: Image, copy: LocalCopy) -> None:
 def _analyze(image: Image, original: LocalCopy) -> Analysis:
     """Make an image's variants and write them: one call for each.
 
-    Raises variants.Broken: the image can't be decoded.
+    Raises decode.Undecodable: the image can't be decoded.
     """
     analysis, contents = variants.make(original.path)
     for variant, content in zip(analysis.variants, contents, strict=True):

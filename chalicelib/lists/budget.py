@@ -38,15 +38,15 @@ class Budget:
         )
 
     def read(self, what: str, bounds: Bounds, rows: int) -> Chunk:
-        """The rows within bounds of a list, as catalog.read: one call."""
-        chunk = catalog.read(bounds, rows)
+        """The rows within bounds of a list, as catalog.query: one call."""
+        chunk = catalog.query(bounds, rows)
         self.reads.append(Read(what, len(chunk.rows), chunk.read_units))
         return chunk
 
     def fetch(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """The images of at most 100 ids, as catalog.fetch: usually one call, or none for none."""
+        """The images of at most 100 ids, as catalog.get_many: usually one call, or none for none."""
         if not image_ids:
             return {}
-        images, calls, read_units = catalog.fetch(image_ids)
+        images, calls, read_units = catalog.get_many(image_ids)
         self.reads += [Read("records", len(images), read_units / calls)] * calls
         return images

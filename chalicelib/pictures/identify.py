@@ -1,6 +1,6 @@
-"""What a file is by its header, and whether it is within the limits; no pixel is decoded.
+"""Identify a file from its header: content type, size and limits. No pixels are decoded.
 
-This module and variants.py alone import the image library.
+Also opens files for decode.py. These two modules and variants.py are the only ones that use the image library.
 """
 
 import io
@@ -24,19 +24,17 @@ from chalicelib.pictures.exif import Exif
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF")  # Pillow's names
-
-TURNED = range(5, 9)  # the orientations whose stored width is the upright height
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF")  # as Pillow names them
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What a file is, by its header."""
+    """What the header of a file says about its picture."""
 
-    content_type: str
-    width: int  # pixels, upright: after its EXIF orientation is applied
+    content_type: str  # one of EXTENSIONS
+    width: int  # pixels, upright: after the EXIF orientation is applied
     height: int  # pixels, upright
 
 
@@ -44,18 +42,16 @@ _lock = threading.Lock()
 
 
 def identify(file: bytes | Path) -> Picture:
-    """What a file is, by its content: the header is parsed, and no pixel decoded.
+    """Return what a file is, from its header, and check that it is within the limits. No pixels are decoded.
 
-    Of a path no more is read than the header, but for WebP, AVIF and HEIF, which Pillow reads whole.
-    Raises Unsupported: not an image of an accepted type.
+    Of a path, only the header is read. WebP, AVIF and HEIF are an exception: Pillow reads the whole file.
+    Raises Unsupported: the file is not an image of an accepted type.
     Raises TooLarge: over MAX_PIXELS, MAX_SIDE_PX, MAX_FRAMES or MAX_HEADER_PARTS.
     Raises OSError: the path can't be read.
     """
     limits = settings()
     with mapped(file) as data:
-        survey = _parsed(
-            lambda: structure.survey(data, most_parts=limits.max_header_parts, most_pages=limits.max_frames)
-        )
+        survey = _parsed(lambda: structure.survey(data, max_parts=limits.max_header_parts, max_pages=limits.max_frames))
     if survey.parts > limits.max_header_parts:
         raise TooLarge("The image", limits.max_header_parts, "parts in its header", "MAX_HEADER_PARTS")
     if survey.pages > limits.max_frames:
@@ -71,43 +67,52 @@ def identify(file: bytes | Path) -> Picture:
 
 
 def opened(file: bytes | Path) -> "ImageFile":
-    """A file as Pillow opens it, to be closed: its header is parsed.
+    """Open a file with Pillow, which parses its header. The caller closes the result, for example by `with`.
 
     Raises whatever Pillow raises.
     """
     source = io.BytesIO(file) if isinstance(file, bytes) else file
-    image: ImageFile = library().open(source, formats=_FORMATS)
+    image: ImageFile = pillow().open(source, formats=_FORMATS)
     return image
 
 
 def exif_of(image: "ImageFile", data: bytes | mmap) -> Exif:
-    """The EXIF that stands before an image's pixels, where `data` is its file; the orientation is what is to be done.
+    """Return the EXIF of an opened image; `data` is the bytes of its file.
 
-    A TIFF is itself laid out as EXIF is. It and HEIF are turned by Pillow and libheif already.
+    Only EXIF before the pixels is read. The orientation is the one that remains to be applied: it is always 1 for TIFF
+    and HEIF, because Pillow and libheif apply it while they decode.
     """
-    found = exif.read(data if image.format == "TIFF" else image.info.get("exif") or b"")
-    return Exif(1, found.taken_at) if image.format in ("TIFF", "HEIF") else found
+    # A TIFF has the structure of EXIF, so its own entries are read.
+    fields = exif.read(data if image.format == "TIFF" else image.info.get("exif") or b"")
+    return Exif(1, fields.taken_at) if image.format in ("TIFF", "HEIF") else fields
 
 
 @contextmanager
 def mapped(file: bytes | Path) -> Iterator[bytes | mmap]:
-    """A file's bytes, without reading more of a path than is looked at.
+    """Provide the bytes of a file. A path is mapped into memory: only the pages that are used are read.
 
-    Raises OSError: it can't be read.
+    Raises OSError: the path can't be read.
     """
     if isinstance(file, bytes):
         yield file
-    elif file.stat().st_size == 0:  # which can't be mapped
+    elif file.stat().st_size == 0:  # mmap does not accept an empty file
         yield b""
     else:
         with file.open("rb") as source, mmap(source.fileno(), 0, access=ACCESS_READ) as data:
             yield data
 
 
-def _parsed(parse: Callable[[], T]) -> T:
-    """What a parser gives.
+def pillow() -> ModuleType:
+    """Return Pillow's module Image. The first call imports and configures it."""
+    with _lock:
+        return _pillow()
 
-    Raises Unsupported: it raised anything at all. On hostile bytes, whatever it is means the same.
+
+def _parsed(parse: Callable[[], T]) -> T:
+    """Return the result of a parser.
+
+    Raises Unsupported: the parser raised any exception. Parsers of hostile bytes may raise every type of exception, and
+    all of them mean that the file is not an image.
     """
     try:
         return parse()
@@ -118,33 +123,27 @@ def _parsed(parse: Callable[[], T]) -> T:
 
 
 def _described(file: bytes | Path) -> tuple[Picture, int]:
-    """What the header says, and the frames.
+    """Return what the header says, and the number of frames.
 
-    Raises whatever Pillow raises, and ValueError: the type isn't one of EXTENSIONS.
+    Raises whatever Pillow raises, and ValueError: the content type is not one of EXTENSIONS.
     """
     with mapped(file) as data, opened(file) as image:
-        # An animated PNG is a PNG, a sequence of HEIF images a HEIF, and an MPO a JPEG with further pictures behind the
-        # first: phones add previews and depth.
+        # An animated PNG counts as a PNG, a sequence of HEIF images as HEIF, and an MPO as a JPEG. An MPO is a JPEG
+        # followed by further pictures: phones add previews and depth maps.
         reported = (image.get_format_mimetype() or "").removesuffix("-sequence")
         content_type = {"image/apng": "image/png", "image/mpo": "image/jpeg"}.get(reported, reported)
-        # headers.survey has counted a TIFF's pages and a GIF's frames: Pillow takes quadratic time for the former.
+        # The survey has counted the pages of a TIFF and the frames of a GIF. Pillow needs quadratic time for a TIFF.
         frames = 1 if image.format in ("MPO", "TIFF", "GIF") else getattr(image, "n_frames", 1)
         if content_type not in EXTENSIONS:
             raise ValueError(content_type)
         width, height = image.size
-        if exif_of(image, data).orientation in TURNED:
+        if exif_of(image, data).swaps_sides:
             width, height = height, width
     return Picture(content_type=content_type, width=width, height=height), frames
 
 
-def library() -> ModuleType:
-    """Pillow's module Image, imported and set up once."""
-    with _lock:
-        return _library()
-
-
 @cache
-def _library() -> ModuleType:
+def _pillow() -> ModuleType:
     import pillow_heif
     from PIL import (  # noqa: F401
         AvifImagePlugin,
@@ -158,8 +157,8 @@ def _library() -> ModuleType:
     )
 
     pillow_heif.register_heif_opener()
-    # identify() holds the limit itself, before anything is decoded.
+    # Pillow's own limit is off: identify checks MAX_PIXELS before anything is decoded.
     Image.MAX_IMAGE_PIXELS = None
-    # A hostile header can cause a warning for each of its entries.
+    # A hostile header can cause one warning for each of its entries.
     warnings.filterwarnings("ignore", module="PIL")
     return Image

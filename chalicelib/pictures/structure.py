@@ -1,7 +1,7 @@
-"""How much a header makes a parser do, found without parsing it: pure, and linear in its size.
+"""Estimate how much work a file causes for a decoder, from the structure of its bytes. Pure functions, in linear time.
 
-Image libraries read every part of a header when they open a file. A file of 3 MB can have enough parts to keep one busy
-for minutes.
+An image library reads every part of a header when it opens a file. A file of 3 MB can have so many parts that opening
+it takes minutes. So the parts are counted first, without an image library.
 """
 
 import struct
@@ -10,57 +10,62 @@ from dataclasses import dataclass
 from itertools import islice
 from mmap import mmap
 
-_TIFF = {b"II*\0": "<", b"MM\0*": ">"}  # TIFF 6.0 section 2
+# The first bytes of a TIFF -> its byte order, as the struct module spells it (TIFF 6.0 section 2).
+_TIFF = {b"II*\0": "<", b"MM\0*": ">"}
 _BIG_TIFF = {b"II+\0": "<", b"MM\0+": ">"}
 
-_ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length (ITU-T T.81 table B.1)
+# JPEG markers (ITU-T T.81 table B.1).
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _SCAN = bytes((0xFF, _START_OF_SCAN))
 
 _GIF = (b"GIF87a", b"GIF89a")
-_EXTENSION, _FRAME = b"!", b","  # what a GIF's blocks begin with
+_EXTENSION, _FRAME = b"!", b","  # the first byte of a GIF's block
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What lies before the pixels; each counted no further than one past its limit."""
+    """The number of parts and pages of a file. A number above its limit is counted only as the limit plus one."""
 
-    parts: int  # segments of a JPEG, entries of a TIFF's longest directory
-    pages: int  # of a TIFF, or frames of a GIF; 1 for what has none
+    parts: int  # segments of a JPEG's header, entries of the longest directory of a TIFF; 0 for other formats
+    pages: int  # pages of a TIFF, frames of a GIF; 1 for other formats
 
 
-def survey(data: bytes | mmap, *, most_parts: int, most_pages: int) -> Survey:
-    """Count the parts of a JPEG's or a TIFF's header, and a GIF's frames; other formats have too few to matter.
+def survey(data: bytes | mmap, *, max_parts: int, max_pages: int) -> Survey:
+    """Count the parts of a JPEG's or a TIFF's header, a TIFF's pages and a GIF's frames.
 
-    Raises struct.error, IndexError, OverflowError: the header ends before it should, or leads nowhere.
+    The headers of other formats have too few parts to matter.
+    Raises struct.error, IndexError, OverflowError: the header is cut off, or an offset points outside the file.
     """
     if data[:2] == b"\xff\xd8":
-        return Survey(sum(1 for _ in islice(_segments(data), most_parts + 1)), 1)
+        return Survey(sum(1 for _ in islice(_segments(data), max_parts + 1)), 1)
     if data[:4] in _TIFF:
-        return _directories(data, _TIFF[data[:4]], False, most_parts, most_pages)
+        return _directories(data, _TIFF[data[:4]], False, max_parts, max_pages)
     if data[:4] in _BIG_TIFF:
-        return _directories(data, _BIG_TIFF[data[:4]], True, most_parts, most_pages)
+        return _directories(data, _BIG_TIFF[data[:4]], True, max_parts, max_pages)
     if data[:6] in _GIF:
-        return Survey(0, _frames(data, most_pages))
+        return Survey(0, _frames(data, max_pages))
     return Survey(0, 1)
 
 
-def scans(data: bytes | mmap, most: int) -> int:
-    """How many scans a JPEG may have, no further than one past `most`: a decoder passes over all pixels for each.
+def count_scans(data: bytes | mmap, limit: int) -> int:
+    """Count the scans of a JPEG, up to `limit` plus one. A decoder passes over all pixels once for each scan.
 
-    A marker can't come by chance within a scan; one within metadata, or in a further picture, counts too.
+    The count may be too high: the marker of a scan also counts in metadata and in a further picture of the file. It
+    can't occur by chance within a scan.
     """
     count, position = 0, data.find(_SCAN)
-    while position >= 0 and count <= most:
+    while position >= 0 and count <= limit:
         count, position = count + 1, data.find(_SCAN, position + 2)
     return count
 
 
 def is_in_one_scan(data: bytes | mmap) -> bool:
-    """Whether a JPEG's only scan has all of its components, so that a decoder needs to hold no more than a few rows.
+    """Whether the first scan of a JPEG has all of the picture. Then a decoder holds only a few rows at a time.
 
+    Such a JPEG is not progressive, and its first scan has all components.
     Raises struct.error, IndexError: see survey.
     """
     components, progressive = 0, False
@@ -73,7 +78,10 @@ def is_in_one_scan(data: bytes | mmap) -> bool:
 
 
 def _segments(data: bytes | mmap) -> Iterator[tuple[int, int]]:
-    """The markers of a JPEG up to its first scan, and where each is; stuffing and filling are taken for some."""
+    """Yield the markers of a JPEG up to its first scan, each with its position.
+
+    Stuffed zeros and fill bytes count as markers, so that a file can't have too many of them either.
+    """
     position = 2
     while True:
         position = data.find(b"\xff", position)
@@ -83,36 +91,39 @@ def _segments(data: bytes | mmap) -> Iterator[tuple[int, int]]:
         yield marker, position
         if marker == _START_OF_SCAN:
             return
-        if marker in _ALONE:
+        if marker in _WITHOUT_LENGTH:
             position += 2
-        elif marker in (0x00, 0xFF):  # stuffing, filling
+        elif marker in (0x00, 0xFF):  # a stuffed zero or a fill byte
             position += 1
         else:
             (length,) = struct.unpack_from(">H", data, position + 2)
             position += 2 + length
 
 
-def _directories(data: bytes | mmap, order: str, big: bool, most_parts: int, most_pages: int) -> Survey:
-    """Walk the chain of directories: each a count, its entries, and the offset of the next one."""
+def _directories(data: bytes | mmap, order: str, big: bool, max_parts: int, max_pages: int) -> Survey:
+    """Follow the chain of directories. Each directory is a count, its entries, and the offset of the next directory."""
     count_form, offset_form, entry_bytes = (order + "Q", order + "Q", 20) if big else (order + "H", order + "I", 12)
     (offset,) = struct.unpack_from(offset_form, data, 8 if big else 4)
     parts = pages = 0
-    while offset and parts <= most_parts and pages <= most_pages:
+    while offset and parts <= max_parts and pages <= max_pages:
         (entries,) = struct.unpack_from(count_form, data, offset)
         parts, pages = max(parts, entries), pages + 1
         (offset,) = struct.unpack_from(offset_form, data, offset + struct.calcsize(count_form) + entries * entry_bytes)
-    return Survey(min(parts, most_parts + 1), pages)
+    return Survey(min(parts, max_parts + 1), pages)
 
 
-def _frames(data: bytes | mmap, most: int) -> int:
-    """Walk the blocks of a GIF (GIF89a appendix A): up to its trailer, or to where it stops being one."""
+def _frames(data: bytes | mmap, limit: int) -> int:
+    """Count the frames of a GIF, up to `limit` plus one (GIF89a appendix A).
+
+    Stops at the trailer, and at the first byte that begins no block.
+    """
     count, position = 0, 13 + _color_table_bytes(data[10])
     try:
-        while count <= most:
+        while count <= limit:
             kind = data[position : position + 1]
             if kind == _FRAME:
                 count += 1
-                # After the descriptor and its colours, the byte that says how long codes are at first.
+                # After the frame's descriptor and its colour table, one byte has the initial size of the codes.
                 position += 10 + _color_table_bytes(data[position + 9]) + 1
             elif kind == _EXTENSION:
                 position += 2
@@ -121,7 +132,7 @@ def _frames(data: bytes | mmap, most: int) -> int:
             while length := data[position]:
                 position += 1 + length
             position += 1
-    except IndexError:  # it ends in a frame, which a decoder may still make something of
+    except IndexError:  # the file ends within a frame, which a decoder may still decode in part
         return count
     return count
 

@@ -1,4 +1,8 @@
-"""The boto3 clients: made when first used, one per process and service, with short time-outs."""
+"""The boto3 clients of S3 and DynamoDB, and what all calls share: errors, retries, and counts for the log.
+
+A client is created when it is first used. There is one per process, service and number of attempts. Its time-outs are
+short.
+"""
 
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Error codes of calls that may succeed later.
+# Error codes of calls that may succeed if they are repeated later.
 _TRANSIENT = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -31,44 +35,44 @@ _TRANSIENT = {
 
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
-# Seconds to wait for an answer, in each of three attempts: at most 15 for S3 and 9 for DynamoDB. An upload that hangs
-# in one call still answers within the 29 seconds of API Gateway.
-_READ_TIMEOUT = {"s3": 5, "dynamodb": 3}
-_TRIES = 3
+# How long an attempt waits for a response. With 3 attempts, a call to S3 takes at most 15 seconds, and a call to
+# DynamoDB 9. So an upload still answers within the 29 seconds of API Gateway if one of its calls gets no response.
+_READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3}
+_ATTEMPTS = 3
 
-# Making a client is not thread-safe in a session; using a client is.
+# Creating a client from a session is not thread-safe. Using a client is.
 _lock = threading.RLock()
 
 
-def dynamodb(tries: int = _TRIES) -> "DynamoDBClient":
+def dynamodb(attempts: int = _ATTEMPTS) -> "DynamoDBClient":
     """Return the DynamoDB client that makes this many attempts at each call."""
     with _lock:
-        client: DynamoDBClient = _client("dynamodb", tries)
+        client: DynamoDBClient = _client("dynamodb", attempts)
         return client
 
 
-def s3(tries: int = _TRIES) -> "S3Client":
+def s3(attempts: int = _ATTEMPTS) -> "S3Client":
     """Return the S3 client that makes this many attempts at each call."""
     with _lock:
-        client: S3Client = _client("s3", tries)
+        client: S3Client = _client("s3", attempts)
         return client
 
 
 def credentials() -> "ReadOnlyCredentials":
     """Return the credentials that requests and URLs are signed with.
 
-    Raises RuntimeError: there are none.
+    Raises RuntimeError: there are no credentials.
     """
     with _lock:
-        found = _session().get_credentials()
-    if found is None:
-        raise RuntimeError("No AWS credentials in the environment.")
-    frozen: ReadOnlyCredentials = found.get_frozen_credentials()
+        refreshable = _session().get_credentials()
+    if refreshable is None:
+        raise RuntimeError("There are no AWS credentials: boto3 finds none in the environment or its files.")
+    frozen: ReadOnlyCredentials = refreshable.get_frozen_credentials()
     return frozen
 
 
 def translated(call: Callable[P, T]) -> Callable[P, T]:
-    """Make a call raise Unavailable if, after the client's own retries, its store is unreachable or too busy."""
+    """Let a function raise Unavailable if, after the client's own retries, its store is unreachable or too busy."""
 
     @wraps(call)
     def translating(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -114,12 +118,12 @@ def answers(call: Callable[[], object]) -> bool:
 
 @cache
 def _session() -> Any:
-    # Imported here, so that a cold start does not pay for it.
+    # Not at the top of the module: importing boto3 would make every cold start longer.
     import boto3.session
 
     session = boto3.session.Session(region_name=settings().aws_region)
-    # Handlers that count calls and capacity units for the log; the session's clients inherit them.
-    session.events.register("before-call", _count_call)  # once per call, not per attempt
+    # These handlers count calls and capacity units for the log. The clients of the session inherit them.
+    session.events.register("before-call", _count_call)  # runs once per call, not per attempt
     session.events.register("before-parameter-build.dynamodb", _ask_for_units)
     session.events.register("after-call.dynamodb", _count_units)
     return session
@@ -139,7 +143,8 @@ def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
     usage, consumed = logs.usage(), parsed.get("ConsumedCapacity", [])
     if usage is None:
         return
-    units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
+    by_table = consumed if isinstance(consumed, list) else [consumed]
+    units = sum(table["CapacityUnits"] for table in by_table)
     if model.name in _READS:
         usage.read_units += units
     else:
@@ -147,18 +152,18 @@ def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
 
 
 @cache
-def _client(service: str, tries: int) -> Any:
+def _client(service: str, attempts: int) -> Any:
     from botocore.config import Config
 
     return _session().client(
         service,
         config=Config(
             connect_timeout=1,
-            read_timeout=_READ_TIMEOUT[service],
-            retries={"mode": "standard", "total_max_attempts": tries},
+            read_timeout=_READ_TIMEOUT_SECONDS[service],
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=32,
             tcp_keepalive=True,
-            # Only the upload of an original has a checksum, its SHA-256.
+            # Without checksums by default. The upload of an original passes its SHA-256 itself.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},

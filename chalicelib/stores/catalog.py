@@ -1,9 +1,9 @@
-"""Records and the rows of their terms in DynamoDB: reads, and writes as transactions.
+"""The tables of image records and of their index rows: reads, and writes as values.
 
-A write is a value, made here and sent by `commit`, so that what belongs together is written together.
+Functions that return a Write make no call; dynamodb.commit sends writes together, as one transaction. An index row lets
+a list find an image by one term, for example by a tag (index/terms.py). It usually has a copy of the record.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
@@ -16,22 +16,21 @@ from chalicelib.index.terms import Key
 from chalicelib.model import Image, State
 from chalicelib.stores import aws, dynamodb, records
 from chalicelib.stores.dynamodb import Item, Write
-from chalicelib.stores.model import IdempotencyRecord
 
 
 @aws.translated
 def get(image_id: str, *, consistent: bool = False) -> Image | None:
-    """The image of an id, in whichever state: one call of 0.5 read units, or one unit where it is `consistent`."""
+    """Return an image in any state, or None: one call of 0.5 read units, or of one unit if it is `consistent`."""
     answer = aws.dynamodb().get_item(
         TableName=settings().images_table_name, Key={"image_id": {"S": image_id}}, ConsistentRead=consistent
     )
     return records.from_item(answer["Item"]) if "Item" in answer else None
 
 
-def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
-    """The images of ids that have a record; the calls made, usually one, and the read units used.
+def get_many(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
+    """Return the images that have a record, by id; the number of calls, usually one; and the read units consumed.
 
-    At most 100 ids. Raises Unavailable: see get_items.
+    At most dynamodb.MAX_KEYS ids. Raises Unavailable: see dynamodb.get_items.
     """
     keys = [{"image_id": {"S": image_id}} for image_id in image_ids]
     items, calls, read_units = dynamodb.get_items(settings().images_table_name, keys)
@@ -40,15 +39,18 @@ def fetch(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
 
 @aws.translated
 def identity() -> str:
-    """What tells the tables of records and terms from all others, and from later ones of their name: two calls."""
-    tables = (settings().images_table_name, settings().image_tags_table_name)
-    found = [aws.dynamodb().describe_table(TableName=table)["Table"] for table in tables]
-    return ", ".join(f"{table['TableArn']} of {table['CreationDateTime'].astimezone(UTC)}" for table in found)
+    """Return a text that identifies the two tables by ARN and creation time: two calls.
+
+    A table that is deleted and created again under its name has another identity.
+    """
+    names = (settings().images_table_name, settings().image_tags_table_name)
+    tables = [aws.dynamodb().describe_table(TableName=name)["Table"] for name in names]
+    return ", ".join(f"{table['TableArn']} of {table['CreationDateTime'].astimezone(UTC)}" for table in tables)
 
 
 @aws.translated
-def read(bounds: Bounds, limit: int) -> Chunk:
-    """The rows within bounds, at most `limit` and 1 MB of them: one call."""
+def query(bounds: Bounds, limit: int) -> Chunk:
+    """Return the rows within bounds, at most `limit` and 1 MB of them: one call."""
     table, index, partition_key, sort_key = bounds.index.value
     arguments: dict[str, Any] = {"IndexName": index} if index else {}
     answer = aws.dynamodb().query(
@@ -74,7 +76,10 @@ def read(bounds: Bounds, limit: int) -> Chunk:
 
 @aws.translated
 def unfinished(state: State, before: str, limit: int) -> tuple[tuple[str, str], ...]:
-    """Ids of the records that have been in a state since before a time, and since when, oldest first: one call."""
+    """Return the images in a state that were last changed at or before a time (RFC 3339): one call.
+
+    Each is an image_id and the time of its last change. At most `limit`, the oldest first.
+    """
     answer = aws.dynamodb().query(
         TableName=settings().images_table_name,
         IndexName="state-index",
@@ -86,22 +91,8 @@ def unfinished(state: State, before: str, limit: int) -> tuple[tuple[str, str], 
     return tuple((item["image_id"]["S"], item["updated_at"]["S"]) for item in answer["Items"])
 
 
-@aws.translated
-def get_idempotency_key(owner: str, key: str) -> IdempotencyRecord | None:
-    """What an owner's idempotency key was used for within IDEMPOTENCY_SECONDS: one call of one read unit."""
-    answer = aws.dynamodb().get_item(
-        TableName=settings().idempotency_keys_table_name,
-        Key={"idempotency_key": {"S": _scoped(owner, key)}},
-        ConsistentRead=True,
-    )
-    item = answer.get("Item")
-    if item is None or int(item["expires_at"]["N"]) <= time.time():
-        return None
-    return IdempotencyRecord(item["image_id"]["S"], item["fingerprint"]["S"])
-
-
 def put(image: Image) -> Write:
-    """Write a new record; Changed where its id has one."""
+    """Write the record of a new image; Changed if there is a record with its id."""
     return {
         "Put": {
             "TableName": settings().images_table_name,
@@ -112,7 +103,7 @@ def put(image: Image) -> Write:
 
 
 def replace(image: Image, by: Image) -> Write:
-    """Write a record anew; Changed where it is not `image` any more."""
+    """Replace a record by another one; Changed if it is no longer `image`."""
     return {
         "Put": {
             "TableName": settings().images_table_name,
@@ -123,7 +114,7 @@ def replace(image: Image, by: Image) -> Write:
 
 
 def put_index_keys(image: Image) -> Write:
-    """Write what a listed record's own indexes are sorted by; Changed where it is not `image` any more."""
+    """Write the sort keys that a listed record has in its table's own indexes; Changed if it is no longer `image`."""
     keys = records.index_keys(image)
     condition = _is_still(image)
     values = {f":{name}": value for name, value in keys.items()}
@@ -139,7 +130,7 @@ def put_index_keys(image: Image) -> Write:
 
 
 def check_unchanged(image_id: str, image: Image | None) -> Write:
-    """Write nothing; Changed where a record is not `image` any more or, for None, where there is one by now."""
+    """Write nothing; Changed if the record is no longer `image`. None: Changed if there is a record."""
     return {
         "ConditionCheck": {
             "TableName": settings().images_table_name,
@@ -149,8 +140,8 @@ def check_unchanged(image_id: str, image: Image | None) -> Write:
     }
 
 
-def rows(before: Image | None, after: Image) -> list[Write]:
-    """Write the index rows that an image gains or that change, and delete those that it loses.
+def row_writes(before: Image | None, after: Image) -> list[Write]:
+    """Write the index rows that an image gains or that change, and delete the rows that it loses.
 
     `before` is None for a new image. An image that is not listed has no rows.
     """
@@ -162,37 +153,21 @@ def rows(before: Image | None, after: Image) -> list[Write]:
 
 
 def put_row(row: Item) -> Write:
-    """Write the row of a term."""
+    """Write an index row."""
     return {"Put": {"TableName": settings().image_tags_table_name, "Item": row}}
 
 
 def delete_row(key: Item) -> Write:
-    """Delete the row of a term, if there is one."""
+    """Delete an index row if it exists."""
     return {"Delete": {"TableName": settings().image_tags_table_name, "Key": key}}
-
-
-def put_idempotency_key(owner: str, key: str, used_for: IdempotencyRecord) -> Write:
-    """Keep what an owner's idempotency key was used for; Changed where it is in use."""
-    now = int(time.time())
-    return {
-        "Put": {
-            "TableName": settings().idempotency_keys_table_name,
-            "Item": {
-                "idempotency_key": {"S": _scoped(owner, key)},
-                "image_id": {"S": used_for.image_id},
-                "fingerprint": {"S": used_for.fingerprint},
-                "expires_at": {"N": str(now + settings().idempotency_seconds)},
-            },
-            # DynamoDB deletes what has expired some time later (Developer Guide, "time to live": within days).
-            "ConditionExpression": "attribute_not_exists(idempotency_key) OR expires_at <= :now",
-            "ExpressionAttributeValues": {":now": {"N": str(now)}},
-        }
-    }
 
 
 @aws.translated
 def delete(image_id: str) -> None:
-    """Remove the record of a deleted image, or nothing where there is none: one call."""
+    """Delete the record of a deleted image, if there is one: one call.
+
+    A record that is neither DELETING nor DELETED stays.
+    """
     client = aws.dynamodb()
     try:
         client.delete_item(
@@ -207,24 +182,26 @@ def delete(image_id: str) -> None:
 
 
 def answers() -> bool:
-    """Whether DynamoDB answers and has the table of records: one call of 0.5 read units, tried once."""
+    """Whether DynamoDB answers and has the table of records: one call of 0.5 read units, one attempt."""
     table, key = settings().images_table_name, {"image_id": {"S": "health"}}
-    return aws.answers(lambda: aws.dynamodb(tries=1).get_item(TableName=table, Key=key))
+    return aws.answers(lambda: aws.dynamodb(attempts=1).get_item(TableName=table, Key=key))
 
 
 def _is_still(image: Image) -> dict[str, Any]:
-    """The condition that a record is as it was read: each change of its owner's counts its version up.
+    """Return the condition that a record is as it was read.
 
-    What else can change are the state, with a reason, and the checksum that the bytes of an upload are claimed by.
+    Every change by the owner increases the version. Processing changes the state, its reason, and the checksum, which
+    binds a direct upload to its bytes. `attempts` is left out: two attempts that are counted at the same time may count
+    as one.
     """
-    item = {
+    attributes = {
         "version": {"N": str(image.version)},
         "checksum": {"S": image.checksum},
         **records.progress(image),
     }
     names = ("version", "state", "reason", "checksum")
-    values = {f":{name}": value for name, value in item.items()}
-    conditions = [f"#{name} = :{name}" if name in item else f"attribute_not_exists(#{name})" for name in names]
+    values = {f":{name}": value for name, value in attributes.items()}
+    conditions = [f"#{name} = :{name}" if name in attributes else f"attribute_not_exists(#{name})" for name in names]
     return {
         "ConditionExpression": " AND ".join(conditions),
         "ExpressionAttributeNames": {f"#{name}": name for name in names},
@@ -237,7 +214,3 @@ def _rows(image: Image | None) -> dict[Key, Item]:
         return {}
     keys = {terms.key(image, term) for term in terms.of(image)}
     return {key: records.to_row(image, key) for key in keys}
-
-
-def _scoped(owner: str, key: str) -> str:
-    return f"{owner}/{key}"  # an owner has no slash

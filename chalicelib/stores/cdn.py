@@ -1,4 +1,4 @@
-"""Signed URLs of CloudFront, with a canned policy (CloudFront Developer Guide, "signed URL", "canned policy")."""
+"""Signed URLs of CloudFront (CloudFront Developer Guide, "Create a signed URL using a canned policy")."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 def signed_url(key: str, query: Mapping[str, str], expires_in: int) -> str:
-    """A URL that opens an original or a derived image for `expires_in` seconds, without an AWS call.
+    """Return a URL that opens an original or a variant for `expires_in` seconds: no AWS call.
 
-    In which bucket it is, the distribution knows by its key (deploy/cloudfront.yaml). `query` is what S3 is to be asked
-    beside it, by plain names. RSA takes some twenty times as long as what S3 asks for: docs/operations.md has figures.
+    The distribution finds the bucket from the key (deploy/cloudfront.yaml). `query` has the parameters that CloudFront
+    passes to S3, not yet encoded. The RSA signature takes about twenty times as long as a presigned URL of S3.
     """
     limits = settings()
-    asked = f"?{urlencode(query, quote_via=quote, safe='')}" if query else ""
-    url = f"{limits.cdn_url.rstrip('/')}/{quote(key)}{asked}"
-    until = datetime.now(UTC) + timedelta(seconds=expires_in)
-    signed: str = _signer(limits.cdn_key_pair_id, limits.cdn_private_key).generate_presigned_url(url, until)
+    parameters = f"?{urlencode(query, quote_via=quote, safe='')}" if query else ""
+    url = f"{limits.cdn_url.rstrip('/')}/{quote(key)}{parameters}"
+    expires_at = datetime.now(UTC) + timedelta(seconds=expires_in)
+    signed: str = _signer(limits.cdn_key_pair_id, limits.cdn_private_key).generate_presigned_url(url, expires_at)
     return signed
 
 
 @cache
 def _signer(key_pair_id: str, private_key: str) -> "CloudFrontSigner":
-    # Imported here: only who has a distribution pays for it.
+    # Not at the top of the module: a service without a distribution does not need these imports.
     from botocore.signers import CloudFrontSigner
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -37,5 +37,5 @@ def _signer(key_pair_id: str, private_key: str) -> "CloudFrontSigner":
 
     key = load_pem_private_key(private_key.encode(), password=None)
     if not isinstance(key, RSAPrivateKey):
-        raise TypeError("CDN_PRIVATE_KEY is no RSA key.")
+        raise TypeError("CDN_PRIVATE_KEY must be an RSA private key.")
     return CloudFrontSigner(key_pair_id, lambda policy: key.sign(policy, PKCS1v15(), SHA1()))  # noqa: S303

@@ -42,7 +42,7 @@ def delete(key: str) -> None:
 
 def answers() -> bool:
     """Whether S3 answers and has the bucket: one call, one attempt."""
-    return aws.answers(lambda: aws.s3(tries=1).get_bucket_location(Bucket=settings().s3_bucket_name))
+    return aws.answers(lambda: aws.s3(attempts=1).get_bucket_location(Bucket=settings().s3_bucket_name))
 
 
 def view_url(key: str, expires_in: int, disposition: str | None = None) -> str:

@@ -1,6 +1,7 @@
-"""Presigned URLs of S3: AWS Signature Version 4 in the query (IAM User Guide, "create a signed AWS API request").
+"""Presigned URLs of S3: AWS Signature Version 4 in the query (IAM User Guide, "Create a signed AWS API request").
 
-botocore's signer takes several times as long for each URL, which a page of them would show. A test compares the two.
+botocore's signer takes several times as long for each URL, which would slow down pages with a URL for each image.
+A test checks that the URLs are the same as botocore's.
 """
 
 import hashlib
@@ -27,29 +28,31 @@ def presigned_url(
     length: int | None = None,
     now: datetime | None = None,
 ) -> str:
-    """A URL that lets whoever has it GET or PUT an object, from now on for so many seconds: at most 604,800.
+    """Return a URL that lets anyone who has it GET or PUT an object for `expires_in` seconds, at most 604,800.
 
-    `url` is that of the object, its path encoded; `query` is what S3 is to be asked beside it, by plain names. The
-    signature covers the host, so that replacing it afterwards breaks the URL; and the Content-Length, if any.
+    `url` is the URL of the object, with an encoded path. `query` has further parameters, not yet encoded. The signature
+    covers the host, so the URL is not valid for another host. With a `length`, it also covers the Content-Length.
+    `now` is the time of signing, by default the present.
     """
     parts = urlsplit(url)
     host = parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")
     headers = {**({} if length is None else {"content-length": str(length)}), "host": host}
-    signed = ";".join(headers)
+    signed_headers = ";".join(headers)
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
-    asked = {
+    parameters = {
         **query,
         "X-Amz-Algorithm": _ALGORITHM,
         "X-Amz-Credential": f"{credentials.access_key}/{scope}",
         "X-Amz-Date": moment,
         "X-Amz-Expires": str(expires_in),
-        "X-Amz-SignedHeaders": signed,
+        "X-Amz-SignedHeaders": signed_headers,
         **({"X-Amz-Security-Token": credentials.token} if credentials.token else {}),
     }
-    canonical_query = "&".join(f"{quote(name, safe='')}={_encoded(value)}" for name, value in sorted(asked.items()))
+    pairs = sorted(parameters.items())
+    canonical_query = "&".join(f"{quote(name, safe='')}={_encoded(value)}" for name, value in pairs)
     canonical_headers = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = f"{method}\n{parts.path}\n{canonical_query}\n{canonical_headers}\n{signed}\nUNSIGNED-PAYLOAD"
+    canonical = f"{method}\n{parts.path}\n{canonical_query}\n{canonical_headers}\n{signed_headers}\nUNSIGNED-PAYLOAD"
     to_sign = f"{_ALGORITHM}\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = _signing_key(credentials.secret_key, moment[:8], region)
     return f"{url}?{canonical_query}&X-Amz-Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}"
@@ -57,7 +60,7 @@ def presigned_url(
 
 @lru_cache(maxsize=32)
 def _encoded(value: str) -> str:
-    return quote(value, safe="")  # of the same few values again and again, one of them a long token
+    return quote(value, safe="")  # cached: URLs share most values, one of them a long token
 
 
 @lru_cache(maxsize=4)

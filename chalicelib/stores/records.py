@@ -1,4 +1,4 @@
-"""An image as DynamoDB spells it: the item of its record, and the rows of its terms."""
+"""Convert images to and from DynamoDB items: the record of an image, and its index rows. Pure functions."""
 
 from dataclasses import asdict
 from typing import Any
@@ -9,18 +9,20 @@ from chalicelib.index.terms import Key
 from chalicelib.model import Analysis, Image, State, Variant, Visibility
 from chalicelib.stores.dynamodb import Item
 
-# DynamoDB writes cost by started KB: a row this small carries its record for nothing.
+# DynamoDB charges a write by each started KB, so a copy of the record costs nothing in a row of up to this size.
 MAX_ROW_BYTES = 1024
 
-_NUMBERS = ("width", "height", "size")  # of a variant
-_SEEN_BY = ("user_id", "visibility")  # what decides who may see an image
+_VARIANT_NUMBERS = ("width", "height", "size")  # the fields of a variant that are numbers
+_ACCESS_FIELDS = ("user_id", "visibility")  # the fields that decide who may see an image
+_ID_CHARS = 36  # of a UUID, which every sort key of an index row ends with
 
 
 def to_item(image: Image, bucket: str) -> Item:
-    """The item of a record, as contracts B and D publish it.
+    """Return the item of a record, as contracts B and D publish it.
 
-    Only a listed one has `created_at`, so that no other is in `user_id-index`; only an unfinished one has `state`, so
-    that `state-index` holds no others. Only one that was updated has `changed`.
+    An item is in an index only if it has the key attributes of that index. So only a listed image has `created_at`, for
+    `user_id-index`; only an unfinished image has `state`, for `state-index`; and only a listed image that was updated
+    has `changed`, for `user_id-changed-index`.
     """
     return {
         **_fields(image),
@@ -36,9 +38,9 @@ def to_item(image: Image, bucket: str) -> Item:
 
 
 def progress(image: Image) -> Item:
-    """How far a record says that an image is: its state, unless it is finished, and its reason, if there is one.
+    """Return the attributes for an image's state and its reason; a finished image has no `state`.
 
-    A listed image is finished when it is ready or has failed.
+    An image is finished if it is READY, or listed and FAILED.
     """
     finished = image.state is State.READY or (image.state is State.FAILED and image.listed)
     return {
@@ -48,12 +50,12 @@ def progress(image: Image) -> Item:
 
 
 def index_keys(image: Image) -> Item:
-    """What the indexes of listed records are sorted by."""
+    """Return the attributes that are sort keys of the indexes of listed images."""
     return {"created_at": {"S": image.created_at}, **(_change(image) if image.version > 1 else {})}
 
 
 def from_item(item: Item) -> Image:
-    """The image of an item, be it a record or a row that carries one."""
+    """Return the image of an item, which is a record or an index row that has a copy of a record."""
     return Image(
         image_id=item["image_id"]["S"],
         user_id=item["user_id"]["S"],
@@ -69,7 +71,7 @@ def from_item(item: Item) -> Image:
         visibility=Visibility(item["visibility"]["S"]),
         updated_at=item["updated_at"]["S"],
         version=int(item["version"]["N"]),
-        # A finished one has failed if there is a reason.
+        # An image without a state is finished: it has failed if there is a reason.
         state=State(item["state"]["S"]) if "state" in item else State.FAILED if "reason" in item else State.READY,
         listed="state" not in item or "created_at" in item,
         reason=item["reason"]["S"] if "reason" in item else "",
@@ -81,37 +83,40 @@ def from_item(item: Item) -> Image:
 
 
 def to_row(image: Image, key: Key) -> Item:
-    """The row of a term: with the whole record where both fit MAX_ROW_BYTES, else without its description.
+    """Return the index row of a term.
 
-    Where that doesn't fit either, with what decides who may see it alone; and so that of a band, of which many are read
-    for few, with the perceptual hash.
+    The row has a copy of the record if both fit into MAX_ROW_BYTES; else a copy without the description; and if that
+    does not fit either, only the fields that decide who may see the image.
+    The row of a band of perceptual hashes has these fields and the hash: a search for similar images reads many such
+    rows and needs few of their images.
     """
-    place = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
-    whole = _fields(image)
+    keys = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
+    record = _fields(image)
+    access = {name: record[name] for name in _ACCESS_FIELDS}
     if key.is_of_a_band and image.analysis:
-        hashed = {"perceptual_hash": {"S": image.analysis.perceptual_hash}}
-        return {**{name: whole[name] for name in _SEEN_BY}, **hashed, **place}
+        return {**access, "perceptual_hash": {"S": image.analysis.perceptual_hash}, **keys}
     for left_out in ((), ("description",)):
-        row = {**{name: value for name, value in whole.items() if name not in left_out}, **place}
+        row = {**{name: value for name, value in record.items() if name not in left_out}, **keys}
         if size(row) <= MAX_ROW_BYTES:
             return row
-    return {**{name: whole[name] for name in _SEEN_BY}, **place}
+    return {**access, **keys}
 
 
 def row_key(key: Key) -> Item:
-    """The keys of a term's row."""
+    """Return the key of the index row of a term."""
     return {"tag": {"S": key.partition}, "image_id": {"S": key.sort}}
 
 
 def from_row(item: Item) -> Row:
-    """The row of an item of any index: of a term, or of an owner."""
+    """Return the row of an item that a query of any index returns: an index row, or a record in an owner's index."""
     sort_key = item["image_id"]["S"]
-    carried = {"description": {"S": ""}, **item, "image_id": {"S": sort_key[-36:]}}
+    image_id = sort_key[-_ID_CHARS:]
+    record = {"description": {"S": ""}, **item, "image_id": {"S": image_id}}
     return Row(
-        image_id=sort_key[-36:],
+        image_id=image_id,
         user_id=item["user_id"]["S"],
         visibility=Visibility(item["visibility"]["S"]),
-        image=from_item(carried) if "checksum" in item else None,
+        image=from_item(record) if "checksum" in item else None,
         whole="description" in item,
         word=ranges.word_of(sort_key),
         changed=item["changed"]["S"] if "changed" in item else None,
@@ -120,7 +125,10 @@ def from_row(item: Item) -> Row:
 
 
 def size(item: Item) -> int:
-    """Bytes that DynamoDB counts for an item: names, and values by their type (Developer Guide, "item sizes")."""
+    """Return the bytes that DynamoDB counts for an item (Developer Guide, "DynamoDB item sizes and formats").
+
+    The item has texts, numbers, and lists of these.
+    """
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
@@ -133,7 +141,7 @@ def _value_size(value: dict[str, Any]) -> int:
 
 
 def _change(image: Image) -> Item:
-    """What puts an image that was updated into the indexes of that, which are sparse: see ranges.key."""
+    """Return the sort key of an updated image in the indexes by time of change. They have no other images."""
     return {"changed": {"S": f"{image.updated_at}/{image.image_id}"}}
 
 
@@ -148,10 +156,12 @@ def _analysis_item(analysis: Analysis) -> dict[str, Any]:
 def _analysis(item: Any) -> Analysis:
     from boto3.dynamodb.types import TypeDeserializer
 
-    found = TypeDeserializer().deserialize(item)
-    sizes = [{**variant, **{name: int(variant[name]) for name in _NUMBERS}} for variant in found["variants"]]
-    variants = tuple(Variant(**variant) for variant in sizes)
-    return Analysis(**{**found, "width": int(found["width"]), "height": int(found["height"]), "variants": variants})
+    fields = TypeDeserializer().deserialize(item)  # numbers are Decimals
+    variants = tuple(
+        Variant(**{**variant, **{name: int(variant[name]) for name in _VARIANT_NUMBERS}})
+        for variant in fields["variants"]
+    )
+    return Analysis(**{**fields, "width": int(fields["width"]), "height": int(fields["height"]), "variants": variants})
 
 
 def _fields(image: Image) -> Item:

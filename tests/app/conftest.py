@@ -16,14 +16,14 @@ from moto import mock_aws
 from app import app
 from chalicelib import logs
 from chalicelib.config import settings
-from chalicelib.permissions import Place
+from chalicelib.permissions import StageLocation
 from chalicelib.stores import aws
 from dev import provision
 from tests.app import moto_transactions
 from tests.iam import Guard, WholeSuite, aside
 from tests.pictures import base64_picture
 
-GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()))
+GUARD = Guard(app, StageLocation("aws", "us-east-1", "123456789012", "local", settings()))
 
 
 def pytest_configure(config: pytest.Config) -> None:

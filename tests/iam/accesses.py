@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from chalicelib.permissions import Place, Policy
+from chalicelib.permissions import Policy, StageLocation
 
 Params = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ URL_ACTIONS = {
 PLAIN_PARAMETER = re.compile(r"response-.+|x-amz-(sdk-)?checksum-.+|x-amz-content-sha256|x-amz-meta-.+", re.IGNORECASE)
 
 
-def of_call(place: Place, service: str, operation: str, params: Params) -> list[Access]:
+def of_call(place: StageLocation, service: str, operation: str, params: Params) -> list[Access]:
     """What a client's call needs.
 
     Raises UnknownOperation.
@@ -75,7 +75,7 @@ def of_call(place: Place, service: str, operation: str, params: Params) -> list[
     raise UnknownOperation(f"{service} {operation}")
 
 
-def of_url(place: Place, method: str, url: str, headers: Iterable[str] = ()) -> list[Access]:
+def of_url(place: StageLocation, method: str, url: str, headers: Iterable[str] = ()) -> list[Access]:
     """What a signed S3 URL, path style, lets its holder do; `headers` are the names of those it is signed with.
 
     Raises UnknownOperation: it is of another method, or means more than an object's current version and its bytes.
@@ -88,7 +88,7 @@ def of_url(place: Place, method: str, url: str, headers: Iterable[str] = ()) -> 
     return [Access(URL_ACTIONS[method], _object(place, unquote(parts.path).removeprefix("/")))]
 
 
-def of_form(place: Place, url: str, conditions: list[Any]) -> list[Access]:
+def of_form(place: StageLocation, url: str, conditions: list[Any]) -> list[Access]:
     """What a signed S3 form, to a path-style URL, lets its holder do: upload to the keys that its conditions admit."""
     bucket = unquote(urlsplit(url).path).strip("/")
     key, extras = "*", []
@@ -118,7 +118,7 @@ def covers(pattern: str, arn: str) -> bool:
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn, re.DOTALL))
 
 
-def _of_dynamodb(place: Place, operation: str, params: Params) -> list[Access]:
+def _of_dynamodb(place: StageLocation, operation: str, params: Params) -> list[Access]:
     def table(name: str) -> str:
         return f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{name}"
 
@@ -139,7 +139,7 @@ def _of_dynamodb(place: Place, operation: str, params: Params) -> list[Access]:
     raise UnknownOperation(f"dynamodb {operation}")
 
 
-def _of_s3(place: Place, operation: str, params: Params) -> list[Access]:
+def _of_s3(place: StageLocation, operation: str, params: Params) -> list[Access]:
     extras = [action for name, action in EXTRA_ACTIONS.items() if name in params]
     if operation in BUCKET_ACTIONS:
         return [Access(BUCKET_ACTIONS[operation], _object(place, params["Bucket"]))]
@@ -162,7 +162,7 @@ def _of_s3(place: Place, operation: str, params: Params) -> list[Access]:
     raise UnknownOperation(f"s3 {operation}")
 
 
-def _versioned(action: str, place: Place, bucket: str, named: Params) -> Access:
+def _versioned(action: str, place: StageLocation, bucket: str, named: Params) -> Access:
     # Reading or deleting a version by its id needs an action of its own; tagging one isn't called that simply.
     if "VersionId" in named:
         if action not in ("s3:GetObject", "s3:DeleteObject"):
@@ -171,5 +171,5 @@ def _versioned(action: str, place: Place, bucket: str, named: Params) -> Access:
     return Access(action, _object(place, f"{bucket}/{named['Key']}"))
 
 
-def _object(place: Place, path: str) -> str:
+def _object(place: StageLocation, path: str) -> str:
     return f"arn:{place.partition}:s3:::{path}"

@@ -13,7 +13,7 @@ from botocore.auth import HmacV1PostAuth, HmacV1QueryAuth, S3SigV4PostAuth, SigV
 from botocore.client import BaseClient
 from chalice.app import Chalice, EventSourceHandler
 
-from chalicelib.permissions import Permission, Place, Policy, allowing, declared, policy
+from chalicelib.permissions import Permission, Policy, StageLocation, allowing, declared, policy
 from chalicelib.stores import presign
 from tests.iam.accesses import Access, UnknownOperation, allows, covers, of_call, of_form, of_url
 
@@ -45,7 +45,7 @@ def aside() -> Iterator[None]:
 class Guard:
     """Holds each handler of an app to its own permissions during tests, and remembers which were used."""
 
-    def __init__(self, app: Chalice, place: Place) -> None:
+    def __init__(self, app: Chalice, place: StageLocation) -> None:
         self._app = app
         self._place = place
         self._needs: dict[str, tuple[Permission, ...]] = {NO_HANDLER: (), NO_CONTEXT: ()}

@@ -67,16 +67,37 @@ NO_ORIGINS = [
         ),
         ({"PRESIGNED_URL_EXPIRATION": "604801"}, "PRESIGNED_URL_EXPIRATION must be a whole number of seconds from 1"),
         ({"MAX_TAGS": "-1"}, "MAX_TAGS must be a whole number of tags from 1 to 41, not '-1'."),
-        ({"SHARDS": "everything 2030-01-01"}, "SHARDS must be lists with a day and a number of shards, as"),
-        ({"SHARDS": "all 2030-01-01 4"}, "SHARDS must be lists with a day and a number of shards, as"),
-        ({"SHARDS": "everything 2030-01-01 0"}, "SHARDS must be lists with a day and a number of shards, as"),
-        ({"SHARDS": "everything 2030-02-30 4"}, "SHARDS must name days in order for each list, not"),
-        ({"SHARDS": "tag:sea 2030-02-02 4; tag:sea 2030-02-02 8"}, "SHARDS must name days in order for each list, not"),
+        (
+            {"SHARDS": "everything 2030-01-01"},
+            "SHARDS must be lists, each with a day and a number of partitions, for example",
+        ),
+        (
+            {"SHARDS": "all 2030-01-01 4"},
+            "SHARDS must be lists, each with a day and a number of partitions, for example",
+        ),
+        (
+            {"SHARDS": "everything 2030-01-01 0"},
+            "SHARDS must be lists, each with a day and a number of partitions, for example",
+        ),
+        ({"SHARDS": "everything 2030-02-30 4"}, "SHARDS must have valid days, in ascending order for each list, not"),
+        (
+            {"SHARDS": "tag:sea 2030-02-02 4; tag:sea 2030-02-02 8"},
+            "SHARDS must have valid days, in ascending order for each list, not",
+        ),
         ({"DEFAULT_PAGE_SIZE": "9", "MAX_PAGE_SIZE": "8"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
-        ({"VARIANT_WIDTHS": "640 320"}, "VARIANT_WIDTHS must ascend, unlike '640 320'."),
-        ({"VARIANT_WIDTHS": "0"}, "VARIANT_WIDTHS must be up to eight widths in pixels, as `320 640 1280`, not '0'."),
-        ({"VARIANT_FORMATS": "webp gif"}, "VARIANT_FORMATS must be some of webp, avif and jpeg, as `webp avif`, not"),
-        ({"VARIANT_FORMATS": "webp webp"}, "VARIANT_FORMATS must be some of webp, avif and jpeg, as `webp avif`, not"),
+        ({"VARIANT_WIDTHS": "640 320"}, "VARIANT_WIDTHS must be in ascending order, not '640 320'."),
+        (
+            {"VARIANT_WIDTHS": "0"},
+            "VARIANT_WIDTHS must be one to eight widths in pixels, for example `320 640 1280`, not '0'.",
+        ),
+        (
+            {"VARIANT_FORMATS": "webp gif"},
+            "VARIANT_FORMATS must be one or more of webp, avif and jpeg, for example `webp avif`, not",
+        ),
+        (
+            {"VARIANT_FORMATS": "webp webp"},
+            "VARIANT_FORMATS must be one or more of webp, avif and jpeg, for example `webp avif`, not",
+        ),
         *[
             ({"CORS_ORIGINS": wrong}, "CORS_ORIGINS must be `*`, or origins as browsers send them (")
             for wrong in NO_ORIGINS
@@ -90,21 +111,24 @@ NO_ORIGINS = [
         *(
             (
                 {"METRICS_NAMESPACE": name},
-                "METRICS_NAMESPACE must be a namespace of CloudWatch that is not one of AWS, not",
+                "METRICS_NAMESPACE must be a CloudWatch namespace that does not begin with AWS/ or :, not",
             )
             for name in ("AWS/Lambda", "a" * 256, ":a", "a?b", "ä")
         ),
         (
             {"METRICS_NAMESPACE": "a", "LOG_LEVEL": "WARNING"},
-            "METRICS_NAMESPACE wants LOG_LEVEL=INFO or DEBUG: the lines",
+            "METRICS_NAMESPACE requires LOG_LEVEL=INFO or DEBUG: the lines",
         ),
-        ({"AUTH": "jwt"}, "AUTH=jwt wants JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL."),
+        ({"AUTH": "jwt"}, "AUTH=jwt requires JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must have at least 32 bytes"),
         ({"CDN_URL": "http://d1.cloudfront.net"}, "CDN_URL must be an https URL without a path, not"),
         ({"CDN_URL": "https://d1.cloudfront.net/images"}, "CDN_URL must be an https URL without a path, not"),
-        ({"CDN_URL": "https://d1.cloudfront.net"}, "CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY go together."),
-        ({"CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "k"}, "CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY go"),
-        ({"CDN_KEY_PAIR_ID": "a key"}, "CDN_KEY_PAIR_ID must be the id of a public key of CloudFront, not 'a key'."),
+        (
+            {"CDN_URL": "https://d1.cloudfront.net"},
+            "CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY must be set together.",
+        ),
+        ({"CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "k"}, "CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY must"),
+        ({"CDN_KEY_PAIR_ID": "a key"}, "CDN_KEY_PAIR_ID must be the ID of a CloudFront public key, not 'a key'."),
         ({"MAX_PAGE_SIZE": "50"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
     ],
 )

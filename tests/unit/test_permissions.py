@@ -16,7 +16,7 @@ from chalicelib.permissions import (
     CATALOG,
     ORIGINALS,
     TERMS,
-    Place,
+    StageLocation,
     declared,
     lambda_name,
     needs,
@@ -29,7 +29,7 @@ from project.stages import stage_config
 from scripts import permissions
 from scripts.policies import NO_ACCOUNT, main
 
-PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
+PLACE = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
 WILDCARDS_NEEDED = (*(f"arn:aws:s3:::images-{kind}/*" for kind in ("originals", "derived", "staged")), ":*")
 
@@ -108,7 +108,7 @@ def test_an_event_handler_has_a_policy_of_its_own(app: Chalice) -> None:
 
 def test_names_and_partition_are_those_of_the_place(app: Chalice) -> None:
     settings = Settings(image_tags_table_name="tags-2")
-    place = Place("aws-cn", "cn-north-1", "210987654321", "prod", settings)
+    place = StageLocation("aws-cn", "cn-north-1", "210987654321", "prod", settings)
     assert policy(app, "sweep", place)["Statement"] == [
         statement(
             "Log",
@@ -128,7 +128,7 @@ def test_a_handler_without_needs_is_an_error(app: Chalice) -> None:
     @app.route("/forgotten")
     def forgotten() -> None: ...
 
-    with pytest.raises(TypeError, match="forgotten lacks @needs"):
+    with pytest.raises(TypeError, match="forgotten has no @needs"):
         declared(app)
 
 

@@ -117,7 +117,7 @@ def test_a_broken_image_stays_listed_and_says_why_it_has_no_variants(api: Api, s
     kept = api.upload(image_data=BROKEN)
     object_created(api, kept["s3_key"])
     seen = view(api, kept["image_id"])
-    assert (seen["state"], seen["reason"]) == ("failed", "The file is truncated: it ends before its picture does.")
+    assert (seen["state"], seen["reason"]) == ("failed", "The file is truncated: its picture is incomplete.")
     assert (api.listed(), stores.objects("derived")) == ([kept["image_id"]], {})
     assert api.call("PUT", f"/images/{kept['image_id']}", {"title": "Broken"}).status_code == 200
     assert view(api, kept["image_id"])["state"] == "failed"

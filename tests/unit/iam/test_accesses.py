@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from chalicelib.config import Settings
-from chalicelib.permissions import Place
+from chalicelib.permissions import StageLocation
 from tests.iam.accesses import Access, UnknownOperation, allows, of_call, of_form, of_url
 
-PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
+PLACE = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
 TAGS = "arn:aws:dynamodb:us-east-1:123456789012:table/image_tags"
 CAT = "arn:aws:s3:::images-originals/alice/cat"

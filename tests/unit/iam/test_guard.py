@@ -15,12 +15,12 @@ from chalice.test import Client
 from moto import mock_aws
 
 from chalicelib.config import Settings
-from chalicelib.permissions import CATALOG, ORIGINALS, Permission, Place, needs
+from chalicelib.permissions import CATALOG, ORIGINALS, Permission, StageLocation, needs
 from tests.iam import Guard, Refused, WholeSuite, aside
 
 pytest_plugins = ["pytester"]
 
-PLACE = Place("aws", "us-east-1", "123456789012", "dev", Settings())
+PLACE = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
 
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from chalicelib.pictures.structure import Survey, is_in_one_scan, scans, survey
+from chalicelib.pictures.structure import Survey, count_scans, is_in_one_scan, survey
 from tests.pictures import picture
 
 
 def counted(data: bytes, *, most: int = 1_000) -> Survey:
-    return survey(data, most_parts=most, most_pages=most)
+    return survey(data, max_parts=most, max_pages=most)
 
 
 def jpeg(segments: int) -> bytes:
@@ -74,8 +74,8 @@ def test_the_frames_of_a_gif_are_counted_up_to_the_limit_and_up_to_where_it_ends
 
 
 def test_the_scans_of_a_jpeg_are_counted_up_to_the_limit() -> None:
-    assert scans(picture("JPEG"), 100) == 1
-    assert scans(jpeg(0) * 50, 10) == 11
+    assert count_scans(picture("JPEG"), 100) == 1
+    assert count_scans(jpeg(0) * 50, 10) == 11
 
 
 def test_a_decoder_holds_a_jpeg_whole_unless_its_first_scan_has_all_of_it() -> None:

@@ -1,133 +1,24 @@
-import io
 import re
-import struct
-import zlib
 from base64 import b64decode
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image, ImageChops, ImageDraw, ImageStat, PngImagePlugin
+from PIL import Image
 
-from chalicelib.model import Analysis
-from chalicelib.pictures import identify
-from chalicelib.pictures.variants import Broken, make
-from tests.icc import ADOBE_GAMMA, ADOBE_RGB, DISPLAY_P3, Primaries, cmyk_profile, matrix_profile
-from tests.pictures import picture
-
-Configure = Callable[..., None]
-Color = tuple[int, ...]
-
-RED, GREEN, BLUE, WHITE = (220, 30, 40), (20, 160, 60), (40, 60, 200), (250, 250, 250)
-NEAR = 8  # what lossy encoding may change of an even colour
-
-
-def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **how)
-    return buffer.getvalue()
-
-
-def quarters(width: int = 64, height: int = 48) -> Image.Image:
-    """Red, green, blue and white, from the top left, row by row."""
-    image = Image.new("RGB", (width, height), RED)
-    image.paste(GREEN, (width // 2, 0, width, height // 2))
-    image.paste(BLUE, (0, height // 2, width // 2, height))
-    image.paste(WHITE, (width // 2, height // 2, width, height))
-    return image
-
-
-def made(tmp_path: Path, data: bytes) -> tuple[Analysis, list[Image.Image]]:
-    path = tmp_path / "original"
-    path.write_bytes(data)
-    analysis, contents = make(path)
-    images: list[Image.Image] = [Image.open(io.BytesIO(content)) for content in contents]
-    assert [(each.width, each.height, each.content_type, each.size) for each in analysis.variants] == [
-        (*image.size, Image.MIME[image.format or ""], len(content))
-        for image, content in zip(images, contents, strict=True)
-    ]
-    return analysis, images
-
-
-def only(tmp_path: Path, data: bytes) -> Image.Image:
-    _, [image] = made(tmp_path, data)
-    return image
-
-
-def is_near(found: Sequence[float], expected: Sequence[float], tolerance: float = NEAR) -> bool:
-    return all(abs(a - b) <= tolerance for a, b in zip(found, expected, strict=True))
-
-
-def mean(image: Image.Image) -> list[float]:
-    return ImageStat.Stat(image).mean
-
-
-def is_like(found: Image.Image, expected: Image.Image, tolerance: float = 8) -> bool:
-    assert found.size == expected.size
-    return max(mean(ImageChops.difference(found.convert(expected.mode), expected))) <= tolerance
-
-
-# Where the first row and the first column of a stored picture are seen (EXIF 2.32 section 4.6.4): for a stored row and
-# column, and the last upright x and y, the upright place.
-PLACES: dict[int, Callable[[int, int, int, int], tuple[int, int]]] = {
-    1: lambda row, column, right, bottom: (column, row),
-    2: lambda row, column, right, bottom: (right - column, row),
-    3: lambda row, column, right, bottom: (right - column, bottom - row),
-    4: lambda row, column, right, bottom: (column, bottom - row),
-    5: lambda row, column, right, bottom: (row, column),
-    6: lambda row, column, right, bottom: (right - row, column),
-    7: lambda row, column, right, bottom: (right - row, bottom - column),
-    8: lambda row, column, right, bottom: (row, bottom - column),
-}
-
-
-def stored(upright: Image.Image, orientation: int) -> Image.Image:
-    width, height = upright.size[::-1] if orientation >= 5 else upright.size
-    image = Image.new("RGB", (width, height))
-    for row in range(height):
-        for column in range(width):
-            place = PLACES[orientation](row, column, upright.width - 1, upright.height - 1)
-            image.putpixel((column, row), upright.getpixel(place))  # type: ignore[arg-type]
-    return image
-
-
-def said(orientation: int = 1, **times: str) -> bytes:
-    """EXIF with an orientation, times and a place."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    exif.get_ifd(0x8769).update({{"taken": 0x9003, "offset": 0x9011}[name]: text for name, text in times.items()})
-    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0)})
-    return exif.tobytes()
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-@pytest.mark.parametrize("orientation", PLACES)
-def test_a_picture_is_upright_however_it_is_stored(tmp_path: Path, kind: str, orientation: int) -> None:
-    upright = quarters(48, 64)
-    data = saved(stored(upright, orientation), kind, exif=said(orientation))
-    analysis, [variant] = made(tmp_path, data)
-    assert is_like(variant, upright)
-    assert (analysis.width, analysis.height) == (48, 64)
-    identified = identify.identify(data)
-    assert (identified.width, identified.height) == (48, 64)
-
-
-def test_a_heic_is_turned_once(tmp_path: Path) -> None:
-    upright = quarters(48, 64)
-    data = saved(stored(upright, 6), "HEIF", exif=said(6), quality=90)
-    analysis, [variant] = made(tmp_path, data)
-    assert is_like(variant, upright)
-    assert (
-        (analysis.width, analysis.height) == (48, 64) == (identify.identify(data).width, identify.identify(data).height)
-    )
-
-
-def scans(count: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
-    data = saved(quarters(), "JPEG", progressive=True)
-    last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * count + data[-2:]
+from tests.unit.pictures.made import (
+    BLUE,
+    RED,
+    Configure,
+    is_like,
+    is_near,
+    made,
+    mean,
+    only,
+    quarters,
+    said,
+    saved,
+    stored,
+)
 
 
 def test_widths_are_those_of_the_upright_picture_and_none_is_enlarged(tmp_path: Path, configured: Configure) -> None:
@@ -162,165 +53,6 @@ def test_a_narrow_or_a_very_long_picture_has_a_variant_that_can_be_written(
 
 
 @pytest.mark.parametrize(
-    ("kind", "how"), [("PNG", {}), ("JPEG", {"quality": 95}), ("TIFF", {}), ("BMP", {}), ("GIF", {})]
-)
-@pytest.mark.parametrize("size", [(640, 480), (643, 481), (1001, 333)])
-def test_a_large_picture_is_shrunk_as_one_filter_would(
-    tmp_path: Path, configured: Configure, kind: str, how: dict[str, Any], size: tuple[int, int]
-) -> None:
-    configured(VARIANT_WIDTHS="32 64", VARIANT_QUALITY="100")
-    image = quarters(*size).convert("L").convert("RGB")  # of colours, encoders keep fewer pixels
-    ImageDraw.Draw(image).ellipse((40, 30, size[0] - 60, size[1] - 90), fill=(200, 200, 200))
-    _, variants = made(tmp_path, saved(image, kind, **how))
-    for variant in variants:
-        assert is_like(variant, image.resize(variant.size, Image.Resampling.LANCZOS), 3)
-
-
-def test_the_metadata_is_left_out(tmp_path: Path, configured: Configure) -> None:
-    configured(VARIANT_FORMATS="webp avif jpeg")
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Comment", "at home")
-    text.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta>at home</x:xmpmeta>")
-    profile = matrix_profile(DISPLAY_P3, 2.2)
-    for data in (
-        saved(quarters(), "PNG", pnginfo=text, exif=said(), icc_profile=profile),
-        saved(
-            quarters(),
-            "JPEG",
-            comment="at home",
-            xmp=b"<x:xmpmeta>at home</x:xmpmeta>",
-            exif=said(),
-            icc_profile=profile,
-        ),
-    ):
-        for image in made(tmp_path, data)[1]:
-            assert not set(image.info) & {"exif", "xmp", "icc_profile", "comment", "Comment", "XML:com.adobe.xmp"}
-            image.seek(0)
-            assert not dict(image.getexif())
-
-
-def test_when_a_picture_was_taken_is_said(tmp_path: Path) -> None:
-    exif = said(taken="2024:05:01 12:30:00", offset="+02:00")
-    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"):
-        analysis, _ = made(tmp_path, saved(quarters(), kind, exif=exif))
-        assert analysis.taken_at == "2024-05-01T12:30:00+02:00"
-    assert made(tmp_path, saved(quarters(), "JPEG"))[0].taken_at is None
-
-
-# Linear sRGB of XYZ adapted to D50, by Bradford (brucelindbloom.com).
-FROM_XYZ = (
-    (3.1338561, -1.6168667, -0.4906146),
-    (-0.9787684, 1.9161415, 0.0334540),
-    (0.0719453, -0.2289914, 1.4052427),
-)
-
-
-def in_srgb(color: Color, primaries: Primaries, gamma: float) -> list[float]:
-    linear = [(channel / 255) ** gamma for channel in color]
-    xyz = [sum(linear[n] * primaries[n][axis] for n in range(3)) for axis in range(3)]
-    rgb = [min(1.0, max(0.0, sum(a * b for a, b in zip(row, xyz, strict=True)))) for row in FROM_XYZ]
-    return [255 * (12.92 * each if each <= 0.0031308 else 1.055 * each ** (1 / 2.4) - 0.055) for each in rgb]
-
-
-@pytest.mark.parametrize(("primaries", "gamma"), [(DISPLAY_P3, 2.2), (ADOBE_RGB, ADOBE_GAMMA)])
-@pytest.mark.parametrize("color", [(200, 60, 50), (60, 190, 80), (120, 120, 120), (255, 0, 0)])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_wide_gamut_is_brought_to_srgb(
-    tmp_path: Path, primaries: Primaries, gamma: float, color: Color, kind: str
-) -> None:
-    data = saved(Image.new("RGB", (32, 32), color), kind, icc_profile=matrix_profile(primaries, gamma))
-    assert is_near(mean(only(tmp_path, data)), in_srgb(color, primaries, gamma), 6)
-
-
-def test_alpha_stays_as_it_is_where_colours_are_converted(tmp_path: Path) -> None:
-    image = Image.new("RGBA", (32, 32), (200, 60, 50, 102))
-    found = mean(only(tmp_path, saved(image, "PNG", icc_profile=matrix_profile(DISPLAY_P3, 2.2))))
-    assert is_near(found, [*in_srgb((200, 60, 50), DISPLAY_P3, 2.2), 102], 6)
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_inks_are_colours_with_a_profile_and_without(tmp_path: Path, kind: str) -> None:
-    cyan = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
-    paper = Image.new("CMYK", (32, 32), (0, 0, 0, 0))
-    assert is_near(mean(only(tmp_path, saved(cyan, kind))), (0, 255, 255), 12)
-    assert is_near(mean(only(tmp_path, saved(paper, kind))), (255, 255, 255))
-    # A press whose ink is orange: only its profile knows.
-    press = cmyk_profile(paper=(100, 0, 0), ink=(65, 45, 70))
-    found = mean(only(tmp_path, saved(cyan, kind, icc_profile=press)))
-    assert found[0] > 220
-    assert found[2] < 60
-    assert is_near(mean(only(tmp_path, saved(paper, kind, icc_profile=press))), (255, 255, 255))
-
-
-@pytest.mark.parametrize(
-    "profile", [b"broken", matrix_profile(DISPLAY_P3, 2.2)[:200], cmyk_profile((100, 0, 0), (0, 0, 0))]
-)
-def test_a_profile_that_is_broken_or_of_another_kind_is_passed_over(tmp_path: Path, profile: bytes) -> None:
-    for kind in ("JPEG", "PNG"):
-        assert is_like(only(tmp_path, saved(quarters(), kind, icc_profile=profile)), quarters())
-
-
-def test_a_grey_picture_may_have_a_profile_of_colours(tmp_path: Path) -> None:
-    data = saved(Image.new("L", (32, 32), 100), "JPEG", icc_profile=matrix_profile(DISPLAY_P3, 2.2))
-    assert is_near(mean(only(tmp_path, data)), in_srgb((100, 100, 100), DISPLAY_P3, 2.2))
-
-
-@pytest.mark.parametrize(
-    "exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12"]
-)
-def test_broken_exif_is_passed_over(tmp_path: Path, exif: bytes) -> None:
-    for kind in ("JPEG", "PNG", "WEBP"):
-        analysis, [variant] = made(tmp_path, saved(quarters(), kind, exif=exif))
-        assert is_like(variant, quarters())
-        assert analysis.taken_at is None
-
-
-@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I;16B")])
-def test_sixteen_bits_of_grey_are_scaled(tmp_path: Path, kind: str, mode: str) -> None:
-    for value in (0, 0x4080, 0x8000, 0xFFFF):
-        image = Image.new(mode, (32, 32), value)
-        assert is_near(mean(only(tmp_path, saved(image, kind))), [value / 257] * 3, 2)
-
-
-def png(mode: int, depth: int, pixel: bytes, size: tuple[int, int] = (32, 32), rows: int | None = None) -> bytes:
-    """A PNG of one colour, written by hand: Pillow writes no more than 8 bits of a colour."""
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", *size, depth, mode, 0, 0, 0))]
-    row = b"\0" + pixel * size[0]
-    parts += [(b"IDAT", zlib.compress(row * (size[1] if rows is None else rows))), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
-    )
-
-
-def test_sixteen_bits_of_colour_are_scaled(tmp_path: Path) -> None:
-    assert is_near(mean(only(tmp_path, png(2, 16, struct.pack(">3H", 0xC8C8, 0x3C3C, 0x3232)))), (200, 60, 50))
-    found = mean(only(tmp_path, png(6, 16, struct.pack(">4H", 0xC8C8, 0x3C3C, 0x3232, 0x6666))))
-    assert is_near(found, (200, 60, 50, 102))
-
-
-def test_integers_and_floats_go_from_the_darkest_to_the_lightest(tmp_path: Path) -> None:
-    for mode, low, high in (("I", -70_000, 70_000), ("F", 0.0, 1.0)):
-        image = Image.new(mode, (64, 64), low)
-        image.paste(high, (32, 0, 64, 64))
-        variant = only(tmp_path, saved(image, "TIFF"))
-        assert is_near(mean(variant.crop((0, 0, 24, 64))), (0, 0, 0))
-        assert is_near(mean(variant.crop((40, 0, 64, 64))), (255, 255, 255))
-        assert is_near(mean(only(tmp_path, saved(Image.new(mode, (8, 8), high), "TIFF"))), (0, 0, 0))
-
-
-def test_palettes_bits_and_odd_modes_are_plain_colours(tmp_path: Path) -> None:
-    for kind in ("PNG", "GIF", "BMP", "TIFF"):
-        assert is_like(only(tmp_path, saved(quarters().quantize(8), kind)), quarters())
-    bits = Image.new("1", (32, 32))
-    bits.paste(1, (0, 0, 16, 32))
-    assert is_like(only(tmp_path, saved(bits, "PNG")), bits.convert("RGB"))
-    assert is_like(only(tmp_path, saved(quarters().convert("YCbCr"), "TIFF")), quarters())
-    lab = Image.new("LAB", (32, 32), (167, 178, 183))  # L 65, a 50, b 55
-    found = mean(only(tmp_path, saved(lab, "TIFF")))
-    assert is_near(found, (249, 117, 61), 16)
-
-
-@pytest.mark.parametrize(
     ("kind", "mode"),
     [("PNG", "RGBA"), ("PNG", "LA"), ("WEBP", "RGBA"), ("TIFF", "RGBA"), ("PNG", "P"), ("GIF", "RGBA")],
 )
@@ -336,47 +68,6 @@ def test_transparency_is_kept_and_is_white_in_a_jpeg(
         assert mean(each.crop((40, 0, 64, 64)))[3] <= 2
     assert is_near(mean(jpeg.crop((0, 0, 24, 64))), (40, 40, 40))
     assert is_near(mean(jpeg.crop((40, 0, 64, 64))), (255, 255, 255))
-
-
-def test_a_colour_that_is_named_as_transparent_is(tmp_path: Path) -> None:
-    variant = only(tmp_path, saved(quarters(), "PNG", transparency=RED))
-    assert mean(variant.crop((0, 0, 24, 16)))[3] <= 2
-    assert mean(variant.crop((40, 0, 64, 16)))[3] >= 253
-
-
-@pytest.mark.parametrize("size", [(90, 90), (400, 400)])  # resized at once, and averaged first
-def test_what_is_hidden_by_transparency_does_not_show_at_the_edges(
-    tmp_path: Path, configured: Configure, size: tuple[int, int]
-) -> None:
-    configured(VARIANT_WIDTHS="60", VARIANT_QUALITY="100")
-    image = Image.new("RGBA", size, (220, 0, 0, 255))
-    ImageDraw.Draw(image).ellipse((size[0] // 4, size[1] // 4, size[0] // 2, size[1] // 2), fill=(0, 255, 0, 0))
-    variant = only(tmp_path, saved(image, "PNG"))
-    shown = Image.new("RGB", variant.size)
-    shown.paste(variant, mask=variant.getchannel("A"))
-    assert shown.getextrema()[1][1] < 40  # type: ignore[index]
-
-
-def test_an_opaque_picture_has_no_alpha(tmp_path: Path) -> None:
-    assert only(tmp_path, saved(quarters().convert("RGBA"), "PNG")).mode == "RGB"
-
-
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path, kind: str) -> None:
-    others = [Image.new("RGB", (64, 48), color) for color in (BLUE, WHITE)]
-    analysis, [variant] = made(tmp_path, saved(quarters(), kind, save_all=True, append_images=others))
-    assert analysis.animated
-    assert is_like(variant.convert("RGB"), quarters())
-    assert getattr(variant, "n_frames", 1) == 1
-    assert not made(tmp_path, saved(quarters(), kind))[0].animated
-
-
-def test_pages_and_previews_are_no_animation(tmp_path: Path) -> None:
-    for kind in ("TIFF", "MPO"):
-        others = [Image.new("RGB", (64, 48), BLUE)]
-        analysis, [variant] = made(tmp_path, saved(quarters(), kind, save_all=True, append_images=others))
-        assert not analysis.animated
-        assert is_like(variant, quarters())
 
 
 def test_the_dominant_colour_is_the_one_of_the_most_pixels_that_show(tmp_path: Path) -> None:
@@ -412,62 +103,3 @@ def test_a_perceptual_hash_outlives_a_smaller_copy_and_tells_pictures_apart(tmp_
     rising = Image.linear_gradient("L").rotate(90)
     assert hashed(saved(rising, "PNG")) == 2**64 - 1
     assert hashed(saved(rising.rotate(180), "PNG")) == 0
-
-
-def test_a_path_is_identified_as_its_bytes_are(tmp_path: Path) -> None:
-    for kind in ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF"):
-        path = tmp_path / kind
-        path.write_bytes(saved(quarters(), kind))
-        assert identify.identify(path) == identify.identify(path.read_bytes())
-    with pytest.raises(FileNotFoundError):
-        identify.identify(tmp_path / "none")
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF"])
-@pytest.mark.parametrize("part", [0, 0.1, 0.5, 0.9])
-def test_a_file_that_was_cut_off_is_broken(tmp_path: Path, kind: str, part: float) -> None:
-    path = tmp_path / "cut"
-    data = picture(kind, width=200, height=150)
-    path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(Broken, match=r"^The [^\n]*\.$"):
-        make(path)
-
-
-@pytest.mark.parametrize(
-    ("data", "sentence"),
-    [
-        (b"", "The file is not an image of an accepted type"),
-        (b"GIF89a or so", "The file is not an image of an accepted type"),
-        (picture("JPEG", width=99, height=99)[:-2000], "The file is truncated: it ends before its picture does."),
-        (png(2, 8, b"abc", (50_000, 50_000), rows=1), "The image has more than 100000000 pixels"),
-        (png(3, 8, b"a"), "The picture can't be decoded: its data is broken."),
-        (scans(101), "The JPEG has more than 100 scans."),
-        (picture("GIF", frames=1_001, width=2, height=2), "The image has more than 1000 frames"),
-    ],
-)
-def test_what_is_broken_is_said_in_a_sentence(tmp_path: Path, data: bytes, sentence: str) -> None:
-    path = tmp_path / "broken"
-    path.write_bytes(data)
-    with pytest.raises(Broken) as broken:
-        make(path)
-    assert str(broken.value).startswith(sentence)
-
-
-def test_what_would_take_too_much_memory_is_refused_before(tmp_path: Path, configured: Configure) -> None:
-    configured(MAX_DECODED_BYTES="100000")
-    path = tmp_path / "large"
-    for data in (
-        picture("WEBP", width=100, height=80),
-        saved(Image.new("RGBA", (100, 90)), "PNG"),
-        saved(quarters(300, 200), "JPEG", progressive=True),
-    ):
-        path.write_bytes(data)
-        with pytest.raises(Broken, match=r"memory to be decoded, and there are 0 MB \(MAX_DECODED_BYTES\)\.$"):
-            make(path)
-    path.write_bytes(saved(quarters(100, 80), "JPEG"))
-    assert make(path)
-
-
-def test_a_machine_that_fails_is_not_the_pictures_fault(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        make(tmp_path / "none")

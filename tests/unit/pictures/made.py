@@ -1,0 +1,106 @@
+"""Pictures made for the tests of this folder, and comparisons of what becomes of them."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops, ImageStat
+
+from chalicelib.model import Analysis
+from chalicelib.pictures.variants import make
+
+Configure = Callable[..., None]
+Color = tuple[int, ...]
+RED, GREEN, BLUE, WHITE = (220, 30, 40), (20, 160, 60), (40, 60, 200), (250, 250, 250)
+NEAR = 8  # what lossy encoding may change of an even colour
+
+
+def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **how)
+    return buffer.getvalue()
+
+
+def quarters(width: int = 64, height: int = 48) -> Image.Image:
+    """Red, green, blue and white, from the top left, row by row."""
+    image = Image.new("RGB", (width, height), RED)
+    image.paste(GREEN, (width // 2, 0, width, height // 2))
+    image.paste(BLUE, (0, height // 2, width // 2, height))
+    image.paste(WHITE, (width // 2, height // 2, width, height))
+    return image
+
+
+def made(tmp_path: Path, data: bytes) -> tuple[Analysis, list[Image.Image]]:
+    path = tmp_path / "original"
+    path.write_bytes(data)
+    analysis, contents = make(path)
+    images: list[Image.Image] = [Image.open(io.BytesIO(content)) for content in contents]
+    assert [(each.width, each.height, each.content_type, each.size) for each in analysis.variants] == [
+        (*image.size, Image.MIME[image.format or ""], len(content))
+        for image, content in zip(images, contents, strict=True)
+    ]
+    return analysis, images
+
+
+def only(tmp_path: Path, data: bytes) -> Image.Image:
+    _, [image] = made(tmp_path, data)
+    return image
+
+
+def is_near(found: Sequence[float], expected: Sequence[float], tolerance: float = NEAR) -> bool:
+    return all(abs(a - b) <= tolerance for a, b in zip(found, expected, strict=True))
+
+
+def mean(image: Image.Image) -> list[float]:
+    return ImageStat.Stat(image).mean
+
+
+def is_like(found: Image.Image, expected: Image.Image, tolerance: float = 8) -> bool:
+    assert found.size == expected.size
+    return max(mean(ImageChops.difference(found.convert(expected.mode), expected))) <= tolerance
+
+
+# Where the first row and the first column of a stored picture are seen (EXIF 2.32 section 4.6.4): for a stored row and
+# column, and the last upright x and y, the upright place.
+PLACES: dict[int, Callable[[int, int, int, int], tuple[int, int]]] = {
+    1: lambda row, column, right, bottom: (column, row),
+    2: lambda row, column, right, bottom: (right - column, row),
+    3: lambda row, column, right, bottom: (right - column, bottom - row),
+    4: lambda row, column, right, bottom: (column, bottom - row),
+    5: lambda row, column, right, bottom: (row, column),
+    6: lambda row, column, right, bottom: (right - row, column),
+    7: lambda row, column, right, bottom: (right - row, bottom - column),
+    8: lambda row, column, right, bottom: (row, bottom - column),
+}
+
+
+def stored(upright: Image.Image, orientation: int) -> Image.Image:
+    width, height = upright.size[::-1] if orientation >= 5 else upright.size
+    image = Image.new("RGB", (width, height))
+    for row in range(height):
+        for column in range(width):
+            place = PLACES[orientation](row, column, upright.width - 1, upright.height - 1)
+            image.putpixel((column, row), upright.getpixel(place))  # type: ignore[arg-type]
+    return image
+
+
+def said(orientation: int = 1, **times: str) -> bytes:
+    """EXIF with an orientation, times and a place."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769).update({{"taken": 0x9003, "offset": 0x9011}[name]: text for name, text in times.items()})
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0)})
+    return exif.tobytes()
+
+
+def png(mode: int, depth: int, pixel: bytes, size: tuple[int, int] = (32, 32), rows: int | None = None) -> bytes:
+    """A PNG of one colour, written by hand: Pillow writes no more than 8 bits of a colour."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", *size, depth, mode, 0, 0, 0))]
+    row = b"\0" + pixel * size[0]
+    parts += [(b"IDAT", zlib.compress(row * (size[1] if rows is None else rows))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
+    )

@@ -75,7 +75,7 @@ class ImagesApi(Chalice):
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer an event of API Gateway.
 
-        A client without an Accept header accepts everything (RFC 9110 section 12.5.1). Chalice would refuse its request.
+        A client without an Accept header accepts everything (RFC 9110 section 12.5.1), but Chalice would refuse it.
         """
         headers = {"accept": "*/*"} | {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         return super().__call__({**event, "headers": headers}, context)

@@ -75,7 +75,7 @@ def describe() -> Response:
 @needs(*UPLOAD)
 def post_image() -> Response:
     """Upload an image."""
-    image = images.upload(caller(), readers.upload(app.current_request))
+    image = images.upload(known_caller(), readers.upload(app.current_request))
     return Response(answers.uploaded(image), answers.etag(image), 201)
 
 
@@ -119,7 +119,7 @@ def view_image(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its objects, then its record."""
-    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    image = images.delete(caller(), image_id, if_match=readers.if_match(app.current_request))
     return Response(answers.deleted(image))
 
 
@@ -154,7 +154,7 @@ def list_similar(image_id: str) -> Response:
 @needs(*UPLOAD)
 def post_image_in_either_form() -> Response:
     """Upload an image as a form, or as JSON that separates the file from the metadata."""
-    image = images.upload(caller(), readers.upload(app.current_request))
+    image = images.upload(known_caller(), readers.upload(app.current_request))
     return Response(answers.uploaded(image), answers.etag(image), 201)
 
 
@@ -163,7 +163,8 @@ def post_image_in_either_form() -> Response:
 def update_image(image_id: str) -> Response:
     """Update the title, description, tags or visibility of an image."""
     request = app.current_request
-    image = images.update(caller(), image_id, readers.update(request), readers.if_match(request))
+    editor = known_caller(image_id)
+    image = images.update(editor, image_id, readers.update(request), if_match=readers.if_match(request))
     return Response(answers.updated(image), answers.etag(image))
 
 
@@ -171,7 +172,7 @@ def update_image(image_id: str) -> Response:
 @needs(ITEMS.put)
 def create_item() -> Response:
     """Create an item from a JSON document."""
-    item = items.create(caller(), readers.item(app.current_request))
+    item = items.create(known_caller(), readers.item(app.current_request))
     return Response(answers.item(item), answers.etag(item), 201)
 
 
@@ -196,7 +197,7 @@ def view_item(item_id: str) -> Response:
 def update_item(item_id: str) -> Response:
     """Update an item: set the given fields and keep the others."""
     request = app.current_request
-    item = items.update(caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
+    item = items.update(known_caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
     return Response(answers.item(item), answers.etag(item))
 
 
@@ -215,7 +216,7 @@ def delete_item(item_id: str) -> Response:
 @needs(*UPLOAD)
 def upload() -> Response:
     """Upload an image as JSON (A) or as a form (C and E). It belongs to the caller if the body names no owner."""
-    uploader = caller()
+    uploader = known_caller()
     image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or "anonymous"))
     status = 200 if bodies.is_form(app.current_request) else 201
     return Response(answers.contract_a_and_c_upload(image), answers.etag(image), status)
@@ -233,7 +234,7 @@ def link_image(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_image_for_a(image_id: str) -> Response:
     """Delete an image (A)."""
-    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    image = images.delete(caller(), image_id, if_match=readers.if_match(app.current_request))
     return Response(answers.deleted(image))
 
 
@@ -258,7 +259,7 @@ def view_entry(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_entry(image_id: str) -> Response:
     """Delete an image (C)."""
-    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    image = images.delete(caller(), image_id, if_match=readers.if_match(app.current_request))
     return Response(answers.contract_c_deletion(image))
 
 
@@ -300,7 +301,7 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
 @needs(CATALOG.put, STAGED.put)
 def begin_direct_upload() -> Response:
     """Start a direct upload to S3: store a record, and return how to send the bytes."""
-    uploader = caller()
+    uploader = known_caller()
     request = readers.direct_upload(app.current_request, uploader.user_id or "")
     return Response(answers.direct_upload(*direct_uploads.begin(uploader, request)), status_code=201)
 
@@ -364,6 +365,19 @@ def caller() -> Caller:
     """
     request = app.current_request
     return access.caller(readers.bearer(request), readers.named_user(request))
+
+
+def known_caller(image_id: str | None = None) -> Caller:
+    """Return the caller of a route that only a known caller may use. Refuses others before the route reads the body.
+
+    Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
+    if a caller without a token cannot see the image; only such a caller costs a call.
+    """
+    known = caller()
+    if image_id is not None and known.verified and known.user_id is None:
+        images.find_changeable(known, image_id)
+    access.check_owner(known, known.user_id or "")
+    return known
 
 
 app.answer_every_method()

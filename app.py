@@ -1,6 +1,6 @@
-"""The whole surface: routes, direct functions, the S3 event and the schedule, each with what it may touch.
+"""Every entry point of the service, with its permissions: routes, direct functions, S3 events and the schedule.
 
-The letters are those of the contracts in docs/contracts.md; where there is none, the route is of the service itself.
+The letters A to E are the contracts of docs/contracts.md. A route without a letter belongs to no contract.
 """
 
 import sys
@@ -56,14 +56,14 @@ RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.
 @app.route("/")
 @needs()
 def welcome() -> Response:
-    """Lead a newcomer on."""
+    """Get an overview of the API."""
     return Response(answers.welcome())
 
 
 @app.route("/health")
 @needs(CATALOG.get, ORIGINALS.locate)
 def health() -> Response:
-    """Say whether both stores answer."""
+    """Check the health of the service: 503 if a store does not answer."""
     health = images.health()
     return Response(answers.health(health), status_code=200 if health.ok else 503)
 
@@ -71,75 +71,77 @@ def health() -> Response:
 @app.route("/openapi.json")
 @needs()
 def describe() -> Response:
-    """Describe every route."""
+    """Get the OpenAPI document."""
     return Response(openapi.document())
 
 
-# B, the canonical contract, and D
+# Contracts B, the service's own, and D
 
 
 @app.route("/images", methods=["POST"])
 @needs(*UPLOAD)
 def post_image() -> Response:
-    """Keep an image."""
-    image = images.upload(caller(), readers.upload(app.current_request))
+    """Upload an image."""
+    image = images.upload(known_caller(), readers.upload(app.current_request))
     return Response(answers.uploaded(image), answers.etag(image), 201)
 
 
 @app.route("/images", methods=["GET"])
 @needs(*LIST)
 def get_images() -> Response:
-    """List images by what they are found by."""
-    query = readers.query(app.current_request)
-    return Response(answers.listed(lists.list_images(caller(), query)))
+    """List images."""
+    page = lists.list_images(caller(), readers.query(app.current_request))
+    return Response(answers.listed(page))
 
 
 @app.route("/images/count")
 @needs(*COUNT)
 def count_images() -> Response:
-    """Count the images that a list would hold."""
-    return Response(answers.counted(lists.count_images(caller(), readers.query(app.current_request))))
+    """Count images."""
+    count = lists.count_images(caller(), readers.query(app.current_request))
+    return Response(answers.counted(count))
 
 
 @app.route("/tags")
 @needs(TAG_COUNTS.query, TAG_COUNTS.query_queue)
 def list_tags() -> Response:
-    """List the tags in use, with how many images have each."""
-    return Response(answers.tags(tags.list_tags(caller(), readers.tag_query(app.current_request))))
+    """List tags with their number of images."""
+    page = tags.list_tags(caller(), readers.tag_query(app.current_request))
+    return Response(answers.tags(page))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
 @needs(*VIEW)
 def view_image(image_id: str) -> Response:
-    """View an image's metadata, with a presigned URL of its bytes; or say where it is on its way there."""
-    download = readers.download(app.current_request)
-    image = images.find(caller(), image_id)
+    """View an image: its metadata and a presigned URL or, before it is in lists, its state."""
+    viewer, as_attachment = caller(), readers.as_attachment(app.current_request)
+    image = images.find(viewer, image_id)
     if not image.listed:
         return Response(answers.unlisted(image), answers.etag(image))
-    view = images.with_url(image, download=download)
+    view = images.with_url(image, download=as_attachment)
     return Response(answers.viewed(view), answers.etag(image))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_image(image_id: str) -> Response:
-    """Delete an image: first from every list, then its bytes, then its record."""
-    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    """Delete an image: first from every list, then its objects, then its record."""
+    image = images.delete(caller(), image_id, if_match=readers.if_match(app.current_request))
     return Response(answers.deleted(image))
 
 
 @app.route("/images/{image_id}/download")
 @needs(*VIEW)
 def download_image(image_id: str) -> Response:
-    """Download an image: by a presigned URL in JSON or, as E has it, a redirect, its bytes, or base64."""
-    download = images.download(caller(), image_id, readers.download_as(app.current_request))
+    """Download an image: by a presigned URL in JSON (D), or by a redirect, its bytes or base64 (E)."""
+    download = images.download(caller(), image_id, readers.download_type(app.current_request))
     return Response(*answers.downloaded(download))
 
 
 @app.route("/images/{image_id}/render")
 @needs(*RENDER)
 def render_image(image_id: str) -> Response:
-    """Show an image: a redirect to the smallest picture that fills a box, in a format that the client knows."""
+    """Redirect to the best variant of an image for a box, in a format that the client accepts."""
     view = render.render(caller(), image_id, readers.render_request(app.current_request))
     return Response(*answers.rendered(view))
 
@@ -147,36 +149,37 @@ def render_image(image_id: str) -> Response:
 @app.route("/images/{image_id}/similar")
 @needs(*SIMILAR)
 def list_similar(image_id: str) -> Response:
-    """List the images that look like one, nearest first."""
-    query = readers.similar_query(app.current_request)
-    return Response(answers.similar(similar.find_similar(caller(), image_id, query)))
+    """List similar images, the most similar first."""
+    page = similar.find_similar(caller(), image_id, readers.similar_query(app.current_request))
+    return Response(answers.similar(page))
 
 
-# E
+# Contract E
 
 
 @app.route("/images/upload", methods=["POST"])
 @needs(*UPLOAD)
 def post_image_in_either_form() -> Response:
-    """Keep an image: a form, or JSON with the file and its metadata apart."""
-    image = images.upload(caller(), readers.upload(app.current_request))
+    """Upload an image as a form, or as JSON that separates the file from the metadata."""
+    image = images.upload(known_caller(), readers.upload(app.current_request))
     return Response(answers.uploaded(image), answers.etag(image), 201)
 
 
 @app.route("/images/{image_id}", methods=["PUT"])
 @needs(*UPDATE)
 def update_image(image_id: str) -> Response:
-    """Change the title, description, tags or visibility of an image."""
-    patch = readers.patch(app.current_request)
-    image = images.update(caller(), image_id, patch, readers.if_match(app.current_request))
+    """Update the title, description, tags or visibility of an image."""
+    request = app.current_request
+    editor = known_caller(image_id)
+    image = images.update(editor, image_id, readers.update(request), if_match=readers.if_match(request))
     return Response(answers.updated(image), answers.etag(image))
 
 
 @app.route("/items", methods=["POST"])
 @needs(ITEMS.put)
 def create_item() -> Response:
-    """Keep a JSON document."""
-    item = items.create(caller(), readers.item(app.current_request))
+    """Create an item from a JSON document."""
+    item = items.create(known_caller(), readers.item(app.current_request))
     return Response(answers.item(item), answers.etag(item), 201)
 
 
@@ -184,7 +187,8 @@ def create_item() -> Response:
 @needs(ITEMS.query)
 def list_items() -> Response:
     """List items, newest first."""
-    return Response(answers.listed_items(items.list_items(readers.item_query(app.current_request))))
+    page = items.list_items(readers.item_query(app.current_request))
+    return Response(answers.listed_items(page))
 
 
 @app.route("/items/{item_id}", methods=["GET"])
@@ -198,9 +202,9 @@ def view_item(item_id: str) -> Response:
 @app.route("/items/{item_id}", methods=["PUT"])
 @needs(ITEMS.get, ITEMS.put)
 def update_item(item_id: str) -> Response:
-    """Set the fields given of an item, and leave the others."""
+    """Update an item: set the given fields and keep the others."""
     request = app.current_request
-    item = items.update(caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
+    item = items.update(known_caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
     return Response(answers.item(item), answers.etag(item))
 
 
@@ -212,67 +216,67 @@ def delete_item(item_id: str) -> Response:
     return Response(answers.deleted_item(item_id))
 
 
-# A and C
+# Contracts A and C
 
 
 @app.route("/upload", methods=["POST"])
 @needs(*UPLOAD)
 def upload() -> Response:
-    """Keep an image: A's JSON, or a form of C's or E's; where it names nobody, it is the caller's."""
-    who = caller()
-    image = images.upload(who, readers.upload(app.current_request, who.user_id or "anonymous"))
+    """Upload an image as JSON (A) or as a form (C and E). It belongs to the caller if the body names no owner."""
+    uploader = known_caller()
+    image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or "anonymous"))
     status = 200 if bodies.is_form(app.current_request) else 201
-    return Response(answers.uploaded_by_either(image), answers.etag(image), status)
+    return Response(answers.contract_a_and_c_upload(image), answers.etag(image), status)
 
 
 @app.route("/image/{image_id}", methods=["GET"])
 @needs(*VIEW)
 def link_image(image_id: str) -> Response:
-    """View an image by a presigned URL of its bytes."""
+    """Get a presigned URL of an image (A)."""
     view = images.view(caller(), image_id, download=False)
-    return Response(answers.linked(view), answers.etag(view.image))
+    return Response(answers.contract_a_view(view), answers.etag(view.image))
 
 
 @app.route("/image/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_image_for_a(image_id: str) -> Response:
-    """Delete an image."""
-    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
+    """Delete an image (A)."""
+    image = images.delete(caller(), image_id, if_match=readers.if_match(app.current_request))
     return Response(answers.deleted(image))
 
 
 @app.route("/list")
 @needs(*LIST)
 def list_entries() -> Response:
-    """List images as a bare array; a Link leads on."""
-    query = readers.query(app.current_request, limit=settings().max_page_size)
-    page = lists.list_images(caller(), query)
-    return Response(answers.entries(page), answers.next_page(page, readers.parameters(app.current_request)))
+    """List images as an array; the header Link has the next page (C)."""
+    page = lists.list_images(caller(), readers.query(app.current_request, settings().max_page_size))
+    next_page = answers.contract_c_next_page(page, readers.parameters(app.current_request))
+    return Response(answers.contract_c_list(page), next_page)
 
 
 @app.route("/view/{image_id}")
 @needs(*VIEW)
 def view_entry(image_id: str) -> Response:
-    """View an image's metadata, with a presigned URL of its bytes."""
+    """View an image (C)."""
     view = images.view(caller(), image_id, download=False)
-    return Response(answers.viewed_entry(view), answers.etag(view.image))
+    return Response(answers.contract_c_view(view), answers.etag(view.image))
 
 
 @app.route("/delete/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_entry(image_id: str) -> Response:
-    """Delete an image."""
-    image = images.delete(caller(), image_id, readers.if_match(app.current_request))
-    return Response(answers.deleted_entry(image))
+    """Delete an image (C)."""
+    image = images.delete(caller(), image_id, if_match=readers.if_match(app.current_request))
+    return Response(answers.contract_c_deletion(image))
 
 
-# A's direct functions: each answers as its route does
+# Contract A's direct functions: each answers as its route does
 
 
 @app.lambda_function()
 @needs(*UPLOAD)
 def upload_image(event: Any, context: Any) -> dict[str, Any]:
-    """Keep an image."""
+    """Upload an image."""
     return app.invoke("POST", "/upload", event, context)
 
 
@@ -286,7 +290,7 @@ def list_images(event: Any, context: Any) -> dict[str, Any]:
 @app.lambda_function()
 @needs(*VIEW)
 def view_images(event: Any, context: Any) -> dict[str, Any]:
-    """View an image by a presigned URL of its bytes."""
+    """Get a presigned URL of an image."""
     return app.invoke("GET", "/image/{image_id}", event, context)
 
 
@@ -297,46 +301,48 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
     return app.invoke("DELETE", "/image/{image_id}", event, context)
 
 
-# Uploads that go to S3 directly
+# Direct uploads to S3
 
 
 @app.route("/images/direct-upload", methods=["POST"])
 @needs(CATALOG.put, STAGED.put)
 def begin_direct_upload() -> Response:
-    """Keep a record that waits for its bytes, and say how to send them to S3."""
-    who = caller()
-    announced = readers.announcement(app.current_request, who.user_id or "")
-    return Response(answers.announced(*direct_uploads.begin(who, announced)), status_code=201)
+    """Start a direct upload to S3: store a record, and return how to send the bytes."""
+    uploader = known_caller()
+    request = readers.direct_upload(app.current_request, uploader.user_id or "")
+    return Response(answers.direct_upload(*direct_uploads.begin(uploader, request)), status_code=201)
 
 
 @app.route("/images/{image_id}/parts", methods=["POST"])
 @needs(CATALOG.get, STAGED.put, STAGED.list_parts)
 def list_parts(image_id: str) -> Response:
-    """Say which parts of an upload S3 has, and how to send the rest."""
-    return Response(answers.announced(*direct_uploads.parts(caller(), image_id)))
+    """Resume a multipart upload: return which parts S3 has, and how to send the others."""
+    return Response(answers.direct_upload(*direct_uploads.parts(caller(), image_id)))
 
 
 @app.route("/images/{image_id}/complete", methods=["POST"])
 @needs(CATALOG.get, STAGED.get, STAGED.put, STAGED.list_parts)
 def complete_upload(image_id: str) -> Response:
-    """Put the parts of an upload together."""
-    return Response(answers.unlisted(direct_uploads.complete(caller(), image_id)), status_code=202)
+    """Complete a multipart upload."""
+    image = direct_uploads.complete(caller(), image_id)
+    return Response(answers.unlisted(image), status_code=202)
 
 
 @app.route("/images/{image_id}/abort", methods=["POST"])
 @needs(*GIVE_UP)
 def abort_upload(image_id: str) -> Response:
-    """Give an upload up that is still awaited."""
-    return Response(answers.deleted(direct_uploads.abort(caller(), image_id)))
+    """Cancel a direct upload."""
+    image = direct_uploads.abort(caller(), image_id)
+    return Response(answers.deleted(image))
 
 
-# What comes by itself
+# Background processing: S3 events and the schedule
 
 
 @app.on_s3_event(bucket=settings().s3_bucket_name, events=["s3:ObjectCreated:*"])
 @needs(*PROCESS, ORIGINALS.get, DEAD_LETTERS.send)
 def on_object_created(event: S3Event) -> None:
-    """Process an image that was uploaded, or remove an object whose upload never finished."""
+    """Process an image that was uploaded, or delete an object whose upload did not finish."""
     for created in readers.objects_created(event):
         processing.original_created(created)
 
@@ -344,7 +350,7 @@ def on_object_created(event: S3Event) -> None:
 @app.on_s3_event(bucket=settings().staged_bucket_name, events=["s3:ObjectCreated:*"])
 @needs(*RECEIVE, DEAD_LETTERS.send)
 def on_upload_staged(event: S3Event) -> None:
-    """Check an image that was sent to S3 directly, process it, and show it in every list."""
+    """Check and process the bytes of a direct upload, and add the image to lists."""
     for created in readers.objects_created(event):
         processing.staged_created(created)
 
@@ -352,17 +358,33 @@ def on_upload_staged(event: S3Event) -> None:
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 @needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *FOLD)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
-    """Finish what a crash left half done, and bring the tags' counts up to date."""
+    """Finish the work of processes that crashed, and update the tag counts."""
     dry_run = readers.is_dry_run(event)
     if not dry_run:
         tags.apply_changes()
-    return answers.swept(sweeping.sweep(dry_run=dry_run))
+    return answers.repaired(sweeping.sweep(dry_run=dry_run))
 
 
 def caller() -> Caller:
-    """Who calls: as the bearer token says or, where tokens aren't asked for, the request."""
+    """Return the caller: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
+
+    Every route calls this before it reads the body or the query. Raises Unauthorized: the token is not valid.
+    """
     request = app.current_request
     return access.caller(readers.bearer(request), readers.named_user(request))
+
+
+def known_caller(image_id: str | None = None) -> Caller:
+    """Return the caller of a route that only a known caller may use. Refuses others before the route reads the body.
+
+    Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
+    if a caller without a token cannot see the image; only such a caller costs a call.
+    """
+    known = caller()
+    if image_id is not None and known.verified and known.user_id is None:
+        images.find_changeable(known, image_id)
+    access.check_owner(known, known.user_id or "")
+    return known
 
 
 app.answer_every_method()

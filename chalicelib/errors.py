@@ -1,4 +1,4 @@
-"""Errors that a client can meet: each knows its HTTP status, and nothing else decides one."""
+"""Errors that a client can receive. Each class states its HTTP status; no other code decides a status."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,9 +6,9 @@ from chalice.app import ChaliceUnhandledError
 
 
 class ApiError(ChaliceUnhandledError):
-    """An answer other than success: `message` is one clear sentence for the client.
+    """An answer other than success. Its message is one clear sentence for the client.
 
-    Chalice lets this base class pass through to the middleware that answers it (edge.py).
+    Chalice passes this base class through to the middleware in web/app.py, which answers it.
     """
 
     status = 500
@@ -16,66 +16,66 @@ class ApiError(ChaliceUnhandledError):
 
     @property
     def message(self) -> str:
-        """The sentence."""
+        """The sentence for the client."""
         return str(self)
 
 
 class BadInput(ApiError):
-    """The request can't be understood, or a field breaks its rule."""
+    """The request cannot be parsed, or a field is invalid."""
 
     status = 400
 
 
 class Unauthorized(ApiError):
-    """The caller is not known, and must be."""
+    """The request needs a known caller and has none."""
 
     status = 401
     headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012
 
 
 class Forbidden(ApiError):
-    """The caller is known, and may not."""
+    """The caller is known and does not have the right."""
 
     status = 403
 
 
 class NotFound(ApiError):
-    """No such image, or other `kind` of thing, for this caller."""
+    """For this caller there is no image, or other `kind` of thing, with this id."""
 
     status = 404
 
-    def __init__(self, named: str, kind: str = "image") -> None:
-        super().__init__(f"No {kind} {named[:64]!r} is here.")
+    def __init__(self, given_id: str, kind: str = "image") -> None:
+        super().__init__(f"No {kind} {given_id[:64]!r} is here.")
 
 
 class UnknownPath(ApiError):
-    """No such path."""
+    """No route has this path."""
 
     status = 404
 
     def __init__(self) -> None:
-        super().__init__("There is nothing at this path.")
+        super().__init__("No route matches this path.")
 
 
 class WrongMethod(ApiError):
-    """A method that the path doesn't take (RFC 9110 section 15.5.6)."""
+    """The path does not allow this method (RFC 9110 section 15.5.6)."""
 
     status = 405
 
-    def __init__(self, method: str, taken: Iterable[str]) -> None:
-        allowed = ", ".join(taken)
-        self.headers = {"Allow": allowed}
-        super().__init__(f"{method} is not allowed on this path, which takes {allowed}.")
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        methods = ", ".join(allowed)
+        self.headers = {"Allow": methods}
+        super().__init__(f"{method} is not allowed on this path, which allows {methods}.")
 
 
 class Conflict(ApiError):
-    """It contradicts what was asked for before."""
+    """The request contradicts the state of the image, or an earlier request."""
 
     status = 409
 
 
 class PreconditionFailed(ApiError):
-    """The record is not, or not any more, at a version that the request insists on (RFC 9110 section 13.1.1)."""
+    """The record is at another version than the request requires (RFC 9110 section 13.1.1)."""
 
     status = 412
 
@@ -84,26 +84,26 @@ class PreconditionFailed(ApiError):
 
 
 class TooLarge(ApiError):
-    """Over a limit of size; the sentence names it."""
+    """The request exceeds a limit. The message names the limit's setting and, if given, what the client can do."""
 
     status = 413
 
-    def __init__(self, what: str, limit: int, unit: str, setting: str, way_out: str = "") -> None:
-        super().__init__(f"{what} has more than {limit} {unit}, which is the limit ({setting}).{way_out}")
+    def __init__(self, subject: str, limit: int, unit: str, setting: str, advice: str = "") -> None:
+        super().__init__(f"{subject} has more than {limit} {unit}, which is the limit ({setting}).{advice}")
 
 
 class Unsupported(ApiError):
-    """Not an image of an accepted type, or not a content type that the route reads."""
+    """The file is not an image of an accepted type, or the route does not read the body's content type."""
 
     status = 415
 
 
 class Unavailable(ApiError):
-    """A store does not answer in time, or is contended: the same request may succeed later."""
+    """A store does not answer in time, or too many requests write the same data. A retry may succeed."""
 
     status = 503
     headers = {"Retry-After": "1"}  # noqa: RUF012
 
 
 class NotYet(Unavailable):
-    """It is being made: nothing is wrong, and the same request will succeed later."""
+    """Processing has not finished. This is not a fault: a retry will succeed."""

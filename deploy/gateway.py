@@ -16,9 +16,9 @@ _MARK = "deployed"  # the stage variable that tells the deployment that it has, 
 _ITS_OWN = "$context.error.messageString"
 _RESPONSES: Mapping[str, tuple[str | None, str]] = {
     "DEFAULT_4XX": (None, _ITS_OWN),
-    "DEFAULT_5XX": (None, json.dumps("Something went wrong on our side; try again in a moment.")),
+    "DEFAULT_5XX": (None, json.dumps("An internal error occurred; try again in a moment.")),
     # What it says of a path that there is not, whether or not a token was sent.
-    "MISSING_AUTHENTICATION_TOKEN": ("404", json.dumps("There is nothing at this path.")),
+    "MISSING_AUTHENTICATION_TOKEN": ("404", json.dumps("No route matches this path.")),
     "REQUEST_TOO_LARGE": (
         "413",
         json.dumps("The request is too large; larger images go to POST images/direct-upload."),

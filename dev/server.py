@@ -176,7 +176,7 @@ class Handler(ChaliceRequestHandler):
             self.local_gateway.event_converter._route_matcher.match_route(self.path)
         except ValueError:
             # chalice.local answers as API Gateway does by default, which speaks of authentication.
-            raise Refused(HTTPStatus.NOT_FOUND, "There is nothing at this path.") from None
+            raise Refused(HTTPStatus.NOT_FOUND, "No route matches this path.") from None
         body = b"".join(self._body(MAX_BODY_BYTES))
         return headers, body or None
 

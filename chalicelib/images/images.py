@@ -118,7 +118,7 @@ def download(caller: Caller, image_id: str, how: DownloadType) -> Download:
     return Download(found, how, content)
 
 
-def update(caller: Caller, image_id: str, request: UpdateRequest, if_match: frozenset[int] | None) -> Image:
+def update(caller: Caller, image_id: str, request: UpdateRequest, *, if_match: frozenset[int] | None) -> Image:
     """Change an image: its record, its index rows and its tag counts, in one transaction of at most 100 writes.
 
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
@@ -129,7 +129,7 @@ def update(caller: Caller, image_id: str, request: UpdateRequest, if_match: froz
     return updated
 
 
-def delete(caller: Caller, image_id: str, if_match: frozenset[int] | None) -> Image:
+def delete(caller: Caller, image_id: str, *, if_match: frozenset[int] | None) -> Image:
     """Delete an image: first from every list and view, in one transaction; then its objects; then its record.
 
     After a crash the record is DELETING; a repeated call or the schedule finishes the deletion.

@@ -26,7 +26,8 @@ def create(caller: Caller, document: Document) -> Item:
     owner = caller.user_id or _NOBODY
     access.check_owner(caller, owner)
     if len(owner) > settings().max_user_id_chars:
-        raise BadInput(f"user_id has more than {settings().max_user_id_chars} characters, which is the limit.")
+        limit = settings().max_user_id_chars
+        raise BadInput(f"user_id has more than {limit} characters, which is the limit (MAX_USER_ID_CHARS).")
     item_id = ids.new_id()
     item = Item(item_id=item_id, user_id=owner, text=_text(document), updated_at=ids.created_at(item_id))
     store.put(item)

@@ -1,5 +1,5 @@
-"""The HTTP edge: a request becomes a value, a value becomes a response.
+"""The HTTP edge: read a request into a value, and write a value as an answer.
 
-May import `index`, whose words and tags it folds, and the shared modules beside the packages; app.py joins it with
-the use cases.
+May import `index`, whose rules fold words and tags, the values (`model`) of the other packages, and the shared modules.
+Calls no use case: app.py calls them between reading and writing.
 """

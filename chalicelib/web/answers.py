@@ -1,6 +1,7 @@
-"""A value -> the shape that a contract answers with: pure functions.
+"""Write answers: each pure function turns a value into the JSON, the headers or the status of an answer.
 
-The contracts are those of docs/contracts.md: B is the service's own, and the others' answers stand behind it.
+The contracts A to E are described in docs/contracts.md. Contract B is the service's own, and most of its shapes serve
+other contracts too. Where another contract has a shape of its own, the function's name begins with that contract.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,13 +29,14 @@ from chalicelib.tags.model import TagPage
 from chalicelib.web.fields import SPELLINGS
 
 Shape = dict[str, Any]  # JSON
-Headers = dict[str, str | list[str]]  # as Chalice takes them
+Headers = dict[str, str | list[str]]  # as Chalice expects them
 
-_MEASURED = ("checksum", "width", "height")  # of the bytes, when they have come
+# Fields that an image gets from its bytes. Before the bytes are in S3, the answer omits those that are empty.
+_FROM_BYTES = ("checksum", "width", "height")
 
 
 def metadata(image: Image) -> Shape:
-    """A record, as contract B spells it, and what D and E add."""
+    """Return the metadata of an image: the fields of contract B, and those that D and E add."""
     return {
         "image_id": image.image_id,
         "user_id": image.user_id,
@@ -57,12 +59,12 @@ def metadata(image: Image) -> Shape:
 
 
 def uploaded(image: Image) -> Shape:
-    """B's answer to an upload."""
+    """Return the answer to an upload, in contracts B, D and E."""
     return {"message": "Image uploaded successfully", "image_id": image.image_id, "metadata": metadata(image)}
 
 
 def listed(page: Page) -> Shape:
-    """B's answer to a list query; each image has a URL, and the page an explanation, where the query asks for them."""
+    """Return the answer to a list query. If the query asks for them, it has a URL of each image and an explanation."""
     images = [metadata(image) for image in page.images]
     if page.presigned_urls is not None:
         images = [{**image, "presigned_url": url} for image, url in zip(images, page.presigned_urls, strict=True)]
@@ -70,17 +72,17 @@ def listed(page: Page) -> Shape:
     if page.presigned_urls is not None:
         shape["expires_in"] = settings().presigned_url_expiration
     if page.explanation is not None:
-        shape["explain"] = _explained(page.explanation)
+        shape["explain"] = _explanation(page.explanation)
     return shape
 
 
 def counted(count: Count) -> Shape:
-    """How many images there are; `at_least` where they may be more."""
+    """Return the number of images; `at_least` is true if there may be more."""
     return {"count": count.count, **({"at_least": True} if count.at_least else {})}
 
 
 def viewed(view: View) -> Shape:
-    """B's answer to a view."""
+    """Return the answer to a view of an image that is in lists."""
     return {
         "image_id": view.image.image_id,
         "metadata": metadata(view.image),
@@ -92,48 +94,48 @@ def viewed(view: View) -> Shape:
 
 
 def unlisted(image: Image) -> Shape:
-    """The answer to a view of an image that is in no list: where it is on its way there, or why it never will be."""
-    known = {name: value for name, value in metadata(image).items() if name not in _MEASURED or value}
+    """Return the answer to a view of an image that is not in lists: its state, with the reason if it was rejected."""
+    known = {name: value for name, value in metadata(image).items() if name not in _FROM_BYTES or value}
     return {"image_id": image.image_id, **_state(image), "metadata": known}
 
 
-def announced(image: Image, way: UploadForm | UploadParts) -> Shape:
-    """How to send a direct upload to S3: by one form, or in parts."""
-    shape = {**unlisted(image), "expires_in": way.expires_in}
-    if isinstance(way, UploadForm):
-        return {**shape, "url": way.url, "fields": dict(way.fields)}
-    parts = [{"part_number": part.number, "size": part.size, "url": part.url} for part in way.missing]
-    return {**shape, "part_size": way.part_size, "parts": parts, "sent": [part.number for part in way.uploaded]}
+def direct_upload(image: Image, upload: UploadForm | UploadParts) -> Shape:
+    """Return how to send the bytes of a direct upload to S3: in one form, or in parts."""
+    shape = {**unlisted(image), "expires_in": upload.expires_in}
+    if isinstance(upload, UploadForm):
+        return {**shape, "url": upload.url, "fields": dict(upload.fields)}
+    parts = [{"part_number": part.number, "size": part.size, "url": part.url} for part in upload.missing]
+    return {**shape, "part_size": upload.part_size, "parts": parts, "sent": [part.number for part in upload.uploaded]}
 
 
-def swept(repaired: Sequence[Repaired]) -> Shape:
-    """What the schedule found unfinished, and in which state."""
-    return {"count": len(repaired), "repaired": [{"image_id": each.image_id, "state": each.state} for each in repaired]}
+def repaired(images: Sequence[Repaired]) -> Shape:
+    """Return the unfinished images that the schedule found, each with the state in which it was found."""
+    return {"count": len(images), "repaired": [{"image_id": image.image_id, "state": image.state} for image in images]}
 
 
 def deleted(image: Image) -> Shape:
-    """B's answer to a deletion."""
+    """Return the answer to a deletion, in every contract except C."""
     return {"message": "Image deleted successfully", "image_id": image.image_id}
 
 
 def updated(image: Image) -> Shape:
-    """The answer to an update, in E: B has none."""
+    """Return the answer to an update. Only contract E has updates."""
     return {"message": "Image updated successfully", "image_id": image.image_id, "metadata": metadata(image)}
 
 
-def uploaded_by_either(image: Image) -> Shape:
-    """The answer to an upload that contracts A and C share: the keys of both."""
+def contract_a_and_c_upload(image: Image) -> Shape:
+    """Return the answer to an upload by the route that contracts A and C share: the keys of both."""
     return {
         **uploaded(image),
         "message": "Upload successful",
         "id": image.image_id,
-        "key": _public_key(image),
+        "key": _contract_c_key(image),
         "bucket": settings().s3_bucket_name,
     }
 
 
-def linked(view: View) -> Shape:
-    """A's answer to a view, and D's to a download."""
+def contract_a_view(view: View) -> Shape:
+    """Return contract A's answer to a view. Contract D answers a download in the same shape."""
     return {
         "image_id": view.image.image_id,
         "download_url": view.presigned_url,
@@ -142,54 +144,65 @@ def linked(view: View) -> Shape:
     }
 
 
-def entries(page: Page) -> list[Shape]:
-    """C's answer to a list query; each entry has a URL where the query asks for it."""
+def contract_c_list(page: Page) -> list[Shape]:
+    """Return contract C's answer to a list query: an array. If the query asks for it, each image has a URL."""
     if page.presigned_urls is None:
-        return [_entry(image) for image in page.images]
-    return [{**_entry(image), "url": url} for image, url in zip(page.images, page.presigned_urls, strict=True)]
+        return [_contract_c_metadata(image) for image in page.images]
+    images = zip(page.images, page.presigned_urls, strict=True)
+    return [{**_contract_c_metadata(image), "url": url} for image, url in images]
 
 
-def viewed_entry(view: View) -> Shape:
-    """C's answer to a view."""
-    bucket = settings().s3_bucket_name
-    return {**_entry(view.image), "key": _public_key(view.image), "bucket": bucket, "url": view.presigned_url}
+def contract_c_next_page(page: Page, query: Mapping[str, list[str]]) -> Headers:
+    """Return a Link to the next page of contract C's list, relative to the list's own URL (RFC 8288 section 3).
 
-
-def deleted_entry(image: Image) -> Shape:
-    """C's answer to a deletion."""
-    return {"deleted": image.image_id, "key": _public_key(image)}
-
-
-def next_page(page: Page, query: Mapping[str, list[str]]) -> Headers:
-    """Where a list goes on that is a bare array: a Link relative to its own address (RFC 8288 section 3)."""
+    `query` has the parameters of the request, which the link repeats. Empty on the last page.
+    """
     if page.cursor is None:
         return {}
-    kept = {name: values for name, values in query.items() if name not in SPELLINGS["last_evaluated_key"]}
-    address = urlencode({**kept, "last_evaluated_key": page.cursor}, doseq=True)
-    return {"Link": f'<?{address}>; rel="next"'}
+    filters = {name: values for name, values in query.items() if name not in SPELLINGS["last_evaluated_key"]}
+    query_string = urlencode({**filters, "last_evaluated_key": page.cursor}, doseq=True)
+    return {"Link": f'<?{query_string}>; rel="next"'}
+
+
+def contract_c_view(view: View) -> Shape:
+    """Return contract C's answer to a view."""
+    return {
+        **_contract_c_metadata(view.image),
+        "key": _contract_c_key(view.image),
+        "bucket": settings().s3_bucket_name,
+        "url": view.presigned_url,
+    }
+
+
+def contract_c_deletion(image: Image) -> Shape:
+    """Return contract C's answer to a deletion."""
+    return {"deleted": image.image_id, "key": _contract_c_key(image)}
 
 
 def downloaded(download: Download) -> tuple[Shape | bytes, Headers, int]:
-    """E's answers to a download, in each of the ways; without a type, D's. Body, headers and status."""
+    """Return the body, the headers and the status of the answer to a download.
+
+    Contract E has a redirect, the bytes, and base64; contract D, which has no type, has a presigned URL.
+    """
     import pybase64
 
     view, image = download.view, download.view.image
     match download.how:
         case DownloadType.REDIRECT:
-            return linked(view), {"Location": view.presigned_url, "Cache-Control": "no-store"}, 302
+            return contract_a_view(view), {"Location": view.presigned_url, "Cache-Control": "no-store"}, 302
         case DownloadType.BINARY:
-            # The type is what the bytes are, and a browser is not to think otherwise.
+            # The content type was detected from the bytes. nosniff: a browser must not guess another one.
             headers = {"Content-Type": image.content_type, "X-Content-Type-Options": "nosniff"}
             return download.content, {**headers, "Content-Disposition": view.disposition or "attachment"}, 200
         case DownloadType.BASE64:
             content = pybase64.b64encode(download.content).decode()
             return {"image_id": image.image_id, "content": content, "metadata": metadata(image)}, {}, 200
         case _:
-            return linked(view), {}, 200
+            return contract_a_view(view), {}, 200
 
 
 def rendered(view: RenderedView) -> tuple[Shape, Headers, int]:
-    """A redirect to the picture that shows an image, with what that is. Body, headers and status."""
+    """Return the body, the headers and the status of a redirect to the picture that shows an image."""
     image, variant = view.image, view.variant
     shape = {
         "image_id": image.image_id,
@@ -199,25 +212,27 @@ def rendered(view: RenderedView) -> tuple[Shape, Headers, int]:
         "width": variant.width if variant else image.width,
         "height": variant.height if variant else image.height,
     }
-    # An image is for the caches that it is for itself: everyone's, or those of its owner alone, whoever is named.
-    kept = "no-store" if view.max_age is None else f"{image.visibility}, max-age={view.max_age}"
+    # A public image may be kept in shared caches, a private one only in its owner's browser (RFC 9111 section 5.2.2).
+    cache_control = "no-store" if view.max_age is None else f"{image.visibility}, max-age={view.max_age}"
     vary = "Accept" if image.visibility is Visibility.PUBLIC else "Accept, Authorization, X-User-Id"
-    return shape, {"Location": view.presigned_url, "Cache-Control": kept, "Vary": vary}, 302
+    return shape, {"Location": view.presigned_url, "Cache-Control": cache_control, "Vary": vary}, 302
 
 
 def similar(page: SimilarPage) -> Shape:
-    """The images that are like one, each with how near it is; and whether these are all."""
-    found = [{**metadata(each.image), "distance": each.bits, "duplicate": each.duplicate} for each in page.images]
-    return {"images": found, "count": len(found), "complete": page.complete}
+    """Return the images that look like an image, each with its distance, and whether the list is complete."""
+    images = [
+        {**metadata(similar.image), "distance": similar.bits, "duplicate": similar.duplicate} for similar in page.images
+    ]
+    return {"images": images, "count": len(images), "complete": page.complete}
 
 
 def tags(page: TagPage) -> Shape:
-    """The tags in use, each with how many images have it."""
-    return _page("tags", [{"tag": each.tag, "count": each.count} for each in page.tags], page.cursor)
+    """Return the tags in use, each with the number of images that have it."""
+    return _page("tags", [{"tag": tag.tag, "count": tag.count} for tag in page.tags], page.cursor)
 
 
 def item(item: Item) -> Shape:
-    """E's item: the fields of its document, and the service's own beside them (ITEM_NAMES)."""
+    """Return an item: the fields of its document, and those that the service sets (ITEM_NAMES)."""
     return {
         "id": item.item_id,
         "item_id": item.item_id,
@@ -229,43 +244,43 @@ def item(item: Item) -> Shape:
 
 
 def listed_items(page: ItemPage) -> Shape:
-    """E's answer to a request for items."""
-    return _page("items", [item(each) for each in page.items], page.cursor)
+    """Return the answer to a query for items."""
+    return _page("items", list(map(item, page.items)), page.cursor)
 
 
 def deleted_item(item_id: str) -> Shape:
-    """E's answer to an item's deletion."""
+    """Return the answer to the deletion of an item."""
     return {"message": "Item deleted successfully", "id": item_id, "item_id": item_id}
 
 
 def etag(record: Image | Item) -> Headers:
-    """The version of a record, as `If-Match` names it (RFC 9110 section 8.8.3)."""
+    """Return the header ETag of a record: its version, for a later If-Match (RFC 9110 section 8.8.3)."""
     return {"ETag": f'"{record.version}"'}
 
 
 def health(health: Health) -> Shape:
-    """Whether the service can do its work, and which store stands in the way."""
-    named = {"s3": health.s3, "dynamodb": health.dynamodb}
+    """Return whether the service can work, and whether each store answers."""
+    stores = {"s3": health.s3, "dynamodb": health.dynamodb}
     return {
         "status": "ok" if health.ok else "unavailable",
-        "stores": {name: "ok" if answers else "unavailable" for name, answers in named.items()},
+        "stores": {name: "ok" if answers else "unavailable" for name, answers in stores.items()},
     }
 
 
 def welcome() -> Shape:
-    """What a newcomer can do from here; the paths are relative, since a stage may stand before them."""
+    """Return an overview of the API for a new user. Paths are relative: a stage's name may precede them."""
     return {
         "service": "images-api",
         "message": "Upload, list, view, update and delete images.",
         "calls": {
-            "upload": 'POST images, form: user_id, file; or JSON: {"user_id": "you", "image_data": "<base64>"}',
+            "upload": 'POST images with a form: user_id, file; or JSON: {"user_id": "you", "image_data": "<base64>"}',
             "list": "GET images?user_id=&tag=&title=&dateFrom=&limit=&last_evaluated_key=",
             "count": "GET images/count?user_id=&tag=&title=",
             "tags": "GET tags?user_id=&prefix=",
             "view": "GET images/{image_id}, with ?download=true for an attachment",
             "render": "GET images/{image_id}/render?w=&h=&fit=&format=",
             "similar": "GET images/{image_id}/similar?distance=&limit=",
-            "update": "PUT images/{image_id}, JSON: any of title, description, tags, visibility",
+            "update": "PUT images/{image_id} with JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",
             "describe": "GET openapi.json",
             "health": "GET health",
@@ -277,28 +292,28 @@ def _state(image: Image) -> Shape:
     return {"state": image.state, **({"reason": image.reason} if image.reason else {})}
 
 
-def _explained(explanation: Explanation) -> Shape:
+def _explanation(explanation: Explanation) -> Shape:
     return {
         "lists": list(explanation.lists),
         "driver": explanation.driver,
-        "reads": [{"list": each.what, "rows": each.rows, "read_units": each.read_units} for each in explanation.reads],
-        "read_units": sum(each.read_units for each in explanation.reads),
+        "reads": [{"list": read.what, "rows": read.rows, "read_units": read.read_units} for read in explanation.reads],
+        "read_units": sum(read.read_units for read in explanation.reads),
         "milliseconds": round(explanation.milliseconds, 1),
     }
 
 
-def _entry(image: Image) -> Shape:
+def _contract_c_metadata(image: Image) -> Shape:
     return {
         "id": image.image_id,
         "filename": image.saved_as,
         "user": image.user_id,
         "description": image.description,
-        "created_at": ids.milliseconds(image.image_id) // 1000,
+        "created_at": ids.milliseconds(image.image_id) // 1000,  # seconds since the epoch
     }
 
 
-def _public_key(image: Image) -> str:
-    """A name of the object that ends in its file's extension, as C has it; S3's own key has none, as B has it."""
+def _contract_c_key(image: Image) -> str:
+    """Return the object's name in contract C: its key in S3, which has no extension, and the file's extension."""
     return image.s3_key + image.extension
 
 

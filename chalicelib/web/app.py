@@ -1,4 +1,4 @@
-"""The HTTP edge: what every request and every answer has in common, whatever the route."""
+"""What all requests, answers and events have in common, whatever the route: errors, logs, CORS and HTTP methods."""
 
 import logging
 from collections.abc import Callable
@@ -12,45 +12,47 @@ from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMeth
 from chalicelib.permissions import needs
 from chalicelib.web import cors, invocations
 
-# Chalice has no route that catches all: paths of up to this many segments are answered by routes of their own.
-_DEPTH = 8
+# Chalice has no catch-all route. Unknown paths of up to this many segments have routes of their own, which answer 404.
+_MAX_UNKNOWN_SEGMENTS = 8
 
-# Those that API Gateway knows, but for OPTIONS, which every path answers alike.
+# The methods that API Gateway supports, except OPTIONS, which every path answers in the same way.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_UNKNOWN_PATH, _WRONG_METHOD, _OPTIONS = "unknown_path", "wrong_method", "options"  # routes of no contract
+
+# Names of the views that belong to no contract: they answer unknown paths, wrong methods and OPTIONS.
+_UNKNOWN_PATH, _WRONG_METHOD, _OPTIONS = "unknown_path", "wrong_method", "options"
 
 log = logging.getLogger("images-api")
 
 
 class ImagesApi(Chalice):
-    """A Chalice app whose every error is `{"error": "<one clear sentence>"}`."""
+    """A Chalice app that answers every error as `{"error": "<one clear sentence>"}`."""
 
-    current_request: Request  # in a route there is one
+    current_request: Request  # not None while a route runs
 
     def __init__(self, app_name: str) -> None:
         super().__init__(app_name=app_name, configure_logs=False)
         logs.configure()
-        # Every body comes as bytes, and every answer goes as it is, whatever Content-Type and Accept say.
+        # Chalice passes every body in as bytes and every answer out unchanged, whatever Content-Type and Accept say.
         self.api.binary_types = ["*/*"]
-        self.register_middleware(_answer, "http")
-        self.register_middleware(_trace, "s3")
-        self.register_middleware(_trace, "scheduled")
-        for depth in range(1, _DEPTH + 1):
-            path = "".join(f"/{{segment{i}}}" for i in range(1, depth + 1))
+        self.register_middleware(_handle_request, "http")
+        self.register_middleware(_handle_event, "s3")
+        self.register_middleware(_handle_event, "scheduled")
+        for segments in range(1, _MAX_UNKNOWN_SEGMENTS + 1):
+            path = "".join(f"/{{segment{i}}}" for i in range(1, segments + 1))
             self.route(path, methods=_METHODS, name=_UNKNOWN_PATH)(_unknown_path)
 
     def route(self, path: str, **kwargs: Any) -> Callable[..., Any]:
-        """As Chalice's; the reader of a body, not the route, says which content types it takes."""
+        """Register a route as Chalice does, for all content types: the body's reader checks the content type."""
         return super().route(path, content_types=["*/*"], **kwargs)
 
     def answer_every_method(self) -> None:
-        """Route the methods that paths lack, once all that they have are routed.
+        """Add routes for the methods that paths do not allow. Call this after all other routes are registered.
 
-        API Gateway would answer these itself, with a 403 that speaks of a missing token.
+        Without these routes API Gateway answers 403, with a message about a missing authentication token.
         """
         for path, routes in self.routes.items():
-            lacking = [method for method in _METHODS if method not in routes]
-            self.route(path, methods=lacking, name=_WRONG_METHOD)(self._wrong_method)
+            missing = [method for method in _METHODS if method not in routes]
+            self.route(path, methods=missing, name=_WRONG_METHOD)(self._wrong_method)
             self.route(path, methods=["OPTIONS"], name=_OPTIONS)(self._options)
 
     def on_s3_event(
@@ -61,83 +63,83 @@ class ImagesApi(Chalice):
         suffix: str | None = None,
         name: str | None = None,
     ) -> Callable[..., Any]:
-        """As Chalice's; the handler can have an event without an object, as S3's test event."""
-        return _taking(AnyS3Event, super().on_s3_event(bucket, events, prefix, suffix, name))
+        """Register a handler as Chalice does. The handler also accepts an event without objects: S3's test event."""
+        return _with_event_class(AnyS3Event, super().on_s3_event(bucket, events, prefix, suffix, name))
 
     def schedule(
         self, expression: str | ScheduleExpression, name: str | None = None, description: str = ""
     ) -> Callable[..., Any]:
-        """As Chalice's; the handler can be invoked by hand with any event."""
-        return _taking(AnyScheduledEvent, super().schedule(expression, name, description))
+        """Register a handler as Chalice does. An operator can also invoke the handler with any event."""
+        return _with_event_class(AnyScheduledEvent, super().schedule(expression, name, description))
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer an event of API Gateway.
 
-        A client without an Accept header accepts everything (RFC 9110 section 12.5.1); Chalice would refuse it.
+        A client without an Accept header accepts everything (RFC 9110 section 12.5.1), but Chalice would refuse it.
         """
         headers = {"accept": "*/*"} | {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         return super().__call__({**event, "headers": headers}, context)
 
     def invoke(self, method: str, path: str, event: object, context: Any) -> dict[str, Any]:
-        """Answer a direct invocation as the route of a path answers a request: as a Lambda proxy."""
+        """Answer a direct invocation as the route of this path answers a request: in the shape of a Lambda proxy."""
         try:
             request = invocations.api_event(method, path, event)
         except BadInput as error:
             with logs.request(context.aws_request_id, method, path):
                 logs.note(status=error.status)
-            return _json(_error(error)).to_dict()
+            return _as_json(_error_response(error)).to_dict()
         return self(request, context)
 
     @needs()
     def _wrong_method(self, **segments: str) -> Response:
-        raise WrongMethod(self.current_request.method, self._taken())
+        raise WrongMethod(self.current_request.method, self._allowed_methods())
 
     @needs()
     def _options(self, **segments: str) -> Response:
-        """Say which methods the path takes, and to an origin of CORS_ORIGINS what its scripts may send.
+        """Return the methods that the path allows and, to an origin of CORS_ORIGINS, the answer to a CORS preflight.
 
-        That goes for an unknown path too: else a browser would hide from a script that there is none.
+        An unknown path answers a preflight too. Otherwise a browser would hide from the script that the path is
+        unknown.
         """
         origin, limits = self.current_request.headers.get("origin", ""), settings()
-        allowed = cors.preflight(origin, limits.origins, self._taken(), limits.cors_max_age_seconds)
+        allowed = cors.preflight(origin, limits.origins, self._allowed_methods(), limits.cors_max_age_seconds)
         if not allowed and self.routes[self.current_request.path]["GET"].view_name == _UNKNOWN_PATH:
             raise UnknownPath
-        return Text("", {"Allow": ", ".join(self._taken()), **allowed}, 204)
+        return TextResponse("", {"Allow": ", ".join(self._allowed_methods()), **allowed}, 204)
 
-    def _taken(self) -> list[str]:
-        """The methods that the path of the request takes."""
+    def _allowed_methods(self) -> list[str]:
         routes = self.routes[self.current_request.path]
         return [method for method, route in routes.items() if route.view_name not in (_WRONG_METHOD, _OPTIONS)]
 
 
 class AnyS3Event(S3Event):
-    """An event of S3 of any number of objects; Chalice's own wants one at least, and knows the first alone."""
+    """An event of S3 about any number of objects. Chalice's own class needs at least one and reads only the first."""
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
-        """Leave the event as it is: requests.objects_created reads it."""
+        """Extract nothing: readers.objects_created reads the event."""
 
 
 class AnyScheduledEvent(CloudWatchEvent):
-    """An event of a schedule, or what someone invokes its function with by hand."""
+    """An event of a schedule, or any event that an operator invokes the handler with."""
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
-        """Leave the event as it is: requests.is_dry_run reads it."""
+        """Extract nothing: readers.is_dry_run reads the event."""
 
 
-def _taking(event_class: type, register: Callable[..., Any]) -> Callable[..., Any]:
-    def registering(handler: Callable[..., Any]) -> Any:
+def _with_event_class(event_class: type, register: Callable[..., Any]) -> Callable[..., Any]:
+    def register_handler(handler: Callable[..., Any]) -> Any:
         registered = register(handler)
         registered.event_class = event_class
         return registered
 
-    return registering
+    return register_handler
 
 
-class Text(Response):
-    """An answer that needs no base64 on its way through API Gateway, though its content type counts as binary."""
+class TextResponse(Response):
+    """An answer that is passed to API Gateway as text, not base64, although binary_types includes its content type."""
 
     def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
-        """As the base's where no type is binary."""
+        """Return the answer as Chalice does if no content type is binary."""
         return super().to_dict()
 
 
@@ -146,45 +148,45 @@ def _unknown_path(**segments: str) -> Response:
     raise UnknownPath
 
 
-def _answer(request: Request, get_response: Callable[[Request], Response]) -> Response:
+def _handle_request(request: Request, get_response: Callable[[Request], Response]) -> Response:
     request_id = request.lambda_context.aws_request_id if request.lambda_context else ""
-    # The path is the route's pattern: what a client puts into a path or a query stays out of the log.
+    # request.path is the route's pattern. The path and the query that the client sent stay out of the log.
     with logs.request(request_id, request.method, request.path):
         logs.note_image((request.uri_params or {}).get("image_id", ""))
         try:
-            response = _in_our_shape(get_response(request))
+            response = _internal_error_replaced(get_response(request))
         except ApiError as error:
             if error.status >= 500 and not isinstance(error, NotYet):
                 log.error("%s", error, exc_info=True)
-            response = _error(error)
+            response = _error_response(error)
         if not isinstance(response.body, bytes | str):
-            response = _json(response)
+            response = _as_json(response)
         response.headers["X-Request-Id"] = request_id
         response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
         logs.note(status=response.status_code)
     return response
 
 
-def _json(response: Response) -> Text:
+def _as_json(response: Response) -> TextResponse:
     import orjson
 
-    # In UTF-8, and not escaped to ASCII, which would make a page of emoji three times as long.
+    # UTF-8, not escaped to ASCII: the escapes would make a page of emoji three times as long.
     text = orjson.dumps(response.body).decode()
-    return Text(text, {**response.headers, "Content-Type": "application/json"}, response.status_code)
+    return TextResponse(text, {**response.headers, "Content-Type": "application/json"}, response.status_code)
 
 
-def _error(error: ApiError) -> Response:
+def _error_response(error: ApiError) -> Response:
     return Response({"error": error.message}, {**error.headers}, error.status)
 
 
-def _in_our_shape(response: Response) -> Response:
-    """An answer with Chalice's own error in the shape of ours."""
+def _internal_error_replaced(response: Response) -> Response:
+    """Return the answer, or the service's own answer to an uncaught exception in place of Chalice's."""
     if response.status_code == 500:  # Chalice has logged the exception
-        error = "Something went wrong on our side; the log has it under this request_id."
+        error = "An internal error occurred; the service's log has the details under this request_id."
         return Response({"error": error, "request_id": logs.request_id()}, status_code=500)
     return response
 
 
-def _trace(event: Any, get_response: Callable[[Any], Any]) -> Any:
+def _handle_event(event: Any, get_response: Callable[[Any], Any]) -> Any:
     with logs.event(event.context.aws_request_id, event.context.function_name):
         return get_response(event)

@@ -1,4 +1,4 @@
-"""The body of a request, a JSON object or a form, as one mapping of fields."""
+"""Read the body of a request, a JSON object or a form, into one mapping of fields."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 Body = Mapping[str, Any]
 
-# RFC 8187 section 3.2.1, of the two charsets that every reader knows.
+# An extended parameter value (RFC 8187 section 3.2.1) in UTF-8 or, as RFC 5987 also allowed, in ISO-8859-1.
 _EXTENDED_FILENAME = re.compile(
     r";\s*filename\*=(?P<charset>utf-8|iso-8859-1)'[\w-]*'(?P<value>[^\s;\"]*)", re.I | re.A
 )
 
 
 def is_form(request: Request) -> bool:
-    """Whether a body says that it is a form."""
+    """Return whether the request declares its body as a form."""
     return _content_type(request) == "multipart/form-data"
 
 
 def read(request: Request) -> Body:
-    """The fields of a body, in whichever of the two forms it is.
+    """Return the fields of a JSON body or of a form.
 
-    Raises Unsupported: neither. Raises BadInput, TooLarge: see json_object and form.
+    Raises Unsupported: the body is neither. Raises BadInput, TooLarge: see json_object and form.
     """
     content_type = _content_type(request)
     if content_type not in ("application/json", "multipart/form-data"):
@@ -41,9 +41,9 @@ def read(request: Request) -> Body:
 
 
 def json_object(request: Request) -> dict[str, Any]:
-    """The fields of a JSON body.
+    """Return the fields of a JSON body.
 
-    Raises Unsupported: it says that it is something else. Raises BadInput: it is no JSON object.
+    Raises Unsupported: the content type is not JSON. Raises BadInput: the body is not a JSON object.
     """
     import orjson
 
@@ -60,23 +60,23 @@ def json_object(request: Request) -> dict[str, Any]:
 
 
 def document(request: Request) -> Document:
-    """A JSON body that is kept as it is.
+    """Return a JSON body that the service stores unchanged.
 
-    Raises Unsupported, BadInput: see json_object. Raises BadInput: deeper than MAX_ITEM_DEPTH.
+    Raises Unsupported, BadInput: see json_object. Raises BadInput: the body is nested deeper than MAX_ITEM_DEPTH.
     """
-    found = json_object(request)
+    document = json_object(request)
     limit = settings().max_item_depth
-    if _is_deeper(found, limit):
+    if _is_deeper(document, limit):
         raise BadInput(f"The body is nested more than {limit} levels deep, which is the limit (MAX_ITEM_DEPTH).")
-    return found
+    return document
 
 
 def form(request: Request) -> Body:
-    """The fields of a multipart/form-data body (RFC 7578): texts, and the bytes of the one file, with its filename.
+    """Return the fields of a multipart/form-data body (RFC 7578): texts, the bytes of one file, and its filename.
 
-    A text that is repeated comes as a tuple.
-    Raises BadInput: broken, without its final boundary, two files, a file where text should be, or the reverse.
-    Raises TooLarge: over MAX_FORM_PARTS, MAX_PART_HEADERS or MAX_PART_HEADER_BYTES.
+    A field of text that is repeated is a tuple.
+    Raises BadInput: the form is malformed or incomplete, has two files, or has a file in a text's place or vice versa.
+    Raises TooLarge: the form exceeds MAX_FORM_PARTS, MAX_PART_HEADERS or MAX_PART_HEADER_BYTES.
     """
     texts: dict[str, list[str]] = {}
     file: dict[str, Any] = {}
@@ -86,13 +86,13 @@ def form(request: Request) -> Body:
             if name in SPELLINGS["file"]:
                 raise BadInput(f"{name} must be a file: its part has no filename.")
             texts.setdefault(name, []).append(_text(name, content))
-        elif filename or content:  # else a browser's field for a file, and none was chosen
+        elif filename or content:  # otherwise a browser's file field in which the user chose no file
             if name not in SPELLINGS["file"]:
                 raise BadInput(f"{name[:100]} is not a field for a file; the file's field is called file.")
             if file:
                 raise BadInput("A form may have one file; this one has more.")
             file = {"filename": filename, name: content}
-    return file | {name: given[0] if len(given) == 1 else tuple(given) for name, given in texts.items()}
+    return file | {name: values[0] if len(values) == 1 else tuple(values) for name, values in texts.items()}
 
 
 def _content_type(request: Request) -> str:
@@ -101,7 +101,10 @@ def _content_type(request: Request) -> str:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether more than so many objects and lists lie within each other; without recursion."""
+    """Return whether objects and lists are nested more than `levels` deep.
+
+    Without recursion: a document from a client may be nested deeper than Python's recursion limit.
+    """
     level = [value]
     for _ in range(levels):
         level = [inner for outer in level for inner in _members(outer)]
@@ -129,7 +132,7 @@ def _parts(request: Request) -> "Iterator[MultipartPart]":
             header_limit=limits.max_part_headers,
             headersize_limit=limits.max_part_header_bytes,
             part_limit=limits.max_form_parts + 1,
-            # It is all in memory already, and nothing of it is to lie on a disk.
+            # The body is already in memory: never spool a part to the disk.
             spool_limit=len(body) + 1,
             memory_limit=len(body) + 1,
         )
@@ -138,23 +141,23 @@ def _parts(request: Request) -> "Iterator[MultipartPart]":
                 raise TooLarge("The form", limits.max_form_parts, "parts", "MAX_FORM_PARTS")
             yield part
     except ParserLimitReached:
-        most = f"headers, or {limits.max_part_header_bytes} bytes in one"
-        names = "MAX_PART_HEADERS, MAX_PART_HEADER_BYTES"
-        raise TooLarge("A part of the form", limits.max_part_headers, most, names) from None
-    except ValueError:  # MultipartError is one
+        unit = f"headers, or {limits.max_part_header_bytes} bytes in one"
+        exceeded = "MAX_PART_HEADERS, MAX_PART_HEADER_BYTES"  # the parser does not say which
+        raise TooLarge("A part of the form", limits.max_part_headers, unit, exceeded) from None
+    except ValueError:  # the base class of MultipartError
         raise BadInput(
-            "The form is not whole: a boundary, the last one perhaps, or a part's header is wrong."
+            "The form is malformed or incomplete: check each boundary, also the final one, and each part's headers."
         ) from None
 
 
 def _filename(part: "MultipartPart") -> str | None:
-    """What a part says that its file is called; None: it is no file.
+    """Return the filename of a part, or None if the part is not a file.
 
-    Some clients send `filename*` (RFC 8187), though RFC 7578 section 4.2 has forms do without.
+    Some clients send `filename*` (RFC 8187), although RFC 7578 section 4.2 forbids it in forms.
     """
-    extended = _EXTENDED_FILENAME.search(part.headers["Content-Disposition"])
-    if extended:
-        return unquote(extended["value"], extended["charset"], "replace")
+    match = _EXTENDED_FILENAME.search(part.headers["Content-Disposition"])
+    if match:
+        return unquote(match["value"], match["charset"], "replace")
     filename: str | None = part.filename
     return filename
 

@@ -1,49 +1,62 @@
-"""Answers that scripts of other origins may read: CORS, as the Fetch standard has it (section "HTTP extensions").
+"""CORS: which answers scripts of other origins can read (Fetch standard, section "HTTP extensions").
 
-There is no Access-Control-Allow-Credentials: a caller is known by a token in Authorization, which a script sets itself,
-and never by a cookie, which a browser would send of its own accord.
+There is no Access-Control-Allow-Credentials. A script sets the caller's token itself, in the header Authorization; the
+service never reads a cookie, which a browser would send without being asked.
 """
 
 from collections.abc import Iterable, Sequence
 
-Headers = dict[str, str | list[str]]  # as Chalice takes them
+Headers = dict[str, str | list[str]]  # as Chalice expects them
 
-# What the service reads, of what a script may not send unasked.
-_READ = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-User-Id")
-# What the service sends, of what a script could not see.
-_SENT = ("Allow", "Content-Disposition", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id")
+# Headers that the service reads and that a script can send only if a preflight allows them.
+_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-User-Id")
+# Headers that the service sends and that a script can read only if the answer exposes them.
+_RESPONSE_HEADERS = (
+    "Allow",
+    "Content-Disposition",
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-Id",
+)
 
 
 def readable(headers: Headers, origin: str, origins: Sequence[str]) -> Headers:
-    """An answer's headers, and those by which scripts of `origins` may read it; `origin` is empty if there is none.
+    """Return an answer's headers with those that let scripts of `origins` read it.
 
-    What is for some origins alone says so to all, or a cache would give one of them what another was answered; what is
-    for any is the same whoever asks (Fetch, "CORS protocol and HTTP caches").
+    `origin` is the request's origin, or empty. If only some origins may read answers, every answer varies by origin:
+    otherwise a cache could give one origin the answer to another. If every origin may read answers, the headers are the
+    same for all (Fetch, "CORS protocol and HTTP caches").
     """
     if not origins:
         return headers
     if "*" not in origins:
-        headers = _varying(headers)
+        headers = _varying_by_origin(headers)
     if origin not in origins and "*" not in origins:
         return headers
     return {
         **headers,
         "Access-Control-Allow-Origin": "*" if "*" in origins else origin,
-        "Access-Control-Expose-Headers": ", ".join(_SENT),
+        "Access-Control-Expose-Headers": ", ".join(_RESPONSE_HEADERS),
     }
 
 
 def preflight(origin: str, origins: Sequence[str], methods: Iterable[str], max_age_seconds: int) -> Headers:
-    """What a script of an origin may send to a path that takes `methods`; nothing where it may not."""
+    """Return the headers that tell a script of an origin what it may send to a path that allows `methods`.
+
+    Empty if the origin is not one of `origins`.
+    """
     if not origin or (origin not in origins and "*" not in origins):
         return {}
     return {
         "Access-Control-Allow-Methods": ", ".join(methods),
-        "Access-Control-Allow-Headers": ", ".join(_READ),
+        "Access-Control-Allow-Headers": ", ".join(_REQUEST_HEADERS),
         "Access-Control-Max-Age": str(max_age_seconds),
     }
 
 
-def _varying(headers: Headers) -> Headers:
-    before = headers.get("Vary", [])
-    return {**headers, "Vary": ", ".join([*([before] if isinstance(before, str) else before), "Origin"])}
+def _varying_by_origin(headers: Headers) -> Headers:
+    vary = headers.get("Vary", [])
+    return {**headers, "Vary": ", ".join([*([vary] if isinstance(vary, str) else vary), "Origin"])}

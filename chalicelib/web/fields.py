@@ -1,4 +1,4 @@
-"""The fields of a request: how each may be spelled, and the rule that its value keeps."""
+"""The fields of a request: the spellings of each field, and the check of its value."""
 
 import binascii
 import re
@@ -14,7 +14,8 @@ from chalicelib.index import terms
 from chalicelib.index.terms import Kind
 from chalicelib.model import EXTENSIONS, Visibility
 
-# What a field may be called, in a body and in a query; a dot leads into an object. The first that is there counts.
+# The names that a field can have in a body or in a query. A dot means a field of an object. If a request uses several
+# names of one field, the first name in this list counts.
 SPELLINGS = {
     "file": ("image_data", "image_file", "image_base64", "image.content", "file"),
     "user_id": ("user_id", "userId", "user", "metadata.userId"),
@@ -46,14 +47,14 @@ SPELLINGS = {
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
 
-# Control characters, and what no encoding of text has; in a text, tabs and line ends are welcome.
+# Control characters, line separators, and code points that are not characters. A text may have tabs and line ends.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
-# Ordering the marks of one letter takes quadratic time (UAX #15, Stream-Safe Text Format: 30 at most).
-_MOST_MARKS = 30
+# Normalizing the combining marks of one letter takes quadratic time (UAX #15, Stream-Safe Text Format: at most 30).
+_MAX_MARKS = 30
 
-_WAY_OUT = " Larger ones go to S3 directly: POST images/direct-upload."
+_DIRECT_UPLOAD_ADVICE = " Upload it directly to S3: POST images/direct-upload."
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -62,22 +63,26 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def find(body: Mapping[str, Any], field: str) -> tuple[str, Any]:
-    """A field's value in whichever spelling is there, with the spelling; None where it is absent or null."""
+    """Return the spelling of a field that a body uses, and its value; the value is None if the field is absent or null.
+
+    If the field is absent, the spelling is the first one in SPELLINGS.
+    """
     for spelling in SPELLINGS[field]:
-        value: Any = body.get(spelling)  # a form has dots in names
+        value: Any = body.get(spelling)  # a form has names with dots
         if value is None:
             value = body
-            for step in spelling.split("."):
-                value = value.get(step) if isinstance(value, dict) else None
+            for name in spelling.split("."):
+                value = value.get(name) if isinstance(value, dict) else None
         if value is not None:
             return spelling, value
     return SPELLINGS[field][0], None
 
 
-def text(body: Mapping[str, Any], field: str, limit: int) -> str:
-    """A text of at most `limit` characters; empty where it is absent.
+def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> str:
+    """Return a text of at most `limit` characters, or an empty text if the field is absent.
 
-    Raises BadInput: too long, no text, or with control characters.
+    `setting` names the setting of the limit, if there is one, for the message.
+    Raises BadInput: the text is too long or has control characters, or the value is not a text.
     """
     spelling, value = find(body, field)
     if value is None:
@@ -88,74 +93,72 @@ def text(body: Mapping[str, Any], field: str, limit: int) -> str:
         raise BadInput(f"{spelling} must be a string.")
     if _CONTROL_IN_TEXT.search(value):
         raise BadInput(f"{spelling} has a control character.")
-    if len(value) > limit:
-        raise BadInput(f"{spelling} has more than {limit} characters, which is the limit.")
-    if not value.isascii() and _has_too_many_marks(value):
-        raise BadInput(f"{spelling} has more than {_MOST_MARKS} combining marks on one letter.")
+    _check_length(spelling, value, limit, setting)
+    _check_marks(spelling, value)
     return value
 
 
 def user_id(value: str) -> str:
-    """An owner's name.
+    """Return the user_id of an owner, without white space around it.
 
-    Raises BadInput: none, too long, or not fit to be the first part of an object key and of a URL's path.
+    Raises BadInput: it is empty, too long, or cannot be the first part of an object key and of a URL's path.
     """
     value = value.strip()
     if not value:
         raise BadInput("user_id is missing.")
     if "/" in value or "\\" in value or value in (".", "..") or _CONTROL.search(value):
         raise BadInput("user_id must not have slashes or control characters, nor be '.' or '..'.")
-    if len(value) > settings().max_user_id_chars:
-        raise BadInput(f"user_id has more than {settings().max_user_id_chars} characters, which is the limit.")
+    _check_length("user_id", value, settings().max_user_id_chars, "MAX_USER_ID_CHARS")
     return value
 
 
-def tags(spelling: str, value: Any, limit: int) -> dict[str, str]:
-    """Tags, as given, by what they fold to: from a list, a JSON array in a string, or a comma-separated string.
+def tags(spelling: str, value: Any, limit: int, setting: str = "MAX_TAGS") -> dict[str, str]:
+    """Return tags by their folded form, from a list, a JSON array in a string, or a comma-separated string.
 
-    A form's repeated field comes as a tuple of such strings. The same tag twice counts once, as it was given first.
-    Raises BadInput: too many, one too long, or none of these forms.
+    A repeated field of a form is a tuple of such strings. If tags fold to the same form, the first one counts.
+    `setting` names the setting of the limit, for the message.
+    Raises BadInput: there are too many tags, a tag is too long, or the value has none of these forms.
     """
     if value is None:
         return {}
     if isinstance(value, str):
-        value = _listed(spelling, value)
+        value = _split_tags(spelling, value)
     elif isinstance(value, tuple):
-        value = [tag for each in value for tag in _listed(spelling, each)]
+        value = [tag for text in value for tag in _split_tags(spelling, text)]
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         raise BadInput(f"{spelling} must be a list of strings.")
-    found: dict[str, str] = {}
-    for folded, tag in _folded(spelling, value):
-        found.setdefault(folded, tag)
-        if len(found) > limit:
-            raise BadInput(f"{spelling} has more than {limit} tags, which is the limit.")
-    return found
+    tags: dict[str, str] = {}
+    for folded, tag in _folded_tags(spelling, value):
+        tags.setdefault(folded, tag)
+        if len(tags) > limit:
+            raise BadInput(f"{spelling} has more than {limit} tags, which is the limit ({setting}).")
+    return tags
 
 
 def prefix(value: str | None) -> str:
-    """What tags begin with, folded as they are; empty where it is absent.
+    """Return a prefix of tags, folded as tags are, or an empty text if the field is absent.
 
-    Raises BadInput: longer than a tag may be, or with a control character.
+    Raises BadInput: the prefix is longer than a tag can be, or has a control character.
     """
-    found = " ".join((value or "").split())
-    most = settings().max_tag_chars
-    if _CONTROL.search(found):
+    prefix = " ".join((value or "").split())
+    limit = settings().max_tag_chars
+    if _CONTROL.search(prefix):
         raise BadInput("prefix has a control character.")
-    # Before it is folded and behind: see _folded.
-    if len(found) > most or len(folded := terms.fold(found)) > most:
-        raise BadInput(f"prefix has more than {most} characters, which is the limit.")
+    # The length is checked before and after folding: see _folded_tags.
+    if len(prefix) > limit or len(folded := terms.fold(prefix)) > limit:
+        raise BadInput(f"prefix has more than {limit} characters, which is the limit (MAX_TAG_CHARS).")
     return folded
 
 
 def filename(value: str) -> str:
-    """The last part of what may be a path of the client's."""
+    """Return the last part of a filename, which may be a path on the client's machine."""
     return _CONTROL.sub("", value).replace("\\", "/").rpartition("/")[2].strip()
 
 
 def visibility(value: str) -> Visibility:
-    """Who may see an image.
+    """Return who may see an image.
 
-    Raises BadInput: neither `public` nor `private`.
+    Raises BadInput: the value is neither `public` nor `private`.
     """
     try:
         return Visibility(value)
@@ -164,128 +167,129 @@ def visibility(value: str) -> Visibility:
 
 
 def words(kind: Kind, value: str | None, limit: int) -> tuple[str, ...]:
-    """The words that a text filter asks for, folded, as many as count; none where it is absent.
+    """Return the folded words of a text filter, at most as many as are indexed; none if the filter is absent.
 
-    Raises BadInput: it has no word in it, is longer than the field it is for, or the field isn't found by words here.
+    Raises BadInput: the filter has no word, is longer than the field can be, or the field's words are not indexed.
     """
     if value is None:
         return ()
-    if len(value) > limit:
-        raise BadInput(f"{kind} has more than {limit} characters, which is the limit.")
-    if not value.isascii() and _has_too_many_marks(value):
-        raise BadInput(f"{kind} has more than {_MOST_MARKS} combining marks on one letter.")
+    _check_length(kind, value, limit, f"MAX_{kind.upper()}_CHARS")
+    _check_marks(kind, value)
     if terms.most_words(kind) == 0:
-        raise BadInput(f"Images aren't found by their {kind} here (MAX_{kind.upper()}_WORDS).")
-    found = terms.words(value, kind)
-    if not found:
-        raise BadInput(f"{kind} has no letter or digit to look for.")
-    return found
+        raise BadInput(f"Lists cannot be filtered by {kind}: its words are not indexed (MAX_{kind.upper()}_WORDS).")
+    words = terms.words(value, kind)
+    if not words:
+        raise BadInput(f"{kind} must have at least one letter or digit.")
+    return words
 
 
 def content_type(value: str) -> str:
-    """The content type of an image, without parameters.
+    """Return the content type of an image, without parameters.
 
-    Raises BadInput: none that is accepted here.
+    Raises BadInput: the service does not accept the content type.
     """
-    found = value.partition(";")[0].strip().lower()
-    if found not in EXTENSIONS:
+    content_type = value.partition(";")[0].strip().lower()
+    if content_type not in EXTENSIONS:
         raise BadInput(f"content_type must be one of {', '.join(EXTENSIONS)}.")
-    return found
+    return content_type
 
 
 def size(body: Mapping[str, Any]) -> int:
-    """How many bytes a file has.
+    """Return the size of a file in bytes.
 
-    Raises BadInput: no whole number above 0.
+    Raises BadInput: the value is not a whole number above 0.
     """
     spelling, value = find(body, "size")
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise BadInput(f"{spelling} must be the number of bytes of the file.")
+        raise BadInput(f"{spelling} must be the size of the file in bytes, a whole number above 0.")
     return value
 
 
 def checksum(value: str) -> str:
-    """A SHA-256, in lower-case hex.
+    """Return a SHA-256 in lower-case hexadecimal.
 
-    Raises BadInput: not 64 hexadecimal digits.
+    Raises BadInput: the value is not 64 hexadecimal digits.
     """
-    found = value.strip().lower()
-    if not re.fullmatch("[0-9a-f]{64}", found):
+    checksum = value.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", checksum):
         raise BadInput("checksum must be a SHA-256: 64 hexadecimal digits.")
-    return found
+    return checksum
 
 
 def flag(spelling: str, value: str | None) -> bool:
-    """Whether something is asked for; not where it is absent.
+    """Return whether a flag is set; an absent flag is not set.
 
-    Raises BadInput: neither true nor false.
+    Raises BadInput: the value is neither true nor false.
     """
-    found = (value or "false").lower()
-    if found not in ("true", "false", "1", "0"):
+    flag = (value or "false").lower()
+    if flag not in ("true", "false", "1", "0"):
         raise BadInput(f"{spelling} must be true or false.")
-    return found in ("true", "1")
+    return flag in ("true", "1")
 
 
-def moment(spelling: str, value: str | None, absent: int, *, ends: bool = False) -> int:
-    """A date, or a time of RFC 3339, as milliseconds since the epoch; it is UTC where it has no offset.
+def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = False) -> int:
+    """Return a date, or a time of RFC 3339, in milliseconds since the epoch; `default` if the field is absent.
 
-    Where it `ends` a range, the first millisecond behind it: the day or the millisecond that it names is within.
-    Raises BadInput: neither, or out of the calendar.
+    A time without an offset is UTC. As the `end` of a range, a date includes its whole day and a time its whole
+    millisecond: the result is the first millisecond after it.
+    Raises BadInput: the value is neither a date nor a time, or is outside of the calendar.
     """
     if value is None:
-        return absent
+        return default
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
             day = date.fromisoformat(value)
-            found, step = datetime(day.year, day.month, day.day, tzinfo=UTC), _DAY
+            time, unit = datetime(day.year, day.month, day.day, tzinfo=UTC), _DAY
         elif re.match(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", value, re.ASCII):
-            # A plus that was not escaped in a URL comes as a space.
-            found, step = (
-                datetime.fromisoformat(value[:11].upper() + value[11:].upper().replace(" ", "+")),
-                _MILLISECOND,
-            )
-            found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+            # A plus sign that is not escaped in a URL arrives as a space.
+            text = value[:11].upper() + value[11:].upper().replace(" ", "+")
+            time, unit = datetime.fromisoformat(text), _MILLISECOND
+            time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
         else:
             raise ValueError
-        found = min(found, _LAST - step) + step if ends else found
+        time = min(time, _LAST - unit) + unit if end else time
     except (ValueError, OverflowError):
-        raise BadInput(f"{spelling} must be a date, as 2026-01-31, or a time, as 2026-01-31T12:00:00Z.") from None
-    return max(0, (found - _EPOCH) // _MILLISECOND)
+        raise BadInput(
+            f"{spelling} must be a date such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z."
+        ) from None
+    return max(0, (time - _EPOCH) // _MILLISECOND)
 
 
 def limit(value: str | None, default: int) -> int:
-    """The size of a page.
+    """Return the size of a page.
 
-    Raises BadInput: not from 1 to MAX_PAGE_SIZE.
+    Raises BadInput: the value is not a whole number from 1 to MAX_PAGE_SIZE.
     """
-    return default if value is None else whole("limit", value, 1, settings().max_page_size)
+    return default if value is None else whole_number("limit", value, 1, settings().max_page_size, " (MAX_PAGE_SIZE)")
 
 
-def whole(spelling: str, value: str, least: int, most: int, why: str = "") -> int:
-    """A whole number within limits; `why` they are these, where nobody would guess.
+def whole_number(spelling: str, value: str, minimum: int, maximum: int, reason: str = "") -> int:
+    """Return a whole number from `minimum` to `maximum`. The message ends with `reason`, which explains these bounds.
 
-    Raises BadInput: none.
+    Raises BadInput: the value is not such a number.
     """
-    # int() refuses numbers of thousands of digits in an error of its own.
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
-        raise BadInput(f"{spelling} must be a whole number from {least} to {most}{why}.")
+    # At most nine digits: int() raises its own ValueError for numbers of thousands of digits.
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and minimum <= int(value) <= maximum):
+        raise BadInput(f"{spelling} must be a whole number from {minimum} to {maximum}{reason}.")
     return int(value)
 
 
 def distance(value: str | None) -> int:
-    """In how many bits of their perceptual hashes images may differ; as many as can be asked for where it is absent.
+    """Return in how many bits the perceptual hashes of similar images may differ; by default, in as many as possible.
 
-    Raises BadInput: more, or no whole number.
+    Raises BadInput: the value is above the maximum or not a whole number.
     """
-    most = terms.BANDS - 1
-    why = f": by the {terms.BANDS} parts of their hashes, images that differ in more bits can't be found"
-    return most if value is None else whole("distance", value, 0, most, why)
+    maximum = terms.BANDS - 1
+    if value is None:
+        return maximum
+    reason = f": images are found by the {terms.BANDS} parts of their hashes, of which one must be equal"
+    return whole_number("distance", value, 0, maximum, reason)
 
 
 def fit(value: str) -> Fit:
-    """How a picture is to fill a box.
+    """Return how a picture fills a box.
 
-    Raises BadInput: neither `contain` nor `cover`.
+    Raises BadInput: the value is neither `contain` nor `cover`.
     """
     try:
         return Fit(value.lower())
@@ -294,9 +298,9 @@ def fit(value: str) -> Fit:
 
 
 def picture_format(value: str) -> Format:
-    """What a picture is to be encoded as.
+    """Return the format of a picture.
 
-    Raises BadInput: no such format.
+    Raises BadInput: there is no such format.
     """
     try:
         return Format(value.lower())
@@ -305,65 +309,74 @@ def picture_format(value: str) -> Format:
 
 
 def file(body: Mapping[str, Any]) -> bytes:
-    """The bytes of an image: as they are, or from base64, with line breaks and the head of a `data:` URL left out.
+    """Return the bytes of an image: those of a form's file, or decoded from base64.
 
-    Raises BadInput: none, or not base64. Raises TooLarge.
+    White space in the base64 and the head of a `data:` URL are ignored.
+    Raises BadInput: there is no file, or it is empty or not base64. Raises TooLarge.
     """
     import pybase64
 
     spelling, value = find(body, "file")
     if value in (None, ""):
-        raise BadInput("The image is missing: it belongs into image_data or, in a form, into file.")
+        raise BadInput("The image is missing: send it as image_data in JSON or as file in a form.")
     if isinstance(value, bytes):
-        return _within(value, spelling, settings().max_form_image_bytes, "MAX_FORM_IMAGE_BYTES")
+        return _checked(value, spelling, settings().max_form_image_bytes, "MAX_FORM_IMAGE_BYTES")
     if not isinstance(value, str):
         raise BadInput(f"{spelling} must be a string.")
     if value.startswith("data:"):
         value = value.partition(",")[2]
     value = "".join(value.split())
-    most = settings().max_image_bytes
-    if len(value) // 4 * 3 > most + 2:
-        raise TooLarge("The image", most, "bytes", "MAX_IMAGE_BYTES", _WAY_OUT)
+    limit = settings().max_image_bytes
+    if len(value) // 4 * 3 > limit + 2:  # before decoding, which takes memory
+        raise TooLarge("The image", limit, "bytes", "MAX_IMAGE_BYTES", _DIRECT_UPLOAD_ADVICE)
     try:
         decoded = pybase64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise BadInput(f"{spelling} is not valid base64.") from None
-    return _within(decoded, spelling, most, "MAX_IMAGE_BYTES")
+    return _checked(decoded, spelling, limit, "MAX_IMAGE_BYTES")
 
 
-def _has_too_many_marks(value: str) -> bool:
-    marks = 0
-    for character in value:
-        marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks > _MOST_MARKS:
-            return True
-    return False
-
-
-def _within(content: bytes, spelling: str, most: int, setting: str) -> bytes:
-    if len(content) > most:
-        raise TooLarge("The image", most, "bytes", setting, _WAY_OUT)
+def _checked(content: bytes, spelling: str, limit: int, setting: str) -> bytes:
+    if len(content) > limit:
+        raise TooLarge("The image", limit, "bytes", setting, _DIRECT_UPLOAD_ADVICE)
     if not content:
         raise BadInput(f"{spelling} is empty.")
     return content
 
 
-def _listed(spelling: str, value: str) -> Any:
+def _check_length(spelling: str, value: str, limit: int, setting: str) -> None:
+    if len(value) > limit:
+        named = f" ({setting})" if setting else ""
+        raise BadInput(f"{spelling} has more than {limit} characters, which is the limit{named}.")
+
+
+def _check_marks(spelling: str, value: str) -> None:
+    if value.isascii():
+        return
+    marks = 0
+    for character in value:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > _MAX_MARKS:
+            raise BadInput(f"{spelling} has more than {_MAX_MARKS} combining marks on one letter.")
+
+
+def _split_tags(spelling: str, value: str) -> Any:
     import orjson
 
     try:
         return orjson.loads(value) if value.lstrip().startswith("[") else value.split(",")
     except ValueError:
-        raise BadInput(f"{spelling} begins like a JSON array and is none.") from None
+        raise BadInput(f"{spelling} looks like a JSON array but is not valid JSON.") from None
 
 
-def _folded(spelling: str, given: Iterable[str]) -> Iterable[tuple[str, str]]:
-    most = settings().max_tag_chars
-    for tag in filter(None, (" ".join(tag.split()) for tag in given)):
-        # Before it is folded: that takes quadratic time of a long one. Folding can make a tag longer, and it is the
-        # folded one that is a partition key.
-        if len(tag) > most or len(folded := terms.fold(tag)) > most:
-            raise BadInput(f"{spelling} has a tag of more than {most} characters, which is the limit.")
+def _folded_tags(spelling: str, tags: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Yield each tag that is not empty, after its folded form."""
+    limit = settings().max_tag_chars
+    for tag in filter(None, (" ".join(tag.split()) for tag in tags)):
+        # The length is checked before folding, which takes quadratic time for a long tag, and after folding, which can
+        # make a tag longer: the folded tag is a partition key.
+        if len(tag) > limit or len(folded := terms.fold(tag)) > limit:
+            raise BadInput(f"{spelling} has a tag of more than {limit} characters, which is the limit (MAX_TAG_CHARS).")
         if _CONTROL.search(tag):
             raise BadInput(f"{spelling} has a tag with a control character.")
         yield folded, tag

@@ -1,4 +1,4 @@
-"""Direct invocations of contract A's Lambda functions: their events as those of API Gateway."""
+"""Direct invocations of contract A's Lambda functions: each becomes an event of API Gateway."""
 
 import json
 import re
@@ -13,10 +13,10 @@ _OBJECTS = ("headers", "queryStringParameters", "pathParameters")
 
 
 def api_event(method: str, path: str, event: object) -> Event:
-    """The event of API Gateway's that asks for the same: a request of a method on a route's path.
+    """Return the event of API Gateway that makes the same request: this method on this route's path.
 
-    In a direct one, `body`, `queryStringParameters` and `pathParameters` are JSON in a string, or objects.
-    Raises BadInput: it is none of that.
+    In a direct invocation `body`, `headers`, `queryStringParameters` and `pathParameters` are objects, or JSON in a
+    string. Raises BadInput: one of them is neither, or a parameter of the path is missing.
     """
     if not isinstance(event, dict):
         raise BadInput("The event must be a JSON object.")
@@ -27,7 +27,7 @@ def api_event(method: str, path: str, event: object) -> Event:
             raise BadInput(f"pathParameters.{name} is missing.")
     return {
         "requestContext": {"httpMethod": method, "resourcePath": path},
-        "headers": {"content-type": "application/json", **_named(headers)},
+        "headers": {"content-type": "application/json", **_headers(headers)},
         "pathParameters": {name: _text(value) for name, value in parameters.items()},
         "multiValueQueryStringParameters": {name: _texts(value) for name, value in query.items()},
         "body": body if isinstance(body, str) else json.dumps(body if body is not None else {}),
@@ -50,12 +50,14 @@ def _object(event: Event, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _named(headers: Mapping[str, Any]) -> dict[str, str]:
+def _headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Return headers with lower-case names, as the readers look them up."""
     return {name.lower(): _text(value) for name, value in headers.items() if value is not None}
 
 
 def _texts(value: object) -> list[str]:
-    return [_text(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
+    values = value if isinstance(value, list) else [value]
+    return [_text(single) for single in values if single is not None]
 
 
 def _text(value: object) -> str:

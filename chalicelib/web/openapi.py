@@ -1,4 +1,4 @@
-"""The OpenAPI document: kept in YAML for people, answered in JSON."""
+"""The OpenAPI document of the API. Maintainers edit it as YAML; the service answers it as JSON."""
 
 from functools import cache
 from pathlib import Path
@@ -9,10 +9,10 @@ _DOCUMENT = Path(__file__).with_name("openapi.yaml")
 
 @cache
 def document() -> dict[str, Any]:
-    """The HTTP contract of every route, in OpenAPI 3.1."""
-    # Imported here: only who asks for the document pays for it.
+    """Return the OpenAPI 3.1 document of every route."""
+    # Imported here: only requests for the document need the YAML parser.
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: dict[str, Any] = yaml.load(_DOCUMENT.read_text(), loader)  # noqa: S506
-    return found
+    document: dict[str, Any] = yaml.load(_DOCUMENT.read_text(), loader)  # noqa: S506
+    return document

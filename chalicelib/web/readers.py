@@ -1,4 +1,4 @@
-"""One tolerant reader: any of the accepted spellings and forms of a request -> one value, its fields within limits."""
+"""Read requests and events: each reader turns one of the accepted forms into a value whose fields are checked."""
 
 import re
 from collections.abc import Mapping
@@ -27,80 +27,85 @@ from chalicelib.tags.model import TagQuery
 from chalicelib.web import accept, bodies, fields
 from chalicelib.web.fields import SPELLINGS
 
-_MOST_CODE_CHARS = 200  # of a visibility, a content type or a checksum: what is longer is none
+_MAX_CODE_CHARS = 200  # of a visibility, a content type or a checksum; every valid one is shorter
 
-_MOST_SIMILAR = 100  # images in an answer: records that are fetched at once (DynamoDB: keys of a BatchGetItem)
-_SIMILAR = 20  # where the request has no limit
+_MAX_SIMILAR = 100  # images in an answer: one BatchGetItem call reads their records (DynamoDB: 100 keys)
+_DEFAULT_SIMILAR = 20  # images in an answer if the request has no limit
 
-_PATCHED = ("title", "description", "tags", "visibility")
+_UPDATABLE = ("title", "description", "tags", "visibility")
 
-# RFC 9110 section 8.8.3; those that are weak never match (section 13.1.1).
+# An entity tag, W/ if weak (RFC 9110 section 8.8.3). If-Match never matches a weak one (section 13.1.1).
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
 
-def upload(request: Request, owner: str = "") -> UploadRequest:
-    """An upload from a JSON body or a form; it is `owner`'s where the body names nobody.
+def upload(request: Request, default_owner: str = "") -> UploadRequest:
+    """Read an upload from a JSON body or a form. `default_owner` is the owner if the body names none.
 
-    Raises BadInput, TooLarge, Unsupported: the sentence names the field.
+    Raises BadInput, TooLarge, Unsupported: the message names the field.
     """
     body = bodies.read(request)
-    return UploadRequest(**_described(body, owner), file=fields.file(body), idempotency_key=_idempotency_key(request))
+    return UploadRequest(
+        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=_idempotency_key(request)
+    )
 
 
-def announcement(request: Request, owner: str = "") -> DirectUploadRequest:
-    """A direct upload that a JSON body announces; it is `owner`'s where the body names nobody.
+def direct_upload(request: Request, default_owner: str = "") -> DirectUploadRequest:
+    """Read the description of a direct upload from a JSON body. `default_owner` is the owner if the body names none.
 
-    Raises BadInput, Unsupported: the sentence names the field.
+    Raises BadInput, Unsupported: the message names the field.
     """
     body = bodies.json_object(request)
-    described = _described(body, owner)
-    if "${filename}" in described["user_id"]:
-        # S3 API Reference, "POST Object": it stands for the name of the file.
-        raise BadInput("user_id must not have ${filename} in it here: S3 would put the file's name in its place.")
-    checksum = fields.text(body, "checksum", _MOST_CODE_CHARS)
+    metadata = _metadata(body, default_owner)
+    if "${filename}" in metadata["user_id"]:
+        # In a form's key, S3 replaces this text with the name of the file (S3 API Reference, "POST Object").
+        raise BadInput(
+            "user_id must not have ${filename} in a direct upload: S3 would replace it with the name of the file."
+        )
+    checksum = fields.text(body, "checksum", _MAX_CODE_CHARS)
     return DirectUploadRequest(
-        **described,
-        content_type=fields.content_type(fields.text(body, "content_type", _MOST_CODE_CHARS)),
+        **metadata,
+        content_type=fields.content_type(fields.text(body, "content_type", _MAX_CODE_CHARS)),
         size=fields.size(body),
         checksum=fields.checksum(checksum) if checksum else "",
     )
 
 
-def patch(request: Request) -> UpdateRequest:
-    """An update from a JSON body: the fields that it has, of those that can be set.
+def update(request: Request) -> UpdateRequest:
+    """Read an update of an image from a JSON body: any of title, description, tags and visibility.
 
-    Raises BadInput, Unsupported: the sentence names the field.
+    Raises BadInput, Unsupported: the message names the field.
     """
     body = bodies.json_object(request)
     limits = settings()
+    names = f"{', '.join(_UPDATABLE[:-1])} and {_UPDATABLE[-1]}"
     for name in body:
-        if name not in _PATCHED:
-            raise BadInput(f"{name[:100]} can't be updated; {', '.join(_PATCHED[:-1])} and {_PATCHED[-1]} can.")
+        if name not in _UPDATABLE:
+            raise BadInput(f"{name[:100]} can't be updated; {names} can.")
         if body[name] is None:
             raise BadInput(f"{name} is null; leave it out to keep it as it is.")
     if not body:
-        raise BadInput(f"There is nothing to update: none of {', '.join(_PATCHED)}.")
+        raise BadInput(f"The body has no field to update; send at least one of {names}.")
     return UpdateRequest(
-        title=fields.text(body, "title", limits.max_title_chars) if "title" in body else None,
-        description=fields.text(body, "description", limits.max_description_chars) if "description" in body else None,
+        title=_text(body, "title", limits.max_title_chars) if "title" in body else None,
+        description=_text(body, "description", limits.max_description_chars) if "description" in body else None,
         tags=tuple(fields.tags("tags", body["tags"], limits.max_tags).values()) if "tags" in body else None,
-        visibility=fields.visibility(fields.text(body, "visibility", _MOST_CODE_CHARS))
+        visibility=fields.visibility(fields.text(body, "visibility", _MAX_CODE_CHARS))
         if "visibility" in body
         else None,
     )
 
 
-def query(request: Request, limit: int | None = None) -> Query:
-    """A list query from the query string; pages of `limit` where it does not say, else of DEFAULT_PAGE_SIZE.
+def query(request: Request, default_limit: int | None = None) -> Query:
+    """Read a query for images from the query string. If `default_limit` is None, it is DEFAULT_PAGE_SIZE.
 
-    Raises BadInput: the sentence names the parameter.
+    Raises BadInput: the message names the parameter.
     """
     limits = settings()
     values = parameters(request)
     owner, visibility = _parameter(values, "user_id"), _parameter(values, "visibility")
     content_type, checksum = _parameter(values, "content_type"), _parameter(values, "checksum")
-    since = fields.moment("dateFrom", _parameter(values, "date_from"), 0)
-    before = max(1, fields.moment("dateTo", _parameter(values, "date_to"), ids.END, ends=True))
+    since = fields.timestamp_ms("dateFrom", _parameter(values, "date_from"), 0)
+    before = max(1, fields.timestamp_ms("dateTo", _parameter(values, "date_to"), ids.END, end=True))
     if since >= before:
         raise BadInput("dateFrom must not be later than dateTo.")
     return Query(
@@ -116,7 +121,7 @@ def query(request: Request, limit: int | None = None) -> Query:
         since=since,
         before=before,
         order=_order(values),
-        limit=fields.limit(_parameter(values, "limit"), limit or limits.default_page_size),
+        limit=fields.limit(_parameter(values, "limit"), default_limit or limits.default_page_size),
         cursor=_parameter(values, "last_evaluated_key"),
         include_urls=_includes_urls(values),
         explain=fields.flag("explain", _parameter(values, "explain")),
@@ -124,32 +129,33 @@ def query(request: Request, limit: int | None = None) -> Query:
 
 
 def item(request: Request) -> Document:
-    """A new item's document, from a JSON body.
+    """Read the document of a new item from a JSON body.
 
-    Raises BadInput, Unsupported: the sentence names the field.
+    Raises BadInput, Unsupported: the message names the field.
     """
     document = bodies.document(request)
     for name in ITEM_NAMES:
         if name in document:
-            raise BadInput(f"{name} is given by the service, and can't be a field of an item.")
+            raise BadInput(f"{name} is set by the service and cannot be a field of an item.")
     return document
 
 
 def item_fields(request: Request) -> Document:
-    """The fields of an item to set, from a JSON body, which may hold what the service gave beside them.
+    """Read the fields of an item to set from a JSON body. Fields that the service sets are ignored.
 
+    So a client can change an item that it received and send it back.
     Raises BadInput, Unsupported.
     """
-    given = {name: value for name, value in bodies.document(request).items() if name not in ITEM_NAMES}
-    if not given:
+    document = {name: value for name, value in bodies.document(request).items() if name not in ITEM_NAMES}
+    if not document:
         raise BadInput("The body has no field to set.")
-    return given
+    return document
 
 
 def item_query(request: Request) -> ItemQuery:
-    """A request for items from the query string.
+    """Read a query for items from the query string.
 
-    Raises BadInput: the sentence names the parameter.
+    Raises BadInput: the message names the parameter.
     """
     values = parameters(request)
     return ItemQuery(
@@ -159,9 +165,9 @@ def item_query(request: Request) -> ItemQuery:
 
 
 def tag_query(request: Request) -> TagQuery:
-    """A request for tags from the query string.
+    """Read a query for tags from the query string.
 
-    Raises BadInput: the sentence names the parameter.
+    Raises BadInput: the message names the parameter.
     """
     values = parameters(request)
     owner = _parameter(values, "user_id")
@@ -174,32 +180,32 @@ def tag_query(request: Request) -> TagQuery:
 
 
 def if_match(request: Request) -> frozenset[int] | None:
-    """The versions that the header If-Match asks a record to be at; None: whichever (RFC 9110 section 13.1.1).
+    """Read the versions in the header If-Match; None means any version (RFC 9110 section 13.1.1).
 
-    Raises BadInput: it is no list of ETags, nor `*`.
+    Raises BadInput: the header is neither a list of ETags nor `*`.
     """
     header = request.headers.get("if-match", "").strip()
     if header in ("", "*"):
         return None
-    etags = [_ETAG.fullmatch(each) for each in header.split(",")]
+    etags = [_ETAG.fullmatch(text) for text in header.split(",")]
     if not all(etags):
-        raise BadInput('If-Match must be an ETag in quotes, as "1", several with commas between, or *.')
+        raise BadInput('If-Match must be an ETag in quotes such as "1", several ETags separated by commas, or *.')
     strong = [etag[2] for etag in etags if etag and not etag[1]]
     return frozenset(int(text) for text in strong if re.fullmatch("[1-9][0-9]{0,17}", text))
 
 
-def download(request: Request) -> bool:
-    """Whether a view asks for an attachment: `download=true`.
+def as_attachment(request: Request) -> bool:
+    """Read whether a view's URL answers with an attachment: `download=true` in the query string.
 
-    Raises BadInput: neither true nor false.
+    Raises BadInput: the value is neither true nor false.
     """
     return fields.flag("download", _parameter(parameters(request), "download"))
 
 
-def download_as(request: Request) -> DownloadType:
-    """How a download is to be answered: by its `type`, or else in JSON, with a link.
+def download_type(request: Request) -> DownloadType:
+    """Read how to answer a download: `type` in the query string, or JSON with a presigned URL if absent.
 
-    Raises BadInput: no such type.
+    Raises BadInput: there is no such type.
     """
     text = _parameter(parameters(request), "type")
     try:
@@ -209,9 +215,9 @@ def download_as(request: Request) -> DownloadType:
 
 
 def render_request(request: Request) -> RenderRequest:
-    """How an image is to be shown, from the query string and the header Accept.
+    """Read how to show an image from the query string and the header Accept.
 
-    Raises BadInput: the sentence names the parameter.
+    Raises BadInput: the message names the parameter.
     """
     values = parameters(request)
     return RenderRequest(
@@ -224,37 +230,37 @@ def render_request(request: Request) -> RenderRequest:
 
 
 def similar_query(request: Request) -> SimilarQuery:
-    """A request for images like one, from the query string.
+    """Read a query for similar images from the query string.
 
-    Raises BadInput: the sentence names the parameter.
+    Raises BadInput: the message names the parameter.
     """
     values = parameters(request)
     limit = _parameter(values, "limit")
     return SimilarQuery(
         bits=fields.distance(_parameter(values, "distance")),
-        limit=fields.whole("limit", limit, 1, _MOST_SIMILAR) if limit else _SIMILAR,
+        limit=fields.whole_number("limit", limit, 1, _MAX_SIMILAR) if limit else _DEFAULT_SIMILAR,
     )
 
 
 def parameters(request: Request) -> Mapping[str, list[str]]:
-    """The query string."""
+    """Return the parameters of the query string, each with all of its values."""
     return request.to_original_event().get("multiValueQueryStringParameters") or {}
 
 
 def named_user(request: Request) -> str | None:
-    """Whom a request names as its caller: by `X-User-Id`, else by the query string."""
-    named = request.headers.get("x-user-id", "").strip() or _parameter(parameters(request), "user_id")
-    return named.strip() if named else None
+    """Read the user_id that a request names as its caller: the header `X-User-Id`, else `user_id` in the query."""
+    user_id = request.headers.get("x-user-id", "").strip() or _parameter(parameters(request), "user_id")
+    return user_id.strip() if user_id else None
 
 
 def bearer(request: Request) -> str | None:
-    """The bearer token of a request, if any (RFC 6750 section 2.1)."""
+    """Read the bearer token of a request; None if there is none (RFC 6750 section 2.1)."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
-    """S3's notices of objects (S3 User Guide, "event message structure"); a test event has none."""
+    """Read the objects of S3's event (S3 User Guide, "event message structure"); a test event has none."""
     return tuple(
         ObjectCreated(
             key=unquote_plus(record["s3"]["object"]["key"]),
@@ -265,37 +271,45 @@ def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
 
 
 def is_dry_run(event: CloudWatchEvent) -> bool:
-    """Whether the schedule's handler was invoked by hand to say what it would do: `{"dry_run": true}`."""
+    """Read whether an operator invoked the schedule's handler with `{"dry_run": true}`: it then changes nothing."""
     return event.to_dict().get("dry_run") is True
 
 
-def _described(body: bodies.Body, owner: str) -> dict[str, Any]:
-    """What an upload says of its image."""
+def _metadata(body: bodies.Body, default_owner: str) -> dict[str, Any]:
+    """Return the fields of a model.Metadata."""
     limits = settings()
     return {
-        "user_id": fields.user_id(fields.text(body, "user_id", limits.max_user_id_chars) or owner),
-        "title": fields.text(body, "title", limits.max_title_chars),
-        "description": fields.text(body, "description", limits.max_description_chars),
+        "user_id": fields.user_id(_text(body, "user_id", limits.max_user_id_chars) or default_owner),
+        "title": _text(body, "title", limits.max_title_chars),
+        "description": _text(body, "description", limits.max_description_chars),
         "tags": tuple(fields.tags(*fields.find(body, "tags"), limits.max_tags).values()),
-        "filename": fields.filename(fields.text(body, "filename", limits.max_filename_chars)),
-        "visibility": fields.visibility(fields.text(body, "visibility", _MOST_CODE_CHARS) or "public"),
+        "filename": fields.filename(_text(body, "filename", limits.max_filename_chars)),
+        "visibility": fields.visibility(fields.text(body, "visibility", _MAX_CODE_CHARS) or "public"),
     }
+
+
+def _text(body: bodies.Body, field: str, limit: int) -> str:
+    """Return a text whose limit is the setting MAX_<FIELD>_CHARS."""
+    return fields.text(body, field, limit, f"MAX_{field.upper()}_CHARS")
 
 
 def _idempotency_key(request: Request) -> str | None:
     key: str = request.headers.get("idempotency-key", "").strip()
-    most = settings().max_idempotency_key_chars
-    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > most:
-        raise BadInput(f"Idempotency-Key must be at most {most} printable ASCII characters.")
+    limit = settings().max_idempotency_key_chars
+    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
+        raise BadInput(
+            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
+        )
     return key or None
 
 
 def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
-    most = settings().max_query_tags
-    folded = {tag for text in _parameters(values, field) for tag in fields.tags(field, text, most)}
-    if len(folded) > most:
-        raise BadInput(f"{field} has more than {most} tags, which is the limit (MAX_QUERY_TAGS).")
-    return tuple(sorted(folded))  # in whichever order they came: cursors are for this one
+    limit = settings().max_query_tags
+    texts = _parameters(values, field)
+    folded = {tag for text in texts for tag in fields.tags(field, text, limit, "MAX_QUERY_TAGS")}
+    if len(folded) > limit:
+        raise BadInput(f"{field} has more than {limit} tags, which is the limit (MAX_QUERY_TAGS).")
+    return tuple(sorted(folded))  # sorted, so that a cursor is valid whatever the order in the request
 
 
 def _order(values: Mapping[str, list[str]]) -> Order:
@@ -309,7 +323,7 @@ def _order(values: Mapping[str, list[str]]) -> Order:
 
 
 def _includes_urls(values: Mapping[str, list[str]]) -> bool:
-    included = {each.strip() for text in _parameters(values, "include") for each in text.split(",")}
+    included = {name.strip() for text in _parameters(values, "include") for name in text.split(",")}
     if included - {"url"}:
         raise BadInput("include must be url.")
     return bool(included)
@@ -317,10 +331,11 @@ def _includes_urls(values: Mapping[str, list[str]]) -> bool:
 
 def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:
     text = _parameter(values, field)
-    return fields.whole(field, text, 1, settings().max_render_px) if text else None
+    return fields.whole_number(field, text, 1, settings().max_render_px, " (MAX_RENDER_PX)") if text else None
 
 
 def _parameters(values: Mapping[str, list[str]], field: str) -> list[str]:
+    """Return every value of a field, in each of its spellings, except empty ones."""
     return [
         text
         for spelling in SPELLINGS[field]
@@ -331,4 +346,5 @@ def _parameters(values: Mapping[str, list[str]], field: str) -> list[str]:
 
 
 def _parameter(values: Mapping[str, list[str]], field: str) -> str | None:
+    """Return the first value of a field that is not empty, or None."""
     return next(iter(_parameters(values, field)), None)

@@ -260,4 +260,4 @@ def test_the_template_sets_what_chalice_can_not(place: target.Target, deployed: 
 
 def test_api_gateway_answers_in_our_shape_where_no_function_does(service: Service) -> None:
     answer = service.call("GET", "/nowhere")
-    assert (answer.status_code, answer.json()) == (404, {"error": "There is nothing at this path."})
+    assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})

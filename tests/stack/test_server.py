@@ -83,7 +83,7 @@ def assert_is_an_error(answer: tuple[int, dict[str, str], bytes], status: int, *
 
 def test_an_unknown_path_is_404_with_an_error(server: Server) -> None:
     answer = requests.get(f"{server.url}/no/such/path", timeout=10)
-    assert (answer.status_code, answer.json()) == (404, {"error": "There is nothing at this path."})
+    assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})
 
 
 def test_an_unknown_path_is_404_for_who_brings_a_token_too(server: Server) -> None:

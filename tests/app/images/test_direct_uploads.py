@@ -130,15 +130,15 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
 @pytest.mark.parametrize(
     ("said", "status", "sentence"),
     [
-        ({"size": 0}, 400, "size must be the number of bytes of the file."),
-        ({"size": "12"}, 400, "size must be the number of bytes of the file."),
-        ({"size": True}, 400, "size must be the number of bytes of the file."),
+        ({"size": 0}, 400, "size must be the size of the file in bytes, a whole number above 0."),
+        ({"size": "12"}, 400, "size must be the size of the file in bytes, a whole number above 0."),
+        ({"size": True}, 400, "size must be the size of the file in bytes, a whole number above 0."),
         ({"size": 100_000_001}, 413, "The image has more than 100000000 bytes, which is the limit"),
         ({"content_type": "text/html"}, 400, "content_type must be one of image/jpeg"),
         ({"content_type": None}, 400, "content_type must be one of image/jpeg"),
         ({"checksum": "abc"}, 400, "checksum must be a SHA-256"),
         ({"user_id": ""}, 400, "user_id is missing"),
-        ({"user_id": "${filename}"}, 400, "user_id must not have ${filename} in it here"),
+        ({"user_id": "${filename}"}, 400, "user_id must not have ${filename} in a direct upload"),
         ({"tags": ["x" * 65]}, 400, "tags has a tag of more than 64 characters"),
     ],
 )

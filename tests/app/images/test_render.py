@@ -146,8 +146,11 @@ def test_an_image_that_is_in_no_list_is_not_shown(api: Api, stores: Stores) -> N
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        *[(f"w={value}", "w must be a whole number from 1 to 10000.") for value in ("0", "10001", "-1", "1.5", "x")],
-        (f"h={quote('٣')}", "h must be a whole number from 1 to 10000."),
+        *[
+            (f"w={value}", "w must be a whole number from 1 to 10000 (MAX_RENDER_PX).")
+            for value in ("0", "10001", "-1", "1.5", "x")
+        ],
+        (f"h={quote('٣')}", "h must be a whole number from 1 to 10000 (MAX_RENDER_PX)."),
         ("w=1&fit=fill", "fit must be contain or cover."),
         ("format=png", "format must be auto, webp, avif, jpeg or original."),
     ],

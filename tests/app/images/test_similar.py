@@ -143,7 +143,7 @@ def test_an_image_that_is_in_no_list_has_none(api: Api) -> None:
         assert api.get(f"/images/{image_id}/similar").status_code == 404
 
 
-TOO_FAR = "by the 4 parts of their hashes, images that differ in more bits can't be found."
+TOO_FAR = "images are found by the 4 parts of their hashes, of which one must be equal."
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_what_is_not_an_image_is_refused_and_leaves_nothing(api: Api, stores: St
         (
             {"MAX_IMAGE_BYTES": "100"},
             picture(),
-            "The image has more than 100 bytes, which is the limit (MAX_IMAGE_BYTES). Larger ones go to S3 directly: "
+            "The image has more than 100 bytes, which is the limit (MAX_IMAGE_BYTES). Upload it directly to S3: "
             "POST images/direct-upload.",
         ),
         ({"MAX_PIXELS": "1199"}, picture(), "The image has more than 1199 pixels, which is the limit (MAX_PIXELS)."),

@@ -130,7 +130,7 @@ class TestWhatIsRefused:
         answer = api.call("POST", "/items", {"a": 1, name: None})
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": f"{name} is given by the service, and can't be a field of an item."},
+            {"error": f"{name} is set by the service and cannot be a field of an item."},
         )
         assert stored(stores) == []
 
@@ -188,7 +188,7 @@ class TestWhatIsRefused:
         answer = Api(api.client, {"X-User-Id": "x" * 129}).call("POST", "/items", {})
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "user_id has more than 128 characters, which is the limit."},
+            {"error": "user_id has more than 128 characters, which is the limit (MAX_USER_ID_CHARS)."},
         )
         assert stored(stores) == []
 
@@ -288,7 +288,7 @@ class TestLists:
         answer = api.get(f"/items?limit={limit}")
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "limit must be a whole number from 1 to 1000."},
+            {"error": "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."},
         )
 
     def test_a_page_has_a_hundred_items_unless_asked_for_more(self, api: Api) -> None:

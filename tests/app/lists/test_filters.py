@@ -288,5 +288,5 @@ def test_lists_that_are_spread_are_read_as_one(api: Api, configured: Callable[..
 def test_a_field_whose_words_are_not_kept_can_not_be_asked_for(api: Api, configured: Callable[..., None]) -> None:
     configured(MAX_DESCRIPTION_WORDS="0")
     answer = api.get("/images?description=sea")
-    sentence = "Images aren't found by their description here (MAX_DESCRIPTION_WORDS)."
+    sentence = "Lists cannot be filtered by description: its words are not indexed (MAX_DESCRIPTION_WORDS)."
     assert (answer.status_code, answer.json_body) == (400, {"error": sentence})

@@ -204,10 +204,10 @@ def test_a_tag_that_an_index_has_no_more_is_gone_on_behind(api: Api, sweep: Swee
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("limit=0", "limit must be a whole number from 1 to 1000."),
-        ("limit=1001", "limit must be a whole number from 1 to 1000."),
-        ("prefix=" + "x" * 65, "prefix has more than 64 characters, which is the limit."),
-        ("prefix=" + quote("ﷺ" * 4), "prefix has more than 64 characters, which is the limit."),
+        ("limit=0", "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
+        ("limit=1001", "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
+        ("prefix=" + "x" * 65, "prefix has more than 64 characters, which is the limit (MAX_TAG_CHARS)."),
+        ("prefix=" + quote("ﷺ" * 4), "prefix has more than 64 characters, which is the limit (MAX_TAG_CHARS)."),
         ("prefix=a%00", "prefix has a control character."),
         ("user_id=a%2Fb", "user_id must not have slashes or control characters, nor be '.' or '..'."),
         ("last_evaluated_key=nothing", "last_evaluated_key is not one that this list gave out."),

@@ -436,11 +436,16 @@ class TestForms:
     ("function", "event", "status", "sentence"),
     [
         ("upload_image", [], 400, "The event must be a JSON object."),
-        ("upload_image", {}, 400, "The image is missing: it belongs into image_data or, in a form, into file."),
+        ("upload_image", {}, 400, "The image is missing: send it as image_data in JSON or as file in a form."),
         ("upload_image", {"body": "{"}, 400, "The body is not valid JSON."),
         ("upload_image", {"body": "%", "isBase64Encoded": True}, 400, "The body is not valid JSON."),
         ("list_images", {"queryStringParameters": "limit=5"}, 400, "queryStringParameters is not valid JSON."),
-        ("list_images", {"queryStringParameters": {"limit": 0}}, 400, "limit must be a whole number from 1 to 1000."),
+        (
+            "list_images",
+            {"queryStringParameters": {"limit": 0}},
+            400,
+            "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE).",
+        ),
         ("view_images", {}, 400, "pathParameters.image_id is missing."),
         ("delete_images", {"pathParameters": "{}"}, 400, "pathParameters.image_id is missing."),
         ("delete_images", {"pathParameters": {"image_id": 7}}, 404, "No image '7' is here."),

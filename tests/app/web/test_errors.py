@@ -17,13 +17,13 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]  # those 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_path_is_not_found_by_any_method(api: Api, method: str, path: str) -> None:
     answer = api.call(method, path)
-    assert (answer.status_code, answer.json_body) == (404, {"error": "There is nothing at this path."})
+    assert (answer.status_code, answer.json_body) == (404, {"error": "No route matches this path."})
 
 
 def test_a_wrong_method_says_which_are_right(api: Api) -> None:
     answer = api.call("PATCH", "/images")
     assert answer.status_code == 405
-    assert answer.json_body == {"error": "PATCH is not allowed on this path, which takes POST, GET."}
+    assert answer.json_body == {"error": "PATCH is not allowed on this path, which allows POST, GET."}
     assert answer.headers["Allow"] == "POST, GET"
 
 
@@ -70,7 +70,7 @@ def test_an_uncaught_exception_is_logged_under_the_id_that_the_answer_repeats(
     assert (answer.status_code, answer.json_body) == (
         500,
         {
-            "error": "Something went wrong on our side; the log has it under this request_id.",
+            "error": "An internal error occurred; the service's log has the details under this request_id.",
             "request_id": request_id,
         },
     )

@@ -95,7 +95,7 @@ def test_an_update() -> None:
 
 
 def test_the_upload_that_two_contracts_share_has_the_keys_of_both() -> None:
-    assert answers.uploaded_by_either(IMAGE) == {
+    assert answers.contract_a_and_c_upload(IMAGE) == {
         "message": "Upload successful",
         "id": IMAGE.image_id,
         "image_id": IMAGE.image_id,
@@ -106,9 +106,9 @@ def test_the_upload_that_two_contracts_share_has_the_keys_of_both() -> None:
 
 
 def test_c_has_entries() -> None:
-    assert answers.entries(Page((IMAGE,), None)) == [ENTRY]
-    assert answers.viewed_entry(VIEW) == {**ENTRY, "key": KEY, "bucket": "images-originals", "url": "http://s3/x"}
-    assert answers.deleted_entry(IMAGE) == {"deleted": IMAGE.image_id, "key": KEY}
+    assert answers.contract_c_list(Page((IMAGE,), None)) == [ENTRY]
+    assert answers.contract_c_view(VIEW) == {**ENTRY, "key": KEY, "bucket": "images-originals", "url": "http://s3/x"}
+    assert answers.contract_c_deletion(IMAGE) == {"deleted": IMAGE.image_id, "key": KEY}
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_c_has_entries() -> None:
 )
 def test_a_key_ends_in_the_files_own_extension_or_in_that_of_its_type(filename: str, extension: str) -> None:
     image = replace(IMAGE, filename=filename, content_type="image/png")
-    assert answers.deleted_entry(image)["key"] == image.s3_key + extension
+    assert answers.contract_c_deletion(image)["key"] == image.s3_key + extension
 
 
 def test_a_bare_list_is_led_on_by_a_link_with_the_same_filters() -> None:
     query = {"tag": ["a b", "c"], "limit": ["2"], "nextToken": ["old"]}
-    assert answers.next_page(Page((), None), query) == {}
-    assert answers.next_page(Page((), "new"), query) == {
+    assert answers.contract_c_next_page(Page((), None), query) == {}
+    assert answers.contract_c_next_page(Page((), "new"), query) == {
         "Link": '<?tag=a+b&tag=c&limit=2&last_evaluated_key=new>; rel="next"'
     }
 
@@ -145,7 +145,7 @@ def test_a_download_is_answered_as_it_is_asked_for() -> None:
         {},
         200,
     )
-    assert answers.linked(VIEW) == LINKED
+    assert answers.contract_a_view(VIEW) == LINKED
 
 
 def test_the_etag_is_the_version() -> None:

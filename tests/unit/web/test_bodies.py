@@ -94,7 +94,7 @@ def test_an_empty_file_is_one() -> None:
     assert form(part('name="file"; filename="a.png"', b""))["file"] == b""
 
 
-BROKEN = "The form is not whole: a boundary, the last one perhaps, or a part's header is wrong."
+BROKEN = "The form is malformed or incomplete: check each boundary, also the final one, and each part's headers."
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
         ({"filename": "x" * 256}, BadInput, "filename has more than 255 characters"),
         ({"tags": 7}, BadInput, "tags must be a list of strings."),
         ({"tags": ["x", 7]}, BadInput, "tags must be a list of strings."),
-        ({"tags": "[1"}, BadInput, "tags begins like a JSON array and is none."),
+        ({"tags": "[1"}, BadInput, "tags looks like a JSON array but is not valid JSON."),
         ({"tags": ["x" * 65]}, BadInput, "tags has a tag of more than 64 characters"),
         ({"tags": ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 9]}, BadInput, "tags has a tag of more than 64"),
         ({"tags": ["a" + "\u0300\u0316" * 100_000]}, BadInput, "tags has a tag of more than 64 characters"),
@@ -147,8 +147,8 @@ def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
         ({"tags": ["a\x1fb\x00"]}, BadInput, "tags has a tag with a control character."),
         ({"tags": [str(i) for i in range(31)]}, BadInput, "tags has more than 30 tags"),
         ({"visibility": "secret"}, BadInput, "visibility must be public or private."),
-        ({"image_data": None}, BadInput, "The image is missing: it belongs into image_data or, in a form, into file."),
-        ({"image_data": ""}, BadInput, "The image is missing: it belongs into image_data or, in a form, into file."),
+        ({"image_data": None}, BadInput, "The image is missing: send it as image_data in JSON or as file in a form."),
+        ({"image_data": ""}, BadInput, "The image is missing: send it as image_data in JSON or as file in a form."),
         ({"image_data": 0}, BadInput, "image_data must be a string."),
         ({"image_data": 7}, BadInput, "image_data must be a string."),
         ({"image_data": "data:image/png;base64,"}, BadInput, "image_data is empty."),
@@ -302,7 +302,7 @@ def test_a_date_is_its_whole_day_and_a_time_its_millisecond(text: str, since: in
 )
 def test_what_is_no_date_is_refused(text: str) -> None:
     for name in ("dateFrom", "dateTo"):
-        with pytest.raises(BadInput, match=f"^{name} must be a date, as 2026-01-31, or a time, as"):
+        with pytest.raises(BadInput, match=f"^{name} must be a date such as 2026-01-31 or a time such as"):
             read_query(**{name: [text]})
 
 
@@ -318,17 +318,17 @@ def test_an_empty_parameter_counts_as_absent() -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"limit": ["0"]}, "limit must be a whole number from 1 to 1000."),
-        ({"limit": ["1001"]}, "limit must be a whole number from 1 to 1000."),
-        ({"limit": ["1" * 5000]}, "limit must be a whole number from 1 to 1000."),
-        ({"limit": ["ten"]}, "limit must be a whole number from 1 to 1000."),
-        ({"limit": ["²"]}, "limit must be a whole number from 1 to 1000."),
+        ({"limit": ["0"]}, "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
+        ({"limit": ["1001"]}, "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
+        ({"limit": ["1" * 5000]}, "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
+        ({"limit": ["ten"]}, "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
+        ({"limit": ["²"]}, "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
         ({"user_id": ["a/b"]}, "user_id must not have slashes"),
         ({"user_id": ["a" * 129]}, "user_id has more than 128 characters"),
         ({"tag": [",".join(map(str, range(11)))]}, "tag has more than 10 tags, which is the limit"),
         ({"tag": [str(n) for n in range(11)]}, "tag has more than 10 tags, which is the limit"),
         ({"title": ["x" * 257]}, "title has more than 256 characters"),
-        ({"filename": ["..."]}, "filename has no letter or digit to look for."),
+        ({"filename": ["..."]}, "filename must have at least one letter or digit."),
         ({"visibility": ["all"]}, "visibility must be public or private."),
         ({"dateFrom": ["2026-01-02"], "dateTo": ["2026-01-01"]}, "dateFrom must not be later than dateTo."),
         ({"sort": ["title"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
@@ -358,7 +358,7 @@ def test_an_item_is_any_json_object(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ITEM_NAMES)
 def test_an_item_has_no_field_that_the_service_gives(name: str) -> None:
-    with pytest.raises(BadInput, match=f"^{name} is given by the service"):
+    with pytest.raises(BadInput, match=f"^{name} is set by the service"):
         readers.item(json_request({name: None}))
     assert readers.item_fields(json_request({"a": None, name: 1})) == {"a": None}
     with pytest.raises(BadInput, match="no field to set"):
@@ -410,7 +410,9 @@ def test_an_if_match_that_is_no_list_of_tags_is_refused(header: str) -> None:
 
 
 def test_a_download_is_asked_for_by_true() -> None:
-    assert [readers.download(request(query={"download": [text]})) for text in ("true", "TRUE", "1", "false", "")] == [
+    assert [
+        readers.as_attachment(request(query={"download": [text]})) for text in ("true", "TRUE", "1", "false", "")
+    ] == [
         True,
         True,
         True,
@@ -418,12 +420,12 @@ def test_a_download_is_asked_for_by_true() -> None:
         False,
     ]
     with pytest.raises(BadInput, match="download must be true or false"):
-        readers.download(request(query={"download": ["maybe"]}))
+        readers.as_attachment(request(query={"download": ["maybe"]}))
 
 
 def test_a_download_has_a_type() -> None:
     def read(*types: str) -> DownloadType:
-        return readers.download_as(request(query={"type": list(types)}))
+        return readers.download_type(request(query={"type": list(types)}))
 
     assert [read(), read("redirect"), read("BINARY"), read("base64")] == [
         DownloadType.LINK,
@@ -436,7 +438,7 @@ def test_a_download_has_a_type() -> None:
 
 
 def read_patch(body: object) -> UpdateRequest:
-    return readers.patch(request(body=json.dumps(body).encode()))
+    return readers.update(request(body=json.dumps(body).encode()))
 
 
 def test_an_update_has_the_fields_given_and_no_others() -> None:
@@ -451,7 +453,7 @@ def test_an_update_has_the_fields_given_and_no_others() -> None:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({}, "There is nothing to update: none of title, description, tags, visibility."),
+        ({}, "The body has no field to update; send at least one of title, description, tags and visibility."),
         ({"title": "T", "checksum": "0"}, "checksum can't be updated; title, description, tags and visibility can."),
         ({"user_id": "bob"}, "user_id can't be updated;"),
         ({"s3_key": "bob/x"}, "s3_key can't be updated;"),

@@ -45,10 +45,10 @@ VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
-FOLD = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
+APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
-GIVE_UP = (CATALOG.get, CATALOG.put, *DELETE_OBJECTS, STAGED.abort_upload)
-DELETE = (*GIVE_UP, CATALOG.delete, TERMS.delete, TAG_COUNTS.put)
+DISCARD = (CATALOG.get, CATALOG.put, *DELETE_OBJECTS, STAGED.abort_upload)
+DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
 RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.put)
 
@@ -329,7 +329,7 @@ def complete_upload(image_id: str) -> Response:
 
 
 @app.route("/images/{image_id}/abort", methods=["POST"])
-@needs(*GIVE_UP)
+@needs(*DISCARD)
 def abort_upload(image_id: str) -> Response:
     """Cancel a direct upload."""
     image = direct_uploads.abort(caller(), image_id)
@@ -356,7 +356,7 @@ def on_upload_staged(event: S3Event) -> None:
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
-@needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *FOLD)
+@needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *APPLY_TAG_CHANGES)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish the work of processes that crashed, and update the tag counts."""
     dry_run = readers.is_dry_run(event)

@@ -67,5 +67,5 @@ def _check(config: Config) -> None:
         )
     if config.api_gateway_stage != config.chalice_stage:
         raise CannotRun(
-            f".chalice/config.json: api_gateway_stage of the stage {config.chalice_stage} must be {config.chalice_stage}."
+            f".chalice/config.json: api_gateway_stage of {config.chalice_stage} must be the name of the stage."
         )

@@ -1,6 +1,6 @@
-"""Keep the table of settings in README.md equal to chalicelib/config.py.
+"""Write the table of settings in README.md from chalicelib/config.py.
 
-What `make settings` runs, in the repository's root: python -m scripts.settings
+`make settings` runs this in the repository's root: python -m scripts.settings
 """
 
 from dataclasses import Field, fields
@@ -14,20 +14,20 @@ BEGIN, END = "<!-- settings: written by `make settings` -->\n", "<!-- end of set
 
 
 def table() -> str:
-    """All settings, in Markdown: one row each, in the order of config.py."""
+    """Return the table of all settings in Markdown, in the order of config.py."""
     rows = "".join(_row(spec) for spec in fields(Settings))
     return f"| variable | default | unit | what it says |\n|---|---|---|---|\n{rows}"
 
 
 def with_table(text: str) -> str:
-    """A text with the table between its two marks."""
+    """Return a text with the table between its two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}{table()}{END}{after}"
 
 
 def main() -> None:
-    """Write the table anew."""
+    """Write the table."""
     README.write_text(with_table(README.read_text()))
 
 

@@ -72,7 +72,7 @@ class Bare:
         self._query("user_id", user_id, TableName="images", IndexName="user_id-index")
 
     def delete(self) -> None:
-        """Make one GetItem, one transaction of a record, eight rows and a change, one DeleteObject and one DeleteItem."""
+        """Make one GetItem, one transaction (record, eight rows, change), one DeleteObject and one DeleteItem."""
         key = {"image_id": {"S": "bare"}}
         self.dynamodb.get_item(TableName="images", Key=key, ConsistentRead=True)
         rows = [{"Delete": {"TableName": "image_tags", "Key": {**key, "tag": {"S": tag}}}} for tag in KEYS]

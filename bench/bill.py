@@ -22,11 +22,11 @@ _S3_READ = 0.40 / MILLION  # GET, HEAD
 _LOG_BYTE = 0.50 / 1e9
 _OUT_BYTE = 0.09 / 1e9
 
-_GB = 1.0  # memory: lambda_memory_size in .chalice/config.json
-_GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda assigns one processor to 1,769 MB, and proportionally less to less memory
-_LOG_BYTES = 1_000  # of an invocation: the service's line, and three lines of Lambda
-_ROUNDS_A_MONTH = 30 * 24 * 12  # invocations of the schedule
-_FOLDED = 3  # write units for adding a change of tags to the counters (decision 8)
+_GB = 1.0  # of memory: lambda_memory_size in .chalice/config.json
+_GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memory, and less to less
+_LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
+_ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
+_FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
 _LOOK = Look(
     width=4000,
     height=3000,
@@ -137,7 +137,7 @@ def _of_an_update(image: Image) -> int:
 def _of_a_deletion(image: Image) -> int:
     changes = len(tallies.changes(image, None))
     in_a_transaction = 1 + len(catalog.delete_rows(image)) + changes
-    # user_id-index, queue-index, twice state-index, and the record.
+    # user_id-index, queue-index; state-index twice; the record.
     return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
 
 

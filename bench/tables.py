@@ -42,7 +42,7 @@ def _edition() -> str:
 
 
 def _puts(image: Image) -> list[dict[str, Any]]:
-    """Return the items that an upload of the image writes."""
+    """The items that an upload of the image would write."""
     return [write["Put"] for write in (catalog.put(image), *catalog.rows(image))]
 
 

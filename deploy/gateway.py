@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.config import Settings
-from chalicelib.errors import UnknownPath
 from deploy.stage import Stage
 from deploy.target import Target
 
@@ -18,8 +17,8 @@ _ITS_OWN = "$context.error.messageString"
 _RESPONSES: Mapping[str, tuple[str | None, str]] = {
     "DEFAULT_4XX": (None, _ITS_OWN),
     "DEFAULT_5XX": (None, json.dumps("Something went wrong on our side; try again in a moment.")),
-    # The response for an unknown path, with or without a token.
-    "MISSING_AUTHENTICATION_TOKEN": ("404", json.dumps(str(UnknownPath()))),
+    # What it says of a path that there is not, whether or not a token was sent.
+    "MISSING_AUTHENTICATION_TOKEN": ("404", json.dumps("There is nothing at this path.")),
     "REQUEST_TOO_LARGE": (
         "413",
         json.dumps("The request is too large; larger images go to POST images/direct-upload."),

@@ -31,7 +31,6 @@ from chalice.local import (
     ThreadedHTTPServer,
 )
 
-from chalicelib.errors import UnknownPath
 from dev import Refused, functions
 from dev.functions import Functions
 from dev.processes import url
@@ -176,8 +175,8 @@ class Handler(ChaliceRequestHandler):
         try:
             self.local_gateway.event_converter._route_matcher.match_route(self.path)
         except ValueError:
-            # chalice.local answers with API Gateway's default, a 403 about a missing authentication token.
-            raise Refused(HTTPStatus.NOT_FOUND, str(UnknownPath())) from None
+            # chalice.local answers as API Gateway does by default, which speaks of authentication.
+            raise Refused(HTTPStatus.NOT_FOUND, "There is nothing at this path.") from None
         body = b"".join(self._body(MAX_BODY_BYTES))
         return headers, body or None
 

@@ -1,6 +1,6 @@
-"""Write docs/permissions.md from what app.py declares.
+"""Keep docs/permissions.md equal to what app.py declares.
 
-`make permissions` runs this in the repository's root: python -m scripts.permissions
+What `make permissions` runs, in the repository's root: python -m scripts.permissions
 """
 
 import re
@@ -30,7 +30,7 @@ beforehand, or the streams of one log. Where a stage is traced (`"xray": true`),
 
 
 def page(app: Chalice) -> str:
-    """Return the whole page in Markdown: a table for each function."""
+    """The whole page, in Markdown: a table for each function."""
     place = Place("aws", "<region>", "<account>", "<stage>", Settings())
     routes = {
         route.view_name: f"{method} {path}" for path, methods in app.routes.items() for method, route in methods.items()
@@ -50,9 +50,9 @@ def page(app: Chalice) -> str:
 
 
 def _purpose(permission: Permission, function: str) -> str:
-    """Return what a function needs a permission for: the name of the smallest group in app.py that contains it.
+    """What a function needs one of its permissions for: the least group of app.py that has it, by its name there.
 
-    Only groups in the function's own `@needs(…)` are considered, and groups that these consist of.
+    Of those groups that stand in the function's own `@needs(…)`, and of the parts that these are made of.
     """
     (declaration,) = re.findall(rf"@needs\((.*)\)\ndef {function}\(", _SOURCE)
     named = [_GROUPS[name] for name in re.findall(r"\*([A-Z_]+)", declaration)]
@@ -73,7 +73,7 @@ def _rows(needed: dict[Permission, list[str]], place: Place) -> Iterator[str]:
 
 @one_line_errors()
 def main() -> None:
-    """Write the page."""
+    """Write the page anew."""
     PAGE.write_text(page(stage_config("local").chalice_app))
 
 

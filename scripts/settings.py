@@ -1,6 +1,6 @@
-"""Write the table of settings in README.md from chalicelib/config.py.
+"""Keep the table of settings in README.md equal to chalicelib/config.py.
 
-`make settings` runs this in the repository's root: python -m scripts.settings
+What `make settings` runs, in the repository's root: python -m scripts.settings
 """
 
 from dataclasses import Field, fields
@@ -14,20 +14,20 @@ BEGIN, END = "<!-- settings: written by `make settings` -->\n", "<!-- end of set
 
 
 def table() -> str:
-    """Return the table of all settings in Markdown, in the order of config.py."""
+    """All settings, in Markdown: one row each, in the order of config.py."""
     rows = "".join(_row(spec) for spec in fields(Settings))
     return f"| variable | default | unit | what it says |\n|---|---|---|---|\n{rows}"
 
 
 def with_table(text: str) -> str:
-    """Return a text with the table between its two marks."""
+    """A text with the table between its two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}{table()}{END}{after}"
 
 
 def main() -> None:
-    """Write the table."""
+    """Write the table anew."""
     README.write_text(with_table(README.read_text()))
 
 

@@ -1,1 +1,1 @@
-"""What operations cost; measured, never asserted."""
+"""Measure what operations cost. Nothing here is a test."""

@@ -1,7 +1,7 @@
-"""Images as a service might have them: the same ones each time, skewed as people's are.
+"""Generate realistic images: the same ones each time, with skewed frequencies of owners, tags and words.
 
-Image n is the same in a table of any size, and its time falls anywhere within SPAN: a larger table is a busier service
-over the same years, so that growing it puts rows between those of every list.
+Image n is the same in a table of any size, and its time is anywhere within SPAN. A larger table is a busier service
+over the same years, so that each list gets new rows between its existing ones.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 SPAN = (1_672_531_200_000, 1_767_225_600_000)  # of creation, milliseconds: 2023 to 2025, UTC
 
-_STEMS = "sun sea moon rain snow wind fire water stone wood day star hill road town bird"  # each begins other words
+_STEMS = "sun sea moon rain snow wind fire water stone wood day star hill road town bird"  # prefixes of other words
 _ENDINGS = ("", "set", "rise", "light", "side", "fall", "shine", "bow", "way", "song")
 _ALONE = """harbour garden window bridge market church kitchen village summer winter autumn spring morning
 evening mother father family children friends dog cat horse river lake island beach forest valley mountain
@@ -28,7 +28,7 @@ above behind under over with without and the our"""
 
 
 class _Zipf:
-    """Draws from values of which the first is the most frequent, the second half as frequent, and so on."""
+    """Draws values whose frequency is proportional to 1/rank."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._values = values
@@ -44,21 +44,21 @@ def _shuffled(values: list[str]) -> list[str]:
 
 OWNERS = [f"owner-{n}" for n in range(50)]  # the first has the most images
 TAGS = [f"tag-{n}" for n in range(200)]
-APART = ("day", "night")  # tags of a quarter of all images each, and of none together
+APART = ("day", "night")  # each is on a quarter of all images, and no image has both
 WORDS = _shuffled(_ALONE.split() + [stem + ending for stem in _STEMS.split() for ending in _ENDINGS])
 
-_MOST_WORDS = 100  # of a description: more than a row holds
+_MOST_WORDS = 100  # words of a description: more than an index row contains
 _TYPES = ((".jpg", "image/jpeg"), (".png", "image/png"), (".gif", "image/gif"))
 _owners, _tags, _words = _Zipf(OWNERS), _Zipf(TAGS), _Zipf(WORDS)
 
 
 def images(start: int, stop: int) -> Iterator[Image]:
-    """The images of some numbers."""
+    """Generate the images of a range of numbers."""
     return map(image, range(start, stop))
 
 
 def image(n: int) -> Image:
-    """The image of a number."""
+    """Generate the image of a number."""
     random = Random(n)  # noqa: S311
     created = random.randrange(*SPAN)
     image_id = str(UUID(int=created << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62 | random.getrandbits(62)))

@@ -1,4 +1,4 @@
-"""The AWS calls that an operation can't do without, as plain boto3."""
+"""The AWS calls that an operation needs at least, as plain boto3."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from dev.stack import Stack
 
 BUCKET = "images-originals"
-# The terms of an image with three tags and a title of one word: these, and four that are not the user's.
+# The terms of an image with three tags and a title of one word.
 KEYS = tuple(f"bare-{name}" for name in ("all", "owner", "type", "checksum", "nature", "forest", "sand", "dunes"))
 CHANGE = {"list": {"S": "bare"}, "name": {"S": "bare"}}  # of tags
 
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """Writes and reads a copy of one record, with rows as large as the service's."""
+    """Writes and reads a copy of one record, with index rows of the size that the service writes."""
 
     s3: Any
     dynamodb: Any
@@ -22,57 +22,57 @@ class Bare:
 
     @classmethod
     def beside(cls, stack: Stack, image_id: str, page: int) -> "Bare":
-        """A client of the stack that copies the record of an image."""
+        """Return a client of the stack that works on a copy of an image's record."""
         dynamodb = stack.client("dynamodb")
         record = dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})["Item"]
         return cls(stack.client("s3"), dynamodb, {**record, "image_id": {"S": "bare"}}, page)
 
     def upload(self, photo: bytes) -> None:
-        """One put_object, one transaction of a record, eight rows and a change of tags."""
+        """Make one PutObject call and one transaction of a record, eight rows and a change of tags."""
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
         self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE)])
 
     def keyed(self, photo: bytes) -> None:
-        """One get_item of a key, and an upload whose transaction has the key too."""
+        """Make one GetItem call for a key, and an upload whose transaction includes the key."""
         self.look_up_key()
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
         key = _put("idempotency_keys", {"idempotency_key": {"S": "bare"}, "image_id": {"S": "bare"}})
         self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE), key])
 
     def look_up_key(self) -> None:
-        """One get_item of a key."""
+        """Make one GetItem call for a key."""
         key = {"idempotency_key": {"S": "bare"}}
         self.dynamodb.get_item(TableName="idempotency_keys", Key=key, ConsistentRead=True)
 
     def update(self) -> None:
-        """One read, one transaction of a record and eight rows."""
+        """Make one GetItem call and one transaction of a record and eight rows."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": "bare"}}, ConsistentRead=True)
         self.dynamodb.transact_write_items(TransactItems=self._record_and_rows())
 
     def download(self, image_id: str, object_key: str) -> None:
-        """One get_item, one get_object."""
+        """Make one GetItem and one GetObject call."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
         self.s3.get_object(Bucket=BUCKET, Key=object_key)["Body"].read()
 
     def view(self, image_id: str) -> None:
-        """One get_item, one presigned URL."""
+        """Make one GetItem call and one presigned URL."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
         self.s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": image_id}, ExpiresIn=3600)
 
     def by_tag(self, tag: str) -> None:
-        """One query of a tag's rows."""
+        """Make one Query of a tag's rows."""
         self._query("tag", tag, TableName="image_tags")
 
     def tags(self, user_id: str) -> None:
-        """One query of an owner's counters."""
+        """Make one Query of an owner's counters."""
         self._query("list", f"tags:{user_id}", TableName="tag_counts")
 
     def by_owner(self, user_id: str) -> None:
-        """One query of the owner's index."""
+        """Make one Query of the owner's index."""
         self._query("user_id", user_id, TableName="images", IndexName="user_id-index")
 
     def delete(self) -> None:
-        """One read, one transaction of a record, eight rows and a change, one delete_object, one delete_item."""
+        """Make one GetItem, one transaction (record, eight rows, change), one DeleteObject and one DeleteItem."""
         key = {"image_id": {"S": "bare"}}
         self.dynamodb.get_item(TableName="images", Key=key, ConsistentRead=True)
         rows = [{"Delete": {"TableName": "image_tags", "Key": {**key, "tag": {"S": tag}}}} for tag in KEYS]

@@ -1,8 +1,8 @@
-"""What a million of each operation cost on AWS, by service; computed from calls and units, not from a bill.
+"""Compute what a million of each operation cost on AWS, by service, from calls and capacity units.
 
-The image is one of 200 KB with 3 tags, and 4 and 3 words of title and filename. Calls, units of reads and milliseconds
-are those of docs/costs.md; milliseconds are a laptop's, on whose emulators nothing is far away. Prices of us-east-1
-without free tiers, as AWS published them in 2026; they change.
+The image has 200 KB, 3 tags, 4 words of title and 3 words of filename. Calls, read units and milliseconds are those of
+docs/costs.md. The milliseconds were measured on a laptop, whose emulators have no network latency. Prices are those
+that AWS published for us-east-1 in 2026, without free tiers.
 """
 
 from dataclasses import dataclass, replace
@@ -41,10 +41,10 @@ _LOOK = Analysis(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What one operation uses."""
+    """The resources that one operation uses."""
 
-    milliseconds: float  # of a function
-    requests: int = 1  # of the API
+    milliseconds: float  # duration of the function
+    requests: int = 1  # to the API
     invocations: int = 1
     write_units: float = 0
     read_units: float = 0
@@ -53,7 +53,7 @@ class Use:
     answer_bytes: int = 1_000
 
     def dollars(self) -> tuple[float, ...]:
-        """By service: API Gateway, with what goes out; Lambda; DynamoDB; S3; logs."""
+        """Return the cost by service: API Gateway with data transfer out, Lambda, DynamoDB, S3, logs."""
         return (
             self.requests * (_API_REQUEST + self.answer_bytes * _OUT_BYTE),
             self.invocations * _INVOCATION + self.milliseconds / 1000 * _GB * _GB_SECOND,
@@ -64,13 +64,13 @@ class Use:
 
 
 def operations() -> dict[str, Use]:
-    """What each operation uses, on AWS, where a transaction takes two write units for each item."""
+    """Return what each operation uses on AWS, where a transaction takes two write units for each item."""
     image = sample(tags=3, title=4, description=0, filename=3)
     processed = replace(image, analysis=_LOOK)
     bands = len(catalog.row_writes(image, processed))
     upload = write_units(image)
     processing = 2 * (1 + bands)
-    # state-index: one for what comes into it, one for what leaves it.
+    # state-index: one unit for an entry that is added, one for an entry that is removed.
     awaited, claimed, shown = 2 + 1, 2 + 2, upload + 2 * bands + 1
     return {
         "upload": Use(milliseconds=27, write_units=upload + _FOLDED, s3_writes=1),
@@ -83,11 +83,11 @@ def operations() -> dict[str, Use]:
             s3_reads=1,
         ),
         "direct upload, processed": Use(
-            invocations=3,  # the API's, that of what was staged, and that of its copy, which finds it done
+            invocations=3,  # by the API, by the staged object, and by its copy, which finds nothing to do
             milliseconds=5 + 324 * _GB_OF_A_PROCESSOR,
             write_units=awaited + claimed + shown + _FOLDED,
             read_units=2,
-            s3_writes=1 + 1 + 4,  # the client's, the copy, the variants
+            s3_writes=1 + 1 + 4,  # the client's upload, the copy, the variants
             s3_reads=1,
         ),
         "view": Use(milliseconds=2.2, read_units=0.5, answer_bytes=2_000),
@@ -100,8 +100,8 @@ def operations() -> dict[str, Use]:
 
 
 def idle_month() -> dict[str, float]:
-    """Dollars a month of a stage that nobody calls."""
-    # A fold and six states are looked for, and two ages, each an eventual read of half a unit.
+    """Return the dollars per month of a stage that nobody calls."""
+    # Nine eventually consistent reads of half a unit: queued changes, six states, and two ages.
     round_ = Use(requests=0, milliseconds=100, read_units=9 * 0.5)
     return {
         "schedule, every 5 minutes": _ROUNDS_A_MONTH * sum(round_.dollars()),
@@ -128,7 +128,7 @@ def _of_an_update(image: Image) -> int:
     changed = replace(image, version=2, title="four words unlike before")
     rows = catalog.row_writes(image, changed)
     written = sum("Put" in row for row in rows)
-    # The record's copies in both indexes of owners, and those of its rows in that of updates.
+    # The record's copies in both owner indexes, and the copies of its rows in the index of updates.
     return 2 * (1 + len(rows)) + 2 + written
 
 

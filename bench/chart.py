@@ -1,4 +1,4 @@
-"""Charts of the figures that bench.lists kept: a page's cost against the size of the tables."""
+"""Draw charts of the figures of bench.lists: the cost of a page against the size of the tables."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ _USUAL = (
     "owner, rare tag: owner's index, filtered",
     "frequent tag: keys of the tag, then each record",
 )
-_PAGE = 20  # images; shorter pages of ours cost less
+_PAGE = 20  # images; shorter pages cost less and are not drawn
 _TICKS = [count * 10**power for power in range(-1, 6) for count in (1, 3)]
 _STYLE = Style(
     background="white",
@@ -33,7 +33,7 @@ def main() -> None:
     """Draw read units and milliseconds, each as an SVG."""
     parser = argparse.ArgumentParser(prog="python -m bench.chart")
     parser.add_argument("json", type=Path, help="figures that bench.lists wrote")
-    parser.add_argument("--folder", type=Path, default=Path("docs"), help="of the charts (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=Path("docs"), help="output folder (default: %(default)s)")
     options = parser.parse_args()
     figures = [Figures(**each) for each in json.loads(options.json.read_text())]
     for name, what, title in (
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def draw(figures: list[Figures], what: str, title: str) -> bytes:
-    """An SVG of one figure, on logarithmic axes: unbroken lines are the service's lists."""
+    """Return an SVG of one figure with logarithmic axes. Solid lines are the service's lists."""
     sizes = sorted({each.size for each in figures})
     rows = by_name(figures)
     values = [getattr(each, what) for name in (*_OURS, *_USUAL) for each in rows[name]]

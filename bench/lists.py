@@ -1,6 +1,6 @@
-"""What a page of each list costs in tables of growing size, whether it is right, and how others read the same.
+"""Measure and verify pages of each list in tables of growing size, and measure common other ways to read them.
 
-The times are those of requests to the service in this process; beside them stand plain boto3 calls.
+Requests go to the service in this process. The other ways are plain boto3 calls.
 """
 
 import argparse
@@ -29,26 +29,31 @@ from dev.stack import running
 from project.command_line import one_line_errors
 
 PAGE = 20
-_SECONDS = 5  # after which no further round of a slow list begins
-_SHORT_PAGES = 10  # of PAGE, that are compared with the answer before longer ones are
+_SECONDS = 5  # after which a slow list is not measured again
+_SHORT_PAGES = 10  # pages of PAGE that are compared with the answer, before pages of _LONG_PAGE
 _LONG_PAGE = 1_000
-_MOST_PAGES = 30  # that are compared
+_MOST_PAGES = 30  # pages that are compared
 
 
 @one_line_errors()
 def main() -> None:
-    """Measure, print tables in Markdown, and keep the figures."""
+    """Measure, print tables in Markdown, and write the figures to a file."""
     parser = argparse.ArgumentParser(prog="python -m bench.lists")
     parser.add_argument("sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="images in the tables")
-    parser.add_argument("--rounds", type=int, default=20, help="of which the median is taken (default: %(default)s)")
-    parser.add_argument("--data", type=Path, help="folder in which the tables are kept for the next run")
-    parser.add_argument("--json", type=Path, help="file to keep the figures in, for bench.chart")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=20,
+        help="repetitions; the median counts (default: %(default)s)",
+    )
+    parser.add_argument("--data", type=Path, help="folder that keeps the tables for the next run")
+    parser.add_argument("--json", type=Path, help="file for the figures, for bench.chart")
     options = parser.parse_args()
     figures: list[Figures] = []
     with _kept(options.data) as data:
         for size in sorted(options.sizes):
             folder = tables.folder(data, size)
-            # Each in a process of its own: an app looks for its stack once.
+            # Each size in a process of its own, because the app reads its settings once.
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 figures += pool.submit(measured, folder, size, options.rounds).result()
             if options.json:
@@ -60,12 +65,12 @@ def main() -> None:
 
 
 def measured(folder: Path, size: int, rounds: int) -> list[Figures]:
-    """The figures of all lists in tables of one size."""
+    """Return the figures of all lists in tables of one size."""
     images = list(album.images(0, size))
     found = []
     with running(folder) as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING", EXPLAIN="on")
-        from app import app  # reads the stack's environment
+        from app import app  # reads the environment variables of the stack
 
         api = Api(Client(app, stage_name="local"))
         for ask in ASKS:
@@ -113,7 +118,7 @@ def _read_as_usual(way: usual.Way, answer: list[str], size: int, rounds: int) ->
 
 
 def _timed(work: Callable[[], Any], rounds: int) -> tuple[float, Usage, Any]:
-    """The median of milliseconds, what one round used, and what it gave."""
+    """Return the median of the milliseconds, the usage of one round, and its result."""
     with counted() as usage:
         gave = work()
     times: list[float] = []
@@ -125,7 +130,7 @@ def _timed(work: Callable[[], Any], rounds: int) -> tuple[float, Usage, Any]:
 
 
 def _pages(api: Api, ask: Ask, limits: Iterator[int]) -> Iterator[dict[str, Any]]:
-    """The pages of a list from its beginning, each of the next limit."""
+    """Yield the pages of a list from its beginning, with one limit after the other."""
     cursor = ""
     for limit in limits:
         page = api.send("GET", f"/images?limit={limit}&{ask.parameters}{cursor}", b"", **ask.headers).json_body
@@ -136,7 +141,7 @@ def _pages(api: Api, ask: Ask, limits: Iterator[int]) -> Iterator[dict[str, Any]
 
 
 def _is_right(api: Api, ask: Ask, answer: list[str]) -> bool:
-    """Whether its pages are the answer: all of them, or the first _MOST_PAGES of a long list."""
+    """Return whether the pages match the answer: all pages, or the first _MOST_PAGES of a long list."""
     limits = [PAGE] * _SHORT_PAGES + [_LONG_PAGE] * (_MOST_PAGES - _SHORT_PAGES)
     pages = list(_pages(api, ask, iter(limits)))
     found = [image["image_id"] for page in pages for image in page["images"]]
@@ -144,7 +149,7 @@ def _is_right(api: Api, ask: Ask, answer: list[str]) -> bool:
 
 
 def _middle(api: Api, ask: Ask, answer: list[str]) -> str:
-    """Of the URL of the page in the middle of a list."""
+    """Return the cursor parameter of the page in the middle of a list."""
     before = len(answer) // 2
     limits = [_LONG_PAGE] * (before // _LONG_PAGE) + [max(before % _LONG_PAGE, 1)]
     *_, page = _pages(api, ask, iter(limits))

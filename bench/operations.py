@@ -1,8 +1,8 @@
-"""What each operation costs on the embedded stack: milliseconds, AWS calls, read and write units.
+"""Measure each operation on the embedded stack: milliseconds, AWS calls, read and write units.
 
-Beside each stands the same work as bare boto3 calls, those that the operation can't do without. Both run in this
-process, in turn, on the same tables: the ratio is what the service adds. Units are those that DynamoDB Local counts; on
-AWS a transaction costs twice its write units.
+Each operation is compared with bare boto3 calls: those that it needs at least. Both run alternately in this process, on
+the same tables, so the ratio shows what the service adds. The units are those that DynamoDB Local counts. On AWS a
+transaction takes twice the write units.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one operation costs."""
+    """The cost of one operation."""
 
     milliseconds: float
     usage: Usage
@@ -44,14 +44,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The service in this process, without a socket between."""
+    """The service in this process, called without a socket."""
 
     client: Client
 
     def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> HTTPResponse:
-        """Send a request, its body JSON unless the headers say something else.
+        """Send a request. Its body is JSON unless the headers contain another Content-Type.
 
-        Raises RuntimeError: the answer is no success.
+        Raises RuntimeError: the response is not a success.
         """
         sent = {"Content-Type": "application/json", **headers}
         answer = self.client.http.request(method, path, headers=sent, body=body)
@@ -60,7 +60,7 @@ class Api:
         return answer
 
     def upload(self, body: bytes) -> str:
-        """Upload an image; its id."""
+        """Upload an image, and return its id."""
         return str(self.send("POST", "/images", body).json_body["image_id"])
 
 
@@ -68,7 +68,12 @@ class Api:
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench.operations")
-    parser.add_argument("--rounds", type=int, default=100, help="of which the median is taken (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=100,
+        help="repetitions; the median counts (default: %(default)s)",
+    )
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING")
@@ -87,8 +92,8 @@ def main() -> None:
 
 
 def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
-    """Each operation by name: as a request to the service, and as bare calls."""
-    from app import app  # reads the stack's environment
+    """Yield each operation: its name, a request to the service, and bare calls."""
+    from app import app  # reads the environment variables of the stack
 
     api = Api(Client(app, stage_name="local"))
     thumbnail = picture(width=32, height=32)
@@ -141,20 +146,20 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
 
 
 def upload_body(photo: bytes, n: int = 0) -> bytes:
-    """The JSON of an upload, of one of two owners, with one of ten tags."""
+    """Return the JSON of an upload, for one of two owners, with one of ten tags."""
     tags = ["nature", f"tag-{n % 10}", "sand"]
     fields = {"user_id": f"user-{n % 2}", "title": "Dunes", "tags": tags}
     return json.dumps({**fields, "image_data": base64.b64encode(photo).decode()}).encode()
 
 
 def upload_form(photo: bytes) -> MultipartEncoder:
-    """The form of an upload."""
+    """Return the form of an upload."""
     fields = {"user": "user-0", "title": "Dunes", "tags": "nature,tag-0,sand"}
     return MultipartEncoder({**fields, "file": ("dunes.png", photo, "image/png")})
 
 
 def compared(ours: Work, bare: Work, rounds: int) -> tuple[Cost, Cost]:
-    """The cost of both, a round of one followed by a round of the other; first some that don't count."""
+    """Return the cost of both, measured alternately, after some rounds that are not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     usages = [Usage(), Usage()]
     for n in range(-rounds // 10, rounds):

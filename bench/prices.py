@@ -1,4 +1,4 @@
-"""What an upload writes, by its tags and words, and what a million of them cost; computed, not measured.
+"""Compute the write units of an upload by its tags and words, and what a million uploads cost.
 
 Prices of on-demand tables in us-east-1 since 1 November 2024 (https://aws.amazon.com/dynamodb/pricing/on-demand/).
 """
@@ -14,7 +14,7 @@ DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
 DOLLARS_A_READ_UNIT = 0.125 / 1e6
 
 _TAGS = (0, 1, 3, 5, 10)
-_WORDS = ((0, 0, 0), (0, 0, 3), (4, 0, 3), (4, 8, 3), (12, 12, 6))  # of title, description, filename
+_WORDS = ((0, 0, 0), (0, 0, 3), (4, 0, 3), (4, 8, 3), (12, 12, 6))  # words of title, description and filename
 _WRITE_UNIT = 1024  # bytes
 
 
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def write_units(image: Image) -> int:
-    """The write units of an upload's transaction on AWS.
+    """Return the write units of an upload's transaction on AWS.
 
     Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"); the record's copy
     in user_id-index is written after the transaction, and counts once.
@@ -44,7 +44,7 @@ def _units(item: Item) -> int:
 
 
 def sample(tags: int, title: int, description: int, filename: int) -> Image:
-    """A public image with so many tags, and words of its texts."""
+    """Return a public image with the given numbers of tags and words."""
     words = album.WORDS
     return replace(
         album.image(0),

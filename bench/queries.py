@@ -1,4 +1,4 @@
-"""Queries of the album's lists, each with its answer by a plain filter of all images, written independently."""
+"""Queries of lists, each with the right answer, which a separate plain filter of all images computes."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -8,45 +8,45 @@ from bench import album
 from chalicelib.model import Image, Visibility
 
 _SOMEONE = "visitor"  # signed in, without images
-_MOST_WORDS = {"title": 12, "description": 12, "filename": 6}  # that an image is found by: README's settings
+_MOST_WORDS = {"title": 12, "description": 12, "filename": 6}  # words that an image is found by: the default settings
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A parameter of a list's URL, and what it asks for."""
+    """A parameter of a list's URL, and the condition that it stands for."""
 
     parameter: str
     has: Callable[[Image], bool]
-    lists: int = 1  # that the service finds it by; 0: it narrows others
+    lists: int = 1  # lists that the service can read for it; 0: it only narrows other lists
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A list as someone asks for it."""
+    """A request for a list."""
 
     name: str
     filters: tuple[Filter, ...] = ()
-    user: str = ""  # who asks; empty: anonymous
-    order: str = ""  # parameters
-    in_the_middle: bool = False  # the page that is looked at; else it is the first
+    user: str = ""  # the caller; empty: anonymous
+    order: str = ""  # further parameters
+    in_the_middle: bool = False  # whether the page in the middle is measured, not the first one
 
     @property
     def lists(self) -> int:
-        """How many lists the service can choose from."""
+        """The number of lists that the service can choose from."""
         return sum(each.lists for each in self.filters)
 
     @property
     def parameters(self) -> str:
-        """Of the URL."""
+        """The parameters of the URL."""
         return "&".join(filter(None, (*(each.parameter for each in self.filters), self.order)))
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the request."""
+        """The headers of the request."""
         return {"X-User-Id": self.user} if self.user else {}
 
     def answer(self, images: Iterable[Image]) -> list[str]:
-        """The ids of those of the images that it must find, in order."""
+        """Return the ids of the images that the list must contain, in order."""
         found = [
             image
             for image in images
@@ -66,18 +66,18 @@ def _updated(image: Image) -> str:
 
 
 def owner(name: str) -> Filter:
-    """Of an owner."""
+    """Select the images of an owner."""
     return Filter(f"user_id={name}", lambda image: image.user_id == name)
 
 
 def tag(*names: str) -> Filter:
-    """With a tag, or with any of several."""
+    """Select images with a tag, or with any of several tags."""
     parameter = "any_tag=" if len(names) > 1 else "tag="
     return Filter(parameter + ",".join(names), lambda image: any(name in image.tags for name in names))
 
 
 def text(field: str, *beginnings: str) -> Filter:
-    """With words that begin so."""
+    """Select images with words that have these prefixes."""
 
     def has(image: Image) -> bool:
         words = dict.fromkeys(re.findall("[a-z0-9]+", getattr(image, field).lower()))
@@ -88,17 +88,17 @@ def text(field: str, *beginnings: str) -> Filter:
 
 
 def content_type(name: str) -> Filter:
-    """Of a content type."""
+    """Select images of a content type."""
     return Filter(f"content_type={name}", lambda image: image.content_type == name)
 
 
 def visibility(value: str) -> Filter:
-    """Public or private."""
+    """Select public or private images."""
     return Filter(f"visibility={value}", lambda image: image.visibility == value, lists=0)
 
 
 def created(first: str, last: str) -> Filter:
-    """Within days, both included."""
+    """Select images by a range of days, both included."""
 
     def has(image: Image) -> bool:
         return first <= image.created_at[: len(last)] <= last

@@ -1,34 +1,34 @@
-"""Figures of lists as tables in Markdown, and what in them is not as it should be."""
+"""Print the figures of lists as tables in Markdown, and report what is wrong in them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
 _PAGE = 20
-# Beyond which a list is said to grow: a factor, and what one record that its row doesn't hold can add.
+# A list grows if a figure exceeds this factor plus this margin, for one record that an index row does not contain.
 _GROWTH = {"calls": (1.3, 1), "read_units": (1.3, 1), "milliseconds": (2, 0)}
 _MOST = {0: (1, 1.5), 1: (1, 1.5), 2: (3, 6.0)}  # calls and read units of a page, by the number of lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a page of one list cost in tables of one size."""
+    """The cost of a page of one list in tables of one size."""
 
     name: str
-    usual: bool = False  # as services like this read it; else as this one does
-    lists: int  # that a page can be read along: most filters have one
+    usual: bool = False  # read as other services do, not as this service does
+    lists: int  # lists that a page can be read from; most filters have one
     size: int  # images in the tables
     milliseconds: float  # median
     calls: int
     read_units: float
     found: int  # images on the page
     matching: int  # images in the whole answer
-    right: bool  # the pages that were compared are those of the answer
-    reads: tuple[str, ...] = ()  # lists that were read, and records fetched, in turn
+    right: bool  # all compared pages match the answer
+    reads: tuple[str, ...] = ()  # the lists and records that were read, in order
 
 
 def table(all_figures: Iterable[Figures], *, usual: bool) -> str:
-    """A row for each list, its figures of all sizes side by side."""
+    """Return a table with a row for each list, and the figures of all sizes side by side."""
     rows = by_name(each for each in all_figures if each.usual == usual)
     sizes = " / ".join(f"{each.size:,}" for each in next(iter(rows.values())))
     lines = [
@@ -49,7 +49,7 @@ def table(all_figures: Iterable[Figures], *, usual: bool) -> str:
 
 
 def violations(all_figures: Iterable[Figures]) -> list[str]:
-    """Each list of this service that is wrong, costs more than it should, or grows with the tables."""
+    """Return a line for each list that is wrong, costs too much, or costs more in larger tables."""
     found = []
     for name, figures in by_name(each for each in all_figures if not each.usual).items():
         if not all(each.right for each in figures):
@@ -75,7 +75,7 @@ def _cost(figures: Figures) -> str:
 
 
 def by_name(all_figures: Iterable[Figures]) -> dict[str, list[Figures]]:
-    """The figures of each list, in the order of their sizes."""
+    """Return the figures of each list, ordered by size."""
     rows: dict[str, list[Figures]] = {}
     for each in all_figures:
         rows.setdefault(each.name, []).append(each)
@@ -83,6 +83,6 @@ def by_name(all_figures: Iterable[Figures]) -> dict[str, list[Figures]]:
 
 
 def _same(values: Iterable[str]) -> str:
-    """The values side by side, or the one that all are."""
+    """Return the values side by side, or one value if all are equal."""
     given = list(values)
     return given[0] if len(set(given)) == 1 else " / ".join(given)

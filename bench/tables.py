@@ -1,4 +1,4 @@
-"""Tables that hold so many images of the album, each size in a data folder of its own, to be used again."""
+"""Tables with a given number of images, in a data folder for each size, which later runs use again."""
 
 import hashlib
 import shutil
@@ -15,11 +15,11 @@ from dev.stack import Stack, running
 
 _AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
 _THREADS = 8
-_PART = 1_000  # images between two lines of progress
+_PART = 1_000  # images per line of progress
 
 
 def folder(data: Path, size: int) -> Path:
-    """The data folder of a stack whose tables hold so many images: made where there is none, from the next smaller."""
+    """Return a data folder whose tables contain `size` images. Creates it from the next smaller one if needed."""
     edition = _edition()
     found = data / f"{edition}-{size}"
     if found.exists():
@@ -36,7 +36,7 @@ def folder(data: Path, size: int) -> Path:
 
 
 def _edition() -> str:
-    """Another one when other items would be written."""
+    """Return a hash that changes if other items would be written."""
     puts = [put for image in album.images(0, 100) for put in _puts(image)]
     return hashlib.sha256(repr(sorted(map(repr, puts))).encode()).hexdigest()[:8]
 

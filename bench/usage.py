@@ -1,4 +1,4 @@
-"""AWS calls and capacity units that work in this process uses."""
+"""Count the AWS calls and capacity units that code in this process uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 @dataclass
 class Usage:
-    """What AWS calls used."""
+    """The number of AWS calls and the capacity units that they used."""
 
     calls: int = 0
     read_units: float = 0
@@ -21,7 +21,7 @@ class Usage:
 
 @contextmanager
 def counted() -> Iterator[Usage]:
-    """Count the calls of every client in this process, and the units of DynamoDB's."""
+    """Count the calls of all clients in this process, and the capacity units of DynamoDB."""
     usage = Usage()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]
 

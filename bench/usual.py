@@ -1,4 +1,4 @@
-"""How services like this often read the same lists, as plain boto3."""
+"""Common ways of other services to read the same lists, as plain boto3."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from bench.queries import FREQUENT, OWNER, RARE, WORD, Ask, Filter
 
 Condition = dict[str, Any]  # arguments that filter
 
-# Somewhat less than 1 MB, where DynamoDB itself ends a page. DynamoDB Local first has all that is left of a table in
-# its memory, which is too small for 100,000 images.
+# Somewhat less than 1 MB, the limit of a page in DynamoDB. Without a limit, DynamoDB Local loads the rest of the table
+# into memory, which is too small for 100,000 images.
 _SCANNED_AT_ONCE = 1_500
 
-_USER = "visitor"  # whom the private images of nobody are shown to
+_USER = "visitor"  # a caller without private images
 _VISIBLE = "visibility = :public"
 _PUBLIC = {":public": {"S": "public"}}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to read the page of a query; gives the ids that it found."""
+    """A way to read the page of a query. `read` returns the ids that it found."""
 
     name: str
     ask: Ask
@@ -28,7 +28,7 @@ class Way:
 
 
 def ways(dynamodb: Any, page: int) -> Iterator[Way]:
-    """The ways of some queries."""
+    """Yield the ways for some queries."""
     for name, one in (("frequent tag", FREQUENT), ("rare tag", RARE), ("title word", WORD)):
         ask = Ask(name, (one,))
         yield Way("scan until a page is full", ask, partial(_scan, dynamodb, one, page))

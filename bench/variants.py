@@ -1,7 +1,7 @@
-"""What the variants of a photograph cost, beside other ways to make the same: milliseconds and peak memory.
+"""Measure the making of variants against other libraries: milliseconds and peak memory.
 
-Each way is a process of its own for each photograph, on one processor. pyvips and sharp are installed into a folder
-outside the repository, once; where one can't be, a line says why.
+Each library runs in a process of its own for each photograph, on one processor. pyvips and sharp are installed once
+into a folder outside the repository. If one cannot be installed, it is left out, and a line says why.
 """
 
 import argparse
@@ -29,24 +29,29 @@ _ORIENTATION = 0x0112
 
 
 class CannotInstall(Exception):
-    """A way that isn't measured: the reason, in a line."""
+    """A library cannot be installed. The message is the reason, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one way costs for one photograph."""
+    """The cost of one library for one photograph."""
 
     milliseconds: float  # median
-    peak_mb: float  # VmHWM of its process
-    written_kb: float  # of all variants
+    peak_mb: float  # VmHWM of the process
+    written_kb: float  # size of all variants
 
 
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench.variants")
-    parser.add_argument("--rounds", type=int, default=7, help="of which the median is taken (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=7,
+        help="repetitions; the median counts (default: %(default)s)",
+    )
     folder = Path(tempfile.gettempdir()) / "images-api-engines"
-    parser.add_argument("--cache", type=Path, default=folder, help="where engines are kept (default: %(default)s)")
+    parser.add_argument("--cache", type=Path, default=folder, help="folder for the libraries (default: %(default)s)")
     options = parser.parse_args()
     commands = _commands(options.cache)
     with tempfile.TemporaryDirectory() as photos:
@@ -58,7 +63,7 @@ def main() -> None:
 
 
 def _commands(cache: Path) -> Mapping[str, Sequence[str]]:
-    """How each way is run, without the photograph and how often."""
+    """Return the command of each library, without the photograph and the number of rounds."""
     module = "bench.engines."
     found = {
         "this service": [sys.executable, "-m", module + "service"],
@@ -87,7 +92,7 @@ def _sharp(cache: Path) -> list[str]:
     folder = cache / "node"
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise CannotInstall("there is no Node.js with npm on PATH.")
+        raise CannotInstall("Node.js with npm is not on PATH.")
     if not (folder / "installed").exists():
         folder.mkdir(parents=True, exist_ok=True)
         _run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), SHARP])
@@ -103,7 +108,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _photographs(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Photographs of each size: a sample enlarged, with a sensor's noise, so that they have as many bytes as real."""
+    """Yield photographs of each size: an enlarged sample with sensor noise, so that the files have realistic sizes."""
     with Image.open(ROOT / "samples" / "hubble-deep-field.jpg") as sample:
         picture = sample.convert("RGB")
     for name, size in SIZES_PX.items():
@@ -129,7 +134,7 @@ def _measured(command: Sequence[str], path: Path, rounds: int) -> Figures:
         [*command, str(path), str(rounds)],
         cwd=ROOT,
         env={**os.environ, "VIPS_CONCURRENCY": "1"},
-        # libvips encodes on a second thread whatever it is told.
+        # libvips encodes on a second thread, whatever its settings are.
         preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
         stdout=subprocess.PIPE,
         check=True,

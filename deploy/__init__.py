@@ -1,5 +1,5 @@
-"""Deployment of a stage: to AWS, or to LocalStack, by the same steps, each of which can be repeated.
+"""Deployment of a stage to AWS or LocalStack. Both take the same steps, and each step can be repeated:
 
-resources.yaml as a CloudFormation stack -> the stage's settings and policies -> functions and API by Chalice
--> what Chalice can't set -> an answer from /health
+the stage's settings and policies -> resources.yaml as a CloudFormation stack -> functions and API by Chalice
+-> what Chalice cannot set -> a successful response from /health
 """

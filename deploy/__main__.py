@@ -1,4 +1,4 @@
-"""What `make deploy`, `make destroy` and `make package` run, in the repository's root."""
+"""`make deploy`, `make destroy` and `make package` run this in the repository's root: python -m deploy."""
 
 import argparse
 import sys
@@ -15,38 +15,38 @@ from project.stages import stage_config
 
 @one_line_errors()
 def main() -> None:
-    """Do what the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy a stage, or destroy one.")
+    """Run the command that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy, destroy or package a stage.")
     commands = parser.add_subparsers(dest="command", required=True)
-    deploying = commands.add_parser("deploy", help="deploy what is not as it should be; print the address")
-    destroying = commands.add_parser("destroy", help="delete all that a stage has, after a question")
-    packaging = commands.add_parser("package", help="write a stage as a template and a zip, for a pipeline to deploy")
+    deploying = commands.add_parser("deploy", help="deploy a stage, or what has changed in it, and print its URL")
+    destroying = commands.add_parser("destroy", help="delete a stage with all its images, after a question")
+    packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
     for command in deploying, destroying, packaging:
-        command.add_argument("stage", help="of .chalice/config.json")
-    destroying.add_argument("--yes", action="store_true", help="don't ask")
+        command.add_argument("stage", help="a stage of .chalice/config.json")
+    destroying.add_argument("--yes", action="store_true", help="do not ask")
     packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
-    packaging.add_argument("--out", type=Path, required=True, help="the folder, which is made if need be")
+    packaging.add_argument("--out", type=Path, required=True, help="the folder to write to; created if needed")
     asked = parser.parse_args()
     stamina.instrumentation.set_on_retry_hooks([])  # else each retry is a warning on stderr
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
         elif asked.command == "package":
-            stage_config(asked.stage)  # before anybody is asked
+            stage_config(asked.stage)  # an unknown stage is reported before AWS is called
             print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))
         else:
             steps.destroy(asked.stage, lambda what: asked.yes or _typed(asked.stage, what))
     except (ClientError, BotoCoreError) as error:
-        raise CannotRun(f"{error}. What is done stays; run it again.") from None
+        raise CannotRun(f"{error}. Finished steps stay; run the same command again.") from None
     except KeyboardInterrupt:
-        raise CannotRun("\nStopped. What is done stays; run it again.") from None
+        raise CannotRun("\nStopped. Finished steps stay; run the same command again.") from None
 
 
 def _typed(stage: str, what: str) -> bool:
     if not sys.stdin.isatty():
-        raise CannotRun(f"{what} Say so with YES=1.")
+        raise CannotRun(f"{what} Confirm with YES=1.")
     try:
-        return input(f"{what}\nType {stage} to go on: ").strip() == stage
+        return input(f"{what}\nType {stage} to confirm: ").strip() == stage
     except EOFError:
         return False
 

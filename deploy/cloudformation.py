@@ -1,4 +1,4 @@
-"""A stage as one CloudFormation template: Chalice's functions and API, resources.yaml, and what joins them."""
+"""A stage as one CloudFormation template: Chalice's functions and API, resources.yaml, and the links between them."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
@@ -17,11 +17,11 @@ from project.resources import RESOURCES, names
 
 Template = dict[str, Any]
 
-_SECRET = {"Type": "String", "NoEcho": True, "MinLength": 32, "Description": "any 32 characters or more, kept secret"}
+_SECRET = {"Type": "String", "NoEcho": True, "MinLength": 32, "Description": "a secret of at least 32 characters"}
 
 
 def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig], secrets: Iterable[str]) -> Template:
-    """Add to Chalice's template whatever else a stage is."""
+    """Add everything else that a stage consists of to Chalice's template."""
     merge = TemplateDeepMerger().merge
     config, chosen, options = stage.config, stage.settings, stage.options
     others: Template = YAMLTemplateSerializer().load_template(RESOURCES.read_text())
@@ -43,7 +43,7 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig],
 
 
 def _parameters(declared: Template, values: Mapping[str, str], repeated: Container[str]) -> Template:
-    """The values as defaults; one that functions and policies repeat can't be another."""
+    """Return the values as defaults. A value that functions and policies repeat cannot be changed."""
     defaults = {name: type(declared[name]["Default"])(value) for name, value in values.items()}
     return {
         name: {"Default": default, **({"AllowedValues": [default]} if name in repeated else {})}
@@ -73,16 +73,17 @@ def _functions(
                 "MaximumEventAgeInSeconds": options.event_age_seconds,
                 "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": _arn("DeadLetterQueue")}},
             }
-        # A function that ran before its log group is there would log nothing.
+        # A function that runs before its log group exists cannot write to its log.
         yield _logical(function), {"DependsOn": [logs[f"/aws/lambda/{called}"]], "Properties": properties}
 
 
 def _notifications(
     events: Iterable[S3EventConfig], others: Template, values: Mapping[str, str]
 ) -> Iterator[tuple[str, Template]]:
-    """S3 asks whether it may invoke a function when a bucket is told to, so that the permission comes first.
+    """Yield the permissions of S3 to invoke functions, and the notifications of buckets.
 
-    It names its bucket by the parameter: a reference to the bucket would be a circle.
+    S3 checks the permission when the notification is configured, so the bucket depends on it. The permission names the
+    bucket by the parameter, because a reference to the bucket would be circular.
     """
     buckets = {
         values[resource["Properties"]["BucketName"]["Ref"]]: name
@@ -119,7 +120,7 @@ def _notifications(
 def _api(config: Config, chosen: Settings, options: Options) -> Template:
     return {
         "Properties": {
-            "OpenApiVersion": "2.0",  # without it SAM makes another stage, called Stage
+            "OpenApiVersion": "2.0",  # without it SAM creates another stage, called Stage
             "TracingEnabled": bool(config.xray_enabled),
             "MethodSettings": [
                 {
@@ -135,7 +136,7 @@ def _api(config: Config, chosen: Settings, options: Options) -> Template:
 
 
 def _logical(function: str) -> str:
-    """What Chalice calls a function in a template."""
+    """Return Chalice's logical id of a function."""
     return "APIHandler" if function == API else str(to_cfn_resource_name(function))
 
 

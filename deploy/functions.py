@@ -1,4 +1,4 @@
-"""The functions and the API of a stage, deployed by Chalice; and what Chalice can't set of functions."""
+"""The functions and the API of a stage, which Chalice deploys, and the function settings that Chalice cannot set."""
 
 import hashlib
 import hmac
@@ -20,12 +20,12 @@ from deploy.target import Target
 from project import PROJECT, CannotRun
 from project.stages import project_config
 
-ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's most
-_UNRESERVED = 100  # executions at once that Lambda keeps for functions without a reservation
+ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's maximum
+_UNRESERVED = 100  # concurrent executions that Lambda keeps for functions without a reservation
 
 
 def check_concurrency(target: Target, config: Config) -> None:
-    """Raise CannotRun: the account can't reserve as much as a stage wants."""
+    """Raise CannotRun if the account cannot reserve the concurrency that a stage needs."""
     client, stage = target.client("lambda"), config.chalice_stage
     wanted = sum(config.scope(stage, name).reserved_concurrency or 0 for name in declared(config.chalice_app))
     arns = record.functions(target, config.app_name, stage).values()
@@ -35,15 +35,16 @@ def check_concurrency(target: Target, config: Config) -> None:
     free = client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] + sum(reserved)
     if wanted and free - wanted < _UNRESERVED:
         raise CannotRun(
-            f"The account has {free} executions at once to give, of which {_UNRESERVED} can't be reserved, and the "
-            f"stage {stage} reserves {wanted}: ask for a larger quota, or lower the config's reserved_concurrency."
+            f"The stage {stage} reserves {wanted} concurrent executions, but the account has only {free}, and "
+            f"{_UNRESERVED} of them cannot be reserved. Request a larger quota, or lower reserved_concurrency in "
+            ".chalice/config.json."
         )
 
 
 def deploy(config: Config) -> None:
-    """Do what `chalice deploy` does.
+    """Deploy functions and API, as `chalice deploy` does.
 
-    Raises CannotRun: it failed.
+    Raises CannotRun: Chalice failed.
     """
     factory = CLIFactory(str(PROJECT))
     deployer = factory.create_default_deployer(factory.create_botocore_session(), config, UI())
@@ -54,9 +55,9 @@ def deploy(config: Config) -> None:
 
 
 def delete(config: Config) -> None:
-    """Do what `chalice delete` does: delete what the record lists.
+    """Delete what the record lists, as `chalice delete` does.
 
-    Raises CannotRun: it failed.
+    Raises CannotRun: Chalice failed.
     """
     factory = CLIFactory(str(PROJECT))
     try:
@@ -66,11 +67,11 @@ def delete(config: Config) -> None:
 
 
 def finish(stage: Stage, arns: Mapping[str, str]) -> None:
-    """Let what Lambda gives up go to the dead-letter queue, for the functions that may send there."""
+    """Let Lambda send failed events to the dead-letter queue, for the functions that have the permission."""
     client = stage.place.client("lambda")
     queue_arn = stage.place.arn("sqs", stage.settings.dead_letter_queue_name)
     for name in with_dead_letters(stage.config.chalice_app):
-        # Lambda asks IAM whether the function may send there, which learns of a new policy some seconds later.
+        # Lambda checks that the function may send there. A new IAM policy takes some seconds to become effective.
         for attempt in stamina.retry_context(client.exceptions.InvalidParameterValueException, attempts=10, timeout=60):
             with attempt:
                 client.put_function_event_invoke_config(
@@ -82,7 +83,7 @@ def finish(stage: Stage, arns: Mapping[str, str]) -> None:
 
 
 def with_dead_letters(app: Chalice) -> list[str]:
-    """The functions of whose events those that Lambda gives up go to the dead-letter queue."""
+    """Return the functions whose failed events go to the dead-letter queue."""
     return [
         name
         for name, handlers in declared(app).items()
@@ -91,7 +92,7 @@ def with_dead_letters(app: Chalice) -> list[str]:
 
 
 def variables(target: Target, app_name: str, stage: str) -> dict[str, str]:
-    """The environment of a stage's functions as they are deployed; empty where there are none."""
+    """Return the environment variables of a stage's deployed functions; empty if there are none."""
     client = target.client("lambda")
     for _, arn in sorted(record.functions(target, app_name, stage).items()):
         found: dict[str, str] = client.get_function_configuration(FunctionName=arn).get("Environment", {})["Variables"]
@@ -100,9 +101,9 @@ def variables(target: Target, app_name: str, stage: str) -> dict[str, str]:
 
 
 def fingerprint(config: Config) -> str:
-    """Tells one deployment from another: of the code, its libraries, the settings, the policies and these tools.
+    """Return a hash of everything that a deployment consists of: code, libraries, settings, policies and these tools.
 
-    Keyed by the secret of the cursors, so that it doesn't tell a weak secret to who can read it.
+    The hash is keyed by CURSOR_SECRET, so that it does not help to guess another, weak secret.
     """
     stage, environment = config.chalice_stage, config.environment_variables
     whole = project_config()

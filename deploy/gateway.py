@@ -1,4 +1,4 @@
-"""What Chalice can't set of the API: how much it lets through, and what it says where no function answers."""
+"""The settings of the API that Chalice cannot set: throttling, and the responses that API Gateway gives itself."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from chalicelib.config import Settings
 from deploy.stage import Stage
 from deploy.target import Target
 
-RESPONSES = "x-amazon-apigateway-gateway-responses"  # as OpenAPI's extension for them is called
-_MARK = "deployed"  # the stage variable that tells the deployment that it has, once that is complete
+RESPONSES = "x-amazon-apigateway-gateway-responses"  # the OpenAPI extension for them
+_MARK = "deployed"  # the stage variable with the fingerprint of the last complete deployment
 
-# API Gateway Developer Guide, "gateway response types": status and sentence; None: as it is. Its own sentences serve
-# where it knows better what was wrong.
+# API Gateway Developer Guide, "gateway response types": status and message. A status of None stays as it is. API
+# Gateway's own message is used for DEFAULT_4XX, because it says what was wrong.
 _ITS_OWN = "$context.error.messageString"
 _RESPONSES: Mapping[str, tuple[str | None, str]] = {
     "DEFAULT_4XX": (None, _ITS_OWN),
@@ -29,7 +29,7 @@ _RESPONSES: Mapping[str, tuple[str | None, str]] = {
 
 
 def finish(stage: Stage, api_id: str) -> None:
-    """Set what Chalice can't of a stage of the API, and publish it."""
+    """Apply the settings that Chalice cannot set to a stage of the API, and publish them."""
     gateway, options = stage.place.client("apigateway"), stage.options
     for kind, response in responses(stage.settings).items():
         gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
@@ -39,9 +39,9 @@ def finish(stage: Stage, api_id: str) -> None:
 
 
 def responses(settings: Settings) -> dict[str, dict[str, Any]]:
-    """What the API says itself, by the type of response, in the shape of every error of ours.
+    """Return API Gateway's own responses by type, in the format of the service's errors.
 
-    Its headers are fixed, so that of several origins none can be named: what it says is the same for everyone.
+    Their headers are fixed, so with several origins in CORS_ORIGINS they allow all. They contain no data of a caller.
     """
     origins = settings.cors_origins.split()
     allowed = {} if not origins else {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{_one(origins)}'"}
@@ -56,13 +56,13 @@ def responses(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def mark(target: Target, api_id: str, stage: str, deployment: str) -> None:
-    """Say which deployment a stage has; empty: one that is under way."""
+    """Record the deployment of a stage. An empty text means that a deployment has started and is not complete."""
     change = ("replace", f"/variables/{_MARK}", deployment) if deployment else ("remove", f"/variables/{_MARK}", "")
     _patch(target.client("apigateway"), api_id, stage, [change])
 
 
 def marked(target: Target, api_id: str, stage: str) -> str:
-    """Which deployment a stage has; empty: none that was completed."""
+    """Return the recorded deployment of a stage; empty if the last one was not completed."""
     stages = target.client("apigateway").get_stages(restApiId=api_id)["item"]
     found: str = next((s.get("variables", {}).get(_MARK, "") for s in stages if s["stageName"] == stage), "")
     return found

@@ -1,4 +1,4 @@
-"""What a deployment can be told: `deployment` in .chalice/config.json, for all stages or for one."""
+"""The options of a deployment: `deployment` in .chalice/config.json, for all stages or for one."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,33 +9,34 @@ from project import CannotRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a stage is run, beyond what its functions read from their environment."""
+    """The options of a stage that are not environment variables of its functions."""
 
-    api_requests_per_second: int = 500  # what API Gateway lets through, on average; more is a 429
-    api_burst: int = 1_000  # requests at once, likewise
+    api_requests_per_second: int = 500  # average rate that API Gateway accepts; it answers more with 429
+    api_burst: int = 1_000  # burst that API Gateway accepts, in requests
     log_retention_days: int = 30
-    originals_version_days: int = 30  # how long a deleted original can be brought back
-    event_age_seconds: int = 21_600  # how long Lambda tries an event of S3 before it is a dead letter
-    alarm_topic_arn: str = ""  # the SNS topic that alarms go to; empty: they only show
-    distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images
+    originals_version_days: int = 30  # how long a deleted original can be restored
+    event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter
+    alarm_topic_arn: str = ""  # the SNS topic that alarms notify; empty: alarms are only shown
+    distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
-        """Those of a stage, in what .chalice/config.json holds.
+        """Return the options of a stage. `config` is the content of .chalice/config.json.
 
-        Raises CannotRun: an option is unknown, or of another kind.
+        Raises CannotRun: an option is unknown, or has the wrong type or value.
         """
         parts = [part.get("deployment", {}) for part in (config, config["stages"][stage])]
         if not all(isinstance(part, dict) for part in parts):
-            raise CannotRun(".chalice/config.json: a deployment must be an object.")
+            raise CannotRun(".chalice/config.json: `deployment` must be an object.")
         given = {name: value for part in parts for name, value in part.items()}
         defaults = asdict(cls())
         for name, value in given.items():
             if name not in defaults:
-                raise CannotRun(f".chalice/config.json: a deployment has no {name!r}, but {', '.join(defaults)}.")
+                known = ", ".join(defaults)
+                raise CannotRun(f".chalice/config.json: `deployment` has no option {name!r}; the options are {known}.")
             if type(value) is not type(defaults[name]) or (isinstance(value, int) and value < 1):
-                raise CannotRun(f".chalice/config.json: {name} of a deployment can't be {value!r}.")
+                raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:
-            raise CannotRun(".chalice/config.json: event_age_seconds of a deployment must be from 60 to 21,600.")
+            raise CannotRun(".chalice/config.json: event_age_seconds in `deployment` must be from 60 to 21600.")
         return options

@@ -1,6 +1,6 @@
-"""A stage as a template and a zip, for teams whose pipelines deploy by CloudFormation or by Terraform.
+"""A stage as a template and a zip, for teams whose pipelines deploy with CloudFormation or Terraform.
 
-What Chalice generates, and what it lacks, in one document: `make deploy` makes the same by calls.
+The template contains what Chalice generates and what Chalice lacks. `make deploy` creates the same with API calls.
 """
 
 import json
@@ -24,13 +24,13 @@ from project.resources import RESOURCES
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
-_STAND_IN = "given when the stage is deployed"  # for a secret; as long as one must be
+_STAND_IN = "given when the stage is deployed"  # for a secret; long enough to pass the check of its length
 
 
 def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], None] = print) -> Path:
-    """Write a stage, as it will be in one place, to a folder; the template in it.
+    """Write the template and the zip of a stage at `place` to a folder, and return the template's path.
 
-    Raises CannotRun, WrongSetting: something is missing.
+    Raises CannotRun, WrongSetting: something is missing or wrong.
     """
     stage = prepare(name, place, _stand_ins)
     secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
@@ -55,17 +55,17 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
 
 
 def _stand_ins(configured: Mapping[str, str]) -> dict[str, str]:
-    """What stands for the secrets that a stage's functions want."""
+    """Return placeholders for the secrets that the functions of a stage need."""
     wants_tokens = configured.get("AUTH", "jwt") == "jwt" and not configured.get("JWT_ISSUER")
     secrets = ["CURSOR_SECRET", *(["JWT_SECRET"] if wants_tokens or "JWT_SECRET" in configured else [])]
     return dict.fromkeys(secrets, _STAND_IN)
 
 
 def _without_events(app: Chalice) -> list[S3EventConfig]:
-    """Make plain functions of those that events of S3 invoke; the events.
+    """Turn the app's S3 event handlers into plain functions, and return the events.
 
-    CloudFormation has notifications as a property of their bucket, which Chalice knows only by name, so that it
-    refuses the app. Of a function it reads name and handler, which an event's has as well.
+    In CloudFormation a notification is a property of its bucket, which is not in Chalice's template. Chalice therefore
+    refuses an app with S3 events. It reads only name and handler of a function, and an event has both.
     """
     events = [source for source in app.event_sources if isinstance(source, S3EventConfig)]
     app.event_sources = [source for source in app.event_sources if source not in events]
@@ -74,7 +74,7 @@ def _without_events(app: Chalice) -> list[S3EventConfig]:
 
 
 def _generate(place: Target, config: Config, form: str, folder: Path) -> dict[str, Any]:
-    """What `chalice package` writes: the template, and beside it the zip."""
+    """Let Chalice write the zip and its template to a folder, and return the template."""
     factory = CLIFactory(str(PROJECT))
     session = factory.create_botocore_session()
     session.set_config_variable("region", place.region)

@@ -10,7 +10,7 @@ from project.resources import names, template
 
 
 def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
-    """The value of each parameter."""
+    """Return the value of each parameter."""
     return {
         **names(settings),
         "Stage": stage,
@@ -23,11 +23,11 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
 
 
 def check(values: Mapping[str, str]) -> None:
-    """Raise CannotRun: CloudFormation would refuse a value, when something is written already."""
+    """Raise CannotRun if CloudFormation would refuse a value. Called before anything is written."""
     declared = template().parsed["Parameters"]
     for name, value in values.items():
         allowed = [str(each) for each in declared[name].get("AllowedValues", [])]
         if allowed and value not in allowed:
             raise CannotRun(f"{name} of the stack must be one of {', '.join(allowed)}, not {value}.")
         if not re.fullmatch(declared[name].get("AllowedPattern", ".*"), value):
-            raise CannotRun(f"{name} of the stack can't be {value!r}.")
+            raise CannotRun(f"{name} of the stack cannot be {value!r}.")

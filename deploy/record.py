@@ -1,7 +1,7 @@
-"""Chalice's record of what a stage has, made from what is there.
+"""Chalice's record of the deployed resources of a stage, rebuilt from what exists on AWS.
 
-Chalice keeps it in .chalice/deployed/, writes it when all is done, and believes it: after a crash, or in another clone,
-it would make a second API, and delete nothing.
+Chalice keeps the record in .chalice/deployed/ and writes it at the end of a deployment. It never compares the record
+with AWS. After a crash, or in another clone, Chalice would create a second API and delete nothing.
 """
 
 import json
@@ -15,11 +15,11 @@ from chalicelib.permissions import API, declared
 from deploy.target import Target
 from project import PROJECT
 
-Resource = dict[str, str]  # as in the record: its name and type, and what Chalice finds it by
+Resource = dict[str, str]  # an entry of the record: name, type, and the id by which Chalice finds the resource
 
 
 def restore(target: Target, config: Config, chosen: Settings) -> list[Resource]:
-    """Write the record of a stage; what it lists."""
+    """Write the record of a stage, and return its entries."""
     resources = list(_resources(target, config, chosen))
     path = PROJECT / ".chalice" / "deployed" / f"{config.chalice_stage}.json"
     path.parent.mkdir(exist_ok=True)
@@ -28,13 +28,13 @@ def restore(target: Target, config: Config, chosen: Settings) -> list[Resource]:
 
 
 def functions(target: Target, app_name: str, stage: str) -> dict[str, str]:
-    """The ARNs of a stage's functions, by their names in app.py."""
+    """Return the ARNs of a stage's functions by their names in app.py."""
     client = target.client("lambda")
     first = f"{app_name}-{stage}"
     found = {}
     for function in _all(client, "list_functions", "Functions"):
         name, arn = function["FunctionName"], function["FunctionArn"]
-        # By its tag too: "images-api-dev-eu" is the API of a stage dev-eu, and no function of the stage dev.
+        # The tag decides: "images-api-dev-eu" belongs to a stage dev-eu, not to the stage dev.
         if name == first or name.startswith(f"{first}-"):
             tag = client.list_tags(Resource=arn)["Tags"].get("aws-chalice", "")
             if tag.endswith(f":stage={stage}:app={app_name}"):
@@ -43,7 +43,7 @@ def functions(target: Target, app_name: str, stage: str) -> dict[str, str]:
 
 
 def apis(target: Target, app_name: str, stage: str) -> list[str]:
-    """The ids of the REST APIs whose requests the stage's function answers: one, but after a crash."""
+    """Return the ids of the REST APIs that invoke the stage's function: one, or more after a crash."""
     gateway = target.client("apigateway")
     handler = f":function:{app_name}-{stage}/invocations"
     found = []
@@ -57,7 +57,7 @@ def apis(target: Target, app_name: str, stage: str) -> list[str]:
 
 
 def roles(target: Target, app_name: str, stage: str, names: Container[str]) -> Iterator[Resource]:
-    """The roles of functions of these names, also where the function itself is not there."""
+    """Yield the roles of functions with these names, even if the function itself does not exist."""
     for role in _all(target.client("iam"), "list_roles", "Roles"):
         name = _of(role["RoleName"], app_name, stage)
         if name in names:
@@ -72,7 +72,7 @@ def roles(target: Target, app_name: str, stage: str, names: Container[str]) -> I
 def _resources(target: Target, config: Config, chosen: Settings) -> Iterator[Resource]:
     app_name, stage = config.app_name, config.chalice_stage
     arns = functions(target, app_name, stage)
-    # A function that is gone from app.py goes with all that it has.
+    # Includes functions that app.py no longer has, so that they are deleted with their resources.
     names = {*arns, *declared(config.chalice_app)}
     yield from roles(target, app_name, stage, names)
     for name, arn in arns.items():
@@ -102,7 +102,7 @@ def _events(target: Target, arns: dict[str, str], chosen: Settings) -> Iterator[
 
 
 def _rules(target: Target, app_name: str, stage: str, names: Container[str]) -> Iterator[Resource]:
-    # By their names: a rule without its target is what a crash between the two has left.
+    # Found by name: a crash can leave a rule without its target.
     for rule in _all(target.client("events"), "list_rules", "Rules"):
         name = _of(rule["Name"], app_name, stage)
         if name.removesuffix("-event") in names and name.endswith("-event"):
@@ -110,7 +110,7 @@ def _rules(target: Target, app_name: str, stage: str, names: Container[str]) -> 
 
 
 def _of(name: str, app_name: str, stage: str) -> str:
-    """The last part of a stage's name of something; empty: it is not the stage's."""
+    """Return a name without the prefix of the stage; empty if the name does not belong to the stage."""
     first = f"{app_name}-{stage}-"
     return name.removeprefix(first) if name.startswith(first) else ""
 

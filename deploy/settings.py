@@ -1,4 +1,4 @@
-"""What a stage's functions find in their environment: names in .chalice/config.json, secrets nowhere on disk."""
+"""The environment variables of a stage's functions: names in .chalice/config.json, secrets in no file."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from deploy.target import Target
 from project import CannotRun
 from project.stages import CONFIG, LOCAL, project_config
 
-# Never in a file: given in the environment of a deployment, and kept from then on where the functions have them.
-# With a key goes what belongs to it: `make sweep`, which has no key, is not to read a half of the three.
+# Never in a file: a deployment reads them from its own environment, and later deployments from the deployed functions.
+# The CDN's URL and key id are included because settings require all three, and `make sweep` does not have the key.
 SECRETS = ("JWT_SECRET", "CURSOR_SECRET", "CDN_URL", "CDN_KEY_PAIR_ID", "CDN_PRIVATE_KEY")
 
 _BUCKETS = ("s3_bucket_name", "derived_bucket_name", "staged_bucket_name")
@@ -22,9 +22,9 @@ _NAMES = tuple(field.name for field in fields(Settings) if field.name.endswith((
 
 
 def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
-    """`config` with names for a stage's buckets, tables, queue and metrics, where it has none yet.
+    """Return `config` with names for a stage's buckets, tables, queue and metrics, where it has none yet.
 
-    Buckets share one namespace with all of AWS, tables with the other stages of the account.
+    A bucket's name must be unique in all of AWS, a table's name in the account and region.
     """
     stages = config["stages"]
     variables = stages[stage].get("environment_variables", {})
@@ -33,7 +33,7 @@ def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
 
 
 def save(config: dict[str, Any]) -> None:
-    """Let .chalice/config.json hold this."""
+    """Write .chalice/config.json, if it differs."""
     if config != project_config():
         unfinished = CONFIG.with_suffix(".new")
         unfinished.write_text(json.dumps(config, indent=2) + "\n")
@@ -41,15 +41,15 @@ def save(config: dict[str, Any]) -> None:
 
 
 def of(config: Mapping[str, Any], stage: str) -> dict[str, str]:
-    """The variables of a stage's functions that `config` has."""
+    """Return the variables of a stage's functions that are in `config`."""
     return {**config.get("environment_variables", {}), **config["stages"][stage].get("environment_variables", {})}
 
 
 def given_secrets(configured: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
-    """The secrets of a stage, which are in no file.
+    """Return the secrets of a stage that are in no file.
 
-    `configured` are those that are in a file, `deployed` those of the functions that are there already: a secret stays
-    as it is unless the environment gives another one.
+    `configured` are the variables in .chalice/config.json, `deployed` those of the deployed functions. A secret stays
+    the same unless the environment of this process has another one.
     """
     found = {}
     for name in SECRETS:
@@ -61,30 +61,30 @@ def given_secrets(configured: Mapping[str, str], deployed: Mapping[str, str]) ->
 
 
 def of_place(target: Target) -> dict[str, str]:
-    """The variables that come from the place: a function on LocalStack reaches S3 by an address of its container's."""
+    """Return the variables that depend on the target: on LocalStack, functions reach S3 at another URL than clients."""
     return {"S3_PUBLIC_ENDPOINT_URL": target.endpoint_url} if target.endpoint_url else {}
 
 
 def of_functions(variables: Mapping[str, str]) -> Settings:
-    """The settings as deployed functions will read them.
+    """Return the settings as the deployed functions will read them.
 
-    Raises WrongSetting.
+    Raises WrongSetting: a variable cannot be used.
     """
     return read({**variables, "AWS_LAMBDA_FUNCTION_NAME": "deployed"})
 
 
 def unknown(variables: Mapping[str, str]) -> list[str]:
-    """Those of a stage's variables that are no setting, a slip of the pen mostly."""
+    """Return the names that are not settings of the service, for example misspelled ones."""
     known = {name for field in fields(Settings) for name in field.metadata["env"]}
     return sorted(set(variables) - known)
 
 
 def check(chosen: Settings, target: Target, stage: str) -> None:
-    """Raise CannotRun: a stage has names of another account or region, or metrics that its alarms don't read."""
+    """Raise CannotRun if the names belong to another account or region, or the alarms do not read these metrics."""
     here = f"-{target.account}-{target.region}"
     for bucket in (getattr(chosen, name) for name in _BUCKETS):
         if re.search(r"-\d{12}-[a-z]+-[a-z-]+-\d$", bucket) and not bucket.endswith(here):
-            raise CannotRun(f"The bucket {bucket} of the stage {stage} is by its name not for {target}.")
+            raise CannotRun(f"The bucket {bucket} of the stage {stage} is not for {target}, by its name.")
     if chosen.metrics_namespace != f"images-api/{stage}":
         raise CannotRun(
             f"METRICS_NAMESPACE of {stage} must be images-api/{stage}, which its alarms and dashboard read."

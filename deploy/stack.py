@@ -12,12 +12,12 @@ from deploy.target import Target
 from project import CannotRun
 from project.resources import RESOURCES
 
-TAGS = {"service": "images-api"}  # of all that a stage has, beside the stage's name
+TAGS = {"service": "images-api"}  # of all resources of a stage, in addition to the stage's name
 
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
-_NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has nothing, and can't be updated
-# Of its own resources, and not of those that were there when it came, whose names CloudFormation lists as well.
+_NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has no resources and cannot be updated
+# The status of resources that the stack created. CloudFormation also lists existing ones that it failed to create.
 _OWNED = {"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED", "DELETE_SKIPPED"}
 _SETTLED = WaiterModel(
     {
@@ -44,14 +44,14 @@ _SETTLED = WaiterModel(
 
 
 def name(stage: str) -> str:
-    """What the stack of a stage is called."""
+    """Return the name of a stage's stack."""
     return f"images-api-{stage}"
 
 
 def apply(wanted: Stage) -> bool:
-    """Make a stage's stack what resources.yaml declares; whether there was something to change.
+    """Create or update the stack of a stage from resources.yaml. Returns whether anything changed.
 
-    Raises CannotRun: CloudFormation can't; says why.
+    Raises CannotRun: CloudFormation refused or failed, for the reason in the message.
     """
     target, stage = wanted.place, wanted.name
     cloudformation = target.client("cloudformation")
@@ -63,7 +63,7 @@ def apply(wanted: Stage) -> bool:
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in parameters.of(stage, wanted.settings, wanted.options).items()
         ],
-        # Or what a first try made and retained would be in the way of the second.
+        # Otherwise a failed creation would retain resources, and the next creation would fail because they exist.
         "RetainExceptOnCreate": True,
         "ClientRequestToken": token,
         "Tags": [{"Key": key, "Value": value} for key, value in {**TAGS, "stage": stage}.items()],
@@ -84,12 +84,12 @@ def apply(wanted: Stage) -> bool:
             return False
         raise CannotRun(f"CloudFormation refuses the stack {name(stage)}: {error}") from None
     if settled(target, stage) not in _DONE:
-        raise CannotRun(f"CloudFormation undid the change. {_why(cloudformation, stage, token)}")
+        raise CannotRun(f"CloudFormation rolled the change back. {_why(cloudformation, stage, token)}")
     return True
 
 
 def resources(target: Target, stage: str) -> dict[str, list[str]]:
-    """The names of what a stage's stack has made, by CloudFormation type; empty where there is no stack."""
+    """Return the names of the resources that a stage's stack created, by type; empty if there is no stack."""
     found: dict[str, list[str]] = {}
     try:
         pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name(stage))
@@ -103,16 +103,16 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
 
 
 def delete(target: Target, stage: str) -> None:
-    """Delete a stage's stack, if there is one; what it retains stays."""
+    """Delete a stage's stack if it exists. Retained resources stay."""
     cloudformation = target.client("cloudformation")
     if settled(target, stage):
         cloudformation.delete_stack(StackName=name(stage))
         if status := settled(target, stage):
-            raise CannotRun(f"CloudFormation doesn't delete the stack {name(stage)}, which is {status}.")
+            raise CannotRun(f"CloudFormation did not delete the stack {name(stage)}: its status is {status}.")
 
 
 def settled(target: Target, stage: str) -> str:
-    """The status of a stage's stack, once nothing is under way; empty: there is no stack."""
+    """Wait until no operation is in progress, and return the stack's status; empty if there is no stack."""
     cloudformation = target.client("cloudformation")
     create_waiter_with_client("Settled", _SETTLED, cloudformation).wait(StackName=name(stage))
     try:
@@ -126,36 +126,36 @@ def settled(target: Target, stage: str) -> str:
 
 
 def existing(target: Target) -> set[str]:
-    """The names of all buckets and tables of the account."""
+    """Return the names of all buckets and tables of the account."""
     tables = target.client("dynamodb").get_paginator("list_tables").paginate()
     buckets = target.client("s3").list_buckets()["Buckets"]
     return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
 
 
 def _check(target: Target, stage: str, status: str) -> None:
-    """Raises CannotRun: a stack can't be updated, or must not."""
+    """Raise CannotRun if the stack cannot or must not be updated."""
     made = resources(target, stage)
     if status not in _TO_BE_UPDATED:
         raise CannotRun(
-            f"The stack {name(stage)} is {status}: `aws cloudformation continue-update-rollback` it if it was updated, "
-            f"else `make destroy STAGE={stage}`, which asks first; then try again."
+            f"The stack {name(stage)} has the status {status}. If an update failed, run `aws cloudformation "
+            f"continue-update-rollback`, else `make destroy STAGE={stage}`, which asks first. Then try again."
         )
     if "AWS::Lambda::Function" in made:
         raise CannotRun(
-            f"The stack {name(stage)} has functions: a pipeline deploys this stage (docs/pipelines.md), and "
-            "`make deploy` would take them away."
+            f"The stack {name(stage)} contains functions: a pipeline deploys this stage (docs/pipelines.md), and "
+            "`make deploy` would delete them."
         )
-    # CloudFormation compares templates, not what is there: it would find nothing to do.
+    # CloudFormation compares templates, not resources: it would report that nothing has changed.
     kept = made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
     if gone := sorted(set(kept) - existing(target)):
         raise CannotRun(
-            f"Of the stage {stage} there is no more {', '.join(gone)}, as after a `make destroy` that was interrupted: "
-            f"run `make destroy STAGE={stage}` to its end first."
+            f"The stage {stage} has lost {', '.join(gone)}, for example in a `make destroy` that was interrupted. "
+            f"Complete `make destroy STAGE={stage}` first."
         )
 
 
 def _why(cloudformation: Any, stage: str, token: str) -> str:
-    """What failed of one request."""
+    """Return the reasons for which one request failed."""
     events = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name(stage))
     return "; ".join(
         f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"

@@ -1,4 +1,4 @@
-"""`make deploy` and `make destroy`: the steps, in an order that leaves nothing that the next run doesn't find."""
+"""The steps of `make deploy` and `make destroy`, in an order that lets the next run find whatever a crash left."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ _HEALTH_ATTEMPTS = 10
 
 
 def deploy(name: str, say: Callable[[str], None] = print) -> str:
-    """Deploy a stage, or what of it is not as it should be; the address it answers at.
+    """Deploy what has changed in a stage, and return its URL.
 
-    Raises CannotRun, WrongSetting: something is missing, or a step failed; what is done stays, for the next run.
+    Raises CannotRun, WrongSetting: something is missing, or a step failed. Finished steps stay for the next run.
     """
     app_name = stage_config(name).app_name
     place = target.find(name)
@@ -30,7 +30,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     say(f"Deploying the stage {name} to {place}.")
     for secret in settings.SECRETS:
         if deployed and deployed.get(secret) != stage.variables.get(secret):
-            say(f"{secret} is another than was deployed.")
+            say(f"{secret} differs from the deployed one.")
 
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
@@ -47,16 +47,16 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
 
 
 def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
-    """Delete all that a stage has, its images last; first `confirm` what that is.
+    """Delete a stage with all its images. `confirm` receives a description first, and returns whether to proceed.
 
-    Raises CannotRun: not confirmed, or a step failed; the next run goes on.
+    Raises CannotRun: not confirmed, or a step failed. The next run continues.
     """
     stage_config(name)
     place = target.find(name)
-    # Who may call is nothing to a deletion.
+    # Deleting needs no tokens, so their settings may be missing.
     variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
     config, chosen = chalice_config(name, variables), read(variables)
-    stack.settled(place, name)  # or CloudFormation would go on making what is to be deleted
+    stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
     made = stack.resources(place, name)
     if resources or made:
@@ -66,16 +66,16 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)
-        say(f"The stage {name} is gone from {place}.")
+        say(f"The stage {name} has been deleted from {place}.")
     else:
-        say(f"The stage {name} has nothing on {place}.")
+        say(f"The stage {name} does not exist on {place}.")
     others = sorted(set(names(chosen).values()) & stack.existing(place))
     if others:
-        say(f"There are still {', '.join(others)}, which no stack of the stage has made, or one that was deleted.")
+        say(f"These still exist, because no stack of the stage contains them: {', '.join(others)}.")
 
 
 def _deployed(stage: Stage, fingerprint: str) -> str:
-    """The id of a stage's API, if the stage has all of this deployment; else empty."""
+    """Return the id of a stage's API if exactly this deployment is complete; else an empty text."""
     place, app_name = stage.place, stage.config.app_name
     if set(record.functions(place, app_name, stage.name)) != set(declared(stage.config.chalice_app)):
         return ""
@@ -84,10 +84,10 @@ def _deployed(stage: Stage, fingerprint: str) -> str:
 
 
 def _deploy_functions(stage: Stage, fingerprint: str) -> str:
-    """Deploy functions and API; the API's id."""
+    """Deploy functions and API, and return the API's id."""
     place, app_name = stage.place, stage.config.app_name
     for api in record.apis(place, app_name, stage.name):
-        # Until all is done the stage is no deployment that a run may skip.
+        # Until all is done, no run may skip the deployment as unchanged.
         if gateway.marked(place, api, stage.name):
             gateway.mark(place, api, stage.name, "")
     record.restore(place, stage.config, stage.settings)
@@ -101,8 +101,8 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
 
 def _what_goes(place: target.Target, name: str, chosen: Settings) -> str:
     count = data.images(place, chosen.images_table_name)
-    images = "no table of images" if count is None else f"all images, {count} by DynamoDB's count of some hours ago"
-    return f"This deletes the stage {name} from {place}, API, functions, alarms and logs, and {images}."
+    images = "no table of images" if count is None else f"all images ({count} by DynamoDB's count of some hours ago)"
+    return f"This deletes the stage {name} from {place}: API, functions, alarms, logs and {images}."
 
 
 def _wait_until_healthy(address: str) -> None:

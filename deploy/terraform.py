@@ -16,23 +16,23 @@ Document = dict[str, Any]
 _STACK = "aws_cloudformation_stack.resources"
 _REST_API = "${aws_api_gateway_rest_api.rest_api.id}"
 _SWAGGER = "chalice_api_swagger"
-# Chalice wants a provider that knows no Python after 3.10, and no Terraform after 1.3, though 1.x stays compatible.
+# Chalice pins a provider that knows no Python after 3.10, and Terraform before 1.4, although 1.x stays compatible.
 _VERSIONS = {"required_version": ">= 1.0, < 2", "required_providers": {"aws": {"version": ">= 5.80, < 7"}}}
 
 
 def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Document:
-    """Add to Chalice's document whatever else a stage is."""
+    """Add everything else that a stage consists of to Chalice's document."""
     config, chosen, options = wanted.config, wanted.settings, wanted.options
     app, stage = config.chalice_app, wanted.name
     resources = generated["resource"]
-    # The stage of a deployment can't be set more than its name, and is gone from the provider since 6.
+    # A deployment's own stage can only have a name, and provider 6 has removed it. The stage is a resource below.
     deployment = resources["aws_api_gateway_deployment"]["rest_api"]
     del deployment["stage_name"], deployment["stage_description"]
     swagger = json.loads(generated["locals"][_SWAGGER]) | {gateway.RESPONSES: gateway.responses(chosen)}
     added = {
         "terraform": _VERSIONS,
         "variable": {
-            name.lower(): {"type": "string", "sensitive": True, "description": "any 32 characters or more, kept secret"}
+            name.lower(): {"type": "string", "sensitive": True, "description": "a secret of at least 32 characters"}
             for name in secrets
         },
         "locals": {_SWAGGER: json.dumps(swagger)},
@@ -55,7 +55,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
             "aws_lambda_function_event_invoke_config": {
                 name: _event_invoke_config(name, options) for name in functions.with_dead_letters(app)
             },
-            # Its name is one of all the account's, of all stages.
+            # The name must be unique in the account, so it contains the stage.
             "aws_cloudwatch_event_rule": {
                 name: {"name": lambda_name(app, name, stage)} for name in resources["aws_cloudwatch_event_rule"]
             },
@@ -100,13 +100,13 @@ def _event_invoke_config(function: str, options: Options) -> Document:
         "destination_config": {
             "on_failure": {"destination": f'${{{_STACK}.outputs["DeadLetterQueueArn"]}}'},
         },
-        # Lambda asks whether the function may send there.
+        # Lambda checks that the function may send there.
         "depends_on": [f"aws_iam_role_policy.{function}_role"],
     }
 
 
 def _permissions_of_s3(resources: Document) -> list[str]:
-    """S3 asks whether it may invoke a function when a bucket is told to, so that the permissions come first."""
+    """Return the permissions of S3 to invoke functions. S3 checks them when a notification is configured."""
     permissions = resources["aws_lambda_permission"].items()
     return [
         f"aws_lambda_permission.{name}" for name, granted in permissions if granted["principal"] == "s3.amazonaws.com"

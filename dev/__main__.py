@@ -1,4 +1,4 @@
-"""`python -m dev`: run the embedded stack, load the sample photographs, invoke a function."""
+"""`python -m dev`: run the embedded stack, upload the sample photographs, or invoke a function."""
 
 import argparse
 from pathlib import Path
@@ -9,23 +9,23 @@ from project.command_line import one_line_errors
 
 @one_line_errors()
 def main() -> None:
-    """Parse the command line and do what it says."""
-    parser = argparse.ArgumentParser(prog="python -m dev", description="The service on one machine.")
+    """Run the command that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m dev", description="Run and use the service on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the embedded stack")
-    run.add_argument("--data", type=_path, default=Path(".data"), help="folder of what is kept (default: %(default)s)")
+    run.add_argument("--data", type=_path, default=Path(".data"), help="folder for all data (default: %(default)s)")
     run.add_argument("--host", default=LOOPBACK, help="address that the API and S3 listen on (default: %(default)s)")
     run.add_argument("--port", type=int, default=8000, help="port of the API (default: %(default)s; 0: any free one)")
     run.add_argument("--s3-port", type=int, default=0, help="port of S3 and SQS (default: any free one)")
     run.add_argument("--dynamodb-port", type=int, default=0, help="port of DynamoDB (default: any free one)")
-    samples = commands.add_parser("samples", help="load the sample photographs into a running service")
+    samples = commands.add_parser("samples", help="upload the sample photographs to a running service")
     samples.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
-    invoke = commands.add_parser("invoke", help="invoke a function of a running service directly")
-    invoke.add_argument("function", help="its name, as @app.lambda_function has it")
-    invoke.add_argument("--event", default="{}", help="JSON, or @ and the file that has it (default: %(default)s)")
+    invoke = commands.add_parser("invoke", help="invoke a Lambda function of a running service")
+    invoke.add_argument("function", help="name of the function in app.py")
+    invoke.add_argument("--event", default="{}", help="JSON, or @FILE with JSON (default: %(default)s)")
     invoke.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
     options = vars(parser.parse_args())
-    # Imported by each command: a wrong command line needs none.
+    # Each command imports what it needs, so that --help and usage errors appear at once.
     match options.pop("command"):
         case "run":
             from dev.run import Options
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _path(text: str) -> Path:
-    """A path whose `~` the shell left, as dash and zsh do in DATA=~/x after `make`."""
+    """Return a path with `~` expanded: dash and zsh leave it as it is in `make run DATA=~/x`."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:  # no such user

@@ -1,8 +1,8 @@
-"""How the two engines are started: ministack for S3 and SQS, DynamoDB Local for DynamoDB.
+"""The command lines of the two engines: ministack for S3 and SQS, DynamoDB Local for DynamoDB.
 
-DynamoDB Local can't be bound to one address. Whoever reaches its port still sees nothing without the data folder's
-access key id: it keeps a database for each, and that id is random. A presigned URL shows it: give those only to people
-you would let into the machine.
+DynamoDB Local listens on all addresses; it has no option for this. It keeps a separate database for each access key id,
+and the id of a data folder is random, so a stranger who reaches the port sees no data. A presigned URL contains this
+id. Give presigned URLs only to people who may see everything in the data folder.
 """
 
 import sys
@@ -14,10 +14,13 @@ from project import PROJECT
 
 
 def ministack(installed: Installed, folder: Folder, host: str, port: int, region: str) -> Program:
-    """S3 and SQS, bound to `host`; what is acknowledged is on disk, queues and bucket settings after a clean stop."""
+    """Return the S3 and SQS emulator, which listens on `host`.
+
+    Every acknowledged object is on disk. Queues and bucket settings are written when the emulator is stopped.
+    """
     return Program(
         name="ministack",
-        # Without the service's own packages (-S), and without this folder's modules among its (-P).
+        # -S hides the service's own packages, and -P the modules in this folder.
         command=[sys.executable, "-S", "-P", str(PROJECT / "dev" / "gate.py")],
         port=port,
         folder=folder.s3_state,
@@ -27,8 +30,8 @@ def ministack(installed: Installed, folder: Folder, host: str, port: int, region
             "BIND_HOST": host,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": region,
-            # Every request must be signed with this key, as on AWS: gate.py sees to it, but for the forms of presigned
-            # POSTs, which ministack checks when told to.
+            # Every request must be signed with this key, as on AWS. gate.py checks all signatures except those in the
+            # forms of presigned POSTs, which ministack checks if AUTH is true.
             "AUTH": "true",
             "AWS_ACCESS_KEY_ID": folder.access_key_id,
             "AWS_SECRET_ACCESS_KEY": folder.secret_access_key,
@@ -38,7 +41,7 @@ def ministack(installed: Installed, folder: Folder, host: str, port: int, region
             "STATE_DIR": str(folder.s3_state),
             "TMPDIR": str(folder.s3_state),
             "LOG_LEVEL": "WARNING",
-            # Listeners and a container daemon that S3 and SQS have no use for.
+            # Other services' listeners and the Docker daemon: S3 and SQS do not need them.
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",
@@ -47,9 +50,9 @@ def ministack(installed: Installed, folder: Folder, host: str, port: int, region
 
 
 def dynamodb_local(installed: Installed, folder: Folder, port: int, origin: str) -> Program:
-    """DynamoDB on disk; browsers may call it from pages of `origin` only."""
+    """Return DynamoDB Local, with its data on disk. Only web pages of `origin` may call it."""
     home = installed.dynamodb_local
-    # C1 alone halves the time to start.
+    # The first compiler alone: it halves the start-up time.
     java = [str(installed.java), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     jar = [f"-Djava.library.path={home / 'DynamoDBLocal_lib'}", "-jar", str(home / "DynamoDBLocal.jar")]
     options = ["-port", str(port), "-dbPath", str(folder.dynamodb), "-cors", origin, "-disableTelemetry"]

@@ -1,4 +1,4 @@
-"""The data folder: everything that outlives the stack, for one stack at a time."""
+"""The data folder: everything that outlives a stack. One stack uses it at a time."""
 
 import fcntl
 import json
@@ -16,51 +16,52 @@ from pathlib import Path
 from project import CannotRun
 from project.files import write_privately
 
-# A killed stack's engines hold the lock for a moment longer.
+# The engines of a killed stack hold the lock a moment longer than the stack.
 _LOCK_SECONDS = 2
 
 
 @dataclass(slots=True)
 class Debt:
-    """S3 events that killed stacks may have lost."""
+    """S3 events that killed stacks may have lost, and that must be sent again."""
 
-    since: datetime | None  # None: all are paid
+    since: datetime | None  # None: no events are missing
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A data folder that is this process's own until it and its engines have ended."""
+    """A data folder that belongs to this process until it and its engines have ended."""
 
     path: Path
-    lock: int  # file descriptor; whoever inherits it holds the lock too
-    access_key_id: str  # DynamoDB Local shows data only to the id that wrote it
-    secret_access_key: str  # presigned URLs are signed with it
+    lock: int  # file descriptor; a child process that inherits it holds the lock too
+    access_key_id: str  # DynamoDB Local keeps a separate database for each id
+    secret_access_key: str  # signs presigned URLs
 
     @property
     def s3(self) -> Path:
-        """Objects, one file each."""
+        """The folder of S3 objects, one file each."""
         return self.path / "s3"
 
     @property
     def s3_state(self) -> Path:
-        """What the S3 emulator keeps beside objects: bucket settings, queues."""
+        """The folder of what else the S3 emulator keeps: bucket settings and queues."""
         return self.path / "s3-state"
 
     @property
     def dynamodb(self) -> Path:
-        """DynamoDB Local's SQLite database."""
+        """The folder of DynamoDB Local's SQLite database."""
         return self.path / "dynamodb"
 
     @property
     def logs(self) -> Path:
-        """One log for each engine."""
+        """The folder of the engines' logs."""
         return self.path / "logs"
 
     @contextmanager
     def events_at_risk(self) -> Iterator[Debt]:
-        """What is owed from before; the block's own events are owed too, unless it and the engines end in order.
+        """Yield the events that earlier stacks may have lost, and record that this one may lose its own.
 
-        An end in order is a SystemExit with status 0: the engines have saved their queues.
+        The record is removed when the block ends with a SystemExit of status 0, because the engines have then saved
+        their queues.
         """
         risk = self.path / "events-at-risk"
         debt = Debt(datetime.fromtimestamp(risk.stat().st_mtime, UTC) if risk.exists() else None)
@@ -75,20 +76,20 @@ class Folder:
 
     @property
     def announcement(self) -> Path:
-        """Where the stack that runs here is reached; exists while it is ready."""
+        """The file with the addresses of the stack that runs here. It exists while the stack is ready."""
         return self.path / "stack.json"
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Folder]:
-    """The folder at `path`, made where there is none, locked.
+    """Lock the data folder at `path` for the length of the block. Creates it if needed.
 
-    Raises CannotRun: it is in use, no data folder, not writable or damaged.
+    Raises CannotRun: the folder is in use, damaged or not writable, or contains other files.
     """
     try:
         folder = _open(path)
     except OSError as error:
-        raise CannotRun(f"The data folder {path} can't be used: {error.strerror} ({error.filename}).") from None
+        raise CannotRun(f"The data folder {path} cannot be used: {error.strerror} ({error.filename}).") from None
     try:
         yield folder
     finally:
@@ -97,7 +98,7 @@ def opened(path: Path) -> Iterator[Folder]:
 
 def _open(path: Path) -> Folder:
     if path.exists() and not path.is_dir():
-        raise CannotRun(f"The data folder {path} can't be used: it is a file.")
+        raise CannotRun(f"The data folder {path} cannot be used: it is a file.")
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = _locked(path)
     folder = Folder(path.resolve(), lock, *_credentials(path))
@@ -110,7 +111,7 @@ def _open(path: Path) -> Folder:
 
 def _locked(path: Path) -> int:
     if not (path / "credentials.json").exists() and {entry.name for entry in path.iterdir()} - {"lock"}:
-        raise CannotRun(f"{path} holds other files and is no data folder of this stack; name an empty or a new one.")
+        raise CannotRun(f"{path} contains other files and is not a data folder; choose an empty or a new folder.")
     lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
@@ -124,23 +125,23 @@ def _locked(path: Path) -> int:
 
 
 def _credentials(path: Path) -> tuple[str, str]:
-    """The folder's own access key; anew for a new folder."""
+    """Return the folder's access key, which is generated for a new folder."""
     file = path / "credentials.json"
     if not file.exists():
-        # DynamoDB Local takes letters and digits only.
+        # DynamoDB Local accepts letters and digits only.
         token = "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16))
         write_privately(file, {"access_key_id": f"LOCAL{token}", "secret_access_key": secrets.token_hex(20)})
     try:
         found = json.loads(file.read_text())
         return found["access_key_id"], found["secret_access_key"]
     except (ValueError, KeyError, TypeError):
-        raise CannotRun(f"The data folder {path} is damaged: {file.name} can't be read.") from None
+        raise CannotRun(f"The data folder {path} is damaged: {file.name} cannot be read.") from None
 
 
 def _check_databases(folder: Path) -> None:
-    """DynamoDB Local itself starts over a damaged database, then answers every call with an internal error."""
+    """Raise CannotRun if a database is damaged. DynamoDB Local would start, and fail at every call."""
     for file in folder.glob("*.db"):
         with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as database:
             if database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
                 continue
-        raise CannotRun(f"The data folder is damaged: {file} is no sound SQLite database.")
+        raise CannotRun(f"The data folder is damaged: {file} is not a valid SQLite database.")

@@ -1,6 +1,6 @@
-"""AWS Lambda's Invoke API for the app's functions, as `aws lambda invoke` and boto3 speak it.
+"""AWS Lambda's Invoke API for the app's functions, for `aws lambda invoke` and boto3.
 
-Lambda API Reference, "Invoke". There are no versions or aliases but $LATEST, and neither ClientContext nor LogType.
+See the Lambda API Reference, "Invoke". The only version is $LATEST. ClientContext and LogType are not supported.
 """
 
 import json
@@ -23,11 +23,11 @@ from dev import Refused
 
 log = logging.getLogger("dev")
 
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # Lambda's
-_MAX_EVENT_BYTES = 1024 * 1024  # Lambda's where the client doesn't wait for the answer
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024  # Lambda's limit
+_MAX_EVENT_BYTES = 1024 * 1024  # Lambda's limit for an invocation type of Event
 
 _PATH = re.compile(r"/2015-03-31/functions/([^/?]+)/invocations(?:\?.*)?")
-# Also after what comes before it in an ARN, whole or from the account on.
+# A function name, a partial ARN that starts with the account, or a whole ARN.
 _NAME = re.compile(r"(?:(?:arn:[a-z-]+:lambda:[a-z0-9-]+:)?[0-9]{12}:function:)?([A-Za-z0-9_-]+)(?::\$LATEST)?")
 _SIGNED = "AWS4-HMAC-SHA256 "
 _ERROR_TYPES = {
@@ -41,7 +41,7 @@ _ERROR_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the Invoke API answers."""
+    """A response of the Invoke API."""
 
     status: HTTPStatus
     headers: dict[str, str]
@@ -49,19 +49,19 @@ class Answer:
 
 
 def named(target: str) -> str | None:
-    """The function that a request's path is to invoke, as the client names it; None: the path is the app's."""
+    """Return the function that a path of the Invoke API names; None for any other path, which belongs to the app."""
     path = _PATH.fullmatch(target)
     return unquote(path[1]) if path else None
 
 
 def refused(refusal: Refused) -> Answer:
-    """A refusal as boto3 makes an exception of it."""
+    """Return a refusal in the form that boto3 turns into an exception."""
     headers = {"x-amzn-errortype": _ERROR_TYPES[refusal.status]}
     return Answer(refusal.status, headers, json.dumps({"Type": "User", "Message": str(refusal)}))
 
 
 class Functions:
-    """The app's functions, but for the one behind all routes: those invoked directly, by events and by schedules."""
+    """The app's Lambda functions that are invoked directly, by events and by schedules."""
 
     def __init__(self, app: Chalice, config: Config, settle: Callable[[], None]) -> None:
         self._app, self._config, self._settle = app, config, settle
@@ -72,10 +72,12 @@ class Functions:
     def invoke(self, function: str, headers: Mapping[str, str], payload: bytes) -> Answer:
         """Invoke a function by its name in the app, its name on AWS, or an ARN.
 
-        What it returns is the answer, once that is settled; what it raises is one too, with X-Amz-Function-Error.
-        Raises Refused: the request isn't signed, no such function, a wrong payload or header, or it can't be settled.
+        The response contains what the function returns, once its writes are on disk, or what it raises, with
+        X-Amz-Function-Error.
+        Raises Refused: the request is not signed, the function is unknown, the payload or a header is wrong, or the
+        stores do not confirm the writes.
         """
-        # Whose key it is doesn't matter; but no web page that finds the port can send this header without a preflight.
+        # Any key is accepted. This keeps out web pages, which cannot send the header without a preflight request.
         if not headers.get("Authorization", "").startswith(_SIGNED):
             raise Refused(HTTPStatus.FORBIDDEN, f"Sign the request with Signature Version 4 ({_SIGNED.strip()}).")
         name = self._found(function)
@@ -99,22 +101,22 @@ class Functions:
         name = self._names.get(match[1]) if match else None
         if name is None:
             there = ", ".join(sorted(set(self._names.values()))) or "none"
-            raise Refused(HTTPStatus.NOT_FOUND, f"Function not found: {function}. There are: {there}.")
+            raise Refused(HTTPStatus.NOT_FOUND, f"Function not found: {function}. The functions are: {there}.")
         return name
 
     def _answer(self, name: str, event: Any) -> Answer:
         answer = self._call(name, event)
-        if "X-Amz-Function-Error" not in answer.headers:  # a failure promises nothing
+        if "X-Amz-Function-Error" not in answer.headers:  # a failure confirms no writes
             self._settle()
         return answer
 
     def _call(self, name: str, event: Any) -> Answer:
-        """Call a function as Lambda does: whatever it raises is an answer, and logged."""
+        """Call a function as Lambda does: an exception is logged and becomes the response."""
         deployed = lambda_name(self._app, name, self._config.chalice_stage)
         milliseconds = (self._config.lambda_timeout or 60) * 1000
         context = LambdaContext(deployed, self._config.lambda_memory_size, milliseconds)
         headers = {"x-amzn-RequestId": context.aws_request_id, "X-Amz-Executed-Version": context.function_version}
-        self._app.current_request = None  # else that of the last request on this connection, whose thread this is
+        self._app.current_request = None  # this thread may have handled a request of the same connection before
         try:
             body = json.dumps(self._app.handler_map[name](event, context))
         except Exception as error:

@@ -1,11 +1,11 @@
-"""ministack behind a gate that lets only signed requests through, as AWS does.
+"""ministack behind a gate that accepts only signed requests, as AWS does.
 
-ministack doesn't check signatures made with its root key, the one key that there is here, and answers its own paths
-(`/_ministack/reset` erases all objects) to everyone: any web page that finds the port could call them. So whatever has
-no valid Signature Version 4, in a header or a presigned URL, ends here. Two kinds of request carry none there: a
-presigned POST has it in its form, which ministack does check; and a preflight (OPTIONS) has none on AWS either.
+ministack does not check signatures made with its root key, which is the only key here. It also answers its own paths to
+everyone, and `/_ministack/reset` deletes all objects. Any web page that finds the port could call them. So the gate
+refuses each request without a valid Signature Version 4 in a header or a presigned URL. There are two exceptions: a
+presigned POST has its signature in the form, which ministack checks, and a preflight (OPTIONS) has none on AWS either.
 
-Run as a script, with ministack's packages and without the service's: `python -S -P dev/gate.py`.
+This module runs as a script, with ministack's packages and without the service's: `python -S -P dev/gate.py`.
 """
 
 import hmac
@@ -26,7 +26,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Refused(Exception):
-    """A request that isn't let through: S3's error code, and why."""
+    """A request that the gate refuses, with S3's error code and the reason."""
 
     def __init__(self, code: str, reason: str, status: HTTPStatus = HTTPStatus.FORBIDDEN) -> None:
         super().__init__(reason)
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 def gate(app: App, access_key_id: str, secret_access_key: str) -> App:
-    """The ASGI app, for requests that are signed with this key."""
+    """Return an ASGI app that passes requests signed with this key on to `app`."""
 
     async def gated(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -53,8 +53,8 @@ def gate(app: App, access_key_id: str, secret_access_key: str) -> App:
 
 
 async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: str) -> Receive:
-    """What the app is to receive the body from. Raises Refused."""
-    if scope["path"].startswith("/_ministack/"):  # a name that no bucket can have
+    """Check a request, and return what the app receives its body from. Raises Refused."""
+    if scope["path"].startswith("/_ministack/"):  # no bucket can have this name
         raise Refused("NoSuchBucket", "The specified bucket does not exist.", HTTPStatus.NOT_FOUND)
     if scope["method"] == "OPTIONS":
         return receive
@@ -65,12 +65,12 @@ async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: s
         return receive
     signature = _claimed(headers, query)
     if not hmac.compare_digest(signature.access_key_id.encode(), access_key_id.encode()):
-        raise Refused("InvalidAccessKeyId", "The access key id is not this stack's.")
+        raise Refused("InvalidAccessKeyId", "The access key id is not the one of this stack.")
     unsigned = {name for name in headers if name.startswith("x-amz-")} - set(signature.signed_headers.split(";"))
     if unsigned:
         names = ", ".join(sorted(unsigned))
         raise Refused("AccessDenied", f"There were headers present in the request which were not signed: {names}.")
-    body = await _body(receive) if in_header else b""  # which a presigned URL doesn't sign
+    body = await _body(receive) if in_header else b""  # a presigned URL does not sign the body
     failure = sigv4.header_signature_failure(
         signature,
         secret,
@@ -87,7 +87,7 @@ async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: s
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Headers as they are signed: a repeated one's values are joined by a comma."""
+    """Return the headers in the form that is signed: the values of a repeated header are joined by a comma."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), sigv4.decode_header_value(raw_value)
@@ -96,7 +96,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _is_form(scope: Scope, headers: dict[str, str]) -> bool:
-    """Whether this is a POST of a form to a bucket, whose signature is one of its fields."""
+    """Return whether this is a POST of a form to a bucket: a field of the form contains the signature."""
     content_type = headers.get("content-type", "").lower()
     return (
         scope["method"] == "POST"
@@ -107,7 +107,7 @@ def _is_form(scope: Scope, headers: dict[str, str]) -> bool:
 
 
 def _claimed(headers: dict[str, str], query: dict[str, list[str]]) -> Any:
-    """The signature as it was sent, if it is of our time. Raises Refused."""
+    """Return the signature that the client sent. Raises Refused: there is none, or it has expired."""
     if headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
         signature = sigv4.parse_header_signature(headers)
         outdated = None if isinstance(signature, tuple) else sigv4.request_time_failure(signature)
@@ -115,7 +115,7 @@ def _claimed(headers: dict[str, str], query: dict[str, list[str]]) -> Any:
         signature = sigv4.parse_query_signature(query)
         outdated = ("AccessDenied", "Request has expired.") if _is_expired(query) else None
         if not isinstance(signature, tuple) and signature.service != "s3":
-            raise Refused("AccessDenied", "Only S3's URLs can be presigned.")
+            raise Refused("AccessDenied", "Only URLs of S3 can be presigned.")
     else:
         raise Refused("AccessDenied", "Sign the request with Signature Version 4 (AWS4-HMAC-SHA256).")
     for failure in (signature, outdated):
@@ -136,7 +136,7 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise Refused("RequestTimeout", "The client went away.", HTTPStatus.BAD_REQUEST)
+            raise Refused("RequestTimeout", "The client closed the connection.", HTTPStatus.BAD_REQUEST)
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)

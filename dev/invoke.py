@@ -1,4 +1,4 @@
-"""A plain function of a running service, invoked directly as on AWS Lambda."""
+"""Invoke a Lambda function of a running service, as on AWS."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ from project import CannotRun
 
 
 def invoke(function: str, event: str, url: str) -> None:
-    """Print what a function returns for an event: JSON, or `@` and the file that has it.
+    """Print what a function returns for an event. `event` is JSON, or `@FILE` with JSON.
 
-    Raises CannotRun: no service answers at `url`, the file can't be read, the event isn't taken, or the function is
-    unknown or raised.
+    Raises CannotRun: no service answers at `url`, the file cannot be read, the event is refused, the function is
+    unknown, or it raised an exception.
     """
     if not function:
-        raise CannotRun("Say which function: make invoke FUNCTION=list_images.")
+        raise CannotRun("Name a function: make invoke FUNCTION=list_images.")
     payload = _payload(event)
-    once = Config(retries={"total_max_attempts": 1})  # a second call could do the work twice
+    once = Config(retries={"total_max_attempts": 1})  # a retry could do the work twice
     try:
-        session = boto3.session.Session("any", "any", region_name="us-east-1")  # any key does
+        session = boto3.session.Session("any", "any", region_name="us-east-1")  # the stack accepts any key
         client = session.client("lambda", endpoint_url=url, config=once)
         answer = client.invoke(FunctionName=function, Payload=payload)
         body = answer["Payload"].read().decode()
@@ -29,7 +29,7 @@ def invoke(function: str, event: str, url: str) -> None:
         raise CannotRun(f"No service answers at {url}; `make run` starts one.") from None
     except ClientError as error:
         raise CannotRun(error.response["Error"]["Message"] or str(error)) from None
-    except (BotoCoreError, ValueError) as error:  # what boto3 doesn't send at all
+    except (BotoCoreError, ValueError) as error:  # boto3 refuses to send the event
         raise CannotRun(str(error)) from None
     if "FunctionError" in answer:
         raise CannotRun(f"{function} failed: {body}")
@@ -42,4 +42,4 @@ def _payload(event: str) -> bytes:
     try:
         return Path(event[1:]).read_bytes()
     except OSError as error:
-        raise CannotRun(f"{event[1:]} can't be read: {error.strerror}.") from None
+        raise CannotRun(f"{event[1:]} cannot be read: {error.strerror}.") from None

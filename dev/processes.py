@@ -1,4 +1,4 @@
-"""Engines as child processes that end with the stack, however it ends."""
+"""The engines as child processes, which end with the stack, even when it is killed."""
 
 import os
 import signal
@@ -18,8 +18,8 @@ _EVERYWHERE = ("0.0.0.0", "")  # noqa: S104
 _START_SECONDS = 30
 _STOP_SECONDS = 5
 
-# Reads one process id a line; when the pipe's only writer is gone, kills them. A pipe tells of the stack's end on every
-# Unix, and of a SIGKILL too, where nothing in the stack's own process can act.
+# Reads one process id per line, and kills these processes when the stack closes the pipe. The pipe closes also when the
+# stack is ended by SIGKILL, after which no code in the stack's own process can run. It works on every Unix.
 _GUARD = 'while read -r pid; do pids="$pids $pid"; done; [ -z "$pids" ] || kill -KILL $pids'
 
 
@@ -28,12 +28,12 @@ _PASSED_ON = ("PATH", "HOME", "LANG")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """An engine that can be started."""
+    """How an engine is started."""
 
     name: str
     command: Sequence[str]
     port: int
-    folder: Path  # where it runs
+    folder: Path  # working directory
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,13 +49,13 @@ class Engine:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address."""
         return url(self.host, self.port)
 
     def wait_until_it_listens(self) -> None:
-        """Return as soon as the engine takes connections.
+        """Return as soon as the engine accepts connections.
 
-        Raises CannotRun: it ended, or didn't listen in time.
+        Raises CannotRun: the engine ended, or did not listen in time.
         """
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -76,26 +76,26 @@ class Engine:
 
 
 class Processes:
-    """The engines of one stack, started side by side."""
+    """The engines of one stack."""
 
     def __init__(self, guard: subprocess.Popen[bytes]) -> None:
         self._guard = guard
         self.engines: list[Engine] = []
 
     def start(self, program: Program, host: str, folder: Folder) -> Engine:
-        """Start an engine, which holds the folder's lock until it ends."""
+        """Start an engine. It holds the lock of the folder until it ends."""
         log = folder.logs / f"{program.name.replace(' ', '-').lower()}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 program.command,
                 cwd=program.folder,
-                # Nothing of the caller's settings: the emulator reads some of the same names as the service.
+                # Without the caller's settings: the emulator reads some of the same variables as the service.
                 env={name: os.environ[name] for name in _PASSED_ON if name in os.environ} | dict(program.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[folder.lock],
-                start_new_session=True,  # Ctrl-C is for the stack, which ends its engines in order
+                start_new_session=True,  # Ctrl-C reaches only the stack, which then stops its engines
             )
         if self._guard.stdin:
             self._guard.stdin.write(f"{process.pid}\n".encode())
@@ -105,7 +105,7 @@ class Processes:
         return engine
 
     def stop(self) -> list[Engine]:
-        """End all engines by SIGTERM; those that didn't heed it, and were ended by SIGKILL."""
+        """Stop all engines by SIGTERM. Returns those that did not end in time and were killed."""
         killed = []
         for engine in self.engines:
             engine.process.terminate()
@@ -122,9 +122,9 @@ class Processes:
 
 @contextmanager
 def guarded() -> Iterator[Processes]:
-    """Engines that end with the block, and with this process if it is killed.
+    """Yield what starts engines. They end with the block, or with this process if it is killed.
 
-    Raises CannotRun: the block ended in order, by a SystemExit with status 0, but an engine could not.
+    Raises CannotRun: the block ended by a SystemExit of status 0, but an engine had to be killed.
     """
     guard = subprocess.Popen(["/bin/sh", "-c", _GUARD], stdin=subprocess.PIPE, start_new_session=True)
     processes = Processes(guard)
@@ -133,30 +133,30 @@ def guarded() -> Iterator[Processes]:
     except SystemExit as end:
         if (killed := processes.stop()) and not end.code:
             names = " and ".join(engine.name for engine in killed)
-            raise CannotRun(f"{names} didn't end in {_STOP_SECONDS} s and had to be killed.") from None
+            raise CannotRun(f"{names} did not end in {_STOP_SECONDS} s and had to be killed.") from None
         raise
     finally:
         processes.stop()
-        guard.kill()  # before its pipe closes: the process ids may be others' soon
+        guard.kill()  # before its pipe closes: other processes may soon have these ids
         guard.wait()
         if guard.stdin:
             guard.stdin.close()
 
 
 def reachable(host: str) -> str:
-    """The host by which this machine reaches what is bound to `host`."""
+    """Return the host at which this machine reaches a server that listens on `host`."""
     return LOOPBACK if host in _EVERYWHERE else host
 
 
 def url(host: str, port: int) -> str:
-    """Where this machine reaches what is bound to `host` and `port`."""
+    """Return the URL at which this machine reaches a server that listens on `host` and `port`."""
     return f"http://{reachable(host)}:{port}"
 
 
 def ports(host: str, *wanted: int) -> list[int]:
-    """The `wanted` ports, a free one in place of each 0.
+    """Return the `wanted` ports, with a free port in place of each 0.
 
-    Raises CannotRun: one is in use.
+    Raises CannotRun: a port is in use.
     """
     with ExitStack() as probes:
         return [_port(probes.enter_context(socket.socket()), host, port) for port in wanted]
@@ -167,7 +167,7 @@ def _port(probe: socket.socket, host: str, port: int) -> int:
     try:
         probe.bind((host, port))
     except OSError as error:
-        raise CannotRun(f"Port {port} of {host} can't be used: {error.strerror}.") from None
+        raise CannotRun(f"Port {port} of {host} cannot be used: {error.strerror}.") from None
     free: int = probe.getsockname()[1]
     return free
 
@@ -176,7 +176,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def end_on_signals() -> None:
-    """Let Ctrl-C, SIGTERM and a closed terminal end this process in order, with status 0; once."""
+    """Let Ctrl-C, SIGTERM and a closed terminal raise SystemExit(0). A second signal is ignored."""
 
     def end(number: int, frame: object) -> None:
         for each in SIGNALS:

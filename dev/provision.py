@@ -1,12 +1,13 @@
-"""Buckets and tables as `resources.yaml` declares them, on any endpoint that speaks S3's and DynamoDB's API.
+"""Create the buckets and tables that `resources.yaml` declares, on any endpoint with the API of S3 and DynamoDB.
 
-What else it declares is left to AWS and LocalStack, where CloudFormation applies it:
-- bucket policies and the queue's: they ask for TLS, and a loopback endpoint has none;
-- versions of objects: tests see by a bucket's objects whether anything is left over;
-- CORS: nobody names origins here, where the S3 emulator answers any;
+The rest of the file applies only to AWS and LocalStack, where CloudFormation creates it:
+- policies of the buckets and the queue: they require TLS, which a loopback endpoint does not have;
+- versions of objects: tests look at the objects of a bucket to see whether anything is left over;
+- CORS: the S3 emulator allows all origins;
 - point-in-time recovery: DynamoDB Local has no backups;
-- logs, alarms and the dashboard: there is no CloudWatch; deletion policies: there is no stack.
-The dead-letter queue is made by what fills it (dev/pump.py).
+- logs, alarms and the dashboard: there is no CloudWatch;
+- deletion policies: there is no CloudFormation stack.
+dev/pump.py creates the dead-letter queue.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,16 +25,16 @@ _NOT_CREATE_TABLE = {"PointInTimeRecoverySpecification", "TimeToLiveSpecificatio
 
 
 def create(s3: "S3Client", dynamodb: "DynamoDBClient", settings: Settings) -> None:
-    """Make sure of all buckets and tables.
+    """Create the buckets and tables that do not exist yet.
 
-    Raises CannotRun: a table or an index exists with other keys.
+    Raises CannotRun: a table or an index has other keys than declared.
     """
     create_buckets(s3, settings)
     create_tables(dynamodb, settings)
 
 
 def create_buckets(s3: "S3Client", settings: Settings) -> None:
-    """Make sure of all buckets; their settings become those declared."""
+    """Create the buckets that do not exist yet, and apply the declared settings to all of them."""
     existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     for declared in declarations("AWS::S3::Bucket", settings):
         bucket = declared["BucketName"]
@@ -45,9 +46,9 @@ def create_buckets(s3: "S3Client", settings: Settings) -> None:
 
 
 def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
-    """Make sure of all tables and their indexes; an index that is new in the declaration is added.
+    """Create the tables and indexes that do not exist yet.
 
-    Raises CannotRun: a table or an index exists with other keys.
+    Raises CannotRun: a table or an index has other keys than declared.
     """
     for declared in declarations("AWS::DynamoDB::Table", settings):
         time_to_live = declared.get("TimeToLiveSpecification")
@@ -64,14 +65,14 @@ def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
 
 def _create_bucket(s3: "S3Client", bucket: str) -> None:
     region: Any = s3.meta.region_name
-    if region == "us-east-1":  # which alone must not be named
+    if region == "us-east-1":  # the default, which S3 does not accept as a LocationConstraint
         s3.create_bucket(Bucket=bucket)
     else:
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
 
 
 def _set_bucket(s3: "S3Client", bucket: str, name: str, value: Any) -> None:
-    """Apply one property; the S3 API spells some otherwise than CloudFormation."""
+    """Apply one property of a bucket. The S3 API spells some properties differently from CloudFormation."""
     rules: list[Any]
     match name:
         case "BucketEncryption":
@@ -88,7 +89,7 @@ def _set_bucket(s3: "S3Client", bucket: str, name: str, value: Any) -> None:
             rules = [_lifecycle_rule(rule) for rule in value["Rules"]]
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
         case _:
-            raise CannotRun(f"resources.yaml declares {name} of a bucket, which dev/provision.py doesn't know.")
+            raise CannotRun(f"resources.yaml declares {name} of a bucket, which dev/provision.py cannot apply.")
 
 
 def _lifecycle_rule(declared: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _match_keys(what: str, declared: Any, found: Any, declared_table: Any, found
 
 
 def _keys(part: Any, table: Any) -> str:
-    """The keys of a table or index in their order, with types: `user_id (S), created_at (S)`."""
+    """Return the keys of a table or index in their order, with types: `user_id (S), created_at (S)`."""
     types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in table["AttributeDefinitions"]}
     names = [key["AttributeName"] for key in part["KeySchema"]]
     return ", ".join(f"{name} ({types[name]})" for name in names)

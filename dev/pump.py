@@ -1,8 +1,9 @@
-"""What AWS does between S3, EventBridge and Lambda: call the app's own event handlers.
+"""Call the app's event handlers, as S3, EventBridge and Lambda do on AWS.
 
-The emulator notifies a queue; the pump calls the handler that the notification's configuration names. Queue and
-configuration are made sure of at each start. The emulator keeps its queues in memory and saves them when it is stopped:
-events that wait while the stack is killed are lost, so the next start sends those of all objects since then again.
+The S3 emulator sends its events to a queue. The pump reads the queue and calls the handler that the bucket's
+notification configuration names. Each start creates the queue and the configuration where they are missing. The
+emulator keeps its queues in memory and saves them when it is stopped, so a killed stack loses the events that wait.
+The next start therefore sends the events of all objects since then again.
 """
 
 import json
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("dev")
 
 QUEUE = "s3-events"
-_HANDLERS = 4  # at once
-_ROUNDS = 2  # in which they handle what is received at once
-_ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's, in seconds
+_HANDLERS = 4  # that run at the same time
+_ROUNDS = 2  # messages that each handler takes from one call of ReceiveMessage
+_ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's delays before it retries an event, in seconds
 _SECONDS: Mapping[str, float] = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
 class Pump:
-    """Calls the app's S3 event and schedule handlers, in threads of its own, while the `with` block runs."""
+    """Calls the app's handlers of S3 events and schedules in threads of its own, while the `with` block runs."""
 
     def __init__(
         self,
@@ -52,11 +53,11 @@ class Pump:
         debt: Debt | None = None,
         units: Mapping[str, float] = _SECONDS,
     ) -> None:
-        """Make sure of queues and notifications.
+        """Create the queues and configure the notifications.
 
-        `retries` are the delays after each failure, in seconds; `units` those of schedules, in seconds too.
-        Events of the objects that a `debt` is about are sent again: the handlers tolerate those that come twice.
-        Raises CannotRun: a schedule isn't a rate.
+        `retries` are the delays after each failure, in seconds. `units` are the lengths of a schedule's units, in
+        seconds. The events of the objects of a `debt` are sent again; handlers accept an event that comes twice.
+        Raises CannotRun: a schedule is not a rate.
         """
         self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
         names = [source.name for source in app.event_sources if isinstance(source, S3EventConfig)]
@@ -81,10 +82,10 @@ class Pump:
     def __exit__(self, *exception: object) -> None:
         self._stopping.set()
         for thread in self._threads:
-            thread.join(timeout=2)  # an event whose handler takes longer comes again at the next start
+            thread.join(timeout=2)  # the event of a handler that takes longer is delivered again at the next start
 
     def _open_queue(self) -> str:
-        """Let S3 send to the queue, and hide an event for as long as its handler may take; the queue's ARN."""
+        """Let S3 send to the queue, and hide an event for as long as its handler may run. Returns the queue's ARN."""
         names = {"QueueUrl": self._queue, "AttributeNames": ["QueueArn"]}
         arn: str = self._sqs.get_queue_attributes(**names)["Attributes"]["QueueArn"]
         statement = {
@@ -94,13 +95,13 @@ class Pump:
             "Resource": arn,
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        # On AWS an event takes about a second to come, by which time the request that wrote the object is over.
+        # On AWS an event arrives after about a second. The request that wrote the object has ended by then.
         attributes = {"Policy": policy, "VisibilityTimeout": str(_ROUNDS * self._longest), "DelaySeconds": "1"}
         self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes=attributes)
         return arn
 
     def _notify(self, s3: "S3Client", queue_arn: str) -> None:
-        """Configure each bucket for the handlers that it has now, and for no others."""
+        """Configure each bucket to notify the handlers that the app has now, and no others."""
         wanted: dict[str, list[Any]] = defaultdict(list)
         for source in self._app.event_sources:
             if isinstance(source, S3EventConfig):
@@ -147,11 +148,11 @@ class Pump:
                     )
                     list(handlers.map(self._deliver, received.get("Messages", [])))
                 except (BotoCoreError, ClientError) as error:
-                    log.warning("The queue of S3 events can't be read: %s", error)
+                    log.warning("The queue of S3 events cannot be read: %s", error)
                     self._stopping.wait(1)
 
     def _deliver(self, message: dict[str, Any]) -> None:
-        # A test event, which S3 sends when notifications are configured, has no records.
+        # S3 sends a test event without records when notifications are configured.
         attempt = int(message["Attributes"]["ApproximateReceiveCount"])
         again = attempt <= len(self._retries)
         events = [
@@ -173,9 +174,9 @@ class Pump:
             self._call(name, _scheduled_event(name))
 
     def _call(self, name: str, event: dict[str, Any], again: bool = False) -> bool:
-        """Call a handler as Lambda does: whatever it raises is a failure, and logged.
+        """Call a handler as Lambda does, and return whether it succeeded. An exception is logged.
 
-        In one line where it will be called `again`: a handler may raise for no more than to be.
+        The log has no traceback if the handler will be called `again`: some handlers raise in order to be retried.
         """
         config = self._config.scope(self._config.chalice_stage, name)
         context = LambdaContext(name, config.lambda_memory_size, (config.lambda_timeout or 60) * 1000)
@@ -195,12 +196,12 @@ def _seconds(source: ScheduledEventConfig, units: Mapping[str, float]) -> float:
     text = expression if isinstance(expression, str) else expression.to_string()
     rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
     if not rate:
-        raise CannotRun(f"The schedule of {source.name}, {text}, is no rate; the embedded stack runs only those.")
+        raise CannotRun(f"The schedule of {source.name} is {text}; the embedded stack supports only rates.")
     return int(rate[1]) * units[rate[2]]
 
 
 def _created(source: S3EventConfig, found: Any) -> dict[str, Any]:
-    """The record of an event (S3 User Guide, "event message structure") for an object in a list."""
+    """Return the event record of an object in a list (S3 User Guide, "event message structure")."""
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -216,7 +217,7 @@ def _created(source: S3EventConfig, found: Any) -> dict[str, Any]:
 
 
 def _dead_letter(function: str, event: dict[str, Any], attempts: int) -> dict[str, Any]:
-    """What Lambda sends to the destination of an event's failures (Developer Guide, "invocation record")."""
+    """Return what Lambda sends to the on-failure destination (Developer Guide, "invocation record")."""
     return {
         "version": "1.0",
         "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),

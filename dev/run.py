@@ -1,4 +1,4 @@
-"""The stack from start to end: engines, buckets and tables, event pump, HTTP server."""
+"""Run the stack: engines, buckets and tables, event pump, HTTP server."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ from project.files import write_privately
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `python -m dev run` takes; a port of 0 is any free one."""
+    """The options of `python -m dev run`. A port of 0 is any free port."""
 
     data: Path
     host: str = LOOPBACK
@@ -58,7 +58,7 @@ def run(options: Options) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(Server(options.host, options.port))
         s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
-        # After the ports: who can't run for one that is busy leaves no folder behind.
+        # After the ports: a start that fails for a busy port creates no folder.
         folder = stack.enter_context(opened(options.data))
         programs = installed()
         print(f"Starting the service on the data folder {folder.path} ...", flush=True)
@@ -85,7 +85,7 @@ def run(options: Options) -> None:
 
 
 def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, settings: Settings) -> dict[str, str]:
-    """What leads boto3 and `aws` to this stack."""
+    """Return the variables that lead boto3 and `aws` to this stack."""
     return {
         "AWS_ENDPOINT_URL_S3": s3.url,
         "AWS_ENDPOINT_URL_SQS": s3.url,
@@ -99,7 +99,7 @@ def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, s
 
 
 def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Settings, debt: Debt) -> Pump:
-    """Make sure of buckets, tables and notifications; the app is imported while the engines start."""
+    """Create buckets, tables and notifications. Imports the app while the engines start."""
     session = boto3.session.Session()
     once = ClientConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     s3_client = session.client("s3", config=once)
@@ -116,12 +116,12 @@ def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Setting
 
 
 def _settling(settings: Settings) -> Callable[[], object]:
-    """What returns when every transaction that was answered is on disk.
+    """Return a function that returns when every transaction that was answered is on disk.
 
-    DynamoDB Local answers a transaction shortly before it commits it. Killed in between, it would lose what a client
-    was told is kept; but it commits before it answers the next read.
+    DynamoDB Local answers a transaction shortly before it commits the transaction. If it were killed in between, a
+    client would lose a confirmed write. It commits before it answers the next read, so the function reads an item.
     """
-    # A client waits meanwhile: an engine that hangs must not hold it for botocore's minutes.
+    # A client waits meanwhile, and botocore would wait for minutes for an engine that hangs.
     shortly = ClientConfig(
         connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=64
     )
@@ -134,6 +134,4 @@ def _when_it_listens(engine: Engine, provide: Callable[[], None]) -> None:
     try:
         provide()
     except (BotoCoreError, ClientError) as error:
-        raise CannotRun(
-            f"{engine.name} doesn't take what resources.yaml declares: {error}; see {engine.log}."
-        ) from None
+        raise CannotRun(f"{engine.name} refuses what resources.yaml declares: {error}; see {engine.log}.") from None

@@ -1,4 +1,4 @@
-"""The sample photographs, loaded over the public HTTP API."""
+"""Upload the sample photographs over the public HTTP API."""
 
 import base64
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _OWNER = "samples"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A photograph of `samples/`; CREDITS.md beside it says whose it is."""
+    """A photograph in `samples/`. CREDITS.md in that folder names its author."""
 
     file: str
     title: str
@@ -31,9 +31,9 @@ SAMPLES = (
 
 
 def load(url: str) -> None:
-    """Upload all samples and say under which id; each call adds them anew.
+    """Upload all samples and print their ids. Each call uploads them once more.
 
-    Raises CannotRun: no service answers at `url`, or it refuses one.
+    Raises CannotRun: no service answers at `url`, or it refuses a sample.
     """
     url = url.rstrip("/")
     try:
@@ -43,7 +43,7 @@ def load(url: str) -> None:
         view = requests.get(f"{url}/images/{newest['image_id']}", timeout=30).json()
     except requests.RequestException:
         raise CannotRun(f"No service answers at {url}; `make run` starts one.") from None
-    print(f"\nAll of them: {url}/images?user_id={_OWNER}\nThe last, for an hour: {view['presigned_url']}")
+    print(f"\nAll samples: {url}/images?user_id={_OWNER}\nThe last one, for an hour: {view['presigned_url']}")
 
 
 def _upload(url: str, sample: Sample) -> str:
@@ -57,6 +57,6 @@ def _upload(url: str, sample: Sample) -> str:
     }
     answer = requests.post(f"{url}/images", json=body, timeout=30)
     if answer.status_code != requests.codes.created:
-        raise CannotRun(f"{sample.file} was not taken: {answer.status_code} {answer.text}")
+        raise CannotRun(f"The service refused {sample.file}: {answer.status_code} {answer.text}")
     image_id: str = answer.json()["image_id"]
     return image_id

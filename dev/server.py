@@ -1,7 +1,7 @@
-"""`chalice local` as a sturdy HTTP server, closer to API Gateway.
+"""The HTTP server of `chalice local`, made robust and closer to API Gateway.
 
 Chalice's own server closes the connection on a wrong Content-Length, reads a body of any size into memory, answers some
-errors in HTML, and hands percent-encoded path parameters and unencoded binary bodies to the app.
+errors in HTML, and passes percent-encoded path parameters and unencoded binary bodies to the app.
 """
 
 import functools
@@ -36,42 +36,42 @@ from dev.functions import Functions
 from dev.processes import url
 from project import CannotRun
 
-MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's
+MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's limit
 _IDLE_SECONDS = 60
 _LINGER_SECONDS = 2
 
 
 class Server(ThreadedHTTPServer):
-    """Listens from the beginning; clients that come early wait for `serve`."""
+    """Listens as soon as it exists. Clients that connect early wait until `serve` is called."""
 
     request_queue_size = 128
     allow_reuse_port = False  # a busy port is an error
 
     def __init__(self, host: str, port: int) -> None:
-        """Raises CannotRun: the address is in use or not this machine's."""
+        """Listen on an address. Raises CannotRun: it is in use, or not an address of this machine."""
         try:
             super().__init__((host, port), Handler)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise CannotRun(f"Port {port} of {host} can't be used: {reason}.") from None
+            raise CannotRun(f"Port {port} of {host} cannot be used: {reason}.") from None
 
     @property
     def url(self) -> str:
-        """Where this machine reaches it."""
+        """The URL at which this machine reaches the server."""
         return url(*self.server_address[:2])
 
     def server_bind(self) -> None:
-        """As HTTPServer's, but for its look-up of this machine's name, which can take seconds."""
+        """Bind the socket without looking up this machine's name, which can take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
     def serve(self, app: Chalice, config: Config, settle: Callable[[], object]) -> None:
-        """Serve the app until `shutdown`, which another thread must call.
+        """Serve the app until another thread calls `shutdown`.
 
-        `settle` returns when what a request wrote would outlive the engines; it is called before that is acknowledged.
-        Where it raises botocore's errors, the client is answered 503 instead.
+        `settle` returns when the writes of a request are on disk. It is called before a write is acknowledged; if it
+        raises an error of botocore, the client receives a 503.
         """
-        # As chalice.local.create_local_server: requests in several threads need a current_request each.
+        # As in chalice.local.create_local_server: each thread needs its own current_request.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
         app.__class__ = CustomLocalChalice
         gateway = Gateway(app, config, settle)
@@ -81,30 +81,30 @@ class Server(ThreadedHTTPServer):
         self.serve_forever(poll_interval=0.1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away."""
+        """Report errors, except those of clients that closed the connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Gateway(LocalGateway):
-    """Answers a request that writes once it is settled."""
+    """Answers a request that writes only when the writes are on disk."""
 
     def __init__(self, app: Chalice, config: Config, settle: Callable[[], object]) -> None:
         super().__init__(app, config)
         self._settle = settle
 
     def handle_request(self, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As the base's."""
+        """Let the app answer a request."""
         response: dict[str, Any] = super().handle_request(method, *args, **kwargs)
-        # A refusal promises nothing, so it needn't wait for a store that may not answer.
+        # A refusal confirms no writes, so it does not wait for a store that may not answer.
         if method not in ("GET", "HEAD", "OPTIONS") and response["statusCode"] < HTTPStatus.BAD_REQUEST:
             self.settle()
         return response
 
     def settle(self) -> None:
-        """Return when what was written would outlive the engines.
+        """Return when all confirmed writes are on disk.
 
-        Raises Refused: nobody knows whether it would.
+        Raises Refused: the store does not answer.
         """
         try:
             self._settle()
@@ -114,10 +114,10 @@ class Gateway(LocalGateway):
 
 
 class Converter(LambdaEventConverter):
-    """Requests as Lambda events, in three more ways as API Gateway makes them."""
+    """Turns requests into Lambda events, closer to API Gateway than its base class in three ways."""
 
     def create_lambda_event(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As the base's, path parameters decoded and what isn't binary as text."""
+        """Return the event, with decoded path parameters and with a body that is not binary as text."""
         event: dict[str, Any] = super().create_lambda_event(*args, **kwargs)
         event["pathParameters"] = {name: unquote(value) for name, value in event["pathParameters"].items()}
         if not event.setdefault("isBase64Encoded", False) and event["body"] is not None:
@@ -132,31 +132,31 @@ class Converter(LambdaEventConverter):
 class Handler(ChaliceRequestHandler):
     """One connection."""
 
-    disable_nagle_algorithm = True  # headers and body go in two writes: without this the second waits for an ACK
+    disable_nagle_algorithm = True  # headers and body are two writes; with it, the second would wait for an ACK
     timeout = _IDLE_SECONDS
-    default_request_version = "HTTP/1.1"  # else a malformed first line gets an answer without a status
+    default_request_version = "HTTP/1.1"  # without it, the response to a malformed request line has no status
     server_version = "images-api"
     sys_version = ""
 
     def __init__(self, *args: Any, gateway: LocalGateway, functions: Functions) -> None:
-        """Handle the connection, in the constructor as http.server has it."""
+        """Handle the connection; http.server does this in the constructor."""
         self.local_gateway = gateway
         self._functions = functions
         BaseHTTPRequestHandler.__init__(self, *args)
 
     def handle_one_request(self) -> None:
-        """As the base's; a refusal is an answer."""
+        """Handle one request. A Refused exception becomes the response."""
         try:
             super().handle_one_request()
         except Refused as refusal:
             self.send_error(refusal.status, str(refusal))
 
     def handle_expect_100(self) -> bool:
-        """Leave it to the reading of the body: a client need not send one that is refused."""
+        """Send no 100 Continue yet: `_body` does, unless it refuses the request first."""
         return True
 
     def do_POST(self) -> None:  # noqa: N802
-        """Invoke a function, if that is what the path asks for."""
+        """Invoke a function if the path is one of the Invoke API, else let the app answer."""
         function = functions.named(self.path)
         if function is None:
             self._generic_handle()
@@ -196,7 +196,7 @@ class Handler(ChaliceRequestHandler):
             yield self._read(length)
 
     def _chunks(self, limit: int) -> Iterator[bytes]:
-        """The chunks of RFC 9112 section 7.1; extensions and trailers are dropped."""
+        """Yield the chunks of a body (RFC 9112 section 7.1). Extensions and trailers are ignored."""
         total = 0
         while True:
             text = self.rfile.readline(1024).split(b";")[0].strip()
@@ -208,14 +208,14 @@ class Handler(ChaliceRequestHandler):
                 break
             yield self._read(size)
             if self._read(2) != b"\r\n":
-                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body is not as long as it says.")
+                raise Refused(HTTPStatus.BAD_REQUEST, "A chunk of the body is longer than its size.")
         while self.rfile.readline(1024).strip():
             pass
 
     def _read(self, length: int) -> bytes:
         body: bytes = self.rfile.read(length)
         if len(body) < length:
-            raise ConnectionAbortedError("The client went away in the middle of its body.")
+            raise ConnectionAbortedError("The client closed the connection in the middle of the body.")
         return body
 
     def _continue(self) -> None:
@@ -224,7 +224,7 @@ class Handler(ChaliceRequestHandler):
             self.end_headers()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer `{"error": …}` and close the connection: what follows on it may be the rest of a refused body."""
+        """Answer `{"error": …}` and close the connection, on which the rest of a refused body may follow."""
         reason = message or HTTPStatus(code).phrase
         self._refuse(code, {}, json.dumps({"error": reason if reason.endswith(".") else f"{reason}."}))
 
@@ -237,7 +237,7 @@ class Handler(ChaliceRequestHandler):
         self.send_error(error.CODE)
 
     def _linger(self) -> None:
-        """Read on for a while: to close on a client that still sends would reset the connection, answer and all."""
+        """Read on for a while. Closing while the client sends would reset the connection and lose the response."""
         deadline = time.monotonic() + _LINGER_SECONDS
         try:
             self.wfile.flush()
@@ -249,7 +249,7 @@ class Handler(ChaliceRequestHandler):
             return
 
     def _send_http_response_with_body(self, code: int, headers: dict[str, Any], body: str | bytes) -> None:
-        if code == HTTPStatus.NO_CONTENT:  # has no length either (RFC 9110 section 8.6)
+        if code == HTTPStatus.NO_CONTENT:  # without a Content-Length (RFC 9110 section 8.6)
             self.send_response(code)
             self._send_headers(headers)
             return
@@ -261,11 +261,11 @@ class Handler(ChaliceRequestHandler):
         self._send_headers({"Content-Type": "application/json", **headers, "Content-Length": str(length)})
 
     def log_message(self, *args: Any) -> None:
-        """Nothing: the app logs each request."""
+        """Log nothing: the app logs each request."""
 
 
 def _text(value: str) -> str:
-    """A header's value, which http.server reads as Latin-1, as UTF-8 where it is that: so API Gateway does."""
+    """Decode a header's value as UTF-8 if possible, as API Gateway does; http.server has decoded it as Latin-1."""
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:
@@ -273,7 +273,7 @@ def _text(value: str) -> str:
 
 
 def _within(limit: int, size: int | str) -> int:
-    # A number of a thousand digits is too large without being read.
+    # The length is compared first: int() refuses a number of thousands of digits.
     if len(str(size)) > len(str(limit)) or int(size) > limit:
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body may have at most {limit} bytes.")
     return int(size)

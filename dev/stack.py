@@ -1,4 +1,4 @@
-"""The stack as tests and benchmarks use it: started by `python -m dev run` in a process of its own, on free ports.
+"""The stack for tests and benchmarks: `python -m dev run` in a process of its own, on free ports.
 
 with running(tmp_path) as stack:
     requests.get(stack.url + "/images", timeout=5)
@@ -21,7 +21,7 @@ import boto3.session
 
 from project import PROJECT, CannotRun
 
-_START_SECONDS = 600  # an empty cache is filled first
+_START_SECONDS = 600  # includes installing the engines into an empty cache
 _STOP_SECONDS = 10
 
 
@@ -36,7 +36,7 @@ class Stack:
     log: Path  # what it prints
 
     def client(self, service: str) -> Any:
-        """A boto3 client of `s3`, `sqs`, `dynamodb` or `lambda` on this stack."""
+        """Return a boto3 client of `s3`, `sqs`, `dynamodb` or `lambda` on this stack."""
         session: Any = boto3.session.Session(
             self.environment["AWS_ACCESS_KEY_ID"],
             self.environment["AWS_SECRET_ACCESS_KEY"],
@@ -45,12 +45,12 @@ class Stack:
         return session.client(service, endpoint_url=self.environment[f"AWS_ENDPOINT_URL_{service.upper()}"])
 
     def stop(self) -> int:
-        """End it by SIGTERM; its exit status."""
+        """Stop the stack by SIGTERM, and return its exit status."""
         self.process.terminate()
         return self.process.wait(_STOP_SECONDS)
 
     def kill(self) -> None:
-        """End it and its engines by SIGKILL, as a power cut would."""
+        """Kill the stack and its engines by SIGKILL, as a power failure would."""
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -58,9 +58,9 @@ class Stack:
 
 
 def start(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> Stack:
-    """Start a stack and return when it is ready; `options` are those of `python -m dev run`.
+    """Start a stack and return it when it is ready. `options` are those of `python -m dev run`.
 
-    `environment` adds settings, of the service's own or others. Raises CannotRun with what the stack said.
+    `environment` adds environment variables. Raises CannotRun: the stack ended; the message is its output.
     """
     data.parent.mkdir(parents=True, exist_ok=True)
     log = data.with_name(f"{data.name}.log")
@@ -77,7 +77,7 @@ def start(data: Path, *options: str, environment: Mapping[str, str] | None = Non
         )
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        # A killed stack leaves its announcement behind.
+        # A killed stack does not remove its announcement.
         with suppress(OSError, ValueError):
             found = json.loads((data / "stack.json").read_text())
             if found["pids"][0] == process.pid:
@@ -91,7 +91,7 @@ def start(data: Path, *options: str, environment: Mapping[str, str] | None = Non
 
 @contextmanager
 def running(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """A stack for the length of the block."""
+    """Run a stack for the length of the block."""
     stack = start(data, *options, environment=environment)
     try:
         yield stack

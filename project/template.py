@@ -1,4 +1,4 @@
-"""CloudFormation templates as far as they say something before anything is created: with parameters in place."""
+"""CloudFormation templates, evaluated as far as this is possible before anything is created."""
 
 import re
 from collections.abc import Mapping
@@ -7,19 +7,19 @@ from typing import Any
 
 import yaml
 
-_NO_VALUE = object()  # AWS::NoValue: what refers to it is left out
+_NO_VALUE = object()  # AWS::NoValue: a property with this value is omitted
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A parsed template, its short forms (`!Ref x`) written out (`{"Ref": "x"}`)."""
+    """A parsed template. Short forms (`!Ref x`) are written out (`{"Ref": "x"}`)."""
 
     parsed: dict[str, Any]
 
     def resources(self, kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
-        """Its resources of one type by logical id, with parameters (or their defaults) and conditions applied.
+        """Return the resources of one type by logical id, with parameters (or their defaults) and conditions applied.
 
-        What refers to other resources or to pseudo parameters stays as it is.
+        References to other resources and to pseudo parameters stay as they are.
         """
         defaults = {name: parameter["Default"] for name, parameter in self.parsed["Parameters"].items()}
         resolution = _Resolution(defaults | parameters, self.parsed["Conditions"])
@@ -28,13 +28,13 @@ class Template:
 
 
 def parse(text: str) -> Template:
-    """The template that a YAML text is."""
+    """Parse a template in YAML."""
     return Template(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolution:
-    """Intrinsic functions replaced by what they come to."""
+    """Replaces intrinsic functions by their values."""
 
     values: Mapping[str, Any]
     conditions: Mapping[str, Any]
@@ -65,7 +65,7 @@ class _Resolution:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads short forms as long ones."""
+    """Reads short forms as long forms."""
 
 
 def _long_form(loader: yaml.SafeLoader, function: str, node: yaml.Node) -> dict[str, Any]:

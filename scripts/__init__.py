@@ -1,1 +1,1 @@
-"""Run from the repository's root: python -m scripts.<name>."""
+"""Commands, run in the repository's root: python -m scripts.<name>."""

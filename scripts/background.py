@@ -1,6 +1,6 @@
-"""What happens in the background, made to happen now: `sweep` runs the schedule, `redrive` what failed again and again.
+"""Run background work now: `sweep` runs the schedule, `redrive` reprocesses failed events (dead letters).
 
-What `make sweep` and `make redrive` run, in the repository's root.
+`make sweep` and `make redrive` run this in the repository's root: python -m scripts.background
 """
 
 import argparse
@@ -18,13 +18,13 @@ from project import CannotRun
 from project.command_line import one_line_errors
 from project.environment import enter_stage
 
-_MOST_SECONDS = 900  # Lambda's longest timeout
+_MOST_SECONDS = 900  # Lambda's maximum timeout
 
 
 def sweep(function: str, *, dry_run: bool) -> None:
-    """Let the schedule come round, or say what it would mend; print what it was.
+    """Invoke the function of the schedule, and print what it repaired, or with `dry_run` what it would repair.
 
-    Raises CannotRun: it failed.
+    Raises CannotRun: the function failed.
     """
     failure, answer = _invoked(function, {"dry_run": dry_run})
     if failure:
@@ -33,14 +33,14 @@ def sweep(function: str, *, dry_run: bool) -> None:
 
 
 def redrive() -> None:
-    """Process the events of the dead-letter queue again; those that succeed leave it.
+    """Process the events in the dead-letter queue again, and delete those that succeed from the queue.
 
-    Raises CannotRun: some failed again, and stay.
+    Raises CannotRun: some events failed again. They stay in the queue.
     """
     sqs = _client("sqs")
     queue = sqs.get_queue_url(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
-    done, failed = 0, dict[str, str]()  # receipts of those that stay, by message
-    # One at a time: while it is processed it is hidden, and not those behind it.
+    done, failed = 0, dict[str, str]()  # receipt handles of the messages that stay, by message id
+    # One message at a time, so that only the message that is being processed is hidden from others.
     while messages := sqs.receive_message(QueueUrl=queue, VisibilityTimeout=_MOST_SECONDS).get("Messages"):
         (message,) = messages
         if message["MessageId"] in failed:
@@ -58,11 +58,11 @@ def redrive() -> None:
         sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=receipt, VisibilityTimeout=0)
     print(f"{done} events processed, {len(failed)} failed again.")
     if failed:
-        raise CannotRun("The log says why; they are in the queue still.")
+        raise CannotRun("The log contains the reasons. The events that failed stay in the queue.")
 
 
 def _invoked(function: str, event: dict[str, Any]) -> tuple[str, Any]:
-    """What a function fails with, if it does, and what it returns."""
+    """Invoke a function. Returns its error message, empty if it succeeded, and what it returned."""
     answer = _client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     body = json.loads(answer["Payload"].read() or "null")
     return (str(body.get("errorMessage")) if "FunctionError" in answer else ""), body
@@ -75,17 +75,17 @@ def _client(service: Any) -> Any:
 
 @one_line_errors()
 def main() -> None:
-    """Find the stack, and do what the command line says."""
-    parser = argparse.ArgumentParser(description="Run now what happens in the background.")
+    """Run the command that the command line names."""
+    parser = argparse.ArgumentParser(description="Run background work now.")
     parser.add_argument("command", choices=("sweep", "redrive"))
-    parser.add_argument("stage", help="of .chalice/config.json")
+    parser.add_argument("stage", help="a stage of .chalice/config.json")
     parser.add_argument(
-        "--data", type=Path, help="data folder of a running stack, to reach that; else boto3's environment decides"
+        "--data", type=Path, help="data folder of a running stack; without it, boto3's environment leads to the stage"
     )
-    parser.add_argument("--dry-run", action="store_true", help="sweep: only say what would be mended")
+    parser.add_argument("--dry-run", action="store_true", help="sweep: only print what would be repaired")
     asked = parser.parse_args()
     if asked.dry_run and asked.command != "sweep":
-        parser.error("only a sweep can be dry")
+        parser.error("only sweep has --dry-run")
     config = enter_stage(asked.stage, asked.data)
     try:
         if asked.command == "sweep":

@@ -1,16 +1,16 @@
 #!/bin/sh
-# The service by curl and nothing else but what every Unix has: base64, tr, sed, awk.
+# Call the service with curl and the tools of every Unix: base64, tr, sed, awk.
 usage() {
   cat >&2 <<'END'
 usage: scripts/curl_examples.sh upload FILE | list_user ID | list_tag TAG | get ID | download ID | delete ID
 
-Environment: API_URL (default: http://127.0.0.1:8000), TOKEN (a bearer token, where the service asks for one);
-of an upload USER_ID (default: demo), TITLE, DESCRIPTION, TAGS (comma-separated).
+Environment: API_URL (default: http://127.0.0.1:8000), TOKEN (a bearer token, if the service requires one);
+for uploads also USER_ID (default: demo), TITLE, DESCRIPTION, TAGS (comma-separated).
 END
   exit 2
 }
 
-# Call the service, given curl's arguments: the answer's JSON and a line end, also of an error, whose exit status is 22.
+# Call curl with the given arguments. Prints the JSON of the response, also of an error, whose exit status is 22.
 call() {
   if [ -n "${TOKEN:-}" ]; then
     set -- --header "Authorization: Bearer $TOKEN" "$@"
@@ -21,7 +21,7 @@ call() {
   return $status
 }
 
-# The inside of a JSON string. Byte by byte, whatever the locale: UTF-8 stays as it is.
+# Print a text as the inside of a JSON string. Works byte by byte in any locale, so UTF-8 stays as it is.
 escaped() {
   printf '%s\n' "$1" | LC_ALL=C awk '
     BEGIN {
@@ -52,7 +52,7 @@ content_type() {
   esac
 }
 
-# The body of an upload, made as it is sent: as an argument a photograph would be too long.
+# Print the body of an upload. It is piped to curl, because a photograph is too long for an argument.
 upload_body() {
   printf '{"user_id": "%s", "title": "%s", "description": "%s", "tags": [%s], "content_type": "%s", "filename": "%s", ' \
     "$(escaped "${USER_ID:-demo}")" "$(escaped "${TITLE:-}")" "$(escaped "${DESCRIPTION:-}")" \
@@ -68,13 +68,13 @@ images=${API_URL:-http://127.0.0.1:8000}
 images=${images%/}/images
 case $1 in
   get | download | delete)
-    case $2 in *[!0-9A-Za-z-]*) usage ;; esac # which would lead to another path
+    case $2 in *[!0-9A-Za-z-]*) usage ;; esac # other characters could lead to another path
     ;;
 esac
 case $1 in
   upload)
     if [ ! -r "$2" ] || [ -d "$2" ]; then
-      echo "$2 is no file that can be read." >&2
+      echo "$2 cannot be read as a file." >&2
       exit 1
     fi
     upload_body "$2" | call --header 'Content-Type: application/json' --data-binary @- "$images"

@@ -1,8 +1,9 @@
-"""All terms built anew from the records: page by page, while the service runs.
+"""Rebuild the index rows of all images from their records, page by page, while the service runs.
 
-First each record's rows are written where they are missing or other than they should be; then each row is deleted that
-no record should have. Every write is in a transaction with a check that the record is still as it was read: what the
-service writes meanwhile stands, and the record is read again. So it may end anywhere, go on anywhere, and be repeated.
+The first step writes the rows of each record that are missing or wrong. The second step deletes the rows that no record
+should have. Every write is in a transaction with a check that the record has not changed since it was read. If the
+service has changed the record meanwhile, its change stays, and the record is read again. The rebuild can therefore be
+stopped anywhere, continued anywhere, and repeated.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,15 +18,15 @@ from chalicelib.model import Image
 from chalicelib.stores import catalog, dynamodb, records
 from chalicelib.stores.dynamodb import Item, Write
 
-_PAGE = 99  # rows of one image on a page, and the check of its record, are one transaction of 100
+_PAGE = 99  # at most 99 rows of one image, and the check of its record: a transaction of 100 items
 _KEYS = 100  # DynamoDB: keys of a BatchGetItem
-_TRIES = 6  # of what the service changes meanwhile
+_TRIES = 6  # attempts at records that the service changes meanwhile
 
-_Place = tuple[str, str]  # of a row: partition and sort key
+_Place = tuple[str, str]  # partition key and sort key of a row
 
 
 class Step(StrEnum):
-    """Which table is gone through."""
+    """The table that is scanned."""
 
     RECORDS = "records"
     ROWS = "rows"
@@ -33,10 +34,10 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where to go on."""
+    """Where to continue."""
 
     step: Step
-    after: Item | None = None  # the key before; None: at the table's beginning
+    after: Item | None = None  # the last key that is done; None: the beginning of the table
 
 
 BEGINNING = Position(Step.RECORDS)
@@ -44,12 +45,12 @@ BEGINNING = Position(Step.RECORDS)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What became of one page."""
+    """What was done for one page."""
 
     step: Step
     looked_at: int  # records or rows
     writes: int  # items put, updated or deleted
-    unreadable: tuple[str, ...]  # ids of records, whose rows are left alone
+    unreadable: tuple[str, ...]  # ids of records that cannot be read; their rows stay as they are
     next: Position | None  # None: all is done
 
 
@@ -58,20 +59,20 @@ class _Record:
     """A record as it was read."""
 
     image_id: str
-    image: Image | None  # None: there is none
-    rows: Mapping[_Place, Item]  # that it should have
-    is_indexed: bool  # by its own indexes, as it should be
+    image: Image | None  # None: there is no record
+    rows: Mapping[_Place, Item]  # the rows that it should have
+    is_indexed: bool  # the record has the right attributes for the table's own indexes
 
 
-_Plan = Callable[[_Record], list[Write]]  # the first of which checks the record
+_Plan = Callable[[_Record], list[Write]]  # the first write checks the record
 
 
 def pages(position: Position = BEGINNING, *, dry_run: bool = False) -> Iterator[Page]:
-    """Rebuild all terms from a position on; each page is done when it is given. A dry run only counts the writes.
+    """Rebuild the rows from a position on. Yields each page when it is done. A dry run only counts the writes.
 
-    Of a table that is right, calls and read units: for each 99 records one Scan, and one BatchGetItem for each 100 of
-    their rows; for each 99 rows one Scan and one BatchGetItem. No writes.
-    Raises Unavailable: the store is too busy, or a record is changed all the time; go on at the last position.
+    Calls for correct tables: one Scan for 99 records, one BatchGetItem for 100 of their rows, then one Scan and one
+    BatchGetItem for 99 rows. No writes.
+    Raises Unavailable: the store is too busy, or a record changes all the time. Continue at the last position.
     """
     place: Position | None = position
     while place is not None:
@@ -120,13 +121,13 @@ def _delete_rows(after: Item | None, dry_run: bool) -> Page:
         step=Step.ROWS,
         looked_at=len(items),
         writes=_settle(_readable(_records_of(places)), plan, dry_run),
-        unreadable=(),  # each was met among the records
+        unreadable=(),  # the first step has reported them
         next=Position(Step.ROWS, after) if after else None,
     )
 
 
 def _settle(read: Iterable[_Record], plan: _Plan, dry_run: bool) -> int:
-    """Write what is planned for each record as it was read, or as it is by now; how many writes."""
+    """Commit the planned writes of each record. Reads and plans again if the record has changed. Returns the writes."""
     done = 0
     for attempt in range(_TRIES):
         overtaken: list[str] = []
@@ -143,11 +144,11 @@ def _settle(read: Iterable[_Record], plan: _Plan, dry_run: bool) -> int:
             return done
         dynamodb.pause(attempt)
         read = _readable(_records_of(overtaken, consistent=True))
-    raise Unavailable("Some images are changed all the time.")
+    raise Unavailable("Some images change all the time.")
 
 
 def _readable(read: Mapping[str, Item | None]) -> list[_Record]:
-    """Those records that the service can read."""
+    """Return the records that the service can read."""
     found = []
     for image_id, item in read.items():
         if item is None:
@@ -157,7 +158,7 @@ def _readable(read: Mapping[str, Item | None]) -> list[_Record]:
             image = records.from_item(item)
             rows = [records.to_row(image, terms.key(image, term)) for term in terms.of(image)]
             keys = records.index_keys(image)
-        except (KeyError, TypeError, ValueError, OverflowError):  # of another tool
+        except (KeyError, TypeError, ValueError, OverflowError):  # written by another tool
             continue
         if not (ids.is_id(image_id) and all(image.tags)):
             continue

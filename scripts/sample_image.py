@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print a small PNG: `python3 scripts/sample_image.py > sample.png`.
 
-Runs on any Python 3 by itself, so that there is a picture to upload before anything is installed.
+Needs only Python 3, so that there is a picture to upload before anything is installed.
 """
 
 import struct
@@ -12,17 +12,17 @@ WIDTH, HEIGHT, TILE = 96, 64, 8  # pixels
 
 
 def png() -> bytes:
-    """Tiles that turn from blue to red to the right, and greener downwards."""
-    rows = b"".join(b"\0" + b"".join(_pixel(x, y) for x in range(WIDTH)) for y in range(HEIGHT))  # 0: unfiltered
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)  # 8 bits in each of red, green and blue
+    """Return tiles whose color changes from blue to red from left to right, and to green from top to bottom."""
+    rows = b"".join(b"\0" + b"".join(_pixel(x, y) for x in range(WIDTH)) for y in range(HEIGHT))  # 0: no filter
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)  # 8 bits per channel, RGB
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def main() -> None:
-    """Write it to stdout."""
+    """Write the PNG to stdout."""
     if sys.stdout.isatty():
-        sys.exit("A PNG is nothing for a terminal: python3 scripts/sample_image.py > sample.png")
+        sys.exit("A terminal cannot show a PNG. Write it to a file: python3 scripts/sample_image.py > sample.png")
     sys.stdout.buffer.write(png())
 
 
@@ -33,7 +33,7 @@ def _pixel(x: int, y: int) -> bytes:
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    """A chunk of a PNG (PNG specification section 5.3)."""
+    """Return a chunk of a PNG (PNG specification section 5.3)."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 

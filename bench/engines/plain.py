@@ -1,4 +1,4 @@
-"""Pillow as it is mostly used: everything decoded, and each width made from that."""
+"""Pillow in its common use: decode the whole image, and make each width from it."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,7 @@ from bench.engines.measure import EFFORT, QUALITY, WIDTHS, run
 
 
 def make(path: Path) -> list[bytes]:
-    """The variants of a photograph."""
+    """Make the variants of a photograph."""
     contents = []
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened)

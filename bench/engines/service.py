@@ -1,4 +1,4 @@
-"""This service: chalicelib.pictures.variants, with all that it finds out about the picture beside."""
+"""This service: chalicelib.pictures.variants, including the analysis of the image."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from chalicelib.pictures import variants
 
 
 def make(path: Path) -> tuple[bytes, ...]:
-    """The variants of a photograph."""
+    """Make the variants of a photograph."""
     return variants.make(path)[1]
 
 

@@ -1,4 +1,4 @@
-// libvips, by sharp for Node.js: shrunk while it is decoded, each width from the next larger.
+// libvips through sharp for Node.js: shrink while decoding, and make each width from the next larger one.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 

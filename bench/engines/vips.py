@@ -1,4 +1,4 @@
-"""libvips, by pyvips: shrunk while it is decoded, each width from the next larger."""
+"""libvips through pyvips: shrink while decoding, and make each width from the next larger one."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from bench.engines.measure import EFFORT, QUALITY, WIDTHS, run
 
 
 def make(path: Path) -> list[bytes]:
-    """The variants of a photograph."""
+    """Make the variants of a photograph."""
     image, contents = None, []
     for width in WIDTHS:
         if image is None:
-            # Turned by its EXIF; a height that doesn't bound it.
+            # Rotated by its EXIF orientation. The height is too large to be a limit.
             small = pyvips.Image.thumbnail(str(path), width, height=10**7, size="down", export_profile="srgb")
         else:
             small = image.thumbnail_image(width, height=10**7, size="down")

@@ -45,7 +45,7 @@ def address(place: target.Target) -> Iterator[str]:
     assert any(inventory().values())
     run("destroy")
     assert {kind: names for kind, names in inventory().items() if names} == {}
-    assert run("destroy").stdout.startswith("The stage local has nothing on LocalStack")
+    assert run("destroy").stdout.startswith("The stage local does not exist on LocalStack")
 
 
 def _is_begun() -> bool:

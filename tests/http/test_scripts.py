@@ -150,7 +150,7 @@ def test_an_error_is_shown_and_is_a_failure(service: Service, sample: Path) -> N
 def test_what_can_not_be_read_is_one_line(service: Service, tmp_path: Path) -> None:
     for path in (tmp_path / "none.png", tmp_path):
         ended = example(service, "upload", str(path))
-        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{path} is no file that can be read.\n")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{path} cannot be read as a file.\n")
 
 
 @pytest.mark.parametrize(

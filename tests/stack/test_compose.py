@@ -72,6 +72,6 @@ def test_what_is_missing_is_said_in_one_sentence(docker: Docker, target: str, sc
     ended = make(target)
     assert ended.stdout == ""
     line, made = ended.stderr.splitlines()
-    assert line == f"{what}; `make run` starts the service without any of Docker."
+    assert line == f"{what}; `make run` starts the service without Docker."
     assert made.startswith("make: ***")
     assert made.endswith("Error 1")

@@ -139,7 +139,7 @@ def test_what_is_no_function_is_not_found_and_says_what_is(functions: Any, name:
     with pytest.raises(functions.exceptions.ResourceNotFoundException) as refused:
         functions.invoke(FunctionName=name)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
-    message = f"Function not found: {name}. There are: echo, fail, note, size, unspeakable."
+    message = f"Function not found: {name}. The functions are: echo, fail, note, size, unspeakable."
     assert refused.value.response["Error"]["Message"] == message
 
 
@@ -246,6 +246,6 @@ def test_make_invoke_without_success_is_one_line(server: Server, tmp_path: Path)
     assert_is_one_line(make_invoke(server, "FUNCTION=fail"), "fail failed:", "LookupError", "no {}")
     assert_is_one_line(make_invoke(server, "FUNCTION=echo", "EVENT={"), "JSON")
     assert_is_one_line(
-        make_invoke(server, "FUNCTION=echo", f"EVENT=@{tmp_path}/none"), f"{tmp_path}/none can't be read"
+        make_invoke(server, "FUNCTION=echo", f"EVENT=@{tmp_path}/none"), f"{tmp_path}/none cannot be read"
     )
     assert_is_one_line(make_invoke(server, "FUNCTION=echo", AWS_PROFILE="unknown"), "unknown")

@@ -169,7 +169,7 @@ def test_a_signal_ends_all_that_was_started_in_good_time(folder: Path, number: s
     assert stack.process.wait(10) == 0
     assert time.monotonic() - asked < 5
     assert alive(stack.pids) == []
-    assert stack.log.read_text().endswith("Ctrl-C ends it; the data stays.\n\n")
+    assert stack.log.read_text().endswith("Press Ctrl-C to stop. The data stays in the data folder.\n\n")
     assert not (folder / "ended" / "events-at-risk").exists()
 
 
@@ -185,7 +185,7 @@ def test_a_stack_whose_engine_could_not_end_in_order_says_so_and_owes_its_events
     stack = start(folder / "stopped")
     os.kill(stack.pids[1], signal.SIGSTOP)
     assert stack.stop() == 1
-    assert stack.log.read_text().splitlines()[-1] == "ministack didn't end in 5 s and had to be killed."
+    assert stack.log.read_text().splitlines()[-1] == "ministack did not end in 5 s and had to be killed."
     assert alive(stack.pids) == []
     assert (folder / "stopped" / "events-at-risk").exists()
 
@@ -208,7 +208,7 @@ def test_a_busy_port_is_one_line(stack: Stack, folder: Path) -> None:
     ):
         port = url.rpartition(":")[2]
         line = refusal("--data", folder / "busy", option, port)
-        assert line == f"Port {port} of 127.0.0.1 can't be used: Address already in use."
+        assert line == f"Port {port} of 127.0.0.1 cannot be used: Address already in use."
         assert not (folder / "busy").exists()
 
 
@@ -220,14 +220,14 @@ def test_a_folder_of_something_else_is_left_alone(folder: Path) -> None:
     other = folder / "home"
     other.mkdir()
     (other / "diary.txt").write_text("dear diary")
-    assert "holds other files" in refusal("--data", other)
+    assert "contains other files" in refusal("--data", other)
     assert [file.name for file in other.iterdir()] == ["diary.txt"]
 
 
 def test_a_file_for_a_folder_is_one_line(folder: Path) -> None:
     file = folder / "file"
     file.touch()
-    assert refusal("--data", file) == f"The data folder {file} can't be used: it is a file."
+    assert refusal("--data", file) == f"The data folder {file} cannot be used: it is a file."
     assert "Not a directory" in refusal("--data", file / "below")
 
 
@@ -247,20 +247,21 @@ def test_a_damaged_database_is_one_line_that_names_it(
     (database,) = (tmp_path / "data" / "dynamodb").glob("*.db")
     database.write_bytes(spoiled(database.read_bytes()))
     assert (
-        refusal("--data", tmp_path / "data") == f"The data folder is damaged: {database} is no sound SQLite database."
+        refusal("--data", tmp_path / "data")
+        == f"The data folder is damaged: {database} is not a valid SQLite database."
     )
 
 
 def test_damaged_credentials_are_one_line(stack: Stack, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "data", tmp_path / "data")
     (tmp_path / "data" / "credentials.json").write_text("{")
-    assert "credentials.json can't be read" in refusal("--data", tmp_path / "data")
+    assert "credentials.json cannot be read" in refusal("--data", tmp_path / "data")
 
 
 def test_a_home_that_the_shell_left_as_typed_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "home-file").touch()
     monkeypatch.setenv("HOME", str(folder))
-    assert refusal("--data", "~/home-file") == f"The data folder {folder}/home-file can't be used: it is a file."
+    assert refusal("--data", "~/home-file") == f"The data folder {folder}/home-file cannot be used: it is a file."
 
 
 def test_a_wrong_setting_is_one_line_before_anything_starts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

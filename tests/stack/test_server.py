@@ -249,7 +249,7 @@ def test_a_hundred_clients_at_once_are_all_answered(server: Server) -> None:
 
 def test_a_second_server_on_a_port_is_one_clear_line(server: Server) -> None:
     host, port = server.server_address[:2]
-    with pytest.raises(CannotRun, match=rf"^Port {port} of 127\.0\.0\.1 can't be used: Address already in use\.$"):
+    with pytest.raises(CannotRun, match=rf"^Port {port} of 127\.0\.0\.1 cannot be used: Address already in use\.$"):
         Server(str(host), port)
 
 

@@ -174,7 +174,7 @@ def words(kind: Kind, value: str | None, limit: int) -> tuple[str, ...]:
         raise BadInput(f"{kind} has more than {limit} characters, which is the limit.")
     if not value.isascii() and _has_too_many_marks(value):
         raise BadInput(f"{kind} has more than {_MOST_MARKS} combining marks on one letter.")
-    if terms.most_words(kind) == 0:
+    if terms.max_words(kind) == 0:
         raise BadInput(f"Images aren't found by their {kind} here (MAX_{kind.upper()}_WORDS).")
     found = terms.words(value, kind)
     if not found:

@@ -1,6 +1,6 @@
-"""Rebuild the terms of all images from their records, while the service runs; see docs/reindex.md.
+"""Rebuild the index of all images from their records, while the service runs; see docs/reindex.md.
 
-What `make reindex` runs, in the repository's root: python -m scripts.reindex STAGE [--data FOLDER]
+`make reindex` runs this in the repository's root: python -m scripts.reindex STAGE [--data FOLDER]
 """
 
 import argparse
@@ -20,37 +20,37 @@ from dev.folder import write_privately
 from scripts.rebuild import BEGINNING, Position, Step, pages
 
 CHECKPOINT = Path(".reindex.json")
-_REPORT_SECONDS = 5
+_REPORT_SECONDS = 5  # between two lines of progress
 
-# What decides where rows lie, beside the code.
+# The settings that decide which rows there are and where they lie.
 _SETTINGS = ("max_title_words", "max_description_words", "max_filename_words", "max_word_chars", "shards")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The file in which a run that ended early has left where to go on."""
+    """The file that keeps the position of a run, so that an interrupted run can continue."""
 
     file: Path
-    run: str  # what tells its tables and settings from others
+    run: str  # identifies the tables and settings of the run
 
     def read(self) -> Position:
-        """Where to go on: at the beginning, where there is no file.
+        """Return the position to continue at; the beginning if there is no file.
 
-        Raises SystemExit: the file is of another run, or none of these.
+        Raises SystemExit: the file is not a checkpoint, or belongs to another run.
         """
         try:
-            found = json.loads(self.file.read_text())
-            of, position = found["run"], Position(Step(found["step"]), found["after"])
+            checkpoint = json.loads(self.file.read_text())
+            run, position = checkpoint["run"], Position(Step(checkpoint["step"]), checkpoint["after"])
         except FileNotFoundError:
             return BEGINNING
         except (OSError, ValueError, KeyError, TypeError):
-            raise SystemExit(f"{self.file} is no checkpoint; name another file.") from None
-        if of != self.run:
-            raise SystemExit(f"{self.file} is of other tables or settings; remove it to begin anew.")
+            raise SystemExit(f"{self.file} is not a checkpoint; choose another file (--checkpoint).") from None
+        if run != self.run:
+            raise SystemExit(f"{self.file} belongs to other tables or settings; delete it to begin again.")
         return position
 
     def write(self, position: Position | None) -> None:
-        """Keep where to go on, whole or not at all; with None, which says that all is done, remove the file."""
+        """Write the position atomically. None, at the end of the run, removes the file."""
         if position is None:
             self.file.unlink(missing_ok=True)
         else:
@@ -58,68 +58,71 @@ class Checkpoint:
 
 
 def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | None = None) -> None:
-    """Rebuild all terms, or what a checkpoint has left of them; say how far it is, and what it did.
+    """Rebuild the index from the position in a checkpoint on, and print the progress and the result.
 
-    At most `rate` records, then rows, a second are looked at. A dry run begins at the beginning, and keeps no
-    checkpoint.
-    Raises SystemExit: the checkpoint can't be used, or records can't be read. Raises Unavailable: see rebuild.pages.
+    Checks at most `rate` records, then rows, per second. A dry run begins at the beginning and writes no checkpoint.
+    Raises SystemExit: the checkpoint cannot be used, or some records cannot be read.
+    Raises Unavailable: see rebuild.pages.
     """
-    terms = {name: getattr(settings(), name) for name in _SETTINGS}
+    index_settings = {name: getattr(settings(), name) for name in _SETTINGS}
     tables = catalog.identity()
-    checkpoint = Checkpoint(file, f"{tables} {terms}")
+    checkpoint = Checkpoint(file, f"{tables} {index_settings}")
     position = BEGINNING if dry_run else checkpoint.read()
-    print(f"{tables}{'' if position == BEGINNING else f': goes on as {file} says'}", file=sys.stderr)
-    looked_at = dict.fromkeys(Step, 0)
+    print(f"{tables}{'' if position == BEGINNING else f': continues from {file}'}", file=sys.stderr)
+    checked = dict.fromkeys(Step, 0)
     writes = dict.fromkeys(Step, 0)
     unreadable = 0
     reported = time.monotonic()
     for page in pages(position, dry_run=dry_run):
-        looked_at[page.step] += page.looked_at
+        checked[page.step] += page.checked
         writes[page.step] += page.writes
         unreadable += len(page.unreadable)
         for image_id in page.unreadable:
-            print(f"The record {image_id!r} can't be read; its rows are left alone.", file=sys.stderr)
+            print(f"The record {image_id!r} cannot be read; its rows are not changed.", file=sys.stderr)
         if not dry_run:
             checkpoint.write(page.next)
         if time.monotonic() >= reported + _REPORT_SECONDS:
             reported = time.monotonic()
-            print(_report(looked_at, writes, dry_run), file=sys.stderr)
+            print(_report(checked, writes, dry_run), file=sys.stderr)
         if rate is not None and page.next is not None:
-            time.sleep(page.looked_at / rate)
-    print(_report(looked_at, writes, dry_run))
+            time.sleep(page.checked / rate)
+    print(_report(checked, writes, dry_run))
     if unreadable:
-        raise SystemExit(f"{unreadable} records can't be read.")
+        raise SystemExit(f"Records that cannot be read: {unreadable}; they are named above.")
 
 
 def main() -> None:
-    """Find the tables and rebuild their terms."""
-    parser = argparse.ArgumentParser(description="Rebuild the terms of all images, while the service runs.")
-    parser.add_argument("stage", help="of .chalice/config.json, whose settings count beside the environment's")
+    """Find the tables of a stage and rebuild their index."""
+    parser = argparse.ArgumentParser(description="Rebuild the index of all images, while the service runs.")
+    parser.add_argument("stage", help="stage in .chalice/config.json whose settings are used, after the environment's")
     parser.add_argument(
-        "--data", type=Path, help="data folder of a running stack, to reach that; else boto3's environment decides"
+        "--data",
+        type=Path,
+        help="data folder of a running local stack, whose tables are rebuilt (default: those that boto3's environment "
+        "leads to)",
     )
     parser.add_argument(
-        "--checkpoint", type=Path, default=CHECKPOINT, help="file that keeps how far it is (default: %(default)s)"
+        "--checkpoint", type=Path, default=CHECKPOINT, help="file that keeps the position (default: %(default)s)"
     )
-    parser.add_argument("--rate", type=float, help="most records, then rows, looked at in a second")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
-    asked = parser.parse_args()
-    if asked.rate is not None and not asked.rate > 0:
+    parser.add_argument("--rate", type=float, help="maximum number of records, then rows, per second")
+    parser.add_argument("--dry-run", action="store_true", help="only count the writes; write nothing")
+    options = parser.parse_args()
+    if options.rate is not None and not options.rate > 0:
         parser.error("argument --rate: must be more than 0")
-    enter_stage(asked.stage, asked.data)
+    enter_stage(options.stage, options.data)
     try:
-        rebuild(asked.checkpoint, dry_run=asked.dry_run, rate=asked.rate)
+        rebuild(options.checkpoint, dry_run=options.dry_run, rate=options.rate)
     except (Unavailable, ClientError, BotoCoreError) as error:
-        raise SystemExit(f"Stopped; the same command goes on from there: {error}") from None
+        raise SystemExit(f"Stopped; run the same command again to continue: {error}") from None
     except KeyboardInterrupt:
-        raise SystemExit("Interrupted; the same command goes on from there.") from None
+        raise SystemExit("Interrupted; run the same command again to continue.") from None
 
 
-def _report(looked_at: dict[Step, int], writes: dict[Step, int], dry_run: bool) -> str:
-    would = "to write" if dry_run else "written"
-    gone = "to delete" if dry_run else "deleted"
-    records, rows = (f"{looked_at[step]} {step} looked at, {writes[step]}" for step in Step)
-    return f"{records} items {would}; {rows} {gone}"
+def _report(checked: dict[Step, int], writes: dict[Step, int], dry_run: bool) -> str:
+    written = "to write" if dry_run else "written"
+    deleted = "to delete" if dry_run else "deleted"
+    records, rows = (f"{checked[step]} {step} checked, {writes[step]}" for step in Step)
+    return f"{records} items {written}; {rows} {deleted}"
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_lost_rows_come_back_while_the_service_runs(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stderr
         assert alice.service.ids(tag="sea") == alice.service.ids(title="dunes") == kept[::-1]
         again = reindex("--data", str(data), "--rate", "1000", folder=tmp_path)
-        assert again.stdout.startswith("3 records looked at, 0 items written")
+        assert again.stdout.startswith("3 records checked, 0 items written")
     gone = reindex("--data", str(data), folder=tmp_path)
     assert (gone.returncode, gone.stderr) == (
         1,

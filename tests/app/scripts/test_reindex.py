@@ -237,7 +237,7 @@ def test_a_table_that_is_right_is_only_read(
     assert operations[:4] == ["DescribeTable", "DescribeTable", "Scan", "BatchGetItem"]
     assert operations[4:] == ["Scan", "BatchGetItem"]
     report = capsys.readouterr().out.splitlines()[-1]
-    assert report == f"4 records looked at, 0 items written; {len(stores.rows())} rows looked at, 0 deleted"
+    assert report == f"4 records checked, 0 items written; {len(stores.rows())} rows checked, 0 deleted"
 
 
 def test_a_dry_run_says_what_a_run_then_does_and_changes_nothing(
@@ -282,8 +282,8 @@ def test_what_was_done_before_a_kill_is_not_done_again(
     capsys.readouterr()
     rebuild(file)
     said = capsys.readouterr()
-    assert said.out.startswith("0 records looked at")
-    assert f"goes on as {file} says" in said.err
+    assert said.out.startswith("0 records checked")
+    assert f"continues from {file}" in said.err
     assert not file.exists()
 
 
@@ -376,9 +376,9 @@ def test_a_record_that_the_service_cannot_read_is_named_and_left_as_it_is(
     record = {item["image_id"]["S"]: item for item in stores.records()}[album[0]] | spoiled
     record = {name: value for name, value in record.items() if value is not None}
     stores.dynamodb.put_item(TableName=settings().images_table_name, Item=record)
-    with pytest.raises(SystemExit, match="1 records can't be read"):
+    with pytest.raises(SystemExit, match="Records that cannot be read: 1"):
         rebuild(file)
-    assert f"The record {album[0]!r} can't be read" in capsys.readouterr().err
+    assert f"The record {album[0]!r} cannot be read" in capsys.readouterr().err
     assert rows(stores) == before
     assert not file.exists()
 
@@ -390,7 +390,7 @@ def test_a_checkpoint_of_other_settings_or_tables_is_refused(
         rebuild(file)
     configured(MAX_TITLE_WORDS="1")
     before = stores.rows()
-    with pytest.raises(SystemExit, match="is of other tables or settings; remove it to begin anew"):
+    with pytest.raises(SystemExit, match="belongs to other tables or settings; delete it to begin again"):
         rebuild(file)
     assert (stores.rows(), file.exists()) == (before, True)
 
@@ -398,6 +398,6 @@ def test_a_checkpoint_of_other_settings_or_tables_is_refused(
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": "", "step": "cleaning", "after": null}'])
 def test_a_file_that_is_no_checkpoint_is_refused_and_kept(stores: Stores, file: Path, text: str) -> None:
     file.write_text(text)
-    with pytest.raises(SystemExit, match="is no checkpoint"):
+    with pytest.raises(SystemExit, match="is not a checkpoint"):
         rebuild(file)
     assert file.read_text() == text

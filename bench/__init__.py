@@ -1,1 +1,1 @@
-"""What operations cost; measured, never asserted."""
+"""Measurements of what operations cost. They print figures; no test depends on them."""

@@ -1,7 +1,7 @@
-"""Images as a service might have them: the same ones each time, skewed as people's are.
+"""Generated images, like those of a real service: frequencies of owners, tags and words follow Zipf's law.
 
-Image n is the same in a table of any size, and its time falls anywhere within SPAN: a larger table is a busier service
-over the same years, so that growing it puts rows between those of every list.
+They are the same in each run. Image number n is the same in tables of any size, and its time of creation is anywhere
+within SPAN. So a larger table is a busier service in the same years: it has more rows between the rows of every list.
 """
 
 import hashlib
@@ -16,9 +16,10 @@ from chalicelib.model import Image, Visibility
 
 T = TypeVar("T")
 
-SPAN = (1_672_531_200_000, 1_767_225_600_000)  # of creation, milliseconds: 2023 to 2025, UTC
+SPAN = (1_672_531_200_000, 1_767_225_600_000)  # times of creation, milliseconds since the epoch: 2023 to 2025, UTC
 
-_STEMS = "sun sea moon rain snow wind fire water stone wood day star hill road town bird"  # each begins other words
+# Each stem is a word, and a prefix of other words.
+_STEMS = "sun sea moon rain snow wind fire water stone wood day star hill road town bird"
 _ENDINGS = ("", "set", "rise", "light", "side", "fall", "shine", "bow", "way", "song")
 _ALONE = """harbour garden window bridge market church kitchen village summer winter autumn spring morning
 evening mother father family children friends dog cat horse river lake island beach forest valley mountain
@@ -28,7 +29,7 @@ above behind under over with without and the our"""
 
 
 class _Zipf:
-    """Draws from values of which the first is the most frequent, the second half as frequent, and so on."""
+    """Draw values by Zipf's law: the value at rank n has 1/n of the frequency of the first value."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._values = values
@@ -44,28 +45,28 @@ def _shuffled(values: list[str]) -> list[str]:
 
 OWNERS = [f"owner-{n}" for n in range(50)]  # the first has the most images
 TAGS = [f"tag-{n}" for n in range(200)]
-APART = ("day", "night")  # tags of a quarter of all images each, and of none together
+APART = ("day", "night")  # a quarter of all images has the first tag, a quarter the second; no image has both
 WORDS = _shuffled(_ALONE.split() + [stem + ending for stem in _STEMS.split() for ending in _ENDINGS])
 
-_MOST_WORDS = 100  # of a description: more than a row holds
+_LONG_DESCRIPTION_WORDS = 100  # of one description in a hundred: too long for a row
 _TYPES = ((".jpg", "image/jpeg"), (".png", "image/png"), (".gif", "image/gif"))
 _owners, _tags, _words = _Zipf(OWNERS), _Zipf(TAGS), _Zipf(WORDS)
 
 
 def images(start: int, stop: int) -> Iterator[Image]:
-    """The images of some numbers."""
+    """Return the images from number `start` to before number `stop`."""
     return map(image, range(start, stop))
 
 
 def image(n: int) -> Image:
-    """The image of a number."""
+    """Return image number n."""
     random = Random(n)  # noqa: S311
     created = random.randrange(*SPAN)
     image_id = str(UUID(int=created << 80 | 7 << 76 | random.getrandbits(12) << 64 | 2 << 62 | random.getrandbits(62)))
     tags = random.choice(([APART[0]], [APART[1]], [], []))
     while len(tags) < 3:
         tags += [tag for tag in _tags.draw(random, 1) if tag not in tags]
-    words = _MOST_WORDS if random.random() < 0.01 else random.randint(2, 6)
+    words = _LONG_DESCRIPTION_WORDS if random.random() < 0.01 else random.randint(2, 6)
     updates = random.randint(1, 3) if random.random() < 0.1 else 0
     extension, content_type = random.choices(_TYPES, (90, 8, 2))[0]
     return Image(

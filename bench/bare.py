@@ -1,4 +1,4 @@
-"""The AWS calls that an operation can't do without, as plain boto3."""
+"""The AWS calls that each operation needs at least, as plain boto3 calls."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,73 +6,76 @@ from typing import Any
 from dev.stack import Stack
 
 BUCKET = "images-originals"
-# The terms of an image with three tags and a title of one word: these, and four that are not the user's.
+# Partition keys, one for each term of an image with three tags and one title word. The first four are not the user's.
 KEYS = tuple(f"bare-{name}" for name in ("all", "owner", "type", "checksum", "nature", "forest", "sand", "dunes"))
-CHANGE = {"list": {"S": "bare"}, "name": {"S": "bare"}}  # of tags
+CHANGE = {"list": {"S": "bare"}, "name": {"S": "bare"}}  # a change of tag counts
 
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """Writes and reads a copy of one record, with rows as large as the service's."""
+    """Write and read a copy of one record, with rows as large as those of the service."""
 
     s3: Any
     dynamodb: Any
     record: dict[str, Any]
-    page: int  # images
+    page: int  # images on a page
 
     @classmethod
     def beside(cls, stack: Stack, image_id: str, page: int) -> "Bare":
-        """A client of the stack that copies the record of an image."""
+        """Return clients of the stack, with a copy of the record of an image."""
         dynamodb = stack.client("dynamodb")
         record = dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})["Item"]
         return cls(stack.client("s3"), dynamodb, {**record, "image_id": {"S": "bare"}}, page)
 
     def upload(self, photo: bytes) -> None:
-        """One put_object, one transaction of a record, eight rows and a change of tags."""
+        """Make one PutObject call and one transaction: a record, eight rows and a change of tag counts."""
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
         self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE)])
 
     def keyed(self, photo: bytes) -> None:
-        """One get_item of a key, and an upload whose transaction has the key too."""
+        """Read an idempotency key, then upload with a transaction that also writes the key."""
         self.look_up_key()
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
         key = _put("idempotency_keys", {"idempotency_key": {"S": "bare"}, "image_id": {"S": "bare"}})
         self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE), key])
 
     def look_up_key(self) -> None:
-        """One get_item of a key."""
+        """Read an idempotency key: one GetItem call."""
         key = {"idempotency_key": {"S": "bare"}}
         self.dynamodb.get_item(TableName="idempotency_keys", Key=key, ConsistentRead=True)
 
     def update(self) -> None:
-        """One read, one transaction of a record and eight rows."""
+        """Make one GetItem call and one transaction: a record and eight rows."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": "bare"}}, ConsistentRead=True)
         self.dynamodb.transact_write_items(TransactItems=self._record_and_rows())
 
     def download(self, image_id: str, object_key: str) -> None:
-        """One get_item, one get_object."""
+        """Make one GetItem call and one GetObject call."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
         self.s3.get_object(Bucket=BUCKET, Key=object_key)["Body"].read()
 
     def view(self, image_id: str) -> None:
-        """One get_item, one presigned URL."""
+        """Make one GetItem call and presign a URL."""
         self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
         self.s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": image_id}, ExpiresIn=3600)
 
     def by_tag(self, tag: str) -> None:
-        """One query of a tag's rows."""
+        """Read the rows of a tag: one Query call."""
         self._query("tag", tag, TableName="image_tags")
 
     def tags(self, user_id: str) -> None:
-        """One query of an owner's counters."""
+        """Read the counters of an owner: one Query call."""
         self._query("list", f"tags:{user_id}", TableName="tag_counts")
 
     def by_owner(self, user_id: str) -> None:
-        """One query of the owner's index."""
+        """Read the index of owners: one Query call."""
         self._query("user_id", user_id, TableName="images", IndexName="user_id-index")
 
     def delete(self) -> None:
-        """One read, one transaction of a record, eight rows and a change, one delete_object, one delete_item."""
+        """Make one GetItem call, one transaction, one DeleteObject call and one DeleteItem call.
+
+        The transaction writes a record, eight rows and a change of tag counts.
+        """
         key = {"image_id": {"S": "bare"}}
         self.dynamodb.get_item(TableName="images", Key=key, ConsistentRead=True)
         rows = [{"Delete": {"TableName": "image_tags", "Key": {**key, "tag": {"S": tag}}}} for tag in KEYS]

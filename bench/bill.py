@@ -1,8 +1,8 @@
-"""What a million of each operation cost on AWS, by service; computed from calls and units, not from a bill.
+"""Compute what a million operations of each kind cost on AWS, by service, from calls and units.
 
-The image is one of 200 KB with 3 tags, and 4 and 3 words of title and filename. Calls, units of reads and milliseconds
-are those of docs/costs.md; milliseconds are a laptop's, on whose emulators nothing is far away. Prices of us-east-1
-without free tiers, as AWS published them in 2026; they change.
+The image has 200 KB, 3 tags, 4 title words and 3 filename words. Calls, read units and milliseconds are those of
+docs/costs.md. The milliseconds were measured on a laptop with local emulators, without a network. Prices are those of
+us-east-1 in 2026, without free tiers.
 """
 
 from dataclasses import dataclass, replace
@@ -22,12 +22,12 @@ _S3_READ = 0.40 / MILLION  # GET, HEAD
 _LOG_BYTE = 0.50 / 1e9
 _OUT_BYTE = 0.09 / 1e9
 
-_GB = 1.0  # of memory: lambda_memory_size in .chalice/config.json
-_GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memory, and less to less
-_LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
-_ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
-_FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
-_LOOK = Analysis(
+_GB = 1.0  # memory of a function: lambda_memory_size in .chalice/config.json
+_GB_OF_A_PROCESSOR = 1_769 / 1_024  # memory for which Lambda gives a function one whole processor
+_LOG_BYTES = 1_000  # of one invocation: one line of the service and three lines of Lambda
+_ROUNDS_A_MONTH = 30 * 24 * 12  # runs of the schedule
+_APPLIED = 3  # write units when the schedule applies a change of tag counts to the counters (decision 8)
+_ANALYSIS = Analysis(
     width=4000,
     height=3000,
     taken_at=None,
@@ -41,10 +41,10 @@ _LOOK = Analysis(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What one operation uses."""
+    """The resources that one operation uses."""
 
-    milliseconds: float  # of a function
-    requests: int = 1  # of the API
+    milliseconds: float  # duration of all function invocations
+    requests: int = 1  # requests to the API
     invocations: int = 1
     write_units: float = 0
     read_units: float = 0
@@ -53,7 +53,7 @@ class Use:
     answer_bytes: int = 1_000
 
     def dollars(self) -> tuple[float, ...]:
-        """By service: API Gateway, with what goes out; Lambda; DynamoDB; S3; logs."""
+        """Return the price by service: API Gateway with data transfer out, Lambda, DynamoDB, S3, logs."""
         return (
             self.requests * (_API_REQUEST + self.answer_bytes * _OUT_BYTE),
             self.invocations * _INVOCATION + self.milliseconds / 1000 * _GB * _GB_SECOND,
@@ -64,16 +64,16 @@ class Use:
 
 
 def operations() -> dict[str, Use]:
-    """What each operation uses, on AWS, where a transaction takes two write units for each item."""
+    """Return what each operation uses on AWS, where a transaction takes two write units for each item."""
     image = sample(tags=3, title=4, description=0, filename=3)
-    processed = replace(image, analysis=_LOOK)
+    processed = replace(image, analysis=_ANALYSIS)
     bands = len(catalog.rows(image, processed))
     upload = write_units(image)
     processing = 2 * (1 + bands)
-    # state-index: one for what comes into it, one for what leaves it.
+    # In state-index, one write unit when an item is added, and one when it is removed.
     awaited, claimed, shown = 2 + 1, 2 + 2, upload + 2 * bands + 1
     return {
-        "upload": Use(milliseconds=27, write_units=upload + _FOLDED, s3_writes=1),
+        "upload": Use(milliseconds=27, write_units=upload + _APPLIED, s3_writes=1),
         "its processing": Use(
             requests=0,
             milliseconds=324 * _GB_OF_A_PROCESSOR,
@@ -83,11 +83,11 @@ def operations() -> dict[str, Use]:
             s3_reads=1,
         ),
         "direct upload, processed": Use(
-            invocations=3,  # the API's, that of what was staged, and that of its copy, which finds it done
+            invocations=3,  # the API, the event of the staged object, and the event of its copy, which has no work left
             milliseconds=5 + 324 * _GB_OF_A_PROCESSOR,
-            write_units=awaited + claimed + shown + _FOLDED,
+            write_units=awaited + claimed + shown + _APPLIED,
             read_units=2,
-            s3_writes=1 + 1 + 4,  # the client's, the copy, the variants
+            s3_writes=1 + 1 + 4,  # the client's upload, the copy, the variants
             s3_reads=1,
         ),
         "view": Use(milliseconds=2.2, read_units=0.5, answer_bytes=2_000),
@@ -102,8 +102,8 @@ def operations() -> dict[str, Use]:
 
 
 def idle_month() -> dict[str, float]:
-    """Dollars a month of a stage that nobody calls."""
-    # A fold and six states are looked for, and two ages, each an eventual read of half a unit.
+    """Return the dollars per month of a stage without traffic."""
+    # Nine eventually consistent reads of half a unit: queued tag changes, six states, and the ages in two states.
     round_ = Use(requests=0, milliseconds=100, read_units=9 * 0.5)
     return {
         "schedule, every 5 minutes": _ROUNDS_A_MONTH * sum(round_.dollars()),
@@ -130,15 +130,16 @@ def _of_an_update(image: Image) -> int:
     changed = replace(image, version=2, title="four words unlike before")
     rows = catalog.rows(image, changed)
     written = sum("Put" in row for row in rows)
-    # The record's copies in both indexes of owners, and those of its rows in that of updates.
+    # One write unit for each copy: of the record in both indexes of owners, of the rows in the index of updates.
     return 2 * (1 + len(rows)) + 2 + written
 
 
 def _of_a_deletion(image: Image) -> int:
     changes = len(tallies.changes(image, None))
     in_a_transaction = 1 + len(catalog.rows(image, replace(image, listed=False))) + changes
-    # user_id-index, queue-index; state-index twice; the record.
-    return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
+    # After the transaction: one for user_id-index, one per change for queue-index, two for state-index, one to delete
+    # the record, and those of the schedule.
+    return 2 * in_a_transaction + 1 + changes + 2 + 1 + _APPLIED * changes
 
 
 if __name__ == "__main__":

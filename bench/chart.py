@@ -1,4 +1,4 @@
-"""Charts of the figures that bench.lists kept: a page's cost against the size of the tables."""
+"""Draw charts of the figures that bench.lists saved: the cost of a page by the size of the tables."""
 
 import argparse
 import json
@@ -9,14 +9,14 @@ from pygal.style import Style
 
 from bench.report import Figures, by_name
 
-_OURS = ("frequent tag", "rare tag", "owner, frequent tag", "two frequent tags")
+_SERVICE = ("frequent tag", "rare tag", "owner, frequent tag", "two frequent tags")
 _USUAL = (
     "rare tag: scan until a page is full",
     "frequent tag: scan of all, for the newest",
     "owner, rare tag: owner's index, filtered",
     "frequent tag: keys of the tag, then each record",
 )
-_PAGE = 20  # images; shorter pages of ours cost less
+_PAGE = 20  # images; shorter pages of the service cost less and are left out
 _TICKS = [count * 10**power for power in range(-1, 6) for count in (1, 3)]
 _STYLE = Style(
     background="white",
@@ -30,12 +30,14 @@ _STYLE = Style(
 
 
 def main() -> None:
-    """Draw read units and milliseconds, each as an SVG."""
+    """Draw one SVG of read units and one of milliseconds."""
     parser = argparse.ArgumentParser(prog="python -m bench.chart")
     parser.add_argument("json", type=Path, help="figures that bench.lists wrote")
-    parser.add_argument("--folder", type=Path, default=Path("docs"), help="of the charts (default: %(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("docs"), help="folder for the charts (default: %(default)s)"
+    )
     options = parser.parse_args()
-    figures = [Figures(**each) for each in json.loads(options.json.read_text())]
+    figures = [Figures(**row) for row in json.loads(options.json.read_text())]
     for name, what, title in (
         ("lists", "read_units", "Read units of a page of 20"),
         ("lists-ms", "milliseconds", "Milliseconds of a page of 20"),
@@ -44,10 +46,10 @@ def main() -> None:
 
 
 def draw(figures: list[Figures], what: str, title: str) -> bytes:
-    """An SVG of one figure, on logarithmic axes: unbroken lines are the service's lists."""
-    sizes = sorted({each.size for each in figures})
+    """Return an SVG of one figure, on logarithmic axes. Solid lines are the service, dashed lines the common ways."""
+    sizes = sorted({row.size for row in figures})
     rows = by_name(figures)
-    values = [getattr(each, what) for name in (*_OURS, *_USUAL) for each in rows[name]]
+    values = [getattr(row, what) for name in (*_SERVICE, *_USUAL) for row in rows[name]]
     chart = pygal.XY(
         title=title,
         x_title="images in the tables",
@@ -64,10 +66,10 @@ def draw(figures: list[Figures], what: str, title: str) -> bytes:
         no_prefix=True,
         style=_STYLE,
     )
-    for name in (*_OURS, *_USUAL):
-        stroke = {"width": 2, **({} if name in _OURS else {"dasharray": "6, 4"})}
-        full = [each for each in rows[name] if each.found == _PAGE or each.usual]
-        chart.add(name, [(each.size, getattr(each, what)) for each in full], stroke_style=stroke)
+    for name in (*_SERVICE, *_USUAL):
+        stroke = {"width": 2, **({} if name in _SERVICE else {"dasharray": "6, 4"})}
+        shown = [row for row in rows[name] if row.found == _PAGE or row.usual]
+        chart.add(name, [(row.size, getattr(row, what)) for row in shown], stroke_style=stroke)
     svg: bytes = chart.render()
     return svg
 

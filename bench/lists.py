@@ -1,6 +1,7 @@
-"""What a page of each list costs in tables of growing size, whether it is right, and how others read the same.
+"""Measure what a page of each list costs with tables of several sizes, and compare it with common ways to read lists.
 
-The times are those of requests to the service in this process; beside them stand plain boto3 calls.
+The pages are checked against the expected answers. The service runs in this process; the common ways are plain boto3
+calls.
 """
 
 import argparse
@@ -22,135 +23,144 @@ from chalice.test import Client
 
 from bench import album, report, tables, usual
 from bench.operations import Api
-from bench.queries import ASKS, Ask
+from bench.queries import REQUESTS, ListRequest
 from bench.report import Figures
 from bench.usage import Usage, counted
 from dev.stack import running
 
 PAGE = 20
-_SECONDS = 5  # after which no further round of a slow list begins
-_SHORT_PAGES = 10  # of PAGE, that are compared with the answer before longer ones are
-_LONG_PAGE = 1_000
-_MOST_PAGES = 30  # that are compared
+_MAX_SECONDS = 5  # of all rounds of one list: no further round begins after that
+_SHORT_PAGES = 10  # the first pages that are compared with the answer; they have PAGE images
+_LONG_PAGE = 1_000  # images on each of the following pages
+_MAX_PAGES = 30  # pages that are compared, short and long ones
 
 
 def main() -> None:
-    """Measure, print tables in Markdown, and keep the figures."""
+    """Measure, print tables in Markdown, and save the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.lists")
-    parser.add_argument("sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="images in the tables")
-    parser.add_argument("--rounds", type=int, default=20, help="of which the median is taken (default: %(default)s)")
-    parser.add_argument("--data", type=Path, help="folder in which the tables are kept for the next run")
-    parser.add_argument("--json", type=Path, help="file to keep the figures in, for bench.chart")
+    parser.add_argument(
+        "sizes",
+        type=int,
+        nargs="*",
+        default=[1_000, 10_000, 100_000],
+        help="numbers of images in the tables (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=20, help="rounds, of which the median counts (default: %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, help="folder that keeps the tables for the next run")
+    parser.add_argument("--json", type=Path, help="file to save the figures in, for bench.chart")
     options = parser.parse_args()
     figures: list[Figures] = []
-    with _kept(options.data) as data:
+    with _folder(options.data) as data:
         for size in sorted(options.sizes):
             folder = tables.folder(data, size)
-            # Each in a process of its own: an app looks for its stack once.
+            # One process for each size: an app looks for its stack only once.
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                figures += pool.submit(measured, folder, size, options.rounds).result()
+                figures += pool.submit(measure, folder, size, options.rounds).result()
             if options.json:
-                rows = ",\n".join(json.dumps(asdict(each)) for each in figures)
+                rows = ",\n".join(json.dumps(asdict(row)) for row in figures)
                 options.json.write_text(f"[\n{rows}\n]\n")
     print(f"Medians of {options.rounds} rounds, pages of {PAGE}.\n")
     print(report.table(figures, usual=False), report.table(figures, usual=True), sep="\n\n")
-    print("\nNot as it should be:", *report.violations(figures), sep="\n- ")
+    print("\nProblems:", *report.violations(figures), sep="\n- ")
 
 
-def measured(folder: Path, size: int, rounds: int) -> list[Figures]:
-    """The figures of all lists in tables of one size."""
+def measure(folder: Path, size: int, rounds: int) -> list[Figures]:
+    """Return the figures of all lists, with tables of one size."""
     images = list(album.images(0, size))
-    found = []
+    figures = []
     with running(folder) as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING", EXPLAIN="on")
         from app import app  # reads the stack's environment
 
         api = Api(Client(app, stage_name="local"))
-        for ask in ASKS:
-            found.append(_listed(api, ask, ask.answer(images), size, rounds))
-            print(found[-1], file=sys.stderr, flush=True)
+        for request in REQUESTS:
+            figures.append(_measure_service(api, request, request.answer(images), size, rounds))
+            print(figures[-1], file=sys.stderr, flush=True)
         for way in usual.ways(stack.client("dynamodb"), PAGE):
-            found.append(_read_as_usual(way, way.ask.answer(images), size, rounds))
-            print(found[-1], file=sys.stderr, flush=True)
-    return found
+            figures.append(_measure_way(way, way.request.answer(images), size, rounds))
+            print(figures[-1], file=sys.stderr, flush=True)
+    return figures
 
 
-def _listed(api: Api, ask: Ask, answer: list[str], size: int, rounds: int) -> Figures:
-    cursor = _middle(api, ask, answer) if ask.in_the_middle else ""
-    path = f"/images?limit={PAGE}&{ask.parameters}{cursor}"
-    milliseconds, usage, page = _timed(lambda: api.send("GET", path, b"", **ask.headers).json_body, rounds)
-    explained = api.send("GET", f"{path}&explain=true", b"", **ask.headers).json_body["explain"]
+def _measure_service(api: Api, request: ListRequest, answer: list[str], size: int, rounds: int) -> Figures:
+    cursor = _middle(api, request, answer) if request.in_the_middle else ""
+    path = f"/images?limit={PAGE}&{request.parameters}{cursor}"
+    milliseconds, usage, page = _timed(lambda: api.send("GET", path, b"", **request.headers).json_body, rounds)
+    explained = api.send("GET", f"{path}&explain=true", b"", **request.headers).json_body["explain"]
     return Figures(
-        name=ask.name,
-        lists=ask.lists,
+        name=request.name,
+        lists=request.lists,
         size=size,
         milliseconds=milliseconds,
         calls=usage.calls,
         read_units=usage.read_units,
         found=len(page["images"]),
         matching=len(answer),
-        right=_is_right(api, ask, answer),
+        right=_is_right(api, request, answer),
         reads=tuple(read["list"] for read in explained["reads"]),
     )
 
 
-def _read_as_usual(way: usual.Way, answer: list[str], size: int, rounds: int) -> Figures:
-    milliseconds, usage, found = _timed(way.read, rounds)
+def _measure_way(way: usual.Way, answer: list[str], size: int, rounds: int) -> Figures:
+    milliseconds, usage, page = _timed(way.read, rounds)
     return Figures(
-        name=f"{way.ask.name}: {way.name}",
+        name=f"{way.request.name}: {way.name}",
         usual=True,
-        lists=way.ask.lists,
+        lists=way.request.lists,
         size=size,
         milliseconds=milliseconds,
         calls=usage.calls,
         read_units=usage.read_units,
-        found=len(found),
+        found=len(page),
         matching=len(answer),
-        right=found == answer[:PAGE],
+        right=page == answer[:PAGE],
     )
 
 
 def _timed(work: Callable[[], Any], rounds: int) -> tuple[float, Usage, Any]:
-    """The median of milliseconds, what one round used, and what it gave."""
+    """Return the median in milliseconds, the usage of the first round, and its result."""
     with counted() as usage:
-        gave = work()
+        result = work()
     times: list[float] = []
-    while len(times) < rounds and sum(times) < _SECONDS:
+    while len(times) < rounds and sum(times) < _MAX_SECONDS:
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)
-    return round(statistics.median(times) * 1_000, 1), usage, gave
+    return round(statistics.median(times) * 1_000, 1), usage, result
 
 
-def _pages(api: Api, ask: Ask, limits: Iterator[int]) -> Iterator[dict[str, Any]]:
-    """The pages of a list from its beginning, each of the next limit."""
+def _pages(api: Api, request: ListRequest, limits: Iterator[int]) -> Iterator[dict[str, Any]]:
+    """Return the first pages of a list, one for each limit."""
     cursor = ""
     for limit in limits:
-        page = api.send("GET", f"/images?limit={limit}&{ask.parameters}{cursor}", b"", **ask.headers).json_body
+        path = f"/images?limit={limit}&{request.parameters}{cursor}"
+        page = api.send("GET", path, b"", **request.headers).json_body
         yield page
         if not page["has_more"]:
             return
         cursor = f"&last_evaluated_key={page['last_evaluated_key']}"
 
 
-def _is_right(api: Api, ask: Ask, answer: list[str]) -> bool:
-    """Whether its pages are the answer: all of them, or the first _MOST_PAGES of a long list."""
-    limits = [PAGE] * _SHORT_PAGES + [_LONG_PAGE] * (_MOST_PAGES - _SHORT_PAGES)
-    pages = list(_pages(api, ask, iter(limits)))
-    found = [image["image_id"] for page in pages for image in page["images"]]
-    return found == (answer[: len(found)] if pages[-1]["has_more"] else answer)
+def _is_right(api: Api, request: ListRequest, answer: list[str]) -> bool:
+    """Whether the pages of a list are the answer: all pages or, of a long list, the first _MAX_PAGES."""
+    limits = [PAGE] * _SHORT_PAGES + [_LONG_PAGE] * (_MAX_PAGES - _SHORT_PAGES)
+    pages = list(_pages(api, request, iter(limits)))
+    listed = [image["image_id"] for page in pages for image in page["images"]]
+    return listed == (answer[: len(listed)] if pages[-1]["has_more"] else answer)
 
 
-def _middle(api: Api, ask: Ask, answer: list[str]) -> str:
-    """Of the URL of the page in the middle of a list."""
+def _middle(api: Api, request: ListRequest, answer: list[str]) -> str:
+    """Return the parameter of the URL that leads to the page in the middle of a list."""
     before = len(answer) // 2
     limits = [_LONG_PAGE] * (before // _LONG_PAGE) + [max(before % _LONG_PAGE, 1)]
-    *_, page = _pages(api, ask, iter(limits))
+    *_, page = _pages(api, request, iter(limits))
     return f"&last_evaluated_key={page['last_evaluated_key']}"
 
 
 @contextmanager
-def _kept(data: Path | None) -> Iterator[Path]:
+def _folder(data: Path | None) -> Iterator[Path]:
     if data is None:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)

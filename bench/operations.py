@@ -1,8 +1,8 @@
-"""What each operation costs on the embedded stack: milliseconds, AWS calls, read and write units.
+"""Measure what each operation costs on the embedded stack: milliseconds, AWS calls, read units and write units.
 
-Beside each stands the same work as bare boto3 calls, those that the operation can't do without. Both run in this
-process, in turn, on the same tables: the ratio is what the service adds. Units are those that DynamoDB Local counts; on
-AWS a transaction costs twice its write units.
+For comparison, the AWS calls that the operation needs at least are made as bare boto3 calls. Both run in this process,
+in turn, on the same tables, so the ratio shows what the service adds. DynamoDB Local counts the units; on AWS, a
+transaction costs twice its write units.
 """
 
 import argparse
@@ -26,31 +26,31 @@ from bench.usage import Usage, counted
 from dev.stack import Stack, running
 from tests.pictures import picture
 
-IMAGES = 1_000  # in the tables while lists are measured
+IMAGES = 1_000  # number of images in the tables when lists are measured
 PAGE = 20
-SIZES_PX = {"200 KB": (300, 223), "3 MB": (1_150, 870)}  # of noise as PNG: 3 bytes a pixel
+SIZES_PX = {"200 KB": (300, 223), "3 MB": (1_150, 870)}  # PNG of noise: 3 bytes per pixel
 
 Work = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one operation costs."""
+    """The cost of one operation."""
 
-    milliseconds: float
+    milliseconds: float  # median
     usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The service in this process, without a socket between."""
+    """The service in this process, called without a socket."""
 
     client: Client
 
     def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> HTTPResponse:
-        """Send a request, its body JSON unless the headers say something else.
+        """Send a request and return the answer. The body is JSON unless the headers say otherwise.
 
-        Raises RuntimeError: the answer is no success.
+        Raises RuntimeError: the answer is an error.
         """
         sent = {"Content-Type": "application/json", **headers}
         answer = self.client.http.request(method, path, headers=sent, body=body)
@@ -59,33 +59,35 @@ class Api:
         return answer
 
     def upload(self, body: bytes) -> str:
-        """Upload an image; its id."""
+        """Upload an image and return its id."""
         return str(self.send("POST", "/images", body).json_body["image_id"])
 
 
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench.operations")
-    parser.add_argument("--rounds", type=int, default=100, help="of which the median is taken (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=100, help="rounds, of which the median counts (default: %(default)s)"
+    )
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING")
         print(f"Medians of {rounds} rounds, {IMAGES} images in the tables, pages of {PAGE}.\n")
         print("| operation | ms | bare ms | ratio | AWS calls | read units | write units |")
         print("|---|---|---|---|---|---|---|")
-        for name, ours, bare in operations(stack, rounds):
-            cost, least = compared(ours, bare, rounds)
-            ratio = cost.milliseconds / least.milliseconds
-            used = cost.usage
+        for name, operation, bare_calls in operations(stack, rounds):
+            cost, bare_cost = compare(operation, bare_calls, rounds)
+            ratio = cost.milliseconds / bare_cost.milliseconds
+            usage = cost.usage
             print(
-                f"| {name} | {cost.milliseconds:.1f} | {least.milliseconds:.1f} | {ratio:.2f} "
-                f"| {used.calls} | {used.read_units:g} | {used.write_units:g} |",
+                f"| {name} | {cost.milliseconds:.1f} | {bare_cost.milliseconds:.1f} | {ratio:.2f} "
+                f"| {usage.calls} | {usage.read_units:g} | {usage.write_units:g} |",
                 flush=True,
             )
 
 
 def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
-    """Each operation by name: as a request to the service, and as bare calls."""
+    """Return the name of each operation, the operation as a request to the service, and its bare AWS calls."""
     from app import app  # reads the stack's environment
 
     api = Api(Client(app, stage_name="local"))
@@ -122,48 +124,48 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
     yield "list by tag", listed("tag=tag-1"), partial(bare.by_tag, "tag-1")
     yield "list by owner and tag", listed("user_id=user-1&tag=tag-1"), both
 
-    yield "list by title, which all have", listed("title=dunes"), partial(bare.by_tag, "tag-1")
+    yield "list by a title word that all images have", listed("title=dunes"), partial(bare.by_tag, "tag-1")
     hundred = replace(bare, page=100)
     for name, include in (("list 100 by tag", ""), ("list 100 by tag, each with its URL", "&include=url")):
         listed_100 = partial(api.send, "GET", f"/images?limit=100&tag=nature{include}")
         yield name, listed_100, partial(hundred.by_tag, "nature")
     yield "count 1,000 by tag", partial(api.send, "GET", "/images/count?tag=nature"), partial(bare.by_tag, "nature")
     yield (
-        "list an owner's tags, 500 changes not folded yet",
+        "list an owner's tags, 500 changes not applied yet",
         partial(api.send, "GET", "/tags?user_id=user-1"),
         partial(bare.tags, "user-1"),
     )
 
-    doomed = iter([api.upload(upload_body(thumbnail)) for _ in range(2 * rounds)])
-    yield "delete, 3 tags", lambda: api.send("DELETE", f"/images/{next(doomed)}"), bare.delete
+    to_delete = iter([api.upload(upload_body(thumbnail)) for _ in range(2 * rounds)])
+    yield "delete, 3 tags", lambda: api.send("DELETE", f"/images/{next(to_delete)}"), bare.delete
 
 
 def upload_body(photo: bytes, n: int = 0) -> bytes:
-    """The JSON of an upload, of one of two owners, with one of ten tags."""
+    """Return the JSON body of an upload by one of two owners, with one of ten tags."""
     tags = ["nature", f"tag-{n % 10}", "sand"]
     fields = {"user_id": f"user-{n % 2}", "title": "Dunes", "tags": tags}
     return json.dumps({**fields, "image_data": base64.b64encode(photo).decode()}).encode()
 
 
 def upload_form(photo: bytes) -> MultipartEncoder:
-    """The form of an upload."""
+    """Return the form of an upload."""
     fields = {"user": "user-0", "title": "Dunes", "tags": "nature,tag-0,sand"}
     return MultipartEncoder({**fields, "file": ("dunes.png", photo, "image/png")})
 
 
-def compared(ours: Work, bare: Work, rounds: int) -> tuple[Cost, Cost]:
-    """The cost of both, a round of one followed by a round of the other; first some that don't count."""
+def compare(operation: Work, bare_calls: Work, rounds: int) -> tuple[Cost, Cost]:
+    """Return the costs of an operation and of its bare AWS calls, which run in turn, after some rounds to warm up."""
     times: tuple[list[float], list[float]] = ([], [])
     usages = [Usage(), Usage()]
     for n in range(-rounds // 10, rounds):
-        for i, work in enumerate((ours, bare)):
+        for i, work in enumerate((operation, bare_calls)):
             with counted() as usages[i]:
                 started = time.perf_counter()
                 work()
                 elapsed = time.perf_counter() - started
             if n >= 0:
                 times[i].append(elapsed * 1_000)
-    first, second = (Cost(statistics.median(each), usage) for each, usage in zip(times, usages, strict=True))
+    first, second = (Cost(statistics.median(values), usage) for values, usage in zip(times, usages, strict=True))
     return first, second
 
 

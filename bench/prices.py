@@ -1,6 +1,6 @@
-"""What an upload writes, by its tags and words, and what a million of them cost; computed, not measured.
+"""Compute the write units of an upload by its number of tags and words, and the price of a million uploads.
 
-Prices of on-demand tables in us-east-1 since 1 November 2024 (https://aws.amazon.com/dynamodb/pricing/on-demand/).
+Prices are those of on-demand tables in us-east-1 since 1 November 2024 (https://aws.amazon.com/dynamodb/pricing/on-demand/).
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
 DOLLARS_A_READ_UNIT = 0.125 / 1e6
 
 _TAGS = (0, 1, 3, 5, 10)
-_WORDS = ((0, 0, 0), (0, 0, 3), (4, 0, 3), (4, 8, 3), (12, 12, 6))  # of title, description, filename
+_WORDS = ((0, 0, 0), (0, 0, 3), (4, 0, 3), (4, 8, 3), (12, 12, 6))  # numbers of words of title, description, filename
 _WRITE_UNIT = 1024  # bytes
 
 
@@ -24,15 +24,15 @@ def main() -> None:
     print("|---|" + "---|" * len(_TAGS))
     for words in _WORDS:
         units = [write_units(sample(tags, *words)) for tags in _TAGS]
-        cells = [f"{each} (${each * DOLLARS_A_WRITE_UNIT * 1e6:.2f})" for each in units]
+        cells = [f"{count} (${count * DOLLARS_A_WRITE_UNIT * 1e6:.2f})" for count in units]
         print(f"| {', '.join(map(str, words))} | {' | '.join(cells)} |")
 
 
 def write_units(image: Image) -> int:
-    """The write units of an upload's transaction on AWS.
+    """Return the write units of the transaction of an upload on AWS.
 
-    Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"); the record's copy
-    in user_id-index is written after the transaction, and counts once.
+    A transaction writes each item twice, to prepare and to commit it (Developer Guide, "transactions: capacity"). The
+    copy of the record in user_id-index is written after the transaction, and counts once.
     """
     put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.rows(None, image))]
     change = 3 if image.tags else 0  # tag_counts: one item, and its copy in queue-index
@@ -44,7 +44,7 @@ def _units(item: Item) -> int:
 
 
 def sample(tags: int, title: int, description: int, filename: int) -> Image:
-    """A public image with so many tags, and words of its texts."""
+    """Return a public image with this number of tags, and of words in its title, description and filename."""
     words = album.WORDS
     return replace(
         album.image(0),

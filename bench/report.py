@@ -1,71 +1,70 @@
-"""Figures of lists as tables in Markdown, and what in them is not as it should be."""
+"""The figures of lists as tables in Markdown, and the figures that break an expectation."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
 _PAGE = 20
-# Beyond which a list is said to grow: a factor, and what one record that its row doesn't hold can add.
-_GROWTH = {"calls": (1.3, 1), "read_units": (1.3, 1), "milliseconds": (2, 0)}
-_MOST = {0: (1, 1.5), 1: (1, 1.5), 2: (3, 6.0)}  # calls and read units of a page, by the number of lists
+# How much a figure may grow with the tables: by a factor, and by what one record that does not fit its row can add.
+_MAX_GROWTH = {"calls": (1.3, 1), "read_units": (1.3, 1), "milliseconds": (2, 0)}
+_MAX_COST = {0: (1, 1.5), 1: (1, 1.5), 2: (3, 6.0)}  # calls and read units of a page, by the number of lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a page of one list cost in tables of one size."""
+    """The cost of a page of one list, with tables of one size."""
 
     name: str
-    usual: bool = False  # as services like this read it; else as this one does
-    lists: int  # that a page can be read along: most filters have one
-    size: int  # images in the tables
+    usual: bool = False  # whether it is read in a common way; otherwise this service reads it
+    lists: int  # lists that contain the whole answer: usually one for each filter
+    size: int  # number of images in the tables
     milliseconds: float  # median
     calls: int
     read_units: float
-    found: int  # images on the page
-    matching: int  # images in the whole answer
-    right: bool  # the pages that were compared are those of the answer
-    reads: tuple[str, ...] = ()  # lists that were read, and records fetched, in turn
+    found: int  # number of images on the page
+    matching: int  # number of images in the whole answer
+    right: bool  # whether the pages that were compared are those of the answer
+    reads: tuple[str, ...] = ()  # names of the lists that were read, or "records", in the order of the calls
 
 
 def table(all_figures: Iterable[Figures], *, usual: bool) -> str:
-    """A row for each list, its figures of all sizes side by side."""
-    rows = by_name(each for each in all_figures if each.usual == usual)
-    sizes = " / ".join(f"{each.size:,}" for each in next(iter(rows.values())))
+    """Return a table with a row for each list, with the figures of all sizes side by side."""
+    rows = by_name(figures for figures in all_figures if figures.usual == usual)
+    sizes = " / ".join(f"{figures.size:,}" for figures in next(iter(rows.values())))
     lines = [
-        f"| {'read as usual' if usual else 'list'}, of {sizes} images | found | calls | read units | ms | right |",
+        f"| {'way' if usual else 'list'}, with {sizes} images | found | calls | read units | ms | right |",
         "|---|---|---|---|---|---|",
     ]
-    for name, figures in rows.items():
+    for name, row in rows.items():
         columns: list[Callable[[Figures], str]] = [
-            lambda each: f"{each.found}",
-            lambda each: f"{each.calls}",
-            lambda each: f"{each.read_units:g}",
-            lambda each: f"{each.milliseconds:.0f}",
+            lambda figures: f"{figures.found}",
+            lambda figures: f"{figures.calls}",
+            lambda figures: f"{figures.read_units:g}",
+            lambda figures: f"{figures.milliseconds:.0f}",
         ]
-        cells = [_same(map(column, figures)) for column in columns]
-        right = "yes" if all(each.right for each in figures) else "**no**"
+        cells = [_joined(map(column, row)) for column in columns]
+        right = "yes" if all(figures.right for figures in row) else "**no**"
         lines.append(f"| {name} | {' | '.join(cells)} | {right} |")
     return "\n".join(lines)
 
 
 def violations(all_figures: Iterable[Figures]) -> list[str]:
-    """Each list of this service that is wrong, costs more than it should, or grows with the tables."""
-    found = []
-    for name, figures in by_name(each for each in all_figures if not each.usual).items():
-        if not all(each.right for each in figures):
-            found.append(f"{name}: the answer is wrong")
-        if costly := [each for each in figures if _is_costly(each)]:
-            found += [f"{name}, {each.size:,} images: {_cost(each)}" for each in costly]
-        full = [each for each in figures if each.found == _PAGE]
-        for what, (factor, more) in _GROWTH.items():
-            values = [getattr(each, what) for each in full]
-            if values and values[-1] > factor * min(values) + more:
-                found.append(f"{name}: {what} grow, {' to '.join(f'{value:g}' for value in values)}")
-    return found
+    """Return a line for each list of this service that is wrong, too expensive, or grows with the tables."""
+    lines = []
+    for name, row in by_name(figures for figures in all_figures if not figures.usual).items():
+        if not all(figures.right for figures in row):
+            lines.append(f"{name}: the answer is wrong")
+        lines += [f"{name}, {figures.size:,} images: {_cost(figures)}" for figures in row if _is_costly(figures)]
+        full_pages = [figures for figures in row if figures.found == _PAGE]
+        for what, (factor, summand) in _MAX_GROWTH.items():
+            values = [getattr(figures, what) for figures in full_pages]
+            if values and values[-1] > factor * min(values) + summand:
+                lines.append(f"{name}: {what} grow, {' to '.join(f'{value:g}' for value in values)}")
+    return lines
 
 
 def _is_costly(figures: Figures) -> bool:
-    calls, read_units = _MOST[min(figures.lists, 2)]
+    calls, read_units = _MAX_COST[min(figures.lists, 2)]
     return figures.calls > calls or figures.read_units > read_units
 
 
@@ -75,14 +74,14 @@ def _cost(figures: Figures) -> str:
 
 
 def by_name(all_figures: Iterable[Figures]) -> dict[str, list[Figures]]:
-    """The figures of each list, in the order of their sizes."""
+    """Return the figures of each list, in the given order."""
     rows: dict[str, list[Figures]] = {}
-    for each in all_figures:
-        rows.setdefault(each.name, []).append(each)
+    for figures in all_figures:
+        rows.setdefault(figures.name, []).append(figures)
     return rows
 
 
-def _same(values: Iterable[str]) -> str:
-    """The values side by side, or the one that all are."""
-    given = list(values)
-    return given[0] if len(set(given)) == 1 else " / ".join(given)
+def _joined(values: Iterable[str]) -> str:
+    """Return the values side by side, or a single one if all are equal."""
+    values = list(values)
+    return values[0] if len(set(values)) == 1 else " / ".join(values)

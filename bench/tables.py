@@ -1,4 +1,4 @@
-"""Tables that hold so many images of the album, each size in a data folder of its own, to be used again."""
+"""Tables filled with images of the album: one data folder for each number of images, kept for the next run."""
 
 import hashlib
 import shutil
@@ -13,36 +13,39 @@ from chalicelib.model import Image
 from chalicelib.stores import catalog
 from dev.stack import Stack, running
 
-_AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
+_BATCH_ITEMS = 25  # DynamoDB: items per BatchWriteItem call
 _THREADS = 8
-_PART = 1_000  # images between two lines of progress
+_PROGRESS_IMAGES = 1_000  # images between two lines of progress
 
 
 def folder(data: Path, size: int) -> Path:
-    """The data folder of a stack whose tables hold so many images: made where there is none, from the next smaller."""
-    edition = _edition()
-    found = data / f"{edition}-{size}"
-    if found.exists():
-        return found
-    sizes = [int(each.name.split("-")[1]) for each in data.glob(f"{edition}-*[0-9]") if each.is_dir()]
-    smaller = max((each for each in sizes if each < size), default=0)
-    growing = data / f"{edition}-{size}.growing"
+    """Return the data folder of a stack whose tables have `size` images.
+
+    If there is none, fills a copy of the next smaller one.
+    """
+    version = _version()
+    path = data / f"{version}-{size}"
+    if path.exists():
+        return path
+    sizes = [int(folder.name.split("-")[1]) for folder in data.glob(f"{version}-*[0-9]") if folder.is_dir()]
+    smaller = max((other for other in sizes if other < size), default=0)
+    growing = data / f"{version}-{size}.growing"
     shutil.rmtree(growing, ignore_errors=True)
     if smaller:
-        shutil.copytree(data / f"{edition}-{smaller}", growing)
+        shutil.copytree(data / f"{version}-{smaller}", growing)
     with running(growing) as stack:
         _grow(stack, smaller, size)
-    return growing.rename(found)
+    return growing.rename(path)
 
 
-def _edition() -> str:
-    """Another one when other items would be written."""
+def _version() -> str:
+    """Return a hash of the items that are written, so that folders of other items are not used."""
     puts = [put for image in album.images(0, 100) for put in _puts(image)]
     return hashlib.sha256(repr(sorted(map(repr, puts))).encode()).hexdigest()[:8]
 
 
 def _puts(image: Image) -> list[dict[str, Any]]:
-    """The items that an upload of the image would write."""
+    """Return the Put actions of an upload of the image."""
     return [write["Put"] for write in (catalog.put(image), *catalog.rows(None, image))]
 
 
@@ -50,19 +53,19 @@ def _grow(stack: Stack, start: int, stop: int) -> None:
     dynamodb = stack.client("dynamodb")
 
     def write(puts: list[dict[str, Any]]) -> None:
-        left: dict[str, list[Any]] = {}
+        unprocessed: dict[str, list[Any]] = {}
         for put in puts:
-            left.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
-        while left:
-            left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
+            unprocessed.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
+        while unprocessed:
+            unprocessed = dynamodb.batch_write_item(RequestItems=unprocessed)["UnprocessedItems"]
 
     written = 0
     started = time.monotonic()
     with ThreadPoolExecutor(_THREADS) as pool:
-        for first in range(start, stop, _PART):
-            last = min(first + _PART, stop)
+        for first in range(start, stop, _PROGRESS_IMAGES):
+            last = min(first + _PROGRESS_IMAGES, stop)
             puts = [put for image in album.images(first, last) for put in _puts(image)]
-            list(pool.map(write, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))
+            list(pool.map(write, [puts[n : n + _BATCH_ITEMS] for n in range(0, len(puts), _BATCH_ITEMS)]))
             written += len(puts)
             seconds = time.monotonic() - started
-            print(f"{last:>9,} images, {written / seconds:,.0f} items a second", file=sys.stderr, flush=True)
+            print(f"{last:>9,} images, {written / seconds:,.0f} items per second", file=sys.stderr, flush=True)

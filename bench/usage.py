@@ -1,4 +1,4 @@
-"""AWS calls and capacity units that work in this process uses."""
+"""Count the AWS calls and DynamoDB capacity units that this process uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 @dataclass
 class Usage:
-    """What AWS calls used."""
+    """AWS calls, and the capacity units that they consumed."""
 
     calls: int = 0
     read_units: float = 0
@@ -21,7 +21,7 @@ class Usage:
 
 @contextmanager
 def counted() -> Iterator[Usage]:
-    """Count the calls of every client in this process, and the units of DynamoDB's."""
+    """Count the calls of every client in this process, and the capacity units of DynamoDB calls."""
     usage = Usage()
     call = BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -31,7 +31,7 @@ def counted() -> Iterator[Usage]:
             return call(client, operation, params)
         answer = call(client, operation, {**params, "ReturnConsumedCapacity": "TOTAL"})
         consumed = answer["ConsumedCapacity"]
-        units = sum(each["CapacityUnits"] for each in (consumed if isinstance(consumed, list) else [consumed]))
+        units = sum(part["CapacityUnits"] for part in (consumed if isinstance(consumed, list) else [consumed]))
         if operation in _READS:
             usage.read_units += units
         else:

@@ -1,7 +1,7 @@
-"""What the variants of a photograph cost, beside other ways to make the same: milliseconds and peak memory.
+"""Measure what the variants of a photograph cost, and compare with other libraries: milliseconds and peak memory.
 
-Each way is a process of its own for each photograph, on one processor. pyvips and sharp are installed into a folder
-outside the repository, once; where one can't be, a line says why.
+Each library runs in one process for each photograph, on one processor. pyvips and sharp are installed once, into a
+folder outside the repository. If a library cannot be installed, a line says why and the others are measured.
 """
 
 import argparse
@@ -29,48 +29,52 @@ _ORIENTATION = 0x0112
 
 
 class CannotInstall(Exception):
-    """A way that isn't measured: the reason, in a line."""
+    """A library cannot be installed. The message is one line with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one way costs for one photograph."""
+    """The cost of one library for one photograph."""
 
     milliseconds: float  # median
-    peak_mb: float  # VmHWM of its process
-    written_kb: float  # of all variants
+    peak_mb: float  # peak memory of the process (VmHWM)
+    written_kb: float  # size of all variants
 
 
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench.variants")
-    parser.add_argument("--rounds", type=int, default=7, help="of which the median is taken (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="rounds, of which the median counts (default: %(default)s)"
+    )
     folder = Path(tempfile.gettempdir()) / "images-api-engines"
-    parser.add_argument("--cache", type=Path, default=folder, help="where engines are kept (default: %(default)s)")
+    parser.add_argument(
+        "--cache", type=Path, default=folder, help="folder for the other libraries (default: %(default)s)"
+    )
     options = parser.parse_args()
     commands = _commands(options.cache)
     with tempfile.TemporaryDirectory() as photos:
         print("| photograph | " + " | ".join(commands) + " |")
         print("|---|" + "---|" * len(commands))
         for name, path in _photographs(Path(photos)):
-            cells = [_cell(_measured(command, path, options.rounds)) for command in commands.values()]
+            cells = [_cell(_measure(command, path, options.rounds)) for command in commands.values()]
             print(f"| {name}, {path.stat().st_size / 1e6:.1f} MB | {' | '.join(cells)} |", flush=True)
 
 
 def _commands(cache: Path) -> Mapping[str, Sequence[str]]:
-    """How each way is run, without the photograph and how often."""
+    """Return the command that runs each library; the photograph and the number of rounds are still to be added."""
     module = "bench.engines."
-    found = {
+    commands = {
         "this service": [sys.executable, "-m", module + "service"],
-        "Pillow, each from the whole": [sys.executable, "-m", module + "plain"],
+        "Pillow, each width from the full image": [sys.executable, "-m", module + "plain"],
     }
-    ways: dict[str, Callable[[Path], list[str]]] = {"pyvips": _pyvips, "sharp": _sharp}
-    for name, install in ways.items():
+    installers: dict[str, Callable[[Path], list[str]]] = {"pyvips": _pyvips, "sharp": _sharp}
+    for name, install in installers.items():
         try:
-            found[name] = install(cache)
+            commands[name] = install(cache)
         except CannotInstall as reason:
-            print(f"{name} is left out: {reason}", file=sys.stderr)
-    return found
+            print(f"{name} is not measured: {reason}", file=sys.stderr)
+    return commands
 
 
 def _pyvips(cache: Path) -> list[str]:
@@ -87,7 +91,7 @@ def _sharp(cache: Path) -> list[str]:
     folder = cache / "node"
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise CannotInstall("there is no Node.js with npm on PATH.")
+        raise CannotInstall("node and npm are not on PATH; install Node.js.")
     if not (folder / "installed").exists():
         folder.mkdir(parents=True, exist_ok=True)
         _run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), SHARP])
@@ -103,7 +107,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _photographs(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Photographs of each size: a sample enlarged, with a sensor's noise, so that they have as many bytes as real."""
+    """Write photographs of each size: an enlarged sample, with noise as of a sensor for realistic file sizes."""
     with Image.open(ROOT / "samples" / "hubble-deep-field.jpg") as sample:
         picture = sample.convert("RGB")
     for name, size in SIZES_PX.items():
@@ -116,7 +120,7 @@ def _photographs(folder: Path) -> Iterator[tuple[str, Path]]:
             exif[_ORIENTATION] = 6
             path = folder / "phone.jpg"
             photo.save(path, quality=90, exif=exif, icc_profile=matrix_profile(DISPLAY_P3, 2.2))
-            yield "12 MP, turned, in Display P3", path
+            yield "12 MP, rotated, in Display P3", path
 
 
 def _photo(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -124,18 +128,18 @@ def _photo(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageChops.add(picture.resize(size), Image.merge("RGB", (noise,) * 3), 1, -128)
 
 
-def _measured(command: Sequence[str], path: Path, rounds: int) -> Figures:
+def _measure(command: Sequence[str], path: Path, rounds: int) -> Figures:
     done = subprocess.run(
         [*command, str(path), str(rounds)],
         cwd=ROOT,
         env={**os.environ, "VIPS_CONCURRENCY": "1"},
-        # libvips encodes on a second thread whatever it is told.
+        # libvips uses a second thread to encode, even if VIPS_CONCURRENCY is 1.
         preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
         stdout=subprocess.PIPE,
         check=True,
     )
-    found = json.loads(done.stdout)
-    return Figures(statistics.median(found["milliseconds"]), found["peak_kb"] / 1000, found["bytes"] / 1000)
+    figures = json.loads(done.stdout)
+    return Figures(statistics.median(figures["milliseconds"]), figures["peak_kb"] / 1000, figures["bytes"] / 1000)
 
 
 def _cell(figures: Figures) -> str:

@@ -1,5 +1,5 @@
-"""Ways to make the variants of one photograph, each a program of its own: FILE ROUNDS, and JSON of the figures.
+"""Programs that make the variants of one photograph, one for each library: arguments FILE ROUNDS, output JSON.
 
-Each makes the ladder of 1920, 1280, 640 and 320 pixels as WebP of quality 80 and effort 2, upright and in sRGB, without
+Each makes variants of 1920, 1280, 640 and 320 pixels as WebP of quality 80 and effort 2, upright, in sRGB, without
 metadata, on one thread.
 """

@@ -1,4 +1,4 @@
-"""What the programs in Python share: they run by their path, so that one may have an environment of its own."""
+"""What the Python programs share. They run in separate processes, because one has a virtual environment of its own."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ EFFORT = 2
 
 
 def run(make: Callable[[Path], Sequence[bytes]]) -> None:
-    """Make the variants as often as the command line says, and print milliseconds, bytes and peak memory."""
+    """Make the variants in as many rounds as the command line says, and print milliseconds, bytes and peak memory."""
     path, rounds = Path(sys.argv[1]), int(sys.argv[2])
     milliseconds, sizes = [], 0
     for _ in range(rounds):

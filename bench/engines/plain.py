@@ -1,4 +1,4 @@
-"""Pillow as it is mostly used: everything decoded, and each width made from that."""
+"""Pillow as it is commonly used: decode the full image, and resize it to each width."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,7 @@ from bench.engines.measure import EFFORT, QUALITY, WIDTHS, run
 
 
 def make(path: Path) -> list[bytes]:
-    """The variants of a photograph."""
+    """Return the variants of a photograph."""
     contents = []
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened)

@@ -1,4 +1,4 @@
-"""This service: chalicelib.pictures.variants, with all that it finds out about the picture beside."""
+"""This service: chalicelib.pictures.variants, which also analyses the picture."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from chalicelib.pictures import variants
 
 
 def make(path: Path) -> tuple[bytes, ...]:
-    """The variants of a photograph."""
+    """Return the variants of a photograph."""
     return variants.make(path)[1]
 
 

@@ -1,4 +1,4 @@
-// libvips, by sharp for Node.js: shrunk while it is decoded, each width from the next larger.
+// libvips by sharp for Node.js: shrink the image while it is decoded, and make each width from the next larger one.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -15,7 +15,7 @@ async function make() {
   for (const width of WIDTHS) {
     const source = raw ? sharp(raw.data, { raw: raw.info }) : sharp(path).autoOrient();
     const small = await source.resize({ width, withoutEnlargement: true }).toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
-    if (raw && small.info.width === raw.info.width) continue; // it was narrower
+    if (raw && small.info.width === raw.info.width) continue; // the photograph is narrower than this width
     raw = small;
     contents.push(await sharp(raw.data, { raw: raw.info }).webp({ quality: 80, effort: 2 }).toBuffer());
   }

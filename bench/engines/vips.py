@@ -1,4 +1,4 @@
-"""libvips, by pyvips: shrunk while it is decoded, each width from the next larger."""
+"""libvips by pyvips: shrink the image while it is decoded, and make each width from the next larger one."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from bench.engines.measure import EFFORT, QUALITY, WIDTHS, run
 
 
 def make(path: Path) -> list[bytes]:
-    """The variants of a photograph."""
+    """Return the variants of a photograph."""
     image, contents = None, []
     for width in WIDTHS:
         if image is None:
-            # Turned by its EXIF; a height that doesn't bound it.
+            # This also rotates the image by its EXIF orientation. The height is too large to limit the size.
             small = pyvips.Image.thumbnail(str(path), width, height=10**7, size="down", export_profile="srgb")
         else:
             small = image.thumbnail_image(width, height=10**7, size="down")
         if image is not None and small.width == image.width:
-            continue  # it was narrower
+            continue  # the photograph is narrower than this width
         image = small.copy_memory()
         contents.append(image.webpsave_buffer(Q=QUALITY, effort=EFFORT, keep="none"))
     return contents

@@ -6,7 +6,8 @@ from typing import Any
 from dev.stack import Stack
 
 BUCKET = "images-originals"
-# Partition keys, one for each term of an image with three tags and one title word. The first four are not the user's.
+# One partition key for each term of an image with three tags and one title word: four that every public image has,
+# three tags and a word.
 KEYS = tuple(f"bare-{name}" for name in ("all", "owner", "type", "checksum", "nature", "forest", "sand", "dunes"))
 CHANGE = {"list": {"S": "bare"}, "name": {"S": "bare"}}  # a change of tag counts
 

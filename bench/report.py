@@ -16,7 +16,7 @@ class Figures:
 
     name: str
     usual: bool = False  # whether it is read in a common way; otherwise this service reads it
-    lists: int  # lists that contain the whole answer: usually one for each filter
+    lists: int  # number of lists that contain the whole answer: usually one for each filter
     size: int  # number of images in the tables
     milliseconds: float  # median
     calls: int

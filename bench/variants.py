@@ -107,7 +107,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _photographs(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Write photographs of each size: an enlarged sample, with noise as of a sensor for realistic file sizes."""
+    """Write photographs of each size: an enlarged sample with sensor noise, so that file sizes are realistic."""
     with Image.open(ROOT / "samples" / "hubble-deep-field.jpg") as sample:
         picture = sample.convert("RGB")
     for name, size in SIZES_PX.items():

@@ -1,4 +1,4 @@
-"""Who calls, and what they may see and change."""
+"""Who sends a request, and which images the caller may see and change."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 _ISSUER_ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 
 
-def caller(token: str | None, named: str | None) -> Caller:
-    """Who calls: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
+def caller(token: str | None, named_user: str | None) -> Caller:
+    """Return the caller: under AUTH=jwt the subject of the token, under AUTH=open the user that the request names.
 
-    Raises Unauthorized: the token can't be trusted.
-    Raises Unavailable: the issuer's keys can't be had.
+    Also notes the caller for the log.
+    Raises Unauthorized: the token is not valid. Raises Unavailable: the issuer's keys cannot be fetched.
     """
     if settings().auth == "open":
-        found = Caller(named, verified=False)
+        caller = Caller(named_user, verified=False)
     else:
-        found = Caller(None if token is None else _subject(token), verified=True)
-    logs.note_caller(found.user_id)
-    return found
+        caller = Caller(None if token is None else _subject(token), verified=True)
+    logs.note_caller(caller.user_id)
+    return caller
 
 
 def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:
-    """Whether a caller may know of an image at all."""
+    """Whether a caller may know that an image exists."""
     return visibility is Visibility.PUBLIC or caller.user_id == owner
 
 
 def check_owner(caller: Caller, user_id: str) -> None:
-    """Let a verified caller write in their own name alone.
+    """Check that a verified caller writes only in their own name. A caller who is not verified passes.
 
-    Raises Unauthorized: anonymous. Raises Forbidden: someone else.
+    Raises Unauthorized: the caller is anonymous. Raises Forbidden: the caller is another user.
     """
     if caller.verified and caller.user_id is None:
-        raise Unauthorized("A bearer token is needed for this.")
+        raise Unauthorized("This request needs a bearer token.")
     if caller.verified and caller.user_id != user_id:
-        raise Forbidden("The token is not for that user_id.")
+        raise Forbidden("The token belongs to another user_id.")
 
 
 def check_change(caller: Caller, image: Image) -> None:
-    """Let a caller change an image.
+    """Check that a caller may change an image.
 
-    Under AUTH=open whoever sees an image may change it, as contracts A to D have it.
-    Raises NotFound: the caller may not even see it. Raises Unauthorized, Forbidden: see check_owner.
+    Under AUTH=open, everyone who sees an image may change it: contracts A to D require this.
+    Raises NotFound: the caller may not see the image. Raises Unauthorized, Forbidden: see check_owner.
     """
     if not may_see(caller, image.user_id, image.visibility):
         raise NotFound(image.image_id)
@@ -56,7 +56,7 @@ def check_change(caller: Caller, image: Image) -> None:
 
 
 def _subject(token: str) -> str:
-    # Imported here: only a request with a token pays for it.
+    # Imported here, so that only a request with a token pays for the import.
     import jwt
 
     options: Any = {"require": ["exp", "sub"], "verify_aud": bool(settings().jwt_audience)}
@@ -68,7 +68,7 @@ def _subject(token: str) -> str:
             key = _issuer_keys().get_signing_key_from_jwt(token)
             claims = jwt.decode(token, key, algorithms=_ISSUER_ALGORITHMS, issuer=settings().jwt_issuer, **expected)
     except jwt.PyJWKClientConnectionError as error:
-        raise Unavailable("The keys of the token's issuer can't be had; try again in a moment.") from error
+        raise Unavailable("The keys of the token's issuer cannot be fetched; try again in a moment.") from error
     except (jwt.PyJWTError, ValueError):
         raise Unauthorized("The bearer token is not valid.") from None
     return str(claims["sub"])

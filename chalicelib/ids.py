@@ -1,4 +1,7 @@
-"""Ids: UUIDv7 (RFC 9562 section 5.7), so that they sort by time of creation."""
+"""Ids and times. An id is a UUIDv7 (RFC 9562 section 5.7), so ids sort by time of creation.
+
+A timestamp is a time as text: RFC 3339, UTC, with milliseconds. Timestamps sort by time too.
+"""
 
 import re
 import time
@@ -6,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
-END = 253_402_300_800_000  # the year 10000, in milliseconds since the epoch
+END = 253_402_300_800_000  # the year 10000, in milliseconds since the epoch: later than every timestamp
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -15,7 +18,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
-    """A new id, later in order than every id that this process made before."""
+    """Return a new id that is greater than every id that this process returned before."""
     return str(uuid_utils.uuid7())
 
 
@@ -25,37 +28,37 @@ def is_id(text: str) -> bool:
 
 
 def created_at(image_id: str) -> str:
-    """When a UUIDv7 was made: RFC 3339, UTC, milliseconds. The order of ids is the order of these."""
-    return moment(milliseconds(image_id))
+    """Return the timestamp of a UUIDv7. Ids that sort later have the same timestamp or a later one."""
+    return timestamp_of(milliseconds(image_id))
 
 
 def milliseconds(image_id: str) -> int:
-    """When a UUIDv7 was made, in milliseconds since the epoch."""
+    """Return the time of a UUIDv7 in milliseconds since the epoch."""
     return int(image_id[:8] + image_id[9:13], 16)
 
 
-def least(milliseconds: int) -> str:
-    """What every UUIDv7 of a time or later is not less than."""
+def smallest_id(milliseconds: int) -> str:
+    """Return a lower bound of every UUIDv7 of this time (milliseconds since the epoch) or a later one."""
     digits = f"{milliseconds:012x}"
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 def now() -> str:
-    """Return the present time as RFC 3339, UTC, milliseconds."""
+    """Return the timestamp of the present time."""
     return timestamp(time.time())
 
 
 def timestamp(seconds: float) -> str:
-    """A time since the epoch as RFC 3339, UTC, milliseconds."""
-    return moment(int(seconds * 1000))
+    """Return the timestamp of a time in seconds since the epoch."""
+    return timestamp_of(int(seconds * 1000))
 
 
-def moment(milliseconds: int) -> str:
-    """A time in milliseconds since the epoch, likewise."""
-    found = _EPOCH + timedelta(milliseconds=milliseconds)
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def timestamp_of(milliseconds: int) -> str:
+    """Return the timestamp of a time in milliseconds since the epoch."""
+    time_utc = _EPOCH + timedelta(milliseconds=milliseconds)
+    return time_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def milliseconds_of(timestamp: str) -> int:
-    """The milliseconds since the epoch of a time that `moment` made."""
+    """Return the milliseconds since the epoch of a timestamp: the inverse of `timestamp_of`."""
     return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND

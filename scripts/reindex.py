@@ -70,12 +70,12 @@ def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | Non
     checkpoint = Checkpoint(file, f"{tables} {terms}")
     position = BEGINNING if dry_run else checkpoint.read()
     print(f"{tables}{'' if position == BEGINNING else f': continues where {file} says'}", file=sys.stderr)
-    looked_at = dict.fromkeys(Step, 0)
+    checked = dict.fromkeys(Step, 0)
     writes = dict.fromkeys(Step, 0)
     unreadable = 0
     reported = time.monotonic()
     for page in pages(position, dry_run=dry_run):
-        looked_at[page.step] += page.looked_at
+        checked[page.step] += page.checked
         writes[page.step] += page.writes
         unreadable += len(page.unreadable)
         for image_id in page.unreadable:
@@ -84,10 +84,10 @@ def rebuild(file: Path = CHECKPOINT, *, dry_run: bool = False, rate: float | Non
             checkpoint.write(page.next)
         if time.monotonic() >= reported + _REPORT_SECONDS:
             reported = time.monotonic()
-            print(_report(looked_at, writes, dry_run), file=sys.stderr)
+            print(_report(checked, writes, dry_run), file=sys.stderr)
         if rate is not None and page.next is not None:
-            time.sleep(page.looked_at / rate)
-    print(_report(looked_at, writes, dry_run))
+            time.sleep(page.checked / rate)
+    print(_report(checked, writes, dry_run))
     if unreadable:
         raise CannotRun(f"{unreadable} records cannot be read.")
 
@@ -117,10 +117,10 @@ def main() -> None:
         raise CannotRun("Interrupted; the same command continues from here.") from None
 
 
-def _report(looked_at: dict[Step, int], writes: dict[Step, int], dry_run: bool) -> str:
+def _report(checked: dict[Step, int], writes: dict[Step, int], dry_run: bool) -> str:
     would = "to write" if dry_run else "written"
     gone = "to delete" if dry_run else "deleted"
-    records, rows = (f"{looked_at[step]} {step} read, {writes[step]}" for step in Step)
+    records, rows = (f"{checked[step]} {step} read, {writes[step]}" for step in Step)
     return f"{records} items {would}; {rows} {gone}"
 
 

@@ -1,4 +1,4 @@
-"""Which images are most like one, by how many bits their perceptual hashes differ in: pure functions."""
+"""How similar images are: the number of bits in which their perceptual hashes differ. Pure functions."""
 
 from collections.abc import Iterable
 
@@ -8,28 +8,30 @@ from chalicelib.model import Image
 
 
 def bands(image: Image, bits: int) -> tuple[terms.Term, ...]:
-    """The bands of which images that differ in at most so many bits share one: one more than bits; none without a look.
+    """Return bands of which every image that differs in at most `bits` bits has one; none if there is no analysis.
 
-    Each bit can break one of them.
+    They are one more than `bits`, because each bit that differs changes one band.
     """
     return terms.bands(image.analysis.perceptual_hash)[: bits + 1] if image.analysis else ()
 
 
 def difference(one: str, other: str) -> int:
-    """In how many bits two perceptual hashes, in hex, differ."""
+    """Return the number of bits in which two perceptual hashes, as hexadecimal digits, differ."""
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
-def nearest(image: Image, copies: Iterable[Row], alike: Iterable[Row], bits: int) -> list[tuple[str, int]]:
-    """The ids of others that differ in at most so many bits, nearest first and then newest first, each with how many.
+def nearest(image: Image, copies: Iterable[Row], hashed: Iterable[Row], bits: int) -> list[tuple[str, int]]:
+    """Return ids of images that differ in at most `bits` bits, each with this number, without the image itself.
 
-    Those of `alike` are compared by their hashes. `copies` have the same bytes, so nothing to differ in.
+    The most similar first, then the newest first. `copies` are images with the same bytes, which differ in no bit;
+    `hashed` are rows with perceptual hashes.
     """
-    found: dict[str, int] = {}
+    differences: dict[str, int] = {}
     if image.analysis:
-        hashed = {row.image_id: difference(row.perceptual_hash, image.analysis.perceptual_hash) for row in alike}
-        found = {image_id: differs for image_id, differs in hashed.items() if differs <= bits}
-    found |= {row.image_id: 0 for row in copies}
-    found.pop(image.image_id, None)
-    newest_first = sorted(found.items(), reverse=True)
-    return sorted(newest_first, key=lambda each: each[1])
+        own_hash = image.analysis.perceptual_hash
+        compared = {row.image_id: difference(row.perceptual_hash, own_hash) for row in hashed}
+        differences = {image_id: differing for image_id, differing in compared.items() if differing <= bits}
+    differences |= {row.image_id: 0 for row in copies}
+    differences.pop(image.image_id, None)
+    newest_first = sorted(differences.items(), reverse=True)
+    return sorted(newest_first, key=lambda pair: pair[1])

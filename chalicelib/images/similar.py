@@ -1,4 +1,4 @@
-"""The use case of images like one: its copies, and those whose perceptual hash differs from its own in a few bits."""
+"""The use case of similar images: copies of an image, and images whose perceptual hash differs in a few bits."""
 
 import logging
 from collections import deque
@@ -20,61 +20,62 @@ from chalicelib.model import Caller
 
 log = logging.getLogger("images-api")
 
-_MOST_ROWS = 1_000  # of one read: some 20 read units
+_MAX_READ_ROWS = 1_000  # of one read: about 20 read units
 _NEWEST_FIRST = Order()
 
 
 def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarPage:
-    """The images nearest to one that the caller may see, nearest first and then newest first.
+    """Return the images most like an image that the caller may see: the most similar first, then the newest first.
 
-    One call for the image, one for its copies, one for each band, all but the first twice for a caller who may have
-    private images, and one for the records. Of bands of more than 1,000 images as many calls more as the budget of a
-    page allows, looked at between reads. Then the answer isn't complete, nor is it where the image isn't processed. It
-    is shorter where it would be longer than MAX_PAGE_BYTES.
+    One call for the image, one for its copies, one for each band and one for the records; for a caller who can have
+    private images, two for the copies and for each band. A band of more than 1,000 images takes more calls, as many as
+    the budget of a page allows. The answer is not complete if the budget is spent or the image is not processed yet. An
+    answer that would be longer than MAX_PAGE_BYTES is shorter than the limit.
     Raises NotFound: see images.find_listed.
     """
     image = images.find_listed(caller, image_id)
     budget = Budget()
     copies: list[Row] = []
     for stream in _streams(caller, Term(Kind.CHECKSUM, image.checksum)):
-        # Nothing is nearer than they are: no more of them are needed than are wanted, and the image itself.
+        # No image is more similar than a copy, so the answer needs no more copies than its limit; one more, because the
+        # image itself is among them.
         stream.read(partial(budget.read, "copies"), query.limit + 1)
-        copies += _taken(stream)
+        copies += _pop_all(stream)
     bands = deque(_streams(caller, *likeness.bands(image, query.bits)))
-    alike: list[Row] = []
-    # One read is left for the records.
+    hashed: list[Row] = []
+    # The last read is for the records.
     while bands and len(budget.reads) < settings().max_page_reads - 1 and not budget.is_spent():
         stream = bands.popleft()
-        stream.read(partial(budget.read, "bands"), _MOST_ROWS)
-        alike += _taken(stream)
+        stream.read(partial(budget.read, "bands"), _MAX_READ_ROWS)
+        hashed += _pop_all(stream)
         if stream.unread is not None:
             bands.append(stream)
-    nearest = likeness.nearest(image, copies, alike, query.bits)[: query.limit]
-    records = budget.fetch([each for each, _ in nearest])
-    found: list[SimilarImage] = []
+    nearest = likeness.nearest(image, copies, hashed, query.bits)[: query.limit]
+    records = budget.fetch([similar_id for similar_id, _ in nearest])
+    similar: list[SimilarImage] = []
     size = 0
-    for each, bits in nearest:
-        record = records.get(each)
+    for similar_id, bits in nearest:
+        record = records.get(similar_id)
         if record is None or not record.listed or not access.may_see(caller, record.user_id, record.visibility):
-            continue  # it has changed since its row was read
+            continue  # the image has changed since its row was read
         size += record.answer_bytes
-        if found and size > settings().max_page_bytes:
+        if similar and size > settings().max_page_bytes:
             break
-        found.append(SimilarImage(record, bits, duplicate=record.checksum == image.checksum))
-    log.info("similar", extra={"fields": {**budget.cost, "images": len(found)}})
-    return SimilarPage(tuple(found), complete=not bands and image.analysis is not None)
+        similar.append(SimilarImage(record, bits, duplicate=record.checksum == image.checksum))
+    log.info("similar", extra={"fields": {**budget.cost, "images": len(similar)}})
+    return SimilarPage(tuple(similar), complete=not bands and image.analysis is not None)
 
 
-def _streams(caller: Caller, *found_by: Term) -> list[Stream]:
-    """The rows of terms, newest first, among public images and those private to the caller."""
-    anything = Query(limit=_MOST_ROWS)
+def _streams(caller: Caller, *any_of: Term) -> list[Stream]:
+    """Return the rows of terms, newest first: of public images and of the caller's private images."""
+    everything = Query(limit=_MAX_READ_ROWS)
     return [
-        Stream(each, _NEWEST_FIRST, ranges.beginning(_NEWEST_FIRST))
-        for term in found_by
-        for owner in plan.scopes_of(anything, caller)
-        for each in terms.key_ranges(term, owner, anything)
+        Stream(key_range, _NEWEST_FIRST, ranges.beginning(_NEWEST_FIRST))
+        for term in any_of
+        for owner in plan.scopes_of(everything, caller)
+        for key_range in terms.key_ranges(term, owner, everything)
     ]
 
 
-def _taken(stream: Stream) -> Sequence[Row]:
+def _pop_all(stream: Stream) -> Sequence[Row]:
     return [stream.pop() for _ in range(len(stream))]

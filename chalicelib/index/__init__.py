@@ -1,4 +1,4 @@
-"""What an image is found by, and where the rows of that index lie. Pure functions.
+"""What an image is found by, and where the rows of that index lie. Functions of their arguments and the settings.
 
 May import the shared modules only.
 """

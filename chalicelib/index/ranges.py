@@ -1,8 +1,9 @@
-"""Key ranges of the indexes, and the order that their rows are read in: what a read asks for, as pure functions.
+"""Key ranges of the indexes, and positions in the order that their rows are read in. Pure functions.
 
-Every list is in one order. Of creation, its key is the image_id, a UUIDv7; of updates, it is the time of the last
-update, which for an image that was never updated is that of creation, and the image_id. A place in a list is the key of
-the first row that is still to be looked at, whether or not there is such a row.
+All indexes share the keys of an order. In the order of creation, the key of a row is its image_id, a UUIDv7. In the
+order of updates, the key is `<timestamp>/<image_id>`, with the time of the last update or, if the image was never
+updated, the time of creation. A position in a list is the key of the first row that has still to be read, whether or
+not such a row exists. So a position is valid in every index.
 """
 
 from collections.abc import Iterable
@@ -14,15 +15,16 @@ from chalicelib import ids
 from chalicelib.index.query import Order
 from chalicelib.index.rows import Row
 
-# Before and behind every key, which are of digits and letters up to f, and begin with a digit or such a letter.
+# They sort before and after every key: a key begins with a digit or a letter from a to f.
 _FIRST = "0"
 _LAST = "g"
+
 _AFTER_ANY_WORD = "\U0010ffff"
-_END_OF_WORD = "\x1f"  # before every letter and digit, so that a word stands before those that it begins
+_END_OF_WORD = "\x1f"  # sorts before letters and digits, so that a word is sorted before the words that it begins
 
 
 class Index(Enum):
-    """Where a range lies: a table, and the names of its index, partition key and sort key."""
+    """An index: the setting that names its table, its name, its partition key and its sort key."""
 
     TERMS = ("image_tags_table_name", None, "tag", "image_id")
     CHANGED_TERMS = ("image_tags_table_name", "term-changed-index", "term", "changed")
@@ -30,49 +32,49 @@ class Index(Enum):
     CHANGED_OWNER = ("images_table_name", "user_id-changed-index", "user_id", "changed")
 
     @property
-    def is_of_changes(self) -> bool:
-        """Whether only images are in it that were updated, in the order of that."""
+    def is_by_update(self) -> bool:
+        """Whether the index has only images that were updated, sorted by the time of the last update."""
         return self in (Index.CHANGED_TERMS, Index.CHANGED_OWNER)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one read asks for: the sort keys from `low` to `high`, both included."""
+    """The sort keys that one Query call reads."""
 
     index: Index
     partition: str
-    low: str
-    high: str
+    low: str  # inclusive
+    high: str  # inclusive
     ascending: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The images of a partition that were created within a span of time."""
+    """A key range: the images of a partition that were created in a period."""
 
     index: Index
     partition: str
-    word: str | None = None  # of the rows of that word alone, in a partition of words
-    since: int = 0  # milliseconds since the epoch
-    before: int = ids.END  # the same, exclusive
+    word: str | None = None  # in a partition of words: only the rows of this word
+    since: int = 0  # earliest time of creation, milliseconds since the epoch
+    before: int = ids.END  # latest time of creation, exclusive
 
     def beginning(self, order: Order) -> str:
-        """The place before all of its rows."""
-        # An update comes at any time after the creation.
-        last = ids.END if self.index.is_of_changes else self.before
-        return moment(self.since if order.oldest_first else last - 1, order)
+        """Return the position before the first row of the range."""
+        # An image can be updated at any time after its creation.
+        last = ids.END if self.index.is_by_update else self.before
+        return position_at(self.since if order.oldest_first else last - 1, order)
 
-    def bounds(self, order: Order, place: str) -> Bounds | None:
-        """The keys to read from a place on; None where all rows are before it."""
-        if self.index.is_of_changes:
-            low, high = (place, _LAST) if order.oldest_first else (ids.moment(self.since), place)
+    def bounds(self, order: Order, position: str) -> Bounds | None:
+        """Return the bounds of a read from a position to the end of the range; None if the range has no keys there."""
+        if self.index.is_by_update:
+            low, high = (position, _LAST) if order.oldest_first else (ids.timestamp_of(self.since), position)
             return Bounds(self.index, self.partition, low, high, order.oldest_first) if low <= high else None
-        place = _creation(place, order)
-        first, last = ids.least(self.since), _previous(ids.least(self.before))
+        position = _creation_position(position, order)
+        first, last = ids.smallest_id(self.since), _previous(ids.smallest_id(self.before))
         if order.oldest_first:
-            first = max(first, place)
+            first = max(first, position)
         else:
-            last = min(last, place)
+            last = min(last, position)
         if first > last:
             return None
         if self.index is Index.OWNER:
@@ -81,80 +83,89 @@ class Range:
             low, high = sort_key(self.word, first), sort_key(self.word, last)
         return Bounds(self.index, self.partition, low, high, ascending=order.oldest_first)
 
-    def behind(self, sort_key: str, order: Order) -> str:
-        """The place just behind a sort key of its index; of an owner's, that before all images of the same moment."""
+    def after(self, sort_key: str, order: Order) -> str:
+        """Return the position after a sort key of the index.
+
+        Several images can share a sort key of the owner's index, a time of creation: for this index, returns the
+        position before all images of that time.
+        """
         if self.index is Index.OWNER:
-            return moment(ids.milliseconds_of(sort_key), order)
-        if self.index.is_of_changes or not order.by_update:
-            return behind(sort_key if self.index.is_of_changes else sort_key[-36:], order)
-        return behind(_unchanged(sort_key[-36:]), order)
+            return position_at(ids.milliseconds_of(sort_key), order)
+        if self.index.is_by_update or not order.by_update:
+            return after(sort_key if self.index.is_by_update else sort_key[-36:], order)
+        return after(_key_of_creation(sort_key[-36:]), order)
 
 
 def key(row: Row, order: Order) -> str:
-    """The key of a row in an order."""
-    return (row.changed or _unchanged(row.image_id)) if order.by_update else row.image_id
+    """Return the key of a row in an order."""
+    return (row.changed or _key_of_creation(row.image_id)) if order.by_update else row.image_id
 
 
 def beginning(order: Order) -> str:
-    """The place before everything."""
+    """Return the position before all rows."""
     return _FIRST if order.oldest_first else _LAST
 
 
-def behind(key: str, order: Order) -> str:
-    """The place just behind a key."""
+def after(key: str, order: Order) -> str:
+    """Return the position directly after a key."""
     head, image_id = key[:-36], key[-36:]
     return head + (_next(image_id) if order.oldest_first else _previous(image_id))
 
 
-def foremost(places: Iterable[str], order: Order) -> str:
-    """That of several places which comes first."""
-    return min(places) if order.oldest_first else max(places)
+def first_of(positions: Iterable[str], order: Order) -> str:
+    """Return the position that comes first in an order."""
+    return min(positions) if order.oldest_first else max(positions)
 
 
-def hindmost(places: Iterable[str], order: Order) -> str:
-    """That of several places which comes last."""
-    return max(places) if order.oldest_first else min(places)
+def last_of(positions: Iterable[str], order: Order) -> str:
+    """Return the position that comes last in an order."""
+    return max(positions) if order.oldest_first else min(positions)
 
 
-def moment(milliseconds: int, order: Order) -> str:
-    """The place before all images that were created at a time, and not updated since."""
-    image_id = ids.least(milliseconds) if order.oldest_first else _previous(ids.least(milliseconds + 1))
-    return _unchanged(image_id) if order.by_update else image_id
+def position_at(milliseconds: int, order: Order) -> str:
+    """Return the position before all images that were created at a time and not updated since."""
+    if order.oldest_first:
+        image_id = ids.smallest_id(milliseconds)
+    else:
+        image_id = _previous(ids.smallest_id(milliseconds + 1))
+    return _key_of_creation(image_id) if order.by_update else image_id
 
 
-def words(partition: str, prefix: str, below: str | None = None) -> Bounds:
-    """The rows of all words that begin with a prefix, or of those of them that stand before the word `below`.
+def word_bounds(partition: str, prefix: str, below: str | None = None) -> Bounds:
+    """Return the bounds of all words with a prefix or, if given, of those that sort before the word `below`.
 
-    The last word comes first, and of each word the newest row.
+    The read is descending: the last word comes first, and for each word its newest row.
     """
     high = prefix + _AFTER_ANY_WORD if below is None else below
     return Bounds(Index.TERMS, partition, prefix, high, ascending=False)
 
 
 def sort_key(word: str | None, image_id: str) -> str:
-    """The sort key of a term's row."""
+    """Return the sort key of a term's row; `word` is None if the term is not a word."""
     return image_id if word is None else word + _END_OF_WORD + image_id
 
 
 def word_of(sort_key: str) -> str:
-    """The word of a term's row; none where it is not of a word."""
+    """Return the word of a term's row; empty if the term is not a word."""
     return sort_key[:-37]
 
 
-def _unchanged(image_id: str) -> str:
+def _key_of_creation(image_id: str) -> str:
+    """Return the key of an image that was never updated, in the order of updates."""
     return f"{ids.created_at(image_id)}/{image_id}"
 
 
-def _creation(place: str, order: Order) -> str:
-    """The place in the order of creation, of images that were never updated, for one in the order of updates."""
-    if not order.by_update or place in (_FIRST, _LAST):
-        return place
-    timestamp, _, image_id = place.partition("/")
+def _creation_position(position: str, order: Order) -> str:
+    """Return the position in the order of creation that has the same images after it, among those never updated."""
+    if not order.by_update or position in (_FIRST, _LAST):
+        return position
+    timestamp, _, image_id = position.partition("/")
     if ids.created_at(image_id) == timestamp:
         return image_id
-    # It was created before it was updated: its id is less than all that were created at that time.
+    # An image at this position was updated, so it was created before this time: its id is smaller than the id of every
+    # image that was created at this time.
     milliseconds = ids.milliseconds_of(timestamp)
-    return moment(milliseconds if order.oldest_first else milliseconds - 1, Order(oldest_first=order.oldest_first))
+    return position_at(milliseconds if order.oldest_first else milliseconds - 1, Order(oldest_first=order.oldest_first))
 
 
 def _previous(image_id: str) -> str:

@@ -1,8 +1,13 @@
-"""Which terms a record is found by, where their rows lie, and whether an image is what a query asks for.
+"""The terms of an image, the keys of their rows, and whether an image matches a query.
 
-A term is a partition of the table `image_tags`; its rows are the images that have it, sorted by image_id. A plain tag
-is its own partition key, as contract D publishes it; any other key begins with a character that no tag can have.
-The rows of a private image lie in partitions of its owner's, so that what others list never meets them.
+A term is one thing that an image can be found by. It is a partition of the table `image_tags`, with one row for each
+image that has the term, sorted by image_id. The partition key of a tag is the folded tag, as contract D publishes it;
+every other partition key begins with a character that no tag can contain. Private images have partitions of their own,
+per owner, so a list never reads private images of other users.
+
+The functions make no calls. They depend on their arguments and on settings of the service: how many words of a text
+count, how long a word is, and which terms are sharded. They read the settings themselves, because writers and readers
+of rows must agree on them.
 """
 
 import re
@@ -17,18 +22,19 @@ from chalicelib.index.query import Query
 from chalicelib.index.ranges import Index, Range
 from chalicelib.model import Image, Visibility
 
-# What an update may write: the record, its change of tags, and each term once to go and once to come, of 100 writes
-# (DynamoDB: TransactWriteItems). Eight terms are no tags or words: see `of`.
-MOST_TAGS_AND_WORDS = 41
+# DynamoDB: 100 actions per TransactWriteItems call. An update may write the record, a change of tag counts, and two
+# rows for each term, one deleted and one written. Eight terms are neither tags nor words: see `of`.
+MAX_TAGS_AND_WORDS = 41
 
-BANDS = 4  # of a perceptual hash: two that differ in fewer bits than there are bands share one of them
+# Parts of a perceptual hash. Two hashes that differ in fewer bits than there are bands share at least one band.
+BANDS = 4
 
 _WORD = re.compile(r"[^\W_]+")
-_NOT_A_TAG = "\x1f"  # tags have no control characters: fields refuses them
+_NOT_A_TAG = "\x1f"  # a tag has no control characters: web/fields rejects them
 
 
 class Kind(StrEnum):
-    """What an image can be found by."""
+    """What kind of thing an image is found by."""
 
     EVERYTHING = "everything"
     OWNER = "owner"
@@ -41,12 +47,12 @@ class Kind(StrEnum):
     BAND = "band"  # of the perceptual hash
 
     @property
-    def is_of_words(self) -> bool:
-        """Whether a filter asks for beginnings of words."""
+    def is_text(self) -> bool:
+        """Whether each word of the field is a term, and a filter asks for prefixes of words."""
         return self in (Kind.TITLE, Kind.DESCRIPTION, Kind.FILENAME)
 
 
-_TEXTS = (Kind.TITLE, Kind.FILENAME, Kind.DESCRIPTION)  # where there is room for some only, first come first
+_TEXTS = (Kind.TITLE, Kind.FILENAME, Kind.DESCRIPTION)  # by priority: if not all words have room, the last ones lose
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +60,40 @@ class Term:
     """One thing that images are found by."""
 
     kind: Kind
-    value: str = ""  # folded
+    value: str = ""  # folded; empty if the kind is EVERYTHING
 
     @property
     def name(self) -> str:
-        """As in `tag:sea`; `everything` has no value."""
+        """The term as text, such as `tag:sea` or `everything`."""
         return f"{self.kind}:{self.value}" if self.value else str(self.kind)
 
     @property
     def word(self) -> str | None:
-        """What its sort keys begin with: the words of one first letter share a partition, so that they are a range."""
-        return self.value if self.kind.is_of_words else None
+        """The word that the sort keys begin with; None if the term is not a word.
+
+        Words with the same first letter share a partition, so that the words with a prefix are a key range.
+        """
+        return self.value if self.kind.is_text else None
 
     def partition(self, owner: str | None, shard: int | None = None) -> str:
-        """Its partition key, among public images or those private to an owner."""
+        """Return the partition key among the private images of an owner or, for None, among the public images."""
         if self.kind is Kind.TAG:
             key = self.value
         else:
-            key = f"{_NOT_A_TAG}{self.kind}:{self.value[:1] if self.kind.is_of_words else self.value}"
+            key = f"{_NOT_A_TAG}{self.kind}:{self.value[:1] if self.kind.is_text else self.value}"
         if shard is not None:
             key = f"{_NOT_A_TAG}~{shard}{_NOT_A_TAG}{key}"
         return key if owner is None else f"{_NOT_A_TAG}@{owner}{_NOT_A_TAG}{key}"
 
     def partition_of_updates(self, owner: str | None) -> str:
-        """Its partition key in the index of updates, which is one whatever the shards."""
+        """Return the partition key in the index of updated images, which is not sharded."""
         return self.name if owner is None else f"@{owner}{_NOT_A_TAG}{self.name}"
 
     def shards(self) -> tuple[tuple[int, int, int], ...]:
-        """Over how many partitions it is spread (SHARDS), by when images were created: since, before, how many."""
+        """Return the number of partitions of the term (SHARDS) for each period of creation: (since, before, count).
+
+        Oldest period first; `since` and `before` are milliseconds since the epoch, `before` is exclusive.
+        """
         steps = ((0, 1), *settings().spread.get(self.name, ()))
         ends = (*(since for since, _ in steps[1:]), ids.END)
         return tuple((since, before, count) for (since, count), before in zip(steps, ends, strict=True))
@@ -92,37 +104,36 @@ EVERYTHING = Term(Kind.EVERYTHING)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where the row of an image and a term lies."""
+    """The keys of the row of one image and one term."""
 
     partition: str
     sort: str
-    term: str  # whichever the shard: the partition of its updates
+    term: str  # the partition key in the index of updated images
     is_of_a_band: bool = False
 
 
 def fold(tag: str) -> str:
-    """A tag as it is compared: without difference of case or of Unicode compatibility forms."""
+    """Return a tag in the form in which tags are compared: without differences of case and compatibility (NFKC)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", tag).casefold())
 
 
 def words(text: str, kind: Kind) -> tuple[str, ...]:
-    """The words of a text that count, in the field or in a filter for it: folded, and without accents.
+    """Return the indexed words of a text, or of a filter for this field: folded and without accents, each word once.
 
-    Each once, the first MAX_TITLE_WORDS, MAX_DESCRIPTION_WORDS or MAX_FILENAME_WORDS of them, and of each the first
-    MAX_WORD_CHARS characters.
+    At most `max_words` words, of which the first MAX_WORD_CHARS characters count.
     """
-    bare = "".join(c for c in unicodedata.normalize("NFKD", fold(text)) if not unicodedata.combining(c))
-    found: dict[str, None] = {}
-    most = most_words(kind)
-    for word in _WORD.finditer(bare):
-        if len(found) >= most:
+    without_accents = "".join(c for c in unicodedata.normalize("NFKD", fold(text)) if not unicodedata.combining(c))
+    words: dict[str, None] = {}
+    limit = max_words(kind)
+    for match in _WORD.finditer(without_accents):
+        if len(words) >= limit:
             break
-        found[word[0][: settings().max_word_chars]] = None
-    return tuple(found)
+        words[match[0][: settings().max_word_chars]] = None
+    return tuple(words)
 
 
-def most_words(kind: Kind) -> int:
-    """How many different words of a text images are found by."""
+def max_words(kind: Kind) -> int:
+    """Return how many different words of a field are indexed."""
     limits = settings()
     return {
         Kind.TITLE: limits.max_title_words,
@@ -132,7 +143,7 @@ def most_words(kind: Kind) -> int:
 
 
 def of(image: Image) -> tuple[Term, ...]:
-    """All terms that an image is found by; of its words those that MOST_TAGS_AND_WORDS leaves room for."""
+    """Return all terms of an image. If tags and words are more than MAX_TAGS_AND_WORDS, the last words have no term."""
     tags = dict.fromkeys(map(fold, image.tags))
     texts = [Term(kind, word) for kind in _TEXTS for word in words(_text(image, kind), kind)]
     fixed = (
@@ -142,17 +153,17 @@ def of(image: Image) -> tuple[Term, ...]:
         Term(Kind.CHECKSUM, image.checksum),
         *(bands(image.analysis.perceptual_hash) if image.analysis else ()),
     )
-    return (*fixed, *(Term(Kind.TAG, tag) for tag in tags), *texts[: max(0, MOST_TAGS_AND_WORDS - len(tags))])
+    return (*fixed, *(Term(Kind.TAG, tag) for tag in tags), *texts[: max(0, MAX_TAGS_AND_WORDS - len(tags))])
 
 
 def bands(perceptual_hash: str) -> tuple[Term, ...]:
-    """The parts of a perceptual hash, by which those alike are found: of 64 bits, BANDS parts of as many bits each."""
+    """Return the bands of a perceptual hash of 64 bits, by which similar images are found: BANDS parts of 16 bits."""
     digits = len(perceptual_hash) // BANDS
     return tuple(Term(Kind.BAND, f"{n}:{perceptual_hash[n * digits : (n + 1) * digits]}") for n in range(BANDS))
 
 
 def key(image: Image, term: Term) -> Key:
-    """Where the row of an image and a term lies."""
+    """Return the keys of the row of an image and a term."""
     owner = image.user_id if image.visibility is Visibility.PRIVATE else None
     created = ids.milliseconds(image.image_id)
     count = next(count for since, before, count in term.shards() if since <= created < before)
@@ -162,22 +173,25 @@ def key(image: Image, term: Term) -> Key:
 
 
 def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]:
-    """The key ranges of a term's rows, among public images or those private to an owner, of the dates of a query."""
-    found = [
+    """Return the key ranges that hold the rows of a term for the dates and the order of a query.
+
+    Private images of an owner or, for None, public images.
+    """
+    key_ranges = [
         Range(Index.TERMS, term.partition(owner, n if count > 1 else None), term.word, since, before)
         for start, end, count in term.shards()
         if (since := max(start, query.since)) < (before := min(end, query.before))
         for n in range(count)
     ]
     if query.order.by_update:
-        found.append(Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since))
-    return tuple(found)
+        key_ranges.append(Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since))
+    return tuple(key_ranges)
 
 
 def matches(image: Image, query: Query) -> bool:
-    """Whether an image has all that a query asks for.
+    """Whether an image matches every filter of a query.
 
-    It says so of every row that is read: texts and tags are folded where they are asked for.
+    This runs for every row that is read, so tags and words of the image are folded only if the query filters by them.
     """
     return (
         query.user_id in (None, image.user_id)
@@ -190,26 +204,28 @@ def matches(image: Image, query: Query) -> bool:
     )
 
 
-def wanted_words(query: Query) -> tuple[Term, ...]:
-    """The beginnings of words that a query asks for."""
-    asked = {Kind.TITLE: query.title, Kind.FILENAME: query.filename, Kind.DESCRIPTION: query.description}
-    return tuple(Term(kind, word) for kind in _TEXTS for word in asked[kind])
+def word_prefixes(query: Query) -> tuple[Term, ...]:
+    """Return the prefixes of words that a query filters by, each as a term."""
+    prefixes = {Kind.TITLE: query.title, Kind.FILENAME: query.filename, Kind.DESCRIPTION: query.description}
+    return tuple(Term(kind, prefix) for kind in _TEXTS for prefix in prefixes[kind])
 
 
 def _has_tags(image: Image, query: Query) -> bool:
     if not (query.tags or query.any_tags):
         return True
-    has = set(map(fold, image.tags))
-    return has.issuperset(query.tags) and (not query.any_tags or not has.isdisjoint(query.any_tags))
+    tags = set(map(fold, image.tags))
+    return tags.issuperset(query.tags) and (not query.any_tags or not tags.isdisjoint(query.any_tags))
 
 
 def _has_words(image: Image, query: Query) -> bool:
-    wanted = wanted_words(query)
-    if not wanted:
+    prefixes = word_prefixes(query)
+    if not prefixes:
         return True
-    # Those that have rows, so that it makes no difference which list the image was met in.
-    has = [term for term in of(image) if term.kind.is_of_words]
-    return all(any(h.kind is w.kind and h.value.startswith(w.value) for h in has) for w in wanted)
+    # Only words that have a row, so that the answer does not depend on which list is read.
+    words = [term for term in of(image) if term.kind.is_text]
+    return all(
+        any(word.kind is prefix.kind and word.value.startswith(prefix.value) for word in words) for prefix in prefixes
+    )
 
 
 def _text(image: Image, kind: Kind) -> str:

@@ -9,7 +9,7 @@ from chalicelib.errors import BadInput, NotFound, PreconditionFailed, TooLarge
 from chalicelib.items import store
 from chalicelib.items.model import Document, Item, ItemPage, ItemQuery
 from chalicelib.lists import cursors
-from chalicelib.lists.cursors import Position
+from chalicelib.lists.cursors import Cursor
 from chalicelib.model import Caller
 from chalicelib.stores import dynamodb
 
@@ -52,7 +52,7 @@ def list_items(query: ItemQuery) -> ItemPage:
     Raises BadInput: the cursor is not one of this list.
     """
     key = settings().cursor_key
-    after = cursors.decode(query.cursor, _CURSORS_OF, 1, key).place if query.cursor is not None else None
+    after = cursors.decode(query.cursor, _CURSORS_OF, 1, key).position if query.cursor is not None else None
     page: list[Item] = []
     size = 0
     for item in store.newest_first(after, query.limit + 1):
@@ -60,7 +60,7 @@ def list_items(query: ItemQuery) -> ItemPage:
         if len(page) == query.limit or (page and size > settings().max_page_bytes):
             # The next page begins with this item.
             return ItemPage(
-                tuple(page), cursors.encode(Position(0, page[-1].item_id), _CURSORS_OF, key, settings().cursor_seconds)
+                tuple(page), cursors.encode(Cursor(0, page[-1].item_id), _CURSORS_OF, key, settings().cursor_seconds)
             )
         page.append(item)
     return ItemPage(tuple(page), None)

@@ -1,4 +1,4 @@
-"""What a page may cost: its reads of DynamoDB are made here, noted, and held to the limits of the settings."""
+"""What a page may cost. All reads of a page are made here, counted, and compared with the limits of the settings."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from chalicelib.stores import catalog
 
 
 class Budget:
-    """The reads of one page, from now on."""
+    """The reads of one page, and the time since the object was created."""
 
     def __init__(self) -> None:
         self.reads: list[Read] = []
@@ -20,16 +20,16 @@ class Budget:
 
     @property
     def cost(self) -> dict[str, float]:
-        """Calls to DynamoDB, and read units."""
+        """The number of DynamoDB calls, as `reads`, and of read units, as `read_units`."""
         return {"reads": len(self.reads), "read_units": sum(read.read_units for read in self.reads)}
 
     @property
     def milliseconds(self) -> float:
-        """Since it began."""
+        """The time since the page was begun."""
         return (time.monotonic() - self._started) * 1_000
 
     def is_spent(self) -> bool:
-        """Whether the page may cost no more: MAX_PAGE_READS, MAX_PAGE_READ_UNITS or MAX_PAGE_MILLISECONDS."""
+        """Whether the page has reached MAX_PAGE_READS, MAX_PAGE_READ_UNITS or MAX_PAGE_MILLISECONDS."""
         limits, cost = settings(), self.cost
         return (
             cost["reads"] >= limits.max_page_reads
@@ -38,13 +38,13 @@ class Budget:
         )
 
     def read(self, what: str, bounds: Bounds, rows: int) -> Chunk:
-        """The rows within bounds of a list, as catalog.query: one call."""
+        """Return at most `rows` rows within bounds: one call. `what` names the list in an explanation."""
         chunk = catalog.query(bounds, rows)
         self.reads.append(Read(what, len(chunk.rows), chunk.read_units))
         return chunk
 
     def fetch(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """The images of at most 100 ids, as catalog.get_many: usually one call, or none for none."""
+        """Return the images with these ids that have a record, at most 100: usually one call; none for no ids."""
         if not image_ids:
             return {}
         images, calls, read_units = catalog.get_many(image_ids)

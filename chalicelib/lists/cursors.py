@@ -1,4 +1,9 @@
-"""Where a list goes on: opaque, URL-safe, short-lived, and good for the query that made it alone."""
+"""Cursors of lists: opaque, URL-safe, valid for a limited time and only for the query that issued them.
+
+The functions depend on their arguments and the clock only. A cursor is encrypted and authenticated (AES-SIV,
+RFC 5297). It must not reveal the id at its position, because that id can belong to an image that the caller may not
+see.
+"""
 
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,94 +19,93 @@ from chalicelib.errors import BadInput
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-_FOREIGN = "last_evaluated_key is not one that this list gave out."
+_FOREIGN = "last_evaluated_key is not valid for this list; begin the list again."
 _EXPIRED = "last_evaluated_key has expired; begin the list again."
-_LONGEST_NAME = 1024  # bytes; DynamoDB: of a sort key
-_BYTES_OF_TIME = 6
-_MINUTE = 60  # seconds; four bytes of minutes last for some thousand years
+_MAX_NAME_BYTES = 1024  # DynamoDB: size of a sort key
+_TIME_BYTES = 6  # of a time in milliseconds
+_MINUTE_SECONDS = 60  # a cursor has its expiry in minutes since the epoch, as four bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a list, and which of the query's lists is read along."""
+class Cursor:
+    """Where a list continues, before it is encrypted."""
 
-    driver: int  # below 256
-    place: str  # see ranges: an image_id, or a time and an image_id
+    driver: int  # index of the list, among the lists of the query, whose key ranges are read; below 256
+    position: str  # of the next row: an image_id, or `<timestamp>/<image_id>` in the order of updates (see ranges)
 
 
-def encode(position: Position, query: str, key: bytes, lifetime: int) -> str:
-    """A position in a query's answer, for so many seconds, as 50 or 58 URL-safe characters.
+def encode(cursor: Cursor, query: str, key: bytes, lifetime_seconds: int) -> str:
+    """Return a cursor as 50 or, in the order of updates, 58 URL-safe characters.
 
-    `query` is all that the cursor is bound to. It is encrypted and authenticated (AES-SIV, RFC 5297): a place between
-    two images can be the id of one that the caller must not know of.
+    `query` is the text that identifies the query; `decode` needs the same text.
     """
-    moment, _, image_id = position.place.rpartition("/")
-    time_of_update = ids.milliseconds_of(moment).to_bytes(_BYTES_OF_TIME) if moment else b""
-    return _seal(bytes([position.driver]) + time_of_update + UUID(image_id).bytes, query, key, lifetime)
+    timestamp, _, image_id = cursor.position.rpartition("/")
+    updated_at = ids.milliseconds_of(timestamp).to_bytes(_TIME_BYTES) if timestamp else b""
+    return _seal(bytes([cursor.driver]) + updated_at + UUID(image_id).bytes, query, key, lifetime_seconds)
 
 
-def decode(cursor: str, query: str, lists: int, key: bytes, *, by_update: bool = False) -> Position:
-    """The position that `encode` made for this query, which is read along one of so many lists.
+def decode(text: str, query: str, list_count: int, key: bytes, *, by_update: bool = False) -> Cursor:
+    """Return the cursor that `encode` was given for this query. `list_count` is the number of lists of the query.
 
-    Raises BadInput: made for another query, by another service, edited, or expired. Also where it was made with the key
-    and is no position: not every service keeps its key a secret.
+    Raises BadInput: the cursor belongs to another query or service, was edited, or has expired. Also if it was
+    encrypted with this key but is not a cursor of images: some services may not keep their key secret.
     """
-    text = _unseal(cursor, query, key)
+    content = _unseal(text, query, key)
     try:
-        driver, moment, image_id = text[0], text[1:-16], str(UUID(bytes=text[-16:]))
-        time_of_update = ids.moment(int.from_bytes(moment)) + "/" if moment else ""
+        driver, updated_at, image_id = content[0], content[1:-16], str(UUID(bytes=content[-16:]))
+        timestamp = ids.timestamp_of(int.from_bytes(updated_at)) + "/" if updated_at else ""
         ids.created_at(image_id)
     except (ValueError, IndexError, OverflowError):
         raise BadInput(_FOREIGN) from None
-    if driver >= lists or len(moment) != (_BYTES_OF_TIME if by_update else 0):
+    if driver >= list_count or len(updated_at) != (_TIME_BYTES if by_update else 0):
         raise BadInput(_FOREIGN)
-    return Position(driver, time_of_update + image_id)
+    return Cursor(driver, timestamp + image_id)
 
 
-def encode_name(name: str, query: str, key: bytes, lifetime: int) -> str:
-    """A place in a list that is sorted by name, as `encode` has one in a list of images."""
-    return _seal(name.encode(), query, key, lifetime)
+def encode_name(name: str, query: str, key: bytes, lifetime_seconds: int) -> str:
+    """Return a cursor of a list that is sorted by name; `name` is its position."""
+    return _seal(name.encode(), query, key, lifetime_seconds)
 
 
-def decode_name(cursor: str, query: str, key: bytes, prefix: str) -> str:
-    """The name that `encode_name` was given for this query, whose names begin with a prefix.
+def decode_name(text: str, query: str, key: bytes, prefix: str) -> str:
+    """Return the name that `encode_name` was given for this query. `prefix` is the prefix of the names in the list.
 
-    Raises BadInput: as `decode` does.
+    Raises BadInput: see `decode`.
     """
     try:
-        name = _unseal(cursor, query, key).decode()
+        name = _unseal(text, query, key).decode()
     except UnicodeDecodeError:
         raise BadInput(_FOREIGN) from None
-    if not name.startswith(prefix) or not 0 < len(name.encode()) <= _LONGEST_NAME:
+    if not name.startswith(prefix) or not 0 < len(name.encode()) <= _MAX_NAME_BYTES:
         raise BadInput(_FOREIGN)
     return name
 
 
-def _seal(text: bytes, query: str, key: bytes, lifetime: int) -> str:
-    expires = int(time.time() + lifetime) // _MINUTE + 1
-    sealed = _cipher(key).encrypt(expires.to_bytes(4) + text, [query.encode()])
+def _seal(content: bytes, query: str, key: bytes, lifetime_seconds: int) -> str:
+    expires = int(time.time() + lifetime_seconds) // _MINUTE_SECONDS + 1
+    sealed = _cipher(key).encrypt(expires.to_bytes(4) + content, [query.encode()])
     return urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
-def _unseal(cursor: str, query: str, key: bytes) -> bytes:
+def _unseal(text: str, query: str, key: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        text = _cipher(key).decrypt(raw, [query.encode()])
+        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        content = _cipher(key).decrypt(raw, [query.encode()])
     except (ValueError, InvalidTag):
         raise BadInput(_FOREIGN) from None
-    # Base64 has several spellings of one value.
-    if urlsafe_b64encode(raw).decode().rstrip("=") != cursor:
+    # Base64 can spell the same bytes in several ways; only the spelling of `_seal` is accepted.
+    if urlsafe_b64encode(raw).decode().rstrip("=") != text:
         raise BadInput(_FOREIGN)
-    if int.from_bytes(text[:4]) * _MINUTE <= time.time():
+    if int.from_bytes(content[:4]) * _MINUTE_SECONDS <= time.time():
         raise BadInput(_EXPIRED)
-    return text[4:]
+    return content[4:]
 
 
 @cache
 def _cipher(key: bytes) -> "AESSIV":
-    # Imported here: a list of one page doesn't pay for it.
+    # Imported here, so that a list with a single page does not pay for the import.
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
     return AESSIV(sha512(key).digest())

@@ -1,12 +1,16 @@
-"""How a list query is read: which lists hold its whole answer, and along which of them to go. Pure functions.
+"""How a list query is read: which lists contain its whole answer, and which of them to read.
 
-Every filter is a list of its own: of an owner, a tag, a content type, a checksum, or the words that begin with a text.
-One of them is read, the driver, and its images are filtered by what its rows carry.
+Each filter is a list: the images of an owner, with a tag, of a content type, with a checksum, or with a word that
+begins with a prefix. One list is read, the driver (the driving index, in database terms). The other filters are checked
+on its rows.
+
+The functions make no calls. They depend on their arguments and on settings: on MAX_USER_ID_CHARS here, and on those
+that index/terms reads.
 """
 
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.config import settings
@@ -16,76 +20,77 @@ from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, Kind, Term
 from chalicelib.model import Caller, Visibility
 
-_MOST_LISTS = 4
-_BEGINNING_OF_MANY = frozenset(string.ascii_lowercase + string.digits)  # words too many to be read along
+_MAX_LISTS = 4
+_TOO_SHORT = frozenset(string.ascii_lowercase + string.digits)  # prefixes that begin too many words to be merged
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The beginning of a word, whose list is that of all words that begin so."""
+    """A prefix of words. Its list is the union of the lists of these words."""
 
     term: Term
-    owner: str | None  # of private images; None: the public ones
+    owner: str | None  # whose private images; None: public images
 
     @property
     def partition(self) -> str:
-        """Where the rows of these words lie; those of words that are spread (SHARDS) lie elsewhere too."""
+        """The partition that holds the rows of these words, except the shards of sharded words."""
         return self.term.partition(self.owner)
 
-    def spread_words(self) -> tuple[str, ...]:
-        """The words among them that are spread."""
-        begun = f"{self.term.kind}:"
-        names = [name.removeprefix(begun) for name in settings().spread if name.startswith(begun)]
-        return tuple(word for word in names if word.startswith(self.term.value))
+    def sharded_words(self, sharded: Collection[str]) -> tuple[str, ...]:
+        """Return the words with this prefix among the names of sharded terms (SHARDS)."""
+        kind = f"{self.term.kind}:"
+        words = [name.removeprefix(kind) for name in sharded if name.startswith(kind)]
+        return tuple(word for word in words if word.startswith(self.term.value))
 
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """The images that have something: those of its ranges, and those of its prefixes."""
+    """The images that match one filter: the union of key ranges and prefixes."""
 
     name: str
     ranges: tuple[Range, ...]
     prefixes: tuple[Prefix, ...] = ()
-    is_last_resort: bool = False  # for where no other can be read along
+    is_last_resort: bool = False  # whether it is read only if no other list can be
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far a list has been read from the beginning."""
+    """How far a list was read from its beginning."""
 
-    unread: str | None  # the place up to which its rows are known; None: all are
-    rows: int  # that are known
+    unread: str | None  # the position before which all rows are in memory; None: all rows are
+    rows: int  # in memory
 
 
 def lists(query: Query, caller: Caller) -> tuple[List, ...]:
-    """The lists that each hold every image of the answer, the most promising first; none where it must be empty.
+    """Return the lists that each contain the whole answer, the most promising one first; none if the answer is empty.
 
-    At most four; and everything, where a list of words alone might be of too many words to be read along.
+    At most four. If all of them are prefixes, which may have too many words to be merged, the list of everything
+    follows as the last resort.
     """
     scopes = scopes_of(query, caller)
     if not scopes:
         return ()
     if query.checksum is not None:
         return (_list(scopes, query, Term(Kind.CHECKSUM, query.checksum)),)
-    found = [_owner(query, caller, scopes)] if query.user_id is not None else []
-    found += [_list(scopes, query, Term(Kind.TAG, tag)) for tag in query.tags]
+    lists = [_owner_list(query, caller, scopes)] if query.user_id is not None else []
+    lists += [_list(scopes, query, Term(Kind.TAG, tag)) for tag in query.tags]
     if query.any_tags:
-        found.append(_list(scopes, query, *(Term(Kind.TAG, tag) for tag in query.any_tags)))
-    wanted = [term for term in terms.wanted_words(query) if term.value not in _BEGINNING_OF_MANY]
-    words = sorted(wanted, key=lambda term: -len(term.value))  # the longer, the rarer
-    found += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes)) for term in words]
+        lists.append(_list(scopes, query, *(Term(Kind.TAG, tag) for tag in query.any_tags)))
+    prefixes = [term for term in terms.word_prefixes(query) if term.value not in _TOO_SHORT]
+    prefixes.sort(key=lambda term: -len(term.value))  # longer prefixes are rarer
+    lists += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes)) for term in prefixes]
     if query.content_type is not None:
-        found.append(_list(scopes, query, Term(Kind.CONTENT_TYPE, query.content_type)))
-    lists = tuple(found[:_MOST_LISTS])
+        lists.append(_list(scopes, query, Term(Kind.CONTENT_TYPE, query.content_type)))
     if not lists:
         return (_list(scopes, query, EVERYTHING),)
-    if all(each.prefixes for each in lists):
-        return (*lists, replace(_list(scopes, query, EVERYTHING), is_last_resort=True))
-    return lists
+    chosen = tuple(lists[:_MAX_LISTS])
+    if all(each.prefixes for each in chosen):
+        return (*chosen, replace(_list(scopes, query, EVERYTHING), is_last_resort=True))
+    return chosen
 
 
 def scopes_of(query: Query, caller: Caller) -> tuple[str | None, ...]:
-    """Whose private images can be in the answer; None: the public ones."""
+    """Return whose images can be in the answer: None for public images, the caller for the caller's private images."""
     private = caller.user_id is not None and query.user_id in (None, caller.user_id) and _can_own(caller.user_id)
     return (
         *([None] if query.visibility is not Visibility.PRIVATE else []),
@@ -93,50 +98,54 @@ def scopes_of(query: Query, caller: Caller) -> tuple[str | None, ...]:
     )
 
 
-def rarest(first: Sequence[Reach], order: Order) -> int:
-    """Which list is the shortest, judged by what is known of each after the same number of rows.
+def rarest(reaches: Sequence[Reach], order: Order) -> int:
+    """Return the index of the list with the fewest rows, as far as the first chunk of each list can show.
 
-    All lists are in one order, so the one whose rows reach furthest is the sparsest; one that has ended is known whole.
+    All lists have the same order, and the same number of rows was read from each. So the list that reaches furthest has
+    the fewest rows. Among lists that have ended, the rows are counted.
     """
-    ended = [i for i, reach in enumerate(first) if reach.unread is None]
+    ended = [i for i, reach in enumerate(reaches) if reach.unread is None]
     if ended:
-        return min(ended, key=lambda i: first[i].rows)
-    furthest = ranges.hindmost((reach.unread for reach in first if reach.unread is not None), order)
-    return next(i for i, reach in enumerate(first) if reach.unread == furthest)
+        return min(ended, key=lambda i: reaches[i].rows)
+    furthest = ranges.last_of((reach.unread for reach in reaches if reach.unread is not None), order)
+    return next(i for i, reach in enumerate(reaches) if reach.unread == furthest)
 
 
-def next_rows(wanted: int, looked_at: int, matched: int, most: int) -> int:
-    """How many rows to read on, where so many of those looked at have matched: enough for the rest of the page.
+def next_rows(needed: int, checked: int, matched: int, limit: int) -> int:
+    """Return how many rows to read next, if `needed` images are missing and `matched` of the rows `checked` matched.
 
-    That is, even where two standard deviations fewer match from here on. Few matches say little: no more than three
-    times as many rows as were looked at.
+    The rows suffice even if the rate of matches falls by two standard deviations. The estimate is poor if few rows
+    matched, so the result is at most three times as many rows as were checked. It is at most `limit`.
     """
     if not matched:
-        return min(max(2 * looked_at, wanted), most)
+        return min(max(2 * checked, needed), limit)
     likely = matched - 2 * math.sqrt(matched)
-    rows = math.ceil(wanted * looked_at / likely) if likely > 0 else most
-    return min(max(min(rows, 3 * looked_at), wanted), most)
+    rows = math.ceil(needed * checked / likely) if likely > 0 else limit
+    return min(max(min(rows, 3 * checked), needed), limit)
 
 
 def _can_own(user_id: str) -> bool:
-    """Whether a caller's name can be that of an owner: it is a part of partition keys."""
+    """Whether a user can own images: the user_id is a part of partition keys, which have a limit and are UTF-8."""
     return len(user_id) <= settings().max_user_id_chars and not any("\ud800" <= c <= "\udfff" for c in user_id)
 
 
 def _list(scopes: Sequence[str | None], query: Query, *alternatives: Term) -> List:
-    found = [each for term in alternatives for owner in scopes for each in terms.key_ranges(term, owner, query)]
-    return List(" or ".join(term.name for term in alternatives), tuple(found))
+    """Return the list of images that have at least one of the terms."""
+    key_ranges = [
+        key_range for term in alternatives for owner in scopes for key_range in terms.key_ranges(term, owner, query)
+    ]
+    return List(" or ".join(term.name for term in alternatives), tuple(key_ranges))
 
 
-def _owner(query: Query, caller: Caller, scopes: Sequence[str | None]) -> List:
+def _owner_list(query: Query, caller: Caller, scopes: Sequence[str | None]) -> List:
     owner = query.user_id or ""
     name = Term(Kind.OWNER, owner).name
     if scopes == (owner,):
         return List(name, terms.key_ranges(EVERYTHING, owner, query))
     if scopes == (None,):
         return List(name, terms.key_ranges(Term(Kind.OWNER, owner), None, query))
-    # The records' own index has both.
-    found = [Range(Index.OWNER, owner, None, query.since, query.before)]
+    # Public and private images: the owner's index of the records has both.
+    key_ranges = [Range(Index.OWNER, owner, None, query.since, query.before)]
     if query.order.by_update:
-        found.append(Range(Index.CHANGED_OWNER, owner, None, query.since))
-    return List(name, tuple(found))
+        key_ranges.append(Range(Index.CHANGED_OWNER, owner, None, query.since))
+    return List(name, tuple(key_ranges))

@@ -1,4 +1,9 @@
-"""The words that begin with a prefix, found by skipping from one to the next."""
+"""The words with a prefix, found by a skip scan of their partition.
+
+A partition of words is sorted by word, then by image_id. It is read in descending order, and a read that begins below a
+word skips the remaining rows of this word. The module makes no calls of its own: the caller passes the function that
+reads rows.
+"""
 
 from chalicelib.index import ranges
 from chalicelib.index.rows import Chunk
@@ -6,22 +11,22 @@ from chalicelib.lists.merge import Reader
 from chalicelib.lists.plan import Prefix
 
 
-def words(prefix: Prefix, read: Reader, rows: int, most: int) -> dict[str, Chunk] | None:
-    """Each word of a prefix, with its newest rows; None where there are more than `most`.
+def words(prefix: Prefix, read: Reader, rows: int, max_words: int) -> dict[str, Chunk] | None:
+    """Return each word with a prefix and its newest rows; None if there are more than `max_words` words.
 
-    One call where the prefix is itself the only word; else about one for each word that has more images than are read
-    at once. A partition of words is sorted by word, then by image.
+    One call if the prefix itself is the only word. Otherwise about one call for each word that has more images than one
+    read returns. `rows` is the maximum of one read.
     """
-    found: dict[str, Chunk] = {}
+    chunks: dict[str, Chunk] = {}
     below: str | None = None
-    while len(found) <= most:
-        chunk = read(ranges.words(prefix.partition, prefix.term.value, below), rows)
+    while len(chunks) <= max_words:
+        chunk = read(ranges.word_bounds(prefix.partition, prefix.term.value, below), rows)
         for word in dict.fromkeys(row.word for row in chunk.rows):
-            found[word] = Chunk(tuple(row for row in chunk.rows if row.word == word), None, 0)
+            chunks[word] = Chunk(tuple(row for row in chunk.rows if row.word == word), None, 0)
         below = None if chunk.after is None else ranges.word_of(chunk.after)
         if below is None:
-            return found if len(found) <= most else None
-        found[below] = Chunk(found[below].rows if below in found else (), chunk.after, 0)
-        if below == prefix.term.value:  # the first of its words in the order of the alphabet
-            return found
+            return chunks if len(chunks) <= max_words else None
+        chunks[below] = Chunk(chunks[below].rows if below in chunks else (), chunk.after, 0)
+        if below == prefix.term.value:  # the prefix itself sorts before all other words: there are no more words
+            return chunks
     return None

@@ -22,7 +22,7 @@ from chalicelib.tags.model import TagChange, TagCount, TagPage, TagQuery, Tally
 log = logging.getLogger("images-api")
 
 _APPLY_SECONDS = 240  # of a run: the schedule's function has 300, and the next run goes on
-_BEGINNING = ids.least(0)  # before every change
+_BEGINNING = ids.smallest_id(0)  # before every change
 
 # Queued changes that a list of everyone's tags takes into account: about 50 KB, so that they never add more than about
 # ten read units to a page.

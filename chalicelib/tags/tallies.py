@@ -19,7 +19,7 @@ def changes(before: Image | None, after: Image | None) -> tuple[TagChange, ...]:
     """Return what a write to an image changes: usually one change, none if no count changes. None: there is no image.
 
     Two changes if more tags change than one transaction can apply. An update of so many tags has room for both: its
-    record, two changes, and at most (7 + 41) + (8 + 41) index rows are 100 writes (terms.MOST_TAGS_AND_WORDS).
+    record, two changes, and at most (7 + 41) + (8 + 41) index rows are 100 writes (terms.MAX_TAGS_AND_WORDS).
     """
     tallies = added(_of(after, 1), _of(before, -1))
     owner = next((image.user_id for image in (before, after) if image), "")

@@ -175,7 +175,7 @@ def words(kind: Kind, value: str | None, limit: int) -> tuple[str, ...]:
         return ()
     _check_length(kind, value, limit, f"MAX_{kind.upper()}_CHARS")
     _check_marks(kind, value)
-    if terms.most_words(kind) == 0:
+    if terms.max_words(kind) == 0:
         raise BadInput(f"Lists cannot be filtered by {kind}: its words are not indexed (MAX_{kind.upper()}_WORDS).")
     words = terms.words(value, kind)
     if not words:

@@ -306,7 +306,7 @@ class TestLists:
             answer = api.get(path)
             assert (answer.status_code, answer.json_body) == (
                 400,
-                {"error": "last_evaluated_key is not one that this list gave out."},
+                {"error": "last_evaluated_key is not valid for this list; begin the list again."},
             )
 
 
@@ -485,7 +485,7 @@ class TestTokens:
         for anonymous in (api, Api(api.client, {"X-User-Id": "alice"})):
             answer = anonymous.call("POST", "/items", {"user_id": "alice"})
             assert answer.status_code == 401
-            assert answer.json_body == {"error": "A bearer token is needed for this."}
+            assert answer.json_body == {"error": "This request needs a bearer token."}
         assert stored(stores) == []
 
 

@@ -197,7 +197,7 @@ def test_a_list_explains_itself_where_it_may(album: Album, configured: Callable[
     assert album.api.get("/images?visibility=private&explain=true").json_body["explain"]["driver"] is None
     configured(EXPLAIN="off")
     answer = album.api.get("/images?explain=true")
-    assert (answer.status_code, answer.json_body) == (403, {"error": "Lists don't explain themselves here (EXPLAIN)."})
+    assert (answer.status_code, answer.json_body) == (403, {"error": "This service does not explain lists (EXPLAIN)."})
 
 
 def test_a_count_is_exact_up_to_its_limit(album: Album, configured: Callable[..., None]) -> None:

@@ -208,7 +208,7 @@ def test_a_key_is_good_for_the_query_that_gave_it_alone(api: Api, album: list[st
         answer = api.get(f"/images?{query}&last_evaluated_key={key}")
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "last_evaluated_key is not one that this list gave out."},
+            {"error": "last_evaluated_key is not valid for this list; begin the list again."},
         )
 
 

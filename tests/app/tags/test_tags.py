@@ -210,7 +210,7 @@ def test_a_tag_that_an_index_has_no_more_is_gone_on_behind(api: Api, sweep: Swee
         ("prefix=" + quote("ﷺ" * 4), "prefix has more than 64 characters, which is the limit (MAX_TAG_CHARS)."),
         ("prefix=a%00", "prefix has a control character."),
         ("user_id=a%2Fb", "user_id must not have slashes or control characters, nor be '.' or '..'."),
-        ("last_evaluated_key=nothing", "last_evaluated_key is not one that this list gave out."),
+        ("last_evaluated_key=nothing", "last_evaluated_key is not valid for this list; begin the list again."),
     ],
 )
 def test_a_bad_parameter_is_refused_by_its_name(api: Api, query: str, sentence: str) -> None:

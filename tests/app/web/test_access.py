@@ -73,7 +73,7 @@ class TestTokens:
         ):
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"] == "Bearer"
-            assert answer.json_body == {"error": "A bearer token is needed for this."}
+            assert answer.json_body == {"error": "This request needs a bearer token."}
 
     def test_nobody_writes_in_anothers_name(self, api: Api) -> None:
         public = bearing(api, token("alice")).upload()["image_id"]
@@ -83,7 +83,7 @@ class TestTokens:
             bob.call("POST", "/images", {"user_id": "alice", **BODY}),
             bob.call("DELETE", f"/images/{public}"),
         ):
-            assert (answer.status_code, answer.json_body) == (403, {"error": "The token is not for that user_id."})
+            assert (answer.status_code, answer.json_body) == (403, {"error": "The token belongs to another user_id."})
 
     @pytest.mark.parametrize(
         "bad",

@@ -10,7 +10,7 @@ from chalicelib import ids
 from chalicelib.index import terms
 from chalicelib.index.query import Query
 from chalicelib.index.ranges import Index, Range
-from chalicelib.index.terms import EVERYTHING, MOST_TAGS_AND_WORDS, Key, Kind, Term
+from chalicelib.index.terms import EVERYTHING, MAX_TAGS_AND_WORDS, Key, Kind, Term
 from chalicelib.model import Visibility
 from tests.unit.samples import IMAGE
 
@@ -58,15 +58,15 @@ def test_where_there_is_room_for_some_words_the_description_gives_way_first() ->
     image = replace(IMAGE, tags=tuple(f"t{n}" for n in range(25)), title=text, filename=text, description=text)
     found = terms.of(image)
     counted = {kind: sum(term.kind is kind for term in found) for kind in Kind}
-    assert counted[Kind.TAG] + sum(counted[kind] for kind in Kind if kind.is_of_words) == MOST_TAGS_AND_WORDS
+    assert counted[Kind.TAG] + sum(counted[kind] for kind in Kind if kind.is_text) == MAX_TAGS_AND_WORDS
     assert (counted[Kind.TITLE], counted[Kind.FILENAME], counted[Kind.DESCRIPTION]) == (12, 4, 0)
 
 
 @given(st.lists(st.text("abc ", max_size=9), max_size=30), st.text(max_size=300), st.sampled_from(Visibility))
 def test_an_update_of_everything_fits_a_transaction(tags: list[str], text: str, visibility: Visibility) -> None:
     image = replace(IMAGE, tags=tuple(tags), title=text, description=text[::-1], filename=text, visibility=visibility)
-    assert len(set(terms.of(image))) == len(terms.of(image)) <= 4 + MOST_TAGS_AND_WORDS
-    assert 2 + 2 * (4 + MOST_TAGS_AND_WORDS) <= 100
+    assert len(set(terms.of(image))) == len(terms.of(image)) <= 4 + MAX_TAGS_AND_WORDS
+    assert 2 + 2 * (4 + MAX_TAGS_AND_WORDS) <= 100
 
 
 def test_the_row_of_a_plain_tag_is_as_contract_d_publishes_it() -> None:
@@ -116,7 +116,7 @@ def test_a_list_is_spread_from_a_day_on(configured: Callable[..., None]) -> None
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([CREATED - 9 * DAY, CREATED, CREATED + 9 * DAY]))
 def test_the_row_of_an_image_lies_in_one_range_of_its_term(end: int, created: int) -> None:
-    image = replace(IMAGE, image_id=ids.least(created)[:-8] + f"{end:08x}")
+    image = replace(IMAGE, image_id=ids.smallest_id(created)[:-8] + f"{end:08x}")
     term = _Spread(Kind.TAG, "sea")
     key = terms.key(image, term)
     lies = [r for r in terms.key_ranges(term, None, ANYTHING) if r.partition == key.partition]

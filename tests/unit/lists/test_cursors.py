@@ -12,14 +12,14 @@ from chalicelib import ids
 from chalicelib.errors import BadInput
 from chalicelib.index.query import Order, Query
 from chalicelib.lists import cursors
-from chalicelib.lists.cursors import Position
+from chalicelib.lists.cursors import Cursor
 
 KEY = b"key"
 DAY = 86_400
 QUERY = Query(user_id="alice", tags=("sea",), limit=10)
 PLACE = ids.new_id()
-CURSOR = cursors.encode(Position(1, PLACE), QUERY.filters, KEY, DAY)
-MOMENTS = st.integers(0, ids.END - 1).map(lambda milliseconds: ids.moment(milliseconds) + "/")
+CURSOR = cursors.encode(Cursor(1, PLACE), QUERY.filters, KEY, DAY)
+MOMENTS = st.integers(0, ids.END - 1).map(lambda milliseconds: ids.timestamp_of(milliseconds) + "/")
 
 
 @given(st.integers(0, 255), st.just("") | MOMENTS, st.uuids(), st.text(), st.lists(st.text()))
@@ -27,7 +27,7 @@ def test_a_cursor_leads_back_to_its_position(
     driver: int, moment: str, random: UUID, user_id: str, tags: list[str]
 ) -> None:
     made_by_9999 = UUID(bytes=b"\0" + random.bytes[1:])
-    position = Position(driver, moment + str(made_by_9999))
+    position = Cursor(driver, moment + str(made_by_9999))
     query = Query(user_id=user_id, tags=tuple(tags), limit=1)
     cursor = cursors.encode(position, query.filters, KEY, DAY)
     assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{8})?", cursor)
@@ -59,7 +59,7 @@ def test_the_size_of_a_page_may_change_under_way() -> None:
     ],
 )
 def test_a_cursor_of_another_query_is_refused(query: Query) -> None:
-    with pytest.raises(BadInput, match="last_evaluated_key is not one"):
+    with pytest.raises(BadInput, match="last_evaluated_key is not valid for this list; begin"):
         cursors.decode(CURSOR, query.filters, 2, KEY)
 
 
@@ -74,7 +74,7 @@ def test_a_cursor_of_another_service_is_refused() -> None:
 
 def test_a_cursor_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = time.time
-    cursor = cursors.encode(Position(1, PLACE), QUERY.filters, KEY, DAY)
+    cursor = cursors.encode(Cursor(1, PLACE), QUERY.filters, KEY, DAY)
     monkeypatch.setattr(time, "time", lambda: clock() + DAY - 1)
     assert cursors.decode(cursor, QUERY.filters, 2, KEY)
     monkeypatch.setattr(time, "time", lambda: clock() + DAY + 61)
@@ -96,8 +96,8 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
         cursors.decode(text, QUERY.filters, 2, KEY)
 
 
-@pytest.mark.parametrize("position", [Position(2, ids.new_id()), Position(0, "ffffffff-ffff-7fff-bfff-ffffffffffff")])
-def test_a_position_that_is_none_is_refused_though_it_was_made_with_the_key(position: Position) -> None:
+@pytest.mark.parametrize("position", [Cursor(2, ids.new_id()), Cursor(0, "ffffffff-ffff-7fff-bfff-ffffffffffff")])
+def test_a_position_that_is_none_is_refused_though_it_was_made_with_the_key(position: Cursor) -> None:
     with pytest.raises(BadInput):
         cursors.decode(cursors.encode(position, QUERY.filters, KEY, DAY), QUERY.filters, 2, KEY)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chalicelib import ids
 from chalicelib.errors import BadInput
 from chalicelib.lists import cursors
-from chalicelib.lists.cursors import Position
+from chalicelib.lists.cursors import Cursor
 
 KEY = b"key"
 CURSOR = cursors.encode_name("sea", "query", KEY, 86_400)
@@ -24,13 +24,13 @@ def test_a_cursor_leads_back_to_its_name(name: str, begins: int, query: str) -> 
 def test_an_edited_cursor_is_refused(place: int, character: str) -> None:
     edited = CURSOR[:place] + character + CURSOR[place + 1 :]
     assume(edited != CURSOR)
-    with pytest.raises(BadInput, match="not one that this list gave out"):
+    with pytest.raises(BadInput, match="is not valid for this list"):
         cursors.decode_name(edited, "query", KEY, "")
 
 
 @pytest.mark.parametrize(("query", "key", "prefix"), [("other", KEY, ""), ("query", b"other", ""), ("query", KEY, "x")])
 def test_a_cursor_of_another_list_is_refused(query: str, key: bytes, prefix: str) -> None:
-    with pytest.raises(BadInput, match="not one that this list gave out"):
+    with pytest.raises(BadInput, match="is not valid for this list"):
         cursors.decode_name(CURSOR, query, key, prefix)
 
 
@@ -41,7 +41,7 @@ def test_what_is_no_name_is_refused_though_it_is_sealed(name: str) -> None:
 
 
 def test_a_position_of_images_is_refused_though_it_is_sealed() -> None:
-    position = Position(0xFF, ids.new_id())
+    position = Cursor(0xFF, ids.new_id())
     with pytest.raises(BadInput):
         cursors.decode_name(cursors.encode(position, "query", KEY, 60), "query", KEY, "")
 

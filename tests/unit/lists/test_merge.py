@@ -17,14 +17,14 @@ BEGAN = 1_700_000_000_000
 
 
 def image_id(milliseconds: int, end: int = 0) -> str:
-    return ids.least(BEGAN + milliseconds)[:-4] + f"{end:04x}"
+    return ids.smallest_id(BEGAN + milliseconds)[:-4] + f"{end:04x}"
 
 
 def everything(merge: Merge, table: Table, rows: int) -> list[Row]:
     """All rows of a list, read so many at a time."""
     found: list[Row] = []
     for _ in count():
-        found += merge.known()
+        found += merge.known_rows()
         if merge.head is None:
             return found
         merge.read(table.read, rows)
@@ -60,7 +60,7 @@ def test_a_list_that_is_left_and_gone_on_with_has_each_image_once(
     while place is not None:
         merge = Merge([Stream(Range(Index.TERMS, f"tag{n}"), order, place) for n in range(len(parts))], order)
         merge.read(table.read, rows)
-        found += [each.image_id for each in islice(merge.known(), taken)]
+        found += [each.image_id for each in islice(merge.known_rows(), taken)]
         place = merge.head
         assert found == wanted[: len(found)]
     assert found == wanted
@@ -107,7 +107,7 @@ def test_the_order_of_updates_has_each_image_by_its_last_one(
     assert found == wanted
     # It can be gone on with from any place.
     for n, key in enumerate(wanted):
-        on = [ranges.key(each, order) for each in everything(begun(ranges.behind(key, order)), table, rows)]
+        on = [ranges.key(each, order) for each in everything(begun(ranges.after(key, order)), table, rows)]
         assert on == wanted[n + 1 :]
 
 
@@ -122,7 +122,7 @@ def test_what_is_passed_over_is_not_read(order: Order) -> None:
     merge.seek(ranges.key(row(rest[0]), order))
     assert [each.image_id for each in everything(merge, table, 200)] == rest
     assert len(table.reads) == 2
-    merge.seek(ranges.behind(ranges.key(row(rest[-1]), order), order))
+    merge.seek(ranges.after(ranges.key(row(rest[-1]), order), order))
     assert merge.head is None
 
 
@@ -151,7 +151,7 @@ def test_of_several_lists_each_is_asked_for_its_share() -> None:
     merge.read(table.read, 100)
     # Twice its share, so that one which has more than the others need not be read again.
     assert [rows for _, rows in table.reads] == [50] * 4
-    assert len(list(merge.known())) > 180
+    assert len(list(merge.known_rows())) > 180
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
@@ -161,7 +161,7 @@ def test_what_is_passed_over_costs_no_more_reads_than_the_budget_has(oldest_firs
     table = Table()
     for n in range(3_000):
         made = image_id(n)
-        changed = f"{ids.moment(BEGAN + 1_000_000 + n)}/{made}"
+        changed = f"{ids.timestamp_of(BEGAN + 1_000_000 + n)}/{made}"
         table.put(Index.TERMS, "sea", [(made, row(made, changed=changed))])
         table.put(Index.CHANGED_TERMS, "tag:sea", [(changed, row(made, changed=changed))])
     sources = [Range(Index.TERMS, "sea"), Range(Index.CHANGED_TERMS, "tag:sea")]
@@ -172,7 +172,7 @@ def test_what_is_passed_over_costs_no_more_reads_than_the_budget_has(oldest_firs
         begun = len(table.reads)
         merge.read(table.read, 21, lambda begun=begun: len(table.reads) - begun >= 4)  # type: ignore[misc]
         assert len(table.reads) - begun <= 5
-        found += [each.image_id for each in merge.known()]
+        found += [each.image_id for each in merge.known_rows()]
         assert merge.head != place
         place = merge.head or ""
     made_first = [image_id(n) for n in range(3_000)]
@@ -185,7 +185,7 @@ def test_an_update_is_not_looked_for_before_the_creation(oldest_first: bool) -> 
     since = Range(Index.CHANGED_TERMS, "tag:sea", None, BEGAN)
     bounds = since.bounds(order, since.beginning(order))
     assert bounds is not None
-    assert bounds.low.startswith(ids.moment(BEGAN))
+    assert bounds.low.startswith(ids.timestamp_of(BEGAN))
 
 
 @pytest.mark.parametrize("order", [Order(), Order(oldest_first=True)])

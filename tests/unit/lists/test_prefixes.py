@@ -15,7 +15,7 @@ SUN = Prefix(Term(Kind.TITLE, "sun"), None)
 def titled(words: dict[str, int]) -> Table:
     """So many images of each word of a title."""
     table = Table()
-    made = [(word, ids.least(1_700_000_000_000 + n)) for word, count in words.items() for n in range(count)]
+    made = [(word, ids.smallest_id(1_700_000_000_000 + n)) for word, count in words.items() for n in range(count)]
     rows = ((ranges.sort_key(word, image_id), row(image_id, word)) for word, image_id in made)
     table.put(Index.TERMS, "\x1ftitle:s", rows)
     return table
@@ -54,6 +54,6 @@ def test_all_words_are_found_with_the_newest_rows_of_each(words: dict[str, int],
     assert found is not None
     assert {word for word in found if found[word].rows} <= wanted.keys() == found.keys()
     for word, chunk in found.items():
-        newest = [ids.least(1_700_000_000_000 + n) for n in range(wanted[word])][::-1]
+        newest = [ids.smallest_id(1_700_000_000_000 + n) for n in range(wanted[word])][::-1]
         assert [each.image_id for each in chunk.rows] == newest[: len(chunk.rows)]
         assert chunk.after is not None or len(chunk.rows) == wanted[word]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
@@ -20,7 +19,8 @@ from chalicelib.permissions import Place
 from chalicelib.stores import aws
 from dev import provision
 from tests.app import moto_transactions
-from tests.iam import Guard, WholeSuite, aside
+from tests.app.calls import Calls, Rule, StoreIsDown
+from tests.iam import Guard, WholeSuite
 from tests.pictures import base64_picture
 
 GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()))
@@ -33,7 +33,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 Log = Callable[[], list[dict[str, Any]]]
-Overtake = Callable[[str, Callable[[], object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,24 @@ class Api:
         """The ids on the first page of a list."""
         return [image["image_id"] for image in self.get(f"/images?{query}").json_body["images"]]
 
+    def view(self, image_id: str) -> dict[str, Any]:
+        """What the service says about an image."""
+        shape: dict[str, Any] = self.get(f"/images/{image_id}").json_body
+        return shape
+
     def pages(self, query: str) -> Iterator[list[str]]:
-        """The ids of a list, page by page."""
+        """The ids of a list of images, page by page."""
+        for page in self.pages_of("images", query):
+            yield [image["image_id"] for image in page]
+
+    def pages_of(self, collection: str, query: str) -> Iterator[list[dict[str, Any]]]:
+        """The images, items or tags of a list, page by page."""
         key = ""
         while True:
-            page = self.get(f"/images?{query}{key}").json_body
-            assert page["count"] == len(page["images"])
-            yield [image["image_id"] for image in page["images"]]
+            page = self.get(f"/{collection}?{query}{key}").json_body
+            assert page["count"] == len(page[collection])
+            assert ("last_evaluated_key" in page) is page["has_more"]
+            yield page[collection]
             if not page["has_more"]:
                 return
             key = f"&last_evaluated_key={page['last_evaluated_key']}"
@@ -150,37 +160,19 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 @pytest.fixture
-def overtake(monkeypatch: pytest.MonkeyPatch) -> Overtake:
-    """Lets something else happen just before the service's next call of an operation: `overtake("PutItem", act)`."""
-
-    def arrange(operation: str, act: Callable[[], object]) -> None:
-        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-        def overtaken(client: BaseClient, called: str, params: Any) -> Any:
-            if called == operation:
-                monkeypatch.setattr(BaseClient, "_make_api_call", call)
-                with aside():
-                    act()
-            return call(client, called, params)
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
-
-    return arrange
-
-
-class StoreIsDown(Exception):
-    """What a call to the store raises."""
+def calls(stores: Stores) -> Iterator[Calls]:
+    """Changes what happens to the service's AWS calls."""
+    with Calls().watched() as calls:
+        yield calls
 
 
 @pytest.fixture
-def variants_fail(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No variant can be written, until this is undone."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+def variants_fail(calls: Calls) -> Rule:
+    """No variant can be written, until the rule ends."""
+    return calls.fail("PutObject", StoreIsDown(), when=lambda put: put["Bucket"] == settings().derived_bucket_name)
 
-    def failing(client: BaseClient, operation: str, params: Any) -> Any:
-        if operation == "PutObject" and params["Bucket"] == settings().derived_bucket_name:
-            raise StoreIsDown
-        return call(client, operation, params)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", failing)
-    return monkeypatch
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service tries again without waiting."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 
-from tests.app.conftest import Api, Log, StoreIsDown, Stores
-from tests.app.images.test_crashes import object_created, sweep, upload_staged
-from tests.app.images.test_direct_uploads import announce, send, send_parts
-from tests.app.images.test_processing import BROKEN
-from tests.app.web.test_access import SECRET, bearing, token
+from tests.app.background import object_created, sweep, upload_staged
+from tests.app.calls import ANY, Calls, Rule, StoreIsDown
+from tests.app.conftest import Api, Log, Stores
+from tests.app.tokens import SECRET, bearing, token
+from tests.app.uploads import BROKEN, announce, send, send_parts
+from tests.embedded_metrics import assert_publishes
 from tests.pictures import picture
-from tests.unit.test_metrics import assert_publishes
 
 Line = dict[str, Any]
 
@@ -195,7 +194,7 @@ class TestEvents:
         assert event["function"] == "on_upload_staged"
 
     def test_an_attempt_that_raises_is_a_warning_and_counts_once_when_the_image_has_failed(
-        self, api: Api, log: Log, variants_fail: pytest.MonkeyPatch
+        self, api: Api, log: Log, variants_fail: Rule
     ) -> None:
         kept = api.upload()
         for _ in range(4):
@@ -318,13 +317,9 @@ class TestSecrets:
         for secret in [*secrets, "hush", "X-Amz-", "policy", "uploadId", "Bearer", *bearer.split(".")]:
             assert secret.lower() not in text.lower()
 
-    def test_the_query_of_a_url_is_taken_out_of_an_exception(
-        self, api: Api, log: Log, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(*_: object) -> None:
-            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/images/alice/1?uploadId=hush")
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+    def test_the_query_of_a_url_is_taken_out_of_an_exception(self, api: Api, log: Log, calls: Calls) -> None:
+        endpoint = "http://127.0.0.1:1/images/alice/1?uploadId=hush"
+        calls.fail(ANY, EndpointConnectionError(endpoint_url=endpoint))
         assert api.get("/images").status_code == 503
         (line,) = (line for line in log() if "exception" in line)
         assert "http://127.0.0.1:1/images/alice/1?…" in line["exception"]

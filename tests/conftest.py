@@ -1,10 +1,19 @@
 """What pytest is to know of before it collects, and what tests of several kinds share."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from chalicelib.config import settings
+from tests.iam import WholeSuite
+
+WHOLE_SUITE = WholeSuite(Path(__file__).parent / "app")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch here, since the controller of pytest-xdist does not load tests/app."""
+    config.pluginmanager.register(WHOLE_SUITE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,7 +5,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,19 @@ from chalicelib.logs import JsonFormatter
 from chalicelib.permissions import Place
 from chalicelib.stores import aws
 from dev import provision
-from tests.app import moto_transactions
+from tests.app import quick_moto
 from tests.app.calls import Calls, Rule, StoreIsDown
-from tests.iam import Guard, WholeSuite
+from tests.conftest import WHOLE_SUITE
+from tests.iam import Guard
 from tests.pictures import base64_picture
 
 GUARD = Guard(app, Place("aws", "us-east-1", "123456789012", "local", settings()))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fail a run of all tests here that left a declared permission unused."""
-    config.pluginmanager.register(WholeSuite(GUARD, Path(__file__).parent))
-    moto_transactions.quicken()
+    """Let a run of all tests here fail for a declared permission that no test needed."""
+    WHOLE_SUITE.guard = GUARD
+    quick_moto.quicken_transactions()
 
 
 Log = Callable[[], list[dict[str, Any]]]
@@ -134,12 +134,16 @@ def permissions() -> Iterator[None]:
         yield
 
 
+def _provide() -> None:
+    provision.create(aws.s3(), aws.dynamodb(), settings())
+
+
 @pytest.fixture(autouse=True)
 def stores(permissions: None) -> Iterator[Stores]:
     """Fresh buckets and tables."""
     # The service's own clients: making others takes longer than all that most tests do.
     with mock_aws():
-        provision.create(aws.s3(), aws.dynamodb(), settings())
+        quick_moto.provided(_provide)
         yield Stores(aws.s3(), aws.dynamodb())
 
 

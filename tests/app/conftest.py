@@ -128,6 +128,17 @@ class Stores:
 
 
 @pytest.fixture(autouse=True)
+def unhurried() -> Iterator[None]:
+    """A page may take as long as it does on a busy machine, unless a test says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAX_PAGE_MILLISECONDS", "600000")
+        settings.cache_clear()
+        settings()  # now: the client puts the stage's own variables over these
+        yield
+    settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
 def permissions() -> Iterator[None]:
     """Each handler held to the permissions that it declares."""
     with GUARD.watching():

@@ -24,7 +24,7 @@ QUERIES = (
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     query=st.sampled_from(QUERIES),
     order=st.sampled_from(["asc", "desc"]),

@@ -399,7 +399,7 @@ def counted(kept: Mapping[str, Any], owner: str | None, viewer: str) -> dict[str
 
 @pytest.mark.long
 @given(st.lists(STEPS, min_size=1, max_size=10))
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_the_counts_are_those_of_the_images_whatever_happens(
     api: Api, stores: Stores, calls: Calls, sweep: Sweep, steps: list[Any]
 ) -> None:

@@ -136,7 +136,7 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
         yield name, listed_100, partial(hundred.by_tag, "nature")
     yield "count 1,000 by tag", partial(api.send, "GET", "/images/count?tag=nature"), partial(bare.by_tag, "nature")
     yield (
-        "list an owner's tags, 500 changes not folded yet",
+        "list an owner's tags, 500 changes not applied yet",
         partial(api.send, "GET", "/tags?user_id=user-1"),
         partial(bare.tags, "user-1"),
     )

@@ -67,7 +67,7 @@ def _commands(cache: Path) -> Mapping[str, Sequence[str]]:
     module = "bench.engines."
     found = {
         "this service": [sys.executable, "-m", module + "service"],
-        "Pillow, each from the whole": [sys.executable, "-m", module + "plain"],
+        "Pillow, each width from the full image": [sys.executable, "-m", module + "plain"],
     }
     ways: dict[str, Callable[[Path], list[str]]] = {"pyvips": _pyvips, "sharp": _sharp}
     for name, install in ways.items():
@@ -121,7 +121,7 @@ def _photographs(folder: Path) -> Iterator[tuple[str, Path]]:
             exif[_ORIENTATION] = 6
             path = folder / "phone.jpg"
             photo.save(path, quality=90, exif=exif, icc_profile=matrix_profile(DISPLAY_P3, 2.2))
-            yield "12 MP, turned, in Display P3", path
+            yield "12 MP, rotated, in Display P3", path
 
 
 def _photo(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -1,10 +1,25 @@
 """What pytest is to know of before it collects, and what tests of several kinds share."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from chalicelib.config import settings
+from tests.iam import WholeSuite
+
+# No test fails because the machine is busy.
+hypothesis_settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any speed")
+
+WHOLE_SUITE = WholeSuite(Path(__file__).parent / "app")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch here, since the controller of pytest-xdist does not load tests/app."""
+    config.pluginmanager.register(WHOLE_SUITE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

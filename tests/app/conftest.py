@@ -5,11 +5,9 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
@@ -19,21 +17,22 @@ from chalicelib.config import settings
 from chalicelib.permissions import StageLocation
 from chalicelib.stores import aws
 from dev import provision
-from tests.app import moto_transactions
-from tests.iam import Guard, WholeSuite, aside
+from tests.app import quick_moto
+from tests.app.calls import Calls, Rule, StoreIsDown
+from tests.conftest import WHOLE_SUITE
+from tests.iam import Guard
 from tests.pictures import base64_picture
 
 GUARD = Guard(app, StageLocation("aws", "us-east-1", "123456789012", "local", settings()))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fail a run of all tests here that left a declared permission unused."""
-    config.pluginmanager.register(WholeSuite(GUARD, Path(__file__).parent))
-    moto_transactions.quicken()
+    """Let a run of all tests here fail for a declared permission that no test needed."""
+    WHOLE_SUITE.guard = GUARD
+    quick_moto.quicken_transactions()
 
 
 Log = Callable[[], list[dict[str, Any]]]
-Overtake = Callable[[str, Callable[[], object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,24 @@ class Api:
         """The ids on the first page of a list."""
         return [image["image_id"] for image in self.get(f"/images?{query}").json_body["images"]]
 
+    def view(self, image_id: str) -> dict[str, Any]:
+        """What the service says about an image."""
+        shape: dict[str, Any] = self.get(f"/images/{image_id}").json_body
+        return shape
+
     def pages(self, query: str) -> Iterator[list[str]]:
-        """The ids of a list, page by page."""
+        """The ids of a list of images, page by page."""
+        for page in self.pages_of("images", query):
+            yield [image["image_id"] for image in page]
+
+    def pages_of(self, collection: str, query: str) -> Iterator[list[dict[str, Any]]]:
+        """The images, items or tags of a list, page by page."""
         key = ""
         while True:
-            page = self.get(f"/images?{query}{key}").json_body
-            assert page["count"] == len(page["images"])
-            yield [image["image_id"] for image in page["images"]]
+            page = self.get(f"/{collection}?{query}{key}").json_body
+            assert page["count"] == len(page[collection])
+            assert ("last_evaluated_key" in page) is page["has_more"]
+            yield page[collection]
             if not page["has_more"]:
                 return
             key = f"&last_evaluated_key={page['last_evaluated_key']}"
@@ -118,10 +128,25 @@ class Stores:
 
 
 @pytest.fixture(autouse=True)
+def unhurried() -> Iterator[None]:
+    """A page may take as long as it does on a busy machine, unless a test says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAX_PAGE_MILLISECONDS", "600000")
+        settings.cache_clear()
+        settings()  # now: the client puts the stage's own variables over these
+        yield
+    settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
 def permissions() -> Iterator[None]:
     """Each handler held to the permissions that it declares."""
     with GUARD.watching():
         yield
+
+
+def _provide() -> None:
+    provision.create(aws.s3(), aws.dynamodb(), settings())
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +154,7 @@ def stores(permissions: None) -> Iterator[Stores]:
     """Fresh buckets and tables."""
     # The service's own clients: making others takes longer than all that most tests do.
     with mock_aws():
-        provision.create(aws.s3(), aws.dynamodb(), settings())
+        quick_moto.provided(_provide)
         yield Stores(aws.s3(), aws.dynamodb())
 
 
@@ -149,37 +174,19 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 @pytest.fixture
-def overtake(monkeypatch: pytest.MonkeyPatch) -> Overtake:
-    """Lets something else happen just before the service's next call of an operation: `overtake("PutItem", act)`."""
-
-    def arrange(operation: str, act: Callable[[], object]) -> None:
-        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-        def overtaken(client: BaseClient, called: str, params: Any) -> Any:
-            if called == operation:
-                monkeypatch.setattr(BaseClient, "_make_api_call", call)
-                with aside():
-                    act()
-            return call(client, called, params)
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", overtaken)
-
-    return arrange
-
-
-class StoreIsDown(Exception):
-    """What a call to the store raises."""
+def calls(stores: Stores) -> Iterator[Calls]:
+    """Changes what happens to the service's AWS calls."""
+    with Calls().watched() as calls:
+        yield calls
 
 
 @pytest.fixture
-def variants_fail(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No variant can be written, until this is undone."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+def variants_fail(calls: Calls) -> Rule:
+    """No variant can be written, until the rule ends."""
+    return calls.fail("PutObject", StoreIsDown(), when=lambda put: put["Bucket"] == settings().derived_bucket_name)
 
-    def failing(client: BaseClient, operation: str, params: Any) -> Any:
-        if operation == "PutObject" and params["Bucket"] == settings().derived_bucket_name:
-            raise StoreIsDown
-        return call(client, operation, params)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", failing)
-    return monkeypatch
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service tries again without waiting."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)

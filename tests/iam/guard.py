@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from botocore.auth import HmacV1PostAuth, HmacV1QueryAuth, S3SigV4PostAuth, SigV4QueryAuth
-from botocore.client import BaseClient
 from chalice.app import Chalice, EventSourceHandler
 
 from chalicelib.permissions import Permission, Policy, StageLocation, allowing, declared, policy
 from chalicelib.stores import presign
+from tests.aws_calls import Call, intercepted
 from tests.iam.accesses import Access, UnknownOperation, allows, covers, of_call, of_form, of_url
 
 TEST = ""  # the test itself: may do anything
@@ -66,10 +66,10 @@ class Guard:
         Raises Refused from the call that isn't allowed, and fails at the end, should the app have swallowed that.
         """
         self._refusals.clear()
-        with aside(), pytest.MonkeyPatch.context() as patch:
+        with aside(), intercepted(self._check_call), pytest.MonkeyPatch.context() as patch:
             self._watch_handlers(patch)
             self._watch_threads(patch)
-            self._watch_aws(patch)
+            self._watch_signers(patch)
             yield
         if self._refusals:
             pytest.fail("\n".join(self._refusals), pytrace=False)
@@ -111,18 +111,7 @@ class Guard:
 
         patch.setattr(ThreadPoolExecutor, "submit", submit_in_context)
 
-    def _watch_aws(self, patch: pytest.MonkeyPatch) -> None:
-        # The one door that all clients' calls go through, whoever made the client and when, paginators and resources
-        # included: once for a call however often it is retried, with what the caller passed, before anything is sent.
-        # An event handler would be on the clients of one session only, and see what others have rewritten.
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-        def checked_call(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
-            here = replace(self._place, region=client.meta.region_name)
-            self._check(partial(of_call, here, client.meta.service_model.service_name, operation, params))
-            return call(client, operation, params)
-
-        patch.setattr(BaseClient, "_make_api_call", checked_call)
+    def _watch_signers(self, patch: pytest.MonkeyPatch) -> None:
         # boto3 signs S3 URLs by signature version 2 unless it is told otherwise.
         for url_signer in SigV4QueryAuth, HmacV1QueryAuth:
             self._watch_signer(patch, url_signer, self._of_url)
@@ -136,6 +125,11 @@ class Guard:
             return sign(method, url, query, *args)
 
         patch.setattr(presign, "presigned_url", checked_sign)
+
+    def _check_call(self, call: Call) -> Any:
+        here = replace(self._place, region=call.client.meta.region_name)
+        self._check(partial(of_call, here, call.client.meta.service_model.service_name, call.operation, call.params))
+        return call.send()
 
     def _watch_signer(self, patch: pytest.MonkeyPatch, kind: Any, accesses: Callable[[Any], list[Access]]) -> None:
         sign = kind.add_auth

@@ -1,45 +1,7 @@
-from typing import Any
-
-import jsonschema_rs
 import pytest
 
 from chalicelib import metrics
-
-# What the CloudWatch User Guide, "Specification: Embedded metric format", demands of a document.
-NAME = {"type": "string", "minLength": 1, "maxLength": 255}
-METRIC = {
-    "type": "object",
-    "required": ["Name"],
-    "properties": {"Name": NAME, "Unit": {"enum": ["Count", "Milliseconds", "Seconds"]}},
-    "additionalProperties": False,
-}
-DIRECTIVE = {
-    "type": "object",
-    "required": ["Namespace", "Dimensions", "Metrics"],
-    "properties": {
-        "Namespace": NAME,
-        "Dimensions": {"type": "array", "minItems": 1, "items": {"type": "array", "items": NAME, "maxItems": 30}},
-        "Metrics": {"type": "array", "items": METRIC, "maxItems": 100},
-    },
-    "additionalProperties": False,
-}
-METADATA = {
-    "type": "object",
-    "required": ["Timestamp", "CloudWatchMetrics"],
-    "properties": {"Timestamp": {"type": "integer"}, "CloudWatchMetrics": {"type": "array", "items": DIRECTIVE}},
-    "additionalProperties": False,
-}
-DOCUMENT = jsonschema_rs.validator_for({"type": "object", "required": ["_aws"], "properties": {"_aws": METADATA}})
-
-
-def assert_publishes(line: dict[str, object], names: set[str]) -> None:
-    """Let a line be a document of the format, whose metrics are these and have numbers at its root."""
-    DOCUMENT.validate(line)
-    aws: Any = line["_aws"]
-    (directive,) = aws["CloudWatchMetrics"]
-    assert {metric["Name"] for metric in directive["Metrics"]} == names
-    assert all(isinstance(line[name], int | float) for name in names)
-    assert directive["Dimensions"] == [[]]
+from tests.embedded_metrics import assert_publishes
 
 
 @pytest.mark.parametrize("units", [metrics.REQUEST, metrics.IMAGE, metrics.SCHEDULE])

@@ -1,4 +1,5 @@
-from tests.app.conftest import Api, Overtake, Stores
+from tests.app.calls import Calls
+from tests.app.conftest import Api, Stores
 
 
 def test_a_deletion_answers_as_contract_b_and_leaves_nothing(api: Api, stores: Stores) -> None:
@@ -22,17 +23,17 @@ def test_a_deleted_image_is_in_no_list_and_no_view(api: Api) -> None:
     assert api.get(f"/images/{other}").status_code == 200
 
 
-def test_of_two_deletions_at_once_one_finds_nothing_to_delete(api: Api, stores: Stores, overtake: Overtake) -> None:
+def test_of_two_deletions_at_once_one_finds_nothing_to_delete(api: Api, stores: Stores, calls: Calls) -> None:
     path = f"/images/{api.upload()['image_id']}"
-    overtake("TransactWriteItems", lambda: api.call("DELETE", path))
+    calls.before("TransactWriteItems", lambda: api.call("DELETE", path))
     assert api.call("DELETE", path).status_code == 404
     assert stores.are_empty()
 
 
-def test_a_deletion_can_insist_on_the_version_that_it_saw(api: Api, stores: Stores, overtake: Overtake) -> None:
+def test_a_deletion_can_insist_on_the_version_that_it_saw(api: Api, stores: Stores, calls: Calls) -> None:
     path = f"/images/{api.upload()['image_id']}"
     seen = Api(api.client, {"If-Match": api.get(path).headers["ETag"]})
-    overtake("TransactWriteItems", lambda: api.call("PUT", path, {"title": "T"}))
+    calls.before("TransactWriteItems", lambda: api.call("PUT", path, {"title": "T"}))
     answer = seen.call("DELETE", path)
     assert (answer.status_code, answer.json_body) == (
         412,

@@ -5,59 +5,20 @@ import json
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from chalicelib import ids
-from tests.app.conftest import Api, Overtake, StoreIsDown, Stores
-from tests.app.images.test_crashes import every_kill, mend, object_created, sweep, upload_staged
+from tests.app.background import catch_up, object_created, sweep, upload_staged
+from tests.app.calls import Calls, Rule, StoreIsDown
+from tests.app.conftest import Api, Stores
+from tests.app.uploads import ANNOUNCED, PNG, TRUNCATED, announce, send, send_parts
 from tests.pictures import picture
-
-PNG = picture()
-SAID = {"user_id": "alice", "title": "Dunes", "tags": ["sea"], "filename": "dunes.png", "content_type": "image/png"}
-
-
-def announce(api: Api, **said: Any) -> dict[str, Any]:
-    """Begin an upload of PNG, unless told otherwise."""
-    answer = api.call("POST", "/images/direct-upload", {**SAID, "size": len(PNG), **said})
-    assert answer.status_code == 201, answer.body
-    shape: dict[str, Any] = answer.json_body
-    return shape
-
-
-def send(stores: Stores, announced: dict[str, Any], content: bytes = PNG) -> str:
-    """Send the bytes as a client does; the object key."""
-    key: str = announced["fields"]["key"]
-    stores.s3.put_object(Bucket="images-staged", Key=key, Body=content)
-    return key
-
-
-def send_parts(stores: Stores, announced: dict[str, Any], content: bytes, left_out: tuple[int, ...] = ()) -> None:
-    """Send the parts that are asked for, as a client does."""
-    for part in announced["parts"]:
-        if part["part_number"] not in left_out:
-            url = urlsplit(part["url"])
-            query = parse_qs(url.query)
-            start = (part["part_number"] - 1) * announced["part_size"]
-            stores.s3.upload_part(
-                Bucket="images-staged",
-                Key=url.path.removeprefix("/images-staged/"),
-                UploadId=query["uploadId"][0],
-                PartNumber=int(query["partNumber"][0]),
-                Body=content[start : start + part["size"]],
-            )
-
-
-def view(api: Api, image_id: str) -> dict[str, Any]:
-    """What is said of an image."""
-    shape: dict[str, Any] = api.get(f"/images/{image_id}").json_body
-    return shape
 
 
 def test_an_image_awaits_its_upload_in_no_list(api: Api) -> None:
     announced = announce(api)
-    seen = view(api, announced["image_id"])
+    seen = api.view(announced["image_id"])
     assert (seen["state"], seen["metadata"]["title"]) == ("awaiting_upload", "Dunes")
     assert "presigned_url" not in seen
     assert api.listed() == api.listed("tag=sea") == api.listed("user_id=alice") == []
@@ -85,7 +46,7 @@ def test_its_form_takes_what_was_announced_and_nothing_else(api: Api) -> None:
 def test_what_has_come_is_checked_and_shown_as_any_other_upload(api: Api, stores: Stores) -> None:
     key = send(stores, announced := announce(api))
     upload_staged(api, key)
-    seen = view(api, announced["image_id"])
+    seen = api.view(announced["image_id"])
     assert (seen["state"], seen["metadata"]["checksum"]) == ("ready", hashlib.sha256(PNG).hexdigest())
     assert (seen["metadata"]["width"], seen["metadata"]["height"]) == (40, 30)
     assert api.get("/images?tag=sea").json_body["images"] == [seen["metadata"]]
@@ -94,9 +55,6 @@ def test_what_has_come_is_checked_and_shown_as_any_other_upload(api: Api, stores
     assert stores.objects("staged") == {}
     sweep(api)
     assert api.get("/tags").json_body["tags"] == [{"tag": "sea", "count": 1}]
-
-
-TRUNCATED = picture("JPEG", width=400, height=400)[:20_000]
 
 
 @pytest.mark.parametrize(
@@ -114,13 +72,13 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
 ) -> None:
     key = send(stores, announced := announce(api, **said), content)
     upload_staged(api, key)
-    seen = view(api, announced["image_id"])
+    seen = api.view(announced["image_id"])
     assert (seen["state"], seen["reason"][: len(reason)]) == ("rejected", reason)
     assert api.listed() == []
     assert [stores.objects(kind) for kind in ("originals", "staged", "derived")] == [{}, {}, {}]
     assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 409
     upload_staged(api, send(stores, announced))  # once more, and right this time
-    assert view(api, announced["image_id"]) == seen
+    assert api.view(announced["image_id"]) == seen
     assert stores.objects("staged") == {}
     configured(ABANDONED_UPLOAD_SECONDS="0")
     sweep(api)
@@ -145,7 +103,7 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
 def test_a_wrong_announcement_is_refused_and_keeps_nothing(
     api: Api, stores: Stores, said: dict[str, Any], status: int, sentence: str
 ) -> None:
-    answer = api.call("POST", "/images/direct-upload", {**SAID, "size": 5, **said})
+    answer = api.call("POST", "/images/direct-upload", {**ANNOUNCED, "size": 5, **said})
     assert (answer.status_code, answer.json_body["error"][: len(sentence)]) == (status, sentence)
     assert stores.are_empty()
 
@@ -178,7 +136,7 @@ class TestParts:
         for _ in range(2):
             assert api.call("POST", f"{path}/complete").status_code == 202
         upload_staged(api, f"alice/{announced['image_id']}")
-        assert view(api, announced["image_id"])["state"] == "ready"
+        assert api.view(announced["image_id"])["state"] == "ready"
         assert list(stores.objects().values()) == [large]
         again = api.call("POST", f"{path}/complete")
         assert (again.status_code, again.json_body["state"]) == (202, "ready")
@@ -197,7 +155,7 @@ class TestParts:
         send_parts(stores, announced, bytes(len(large)))
         assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 202
         upload_staged(api, f"alice/{announced['image_id']}")
-        assert view(api, announced["image_id"])["state"] == "rejected"
+        assert api.view(announced["image_id"])["state"] == "rejected"
         assert stores.objects("staged") == {}
 
     def test_other_settings_do_not_change_the_parts_of_an_upload_under_way(
@@ -209,13 +167,13 @@ class TestParts:
         assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 202
 
     def test_completing_it_twice_is_no_error_wherever_its_event_comes_between(
-        self, api: Api, stores: Stores, large: bytes, overtake: Overtake
+        self, api: Api, stores: Stores, large: bytes, calls: Calls
     ) -> None:
         announced = self.begin(api, large)
         send_parts(stores, announced, large)
         path = f"/images/{announced['image_id']}/complete"
         assert api.call("POST", path).status_code == 202
-        overtake("ListParts", lambda: upload_staged(api, f"alice/{announced['image_id']}"))
+        calls.before("ListParts", lambda: upload_staged(api, f"alice/{announced['image_id']}"))
         again = api.call("POST", path)
         assert (again.status_code, again.json_body["state"]) == (202, "ready")
 
@@ -249,7 +207,7 @@ def test_a_stranger_does_nothing_to_an_upload(api: Api, stores: Stores) -> None:
     for verb in ("parts", "complete", "abort"):
         assert stranger.call("POST", f"/images/{image_id}/{verb}").status_code == 404
     assert stranger.get(f"/images/{image_id}").status_code == 404
-    assert view(Api(api.client, {"X-User-Id": "alice"}), image_id)["state"] == "awaiting_upload"
+    assert Api(api.client, {"X-User-Id": "alice"}).view(image_id)["state"] == "awaiting_upload"
 
 
 def test_an_upload_that_never_comes_is_given_up(api: Api, stores: Stores, configured: Callable[..., None]) -> None:
@@ -274,7 +232,7 @@ def test_an_upload_whose_event_was_lost_is_finished_by_the_schedule(
 def test_events_that_come_twice_or_out_of_order_change_nothing(api: Api, stores: Stores) -> None:
     key = send(stores, announced := announce(api))
     object_created(api, key)  # that of the copy, which is not there yet
-    assert view(api, announced["image_id"])["state"] == "awaiting_upload"
+    assert api.view(announced["image_id"])["state"] == "awaiting_upload"
     upload_staged(api, key)
     before = (stores.objects(), stores.objects("derived"), stores.records(), stores.rows())
     upload_staged(api, key)
@@ -285,19 +243,19 @@ def test_events_that_come_twice_or_out_of_order_change_nothing(api: Api, stores:
 
 @pytest.mark.parametrize("before", ["GetObject", "PutObject", "CopyObject", "DeleteObject"])
 def test_an_upload_that_is_given_up_while_it_is_processed_leaves_nothing(
-    api: Api, stores: Stores, overtake: Overtake, before: str
+    api: Api, stores: Stores, calls: Calls, before: str
 ) -> None:
     key = send(stores, announced := announce(api))
     path = f"/images/{announced['image_id']}"
     finished = before == "DeleteObject"  # that of what is staged, which comes last
-    overtake(before, lambda: api.call(*(("DELETE", path) if finished else ("POST", f"{path}/abort"))))
+    calls.before(before, lambda: api.call(*(("DELETE", path) if finished else ("POST", f"{path}/abort"))))
     upload_staged(api, key)
     assert stores.are_empty()
 
 
-def test_an_upload_that_is_finished_while_it_is_given_up_stays(api: Api, stores: Stores, overtake: Overtake) -> None:
+def test_an_upload_that_is_finished_while_it_is_given_up_stays(api: Api, stores: Stores, calls: Calls) -> None:
     key = send(stores, announced := announce(api))
-    overtake("TransactWriteItems", lambda: upload_staged(api, key))
+    calls.before("TransactWriteItems", lambda: upload_staged(api, key))
     assert api.call("POST", f"/images/{announced['image_id']}/abort").status_code == 409
     assert api.listed() == [announced["image_id"]]
     assert list(stores.objects()) == [key]
@@ -308,7 +266,7 @@ OTHER = picture(seed=1)
 
 @pytest.mark.parametrize("before", ["PutObject", "CopyObject", "TransactWriteItems"])
 def test_of_two_files_that_are_sent_by_one_form_none_gets_what_was_made_of_the_other(
-    api: Api, stores: Stores, overtake: Overtake, before: str
+    api: Api, stores: Stores, calls: Calls, before: str
 ) -> None:
     announced = announce(api)
     assert len(OTHER) == len(PNG), "the form takes one size"
@@ -317,10 +275,10 @@ def test_of_two_files_that_are_sent_by_one_form_none_gets_what_was_made_of_the_o
     def send_another() -> None:
         upload_staged(api, send(stores, announced, OTHER))
 
-    overtake(before, send_another)
+    calls.before(before, send_another)
     upload_staged(api, key)
     upload_staged(api, key)
-    seen = view(api, announced["image_id"])
+    seen = api.view(announced["image_id"])
     if seen["state"] == "ready":
         (content,) = stores.objects().values()
         assert seen["metadata"]["checksum"] == hashlib.sha256(content).hexdigest()
@@ -331,16 +289,16 @@ def test_of_two_files_that_are_sent_by_one_form_none_gets_what_was_made_of_the_o
 
 
 def test_an_upload_that_fails_is_processed_when_its_event_comes_again_or_forgotten_in_the_end(
-    api: Api, stores: Stores, configured: Callable[..., None], variants_fail: pytest.MonkeyPatch
+    api: Api, stores: Stores, configured: Callable[..., None], variants_fail: Rule
 ) -> None:
     configured(FAILED_UPLOAD_SECONDS="0", SWEEP_AFTER_SECONDS="0")
     keys = [send(stores, announce(api)) for _ in range(2)]
     for key in keys * 3:
         with pytest.raises(StoreIsDown):
             upload_staged(api, key)
-    assert [view(api, key.split("/")[1])["state"] for key in keys] == ["failed", "failed"]
+    assert [api.view(key.split("/")[1])["state"] for key in keys] == ["failed", "failed"]
     assert api.listed() == []
-    variants_fail.undo()
+    variants_fail.end()
     upload_staged(api, keys[0])
     for _ in range(2):
         sweep(api)
@@ -356,18 +314,18 @@ def test_what_was_sent_for_no_record_is_removed(api: Api, stores: Stores) -> Non
 
 
 def test_a_direct_upload_is_whole_or_nothing_wherever_it_is_cut_short(
-    api: Api, stores: Stores, configured: Callable[..., None]
+    api: Api, stores: Stores, calls: Calls, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0", ABANDONED_UPLOAD_SECONDS="0")
     kills = 0
-    for key in every_kill(lambda: send(stores, announce(api)), lambda key: upload_staged(api, key)):
+    for key in calls.every_kill(lambda: send(stores, announce(api)), lambda key: upload_staged(api, key)):
         image_id = key.split("/")[1]
         listed = api.listed()
         assert api.listed("user_id=alice") == api.listed("tag=sea") == listed
         assert listed in ([], [image_id])
         upload_staged(api, key)
-        mend(api, stores)
-        assert view(api, image_id)["state"] == "ready"
+        catch_up(api, stores)
+        assert api.view(image_id)["state"] == "ready"
         assert api.listed() == api.listed("user_id=alice") == api.listed("tag=sea") == [image_id]
         assert (list(stores.objects()), stores.objects("staged")) == ([key], {})
         assert list(stores.objects("derived")) == [f"{key}/40.webp"]
@@ -382,13 +340,15 @@ def test_a_direct_upload_is_whole_or_nothing_wherever_it_is_cut_short(
 
 @pytest.mark.parametrize("again", [True, False])
 def test_a_rejection_is_whole_wherever_it_is_cut_short(
-    api: Api, stores: Stores, configured: Callable[..., None], again: bool
+    api: Api, stores: Stores, calls: Calls, configured: Callable[..., None], again: bool
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0")
-    for key in every_kill(lambda: send(stores, announce(api, size=5), b"hello"), lambda key: upload_staged(api, key)):
+    for key in calls.every_kill(
+        lambda: send(stores, announce(api, size=5), b"hello"), lambda key: upload_staged(api, key)
+    ):
         upload_staged(api, key) if again else sweep(api)
-        mend(api, stores)
-        assert view(api, key.split("/")[1])["state"] == "rejected"
+        catch_up(api, stores)
+        assert api.view(key.split("/")[1])["state"] == "rejected"
         assert (stores.objects("staged"), stores.rows()) == ({}, [])
         configured(SWEEP_AFTER_SECONDS="0", ABANDONED_UPLOAD_SECONDS="0")
         sweep(api)

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from botocore.client import BaseClient
 from chalice.test import HTTPResponse
 
-from tests.app.conftest import Api, Log, Overtake, Stores
-from tests.app.images.test_crashes import object_created, upload_staged
+from tests.app.background import object_created, upload_staged
+from tests.app.calls import Calls
+from tests.app.conftest import Api, Log, Stores
 from tests.pictures import picture
 
 
@@ -160,21 +160,14 @@ def test_what_is_not_understood_is_refused(api: Api, query: str, error: str) -> 
     assert (answer.status_code, answer.json_body) == (400, {"error": error})
 
 
-def test_it_costs_one_call(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_costs_one_call(api: Api, calls: Calls) -> None:
     image_id = processed(api)
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    called: list[str] = []
-
-    def noted(client: BaseClient, operation: str, params: Any) -> Any:
-        called.append(operation)
-        return call(client, operation, params)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    assert render(api, image_id).status_code == 302
-    assert called == ["GetItem"]
+    with calls.recorded() as operations:
+        assert render(api, image_id).status_code == 302
+    assert operations == ["GetItem"]
 
 
-def test_it_is_gone_when_it_is_deleted_while_it_is_asked_for(api: Api, overtake: Overtake) -> None:
+def test_it_is_gone_when_it_is_deleted_while_it_is_asked_for(api: Api, calls: Calls) -> None:
     image_id = processed(api)
-    overtake("GetItem", lambda: api.call("DELETE", f"/images/{image_id}"))
+    calls.before("GetItem", lambda: api.call("DELETE", f"/images/{image_id}"))
     assert render(api, image_id).status_code == 404

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from chalicelib import ids
-from tests.app.conftest import Api, Log, Overtake, Stores
-from tests.app.images.test_crashes import object_created
+from tests.app.background import object_created
+from tests.app.calls import Calls
+from tests.app.conftest import Api, Log, Stores
 
 
 def photo(seed: int = 0) -> Image.Image:
@@ -129,10 +130,10 @@ def test_what_is_deleted_or_made_private_is_found_no_more(api: Api, alice: Api) 
 
 @pytest.mark.parametrize(("method", "body"), [("DELETE", None), ("PUT", {"visibility": "private"})])
 def test_what_changes_between_its_row_and_its_record_is_judged_as_it_is(
-    api: Api, alice: Api, overtake: Overtake, method: str, body: object
+    api: Api, alice: Api, calls: Calls, method: str, body: object
 ) -> None:
     image_id, copy = upload(api, PHOTO), upload(api, PHOTO)
-    overtake("BatchGetItem", lambda: alice.call(method, f"/images/{copy}", body))
+    calls.before("BatchGetItem", lambda: alice.call(method, f"/images/{copy}", body))
     assert found(api, image_id) == []
 
 

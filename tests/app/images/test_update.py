@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.app.conftest import Api, Overtake, Stores
+from tests.app.calls import Calls
+from tests.app.conftest import Api, Stores
 
 UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 
@@ -123,33 +124,33 @@ def test_an_update_can_insist_on_the_version_that_it_saw(api: Api) -> None:
     assert api.get(f"/images/{image_id}").json_body["metadata"]["title"] == "three"
 
 
-def test_of_two_updates_at_once_that_insist_one_is_refused(api: Api, overtake: Overtake) -> None:
+def test_of_two_updates_at_once_that_insist_one_is_refused(api: Api, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
-    overtake("TransactWriteItems", lambda: put(api, image_id, {"title": "first"}))
+    calls.before("TransactWriteItems", lambda: put(api, image_id, {"title": "first"}))
     assert put(api, image_id, {"title": "second"}, **{"If-Match": '"1"'}).status_code == 412
     assert api.get(f"/images/{image_id}").json_body["metadata"]["title"] == "first"
 
 
-def test_two_updates_at_once_of_different_fields_are_both_kept(api: Api, overtake: Overtake) -> None:
+def test_two_updates_at_once_of_different_fields_are_both_kept(api: Api, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
-    overtake("TransactWriteItems", lambda: put(api, image_id, {"title": "T", "tags": ["a", "b"]}))
+    calls.before("TransactWriteItems", lambda: put(api, image_id, {"title": "T", "tags": ["a", "b"]}))
     changed = put(api, image_id, {"description": "D"}).json_body["metadata"]
     assert (changed["title"], changed["description"], changed["version"]) == ("T", "D", 3)
     for query in ("", "tag=a", "tag=b"):
         assert api.get(f"/images?{query}").json_body["images"] == [changed]
 
 
-def test_an_update_that_a_deletion_came_before_finds_nothing(api: Api, stores: Stores, overtake: Overtake) -> None:
+def test_an_update_that_a_deletion_came_before_finds_nothing(api: Api, stores: Stores, calls: Calls) -> None:
     image_id = api.upload(tags=["sea"])["image_id"]
-    overtake("TransactWriteItems", lambda: api.call("DELETE", f"/images/{image_id}"))
+    calls.before("TransactWriteItems", lambda: api.call("DELETE", f"/images/{image_id}"))
     assert put(api, image_id, {"title": "T", "tags": ["sky"]}).status_code == 404
     assert stores.are_empty()
 
 
-def test_an_image_that_is_half_deleted_can_not_be_updated(api: Api, stores: Stores, overtake: Overtake) -> None:
+def test_an_image_that_is_half_deleted_can_not_be_updated(api: Api, stores: Stores, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
     seen: list[int] = []
-    overtake("DeleteObject", lambda: seen.append(put(api, image_id, {"title": "T"}).status_code))
+    calls.before("DeleteObject", lambda: seen.append(put(api, image_id, {"title": "T"}).status_code))
     api.call("DELETE", f"/images/{image_id}")
     assert seen == [404]
     assert stores.are_empty()

@@ -1,17 +1,15 @@
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from typing import Any
 
-import jwt
 import pytest
-from botocore.client import BaseClient
 from chalice.test import HTTPResponse
 
 from chalicelib import ids
-from tests.app.conftest import Api, Overtake, Stores
-from tests.app.images.test_crashes import every_kill
-from tests.iam import aside
+from tests.app.calls import Calls
+from tests.app.conftest import Api, Stores
+from tests.app.tokens import SECRET, bearing, token
+from tests.aws_calls import Call
 
 Json = dict[str, Any]
 
@@ -39,15 +37,8 @@ def listed(api: Api, query: str = "") -> list[str]:
     return [item["id"] for item in api.get(f"/items?{query}").json_body["items"]]
 
 
-def pages(api: Api, query: str) -> Iterator[list[str]]:
-    key = ""
-    while True:
-        page = api.get(f"/items?{query}{key}").json_body
-        assert page["count"] == len(page["items"])
-        yield [item["id"] for item in page["items"]]
-        if not page["has_more"]:
-            return
-        key = f"&last_evaluated_key={page['last_evaluated_key']}"
+def pages(api: Api, query: str) -> list[list[str]]:
+    return [[item["id"] for item in page] for page in api.pages_of("items", query)]
 
 
 def matching(api: Api, tags: str) -> Api:
@@ -216,24 +207,15 @@ class TestLists:
     def test_paging_gives_every_item_once_newest_first(self, api: Api) -> None:
         made = [create(api, n=n)["id"] for n in range(9)][::-1]
         for limit in (1, 4, 9, 1000):
-            found = list(pages(api, f"limit={limit}"))
+            found = pages(api, f"limit={limit}")
             assert [item_id for page in found for item_id in page] == made
             assert all(len(page) == limit for page in found[:-1])
 
-    def test_a_page_is_one_read_and_so_is_knowing_that_there_is_more(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_page_is_one_read_and_so_is_knowing_that_there_is_more(self, api: Api, calls: Calls) -> None:
         made = [create(api)["id"] for _ in range(3)][::-1]
-        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-        calls: list[str] = []
-
-        def counted(client: BaseClient, operation: str, params: Any) -> Any:
-            calls.append(operation)
-            return call(client, operation, params)
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", counted)
-        assert list(pages(api, "limit=2")) == [made[:2], made[2:]]
-        assert calls == ["Query", "Query"]
+        with calls.recorded() as operations:
+            assert pages(api, "limit=2") == [made[:2], made[2:]]
+        assert operations == ["Query", "Query"]
 
     def test_items_that_come_and_go_while_paging_move_no_other(self, api: Api) -> None:
         lasting = [create(api)["id"] for _ in range(10)][::-1]
@@ -255,32 +237,28 @@ class TestLists:
     ) -> None:
         made = [create(api, text="x" * 99_000)["id"] for _ in range(14)][::-1]
         assert "LastEvaluatedKey" in stores.dynamodb.scan(TableName="items")
-        assert list(pages(api, "limit=13")) == [made[:13], made[13:]]
-        assert list(pages(api, "limit=1000")) == [made]
+        assert pages(api, "limit=13") == [made[:13], made[13:]]
+        assert pages(api, "limit=1000") == [made]
 
     def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(
         self, api: Api, configured: Callable[..., None]
     ) -> None:
         made = [create(api, text='"' * 5000)["id"] for _ in range(7)][::-1]
         configured(MAX_PAGE_BYTES="64000")
-        assert list(pages(api, "")) == [made[:3], made[3:6], made[6:]]
+        assert pages(api, "") == [made[:3], made[3:6], made[6:]]
         assert len(json.dumps(api.get("/items").body.decode())) < 64_000
         configured(MAX_PAGE_BYTES="1")
-        assert list(pages(api, "")) == [[item_id] for item_id in made]
+        assert pages(api, "") == [[item_id] for item_id in made]
 
-    def test_a_read_that_finds_nothing_yet_is_gone_on_from(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_read_that_finds_nothing_yet_is_gone_on_from(self, api: Api, calls: Calls) -> None:
         made = [create(api)["id"] for _ in range(3)][::-1]
-        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-        empty = iter([True])
 
-        def at_first_empty(client: BaseClient, operation: str, params: Any) -> Any:
-            answer = call(client, operation, params)
-            if operation == "Query" and next(empty, False):
-                newest = {"list": {"S": "items"}, "item_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
-                return {**answer, "Items": [], "LastEvaluatedKey": newest}
-            return answer
+        def nothing_yet(call: Call) -> Any:
+            rule.end()
+            newest = {"list": {"S": "items"}, "item_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
+            return {**call.send(), "Items": [], "LastEvaluatedKey": newest}
 
-        monkeypatch.setattr(BaseClient, "_make_api_call", at_first_empty)
+        rule = calls.on("Query", nothing_yet)
         assert listed(api) == made
 
     @pytest.mark.parametrize("limit", ["0", "1001", "ten", "-1"])
@@ -293,7 +271,7 @@ class TestLists:
 
     def test_a_page_has_a_hundred_items_unless_asked_for_more(self, api: Api) -> None:
         made = [create(api)["id"] for _ in range(101)][::-1]
-        assert list(pages(api, "")) == [made[:100], made[100:]]
+        assert pages(api, "") == [made[:100], made[100:]]
 
     def test_a_key_is_good_for_the_list_that_gave_it_alone(self, api: Api) -> None:
         made = [create(api)["id"] for _ in range(2)][::-1]
@@ -350,81 +328,75 @@ class TestVersions:
 
 
 class TestRaces:
-    def test_of_two_updates_at_once_none_is_lost(self, api: Api, overtake: Overtake) -> None:
+    def test_of_two_updates_at_once_none_is_lost(self, api: Api, calls: Calls) -> None:
         path = f"/items/{create(api, a=1, b=1)['id']}"
-        overtake("PutItem", lambda: api.call("PUT", path, {"a": 2}))
+        calls.before("PutItem", lambda: api.call("PUT", path, {"a": 2}))
         assert api.call("PUT", path, {"b": 2}).status_code == 200
         found = api.get(path).json_body
         assert (found["a"], found["b"], found["version"]) == (2, 2, 3)
 
-    def test_an_update_for_a_version_that_is_overtaken_is_not_made(self, api: Api, overtake: Overtake) -> None:
+    def test_an_update_for_a_version_that_is_overtaken_is_not_made(self, api: Api, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        overtake("PutItem", lambda: api.call("PUT", path, {"a": 2}))
+        calls.before("PutItem", lambda: api.call("PUT", path, {"a": 2}))
         assert matching(api, '"1"').call("PUT", path, {"a": 3}).status_code == 412
         found = api.get(path).json_body
         assert (found["a"], found["version"]) == (2, 2)
 
     def test_an_update_does_not_bring_back_what_is_deleted_meanwhile(
-        self, api: Api, stores: Stores, overtake: Overtake
+        self, api: Api, stores: Stores, calls: Calls
     ) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        overtake("PutItem", lambda: api.call("DELETE", path))
+        calls.before("PutItem", lambda: api.call("DELETE", path))
         assert api.call("PUT", path, {"a": 2}).status_code == 404
         assert stored(stores) == []
 
-    def test_a_deletion_for_a_version_that_is_overtaken_is_not_made(self, api: Api, overtake: Overtake) -> None:
+    def test_a_deletion_for_a_version_that_is_overtaken_is_not_made(self, api: Api, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        overtake("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
+        calls.before("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
         assert matching(api, '"1"').call("DELETE", path).status_code == 412
         assert api.get(path).json_body["a"] == 2
 
-    def test_a_deletion_overtaken_by_an_update_deletes(self, api: Api, stores: Stores, overtake: Overtake) -> None:
+    def test_a_deletion_overtaken_by_an_update_deletes(self, api: Api, stores: Stores, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        overtake("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
+        calls.before("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
         assert api.call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
-    def test_of_two_deletions_at_once_both_find_it_deleted(self, api: Api, stores: Stores, overtake: Overtake) -> None:
+    def test_of_two_deletions_at_once_both_find_it_deleted(self, api: Api, stores: Stores, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
-        overtake("DeleteItem", lambda: api.call("DELETE", path))
+        calls.before("DeleteItem", lambda: api.call("DELETE", path))
         assert matching(api, '"1"').call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
-    @pytest.mark.long
     def test_a_change_that_is_overtaken_again_and_again_is_given_up(
-        self, api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, stores: Stores, calls: Calls, no_pauses: None
     ) -> None:
         item_id = create(api, a=1)["id"]
-        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-        def contended(client: BaseClient, operation: str, params: Any) -> Any:
-            if operation in ("PutItem", "DeleteItem"):
-                with aside():
-                    stores.dynamodb.update_item(
-                        TableName="items",
-                        Key={"list": {"S": "items"}, "item_id": {"S": item_id}},
-                        UpdateExpression="ADD version :one",
-                        ExpressionAttributeValues={":one": {"N": "1"}},
-                    )
-            return call(client, operation, params)
+        def change() -> None:
+            stores.dynamodb.update_item(
+                TableName="items",
+                Key={"list": {"S": "items"}, "item_id": {"S": item_id}},
+                UpdateExpression="ADD version :one",
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
 
-        with monkeypatch.context() as patch:
-            patch.setattr(BaseClient, "_make_api_call", contended)
-            for answer in (api.call("PUT", f"/items/{item_id}", {"a": 2}), api.call("DELETE", f"/items/{item_id}")):
-                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        for method, operation in (("PUT", "PutItem"), ("DELETE", "DeleteItem")):
+            with calls.before_each(operation, change):
+                answer = api.call(method, f"/items/{item_id}", {"a": 2})
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert api.get(f"/items/{item_id}").json_body["a"] == 1
 
     def test_a_change_whose_answer_is_lost_and_that_is_sent_again_is_made_once(
-        self, api: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, stores: Stores, calls: Calls
     ) -> None:
-        call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-        def sent_twice(client: BaseClient, operation: str, params: Any) -> Any:
-            if operation in ("PutItem", "DeleteItem"):
-                call(client, operation, params)
-            return call(client, operation, params)
+        def sent_twice(call: Call) -> Any:
+            call.send()
+            return call.send()
 
-        monkeypatch.setattr(BaseClient, "_make_api_call", sent_twice)
+        for operation in ("PutItem", "DeleteItem"):
+            calls.on(operation, sent_twice)
         item = create(api, a=1)
         path = f"/items/{item['id']}"
         assert listed(api) == [item["id"]]
@@ -436,18 +408,18 @@ class TestRaces:
         assert stored(stores) == []
 
 
-def test_a_change_is_whole_or_not_made_wherever_it_is_cut_short(api: Api) -> None:
+def test_a_change_is_whole_or_not_made_wherever_it_is_cut_short(api: Api, calls: Calls) -> None:
     def given() -> str:
         return f"/items/{create(api, a=1, b=1)['id']}"
 
     def put(path: str) -> HTTPResponse:
         return api.call("PUT", path, {"a": 2, "b": 2})
 
-    for path in every_kill(given, put):
+    for path in calls.every_kill(given, put):
         found = api.get(path).json_body
         assert (found["a"], found["b"], found["version"]) in ((1, 1, 1), (2, 2, 2))
         assert put(path).status_code == 200
-    for path in every_kill(given, lambda path: api.call("DELETE", path)):
+    for path in calls.every_kill(given, lambda path: api.call("DELETE", path)):
         there = api.get(path).status_code == 200
         assert (path.removeprefix("/items/") in listed(api)) is there
         assert api.call("DELETE", path).status_code == (200 if there else 404)
@@ -456,18 +428,12 @@ def test_a_change_is_whole_or_not_made_wherever_it_is_cut_short(api: Api) -> Non
 class TestTokens:
     """Under AUTH=jwt reading is for everyone, creating for those who are known, and changing for the owner."""
 
-    SECRET = "s" * 32
-
     @pytest.fixture(autouse=True)
     def verified(self, configured: Callable[..., None]) -> None:
-        configured(AUTH="jwt", JWT_SECRET=self.SECRET)
-
-    def bearing(self, api: Api, subject: str) -> Api:
-        claims = {"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}
-        return Api(api.client, {"Authorization": f"Bearer {jwt.encode(claims, self.SECRET, 'HS256')}"})
+        configured(AUTH="jwt", JWT_SECRET=SECRET)
 
     def test_everyone_reads_and_only_the_owner_changes(self, api: Api) -> None:
-        alice, bob = self.bearing(api, "alice"), self.bearing(api, "bob")
+        alice, bob = (bearing(api, token(name)) for name in ("alice", "bob"))
         item = create(alice, a=1)
         path = f"/items/{item['id']}"
         for reader in (api, bob, alice):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tests.app.calls import Calls
 from tests.app.conftest import Api, Log, Stores
 from tests.pictures import base64_picture, picture
 
@@ -247,12 +248,10 @@ def test_a_record_without_room_for_its_description_is_filtered_by_the_rest_of_it
     assert [line["reads"] for line in log() if line["message"] == "list"][-1] == 4  # three lists, one record
 
 
-def test_a_record_that_changes_between_its_row_and_itself_is_judged_as_it_is(
-    api: Api, overtake: Callable[[str, Callable[[], object]], None]
-) -> None:
+def test_a_record_that_changes_between_its_row_and_itself_is_judged_as_it_is(api: Api, calls: Calls) -> None:
     image_id = api.upload(tags=["sea"], description="x" * 2000)["image_id"]
     private = {"visibility": "private"}
-    overtake("BatchGetItem", lambda: api.call("PUT", f"/images/{image_id}", private))
+    calls.before("BatchGetItem", lambda: api.call("PUT", f"/images/{image_id}", private))
     bob = Api(api.client, {"X-User-Id": "bob"})
     assert bob.listed("tag=sea") == []
 

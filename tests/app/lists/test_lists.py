@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from botocore.client import BaseClient
 
+from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
+from tests.aws_calls import Call
 
 
 @pytest.fixture
@@ -180,19 +181,15 @@ def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(api: Api, configur
     assert list(api.pages("")) == [[image_id] for image_id in made]
 
 
-def test_a_read_that_finds_nothing_yet_is_gone_on_from(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_finds_nothing_yet_is_gone_on_from(api: Api, calls: Calls) -> None:
     made = [api.upload()["image_id"] for _ in range(3)][::-1]
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    empty = iter([True])
 
-    def at_first_empty(client: BaseClient, operation: str, params: Any) -> Any:
-        answer = call(client, operation, params)
-        if operation == "Query" and next(empty, False):
-            newest = {"tag": {"S": "\x1fall"}, "image_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
-            return {**answer, "Items": [], "LastEvaluatedKey": newest}
-        return answer
+    def nothing_yet(call: Call) -> Any:
+        rule.end()
+        newest = {"tag": {"S": "\x1fall"}, "image_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
+        return {**call.send(), "Items": [], "LastEvaluatedKey": newest}
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", at_first_empty)
+    rule = calls.on("Query", nothing_yet)
     assert api.listed() == made
 
 

@@ -1,14 +1,11 @@
 """Whatever the table of terms holds: rebuilt from the records, it holds what it should, and no list lacks anything."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 
 from chalicelib import ids
 from chalicelib.config import settings
@@ -16,8 +13,10 @@ from chalicelib.index import terms
 from chalicelib.stores import records
 from project import CannotRun
 from scripts.reindex import rebuild
+from tests.app.background import sweep
+from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
-from tests.app.images.test_crashes import every_kill, killed, sweep
+from tests.aws_calls import Call
 
 pytestmark = pytest.mark.long
 
@@ -65,14 +64,13 @@ def album(alice: Api) -> list[str]:
 
 
 @pytest.fixture
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_pages(calls: Calls) -> None:
     """DynamoDB ends the pages of a scan after five items, as it may."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def ended_early(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
-        return call(client, operation, {**params, "Limit": 5} if operation == "Scan" and "Limit" in params else params)
+    def ended_early(call: Call) -> Any:
+        return call.send(Limit=5) if "Limit" in call.params else call.send()
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", ended_early)
+    calls.on("Scan", ended_early)
 
 
 def two_images(api: Api) -> list[str]:
@@ -125,46 +123,6 @@ def lists(api: Api) -> dict[str, list[list[str]]]:
     return {query: list(api.pages(f"{query}&limit=2")) for query in LISTS}
 
 
-@dataclass
-class Overtaking:
-    happened: bool = False
-
-
-@contextmanager
-def overtaken(at: int, act: Callable[[], object]) -> Iterator[Overtaking]:
-    """Let something else happen just before the AWS call number `at`, from 0."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    calls = count()
-    overtaking = Overtaking()
-
-    with pytest.MonkeyPatch.context() as patch:
-
-        def counted(client: BaseClient, operation: str, params: Any) -> Any:
-            if next(calls) == at:
-                overtaking.happened = True
-                patch.setattr(BaseClient, "_make_api_call", call)
-                act()
-            return call(client, operation, params)
-
-        patch.setattr(BaseClient, "_make_api_call", counted)
-        yield overtaking
-
-
-@contextmanager
-def recorded() -> Iterator[list[str]]:
-    """The AWS operations that are called, one after the other."""
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    found: list[str] = []
-
-    def noted(client: BaseClient, operation: str, params: Any) -> Any:
-        found.append(operation)
-        return call(client, operation, params)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", noted)
-        yield found
-
-
 def test_every_list_works_again_after_all_rows_were_lost(
     alice: Api, album: list[str], stores: Stores, file: Path, small_pages: None
 ) -> None:
@@ -206,8 +164,10 @@ def test_rows_that_no_image_should_have_vanish_and_the_others_become_right(
     assert rows(stores) == before == due(stores)
 
 
-def test_a_half_deleted_image_is_in_no_list(alice: Api, album: list[str], stores: Stores, file: Path) -> None:
-    with killed(1, before=False):
+def test_a_half_deleted_image_is_in_no_list(
+    alice: Api, album: list[str], stores: Stores, calls: Calls, file: Path
+) -> None:
+    with calls.killed(1, before=False):
         alice.call("DELETE", f"/images/{album[0]}")
     put_row(stores, "sea", album[0], user_id={"S": "alice"}, visibility={"S": "public"})
     rebuild(file)
@@ -228,11 +188,11 @@ def test_images_that_a_version_without_an_order_of_updates_updated_are_found_in_
 
 
 def test_a_table_that_is_right_is_only_read(
-    album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str]
+    album: list[str], stores: Stores, calls: Calls, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil(stores)
     rebuild(file)
-    with recorded() as operations:
+    with calls.recorded() as operations:
         rebuild(file)
     # What it is; the records and their rows; the rows and their records.
     assert operations[:4] == ["DescribeTable", "DescribeTable", "Scan", "BatchGetItem"]
@@ -260,11 +220,11 @@ def test_a_dry_run_says_what_a_run_then_does_and_changes_nothing(
 
 
 def test_wherever_it_is_killed_it_goes_on_and_ends_right(
-    api: Api, stores: Stores, file: Path, small_pages: None
+    api: Api, stores: Stores, calls: Calls, file: Path, small_pages: None
 ) -> None:
     album = two_images(api)
     kills = 0
-    for _ in every_kill(lambda: spoil(stores), lambda _: rebuild(file)):
+    for _ in calls.every_kill(lambda: spoil(stores), lambda _: rebuild(file)):
         rebuild(file)
         assert rows(stores) == due(stores)
         assert not file.exists()
@@ -274,11 +234,11 @@ def test_wherever_it_is_killed_it_goes_on_and_ends_right(
 
 
 def test_what_was_done_before_a_kill_is_not_done_again(
-    album: list[str], stores: Stores, file: Path, small_pages: None, capsys: pytest.CaptureFixture[str]
+    album: list[str], stores: Stores, calls: Calls, file: Path, small_pages: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with recorded() as operations:
+    with calls.recorded() as operations:
         rebuild(file)
-    with killed(len(operations) - 1, before=True):
+    with calls.killed(len(operations) - 1, before=True):
         rebuild(file)
     capsys.readouterr()
     rebuild(file)
@@ -289,7 +249,7 @@ def test_what_was_done_before_a_kill_is_not_done_again(
 
 
 def test_what_the_service_does_meanwhile_stands(
-    api: Api, stores: Stores, file: Path, small_pages: None, configured: Callable[..., None]
+    api: Api, stores: Stores, calls: Calls, file: Path, small_pages: None, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0")
     for at in count():
@@ -303,10 +263,10 @@ def test_what_the_service_does_meanwhile_stands(
             assert api.call("DELETE", f"/images/{deleted}").status_code == 200
             uploaded.append(api.upload(title="Dunes", tags=["sea"])["image_id"])
 
-        with overtaken(at, act) as overtaking:
+        with calls.before(at, act) as rule:
             rebuild(file)
         assert rows(stores) == due(stores)
-        if not overtaking.happened:
+        if not rule.happened:
             break
         assert api.listed("tag=sea") == api.listed("title=dunes") == uploaded
         assert api.listed("tag=sky") == api.listed("title=waves") == [updated]
@@ -318,7 +278,7 @@ def test_what_the_service_does_meanwhile_stands(
 
 
 def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
-    api: Api, stores: Stores, file: Path, small_pages: None, configured: Callable[..., None]
+    api: Api, stores: Stores, calls: Calls, file: Path, small_pages: None, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0")
     for at in count():
@@ -326,37 +286,35 @@ def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
         spoil(stores)
 
         def begin_to_delete(image_id: str = image_id) -> None:
-            with killed(1, before=False):
+            with calls.killed(1, before=False):
                 api.call("DELETE", f"/images/{image_id}")
 
-        with overtaken(at, begin_to_delete) as overtaking:
+        with calls.before(at, begin_to_delete) as rule:
             rebuild(file)
         assert rows(stores) == due(stores)
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         sweep(api)
         assert (stores.records(), stores.rows()) == ([], [])
-        if not overtaking.happened:
+        if not rule.happened:
             break
     assert at > 5
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["an unknown id", "a claim on its id"])
 def test_a_record_that_a_read_shows_too_late_keeps_its_rows(
-    album: list[str], stores: Stores, file: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+    album: list[str], stores: Stores, file: Path, calls: Calls, known: bool
 ) -> None:
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def behind(client: BaseClient, operation: str, params: Any) -> Any:
-        answer = call(client, operation, params)
-        asked = params.get("RequestItems", {}).get("images", {})
-        if operation == "BatchGetItem" and asked and not asked["ConsistentRead"]:
+    def behind(call: Call) -> Any:
+        answer = call.send()
+        asked = call.params["RequestItems"].get("images", {})
+        if asked and not asked["ConsistentRead"]:
             found = answer["Responses"]["images"] if known else []
             answer["Responses"]["images"] = [{**item, "state": {"S": "deleting"}} for item in found]
         return answer
 
     before = rows(stores)
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", behind)
+    with calls.on("BatchGetItem", behind):
         rebuild(file)
     assert rows(stores) == before
 
@@ -385,9 +343,9 @@ def test_a_record_that_the_service_cannot_read_is_named_and_left_as_it_is(
 
 
 def test_a_checkpoint_of_other_settings_or_tables_is_refused(
-    album: list[str], stores: Stores, file: Path, configured: Callable[..., None]
+    album: list[str], stores: Stores, calls: Calls, file: Path, configured: Callable[..., None]
 ) -> None:
-    with killed(4, before=True):
+    with calls.killed(4, before=True):
         rebuild(file)
     configured(MAX_TITLE_WORDS="1")
     before = stores.rows()

@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.app.background import object_created
 from tests.app.conftest import Api
-from tests.app.images.test_crashes import object_created
-from tests.app.images.test_direct_uploads import announce
+from tests.app.uploads import announce
 from tests.pictures import picture
 
 BASE = "https://d1.cloudfront.net"

@@ -1,12 +1,12 @@
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
 import hypothesis
 import pytest
-from botocore.client import BaseClient
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -15,9 +15,10 @@ from chalicelib.config import settings
 from chalicelib.stores import dynamodb
 from chalicelib.tags import store
 from chalicelib.tags.model import TagChange, Tally
-from tests.app.conftest import Api, Overtake, Stores
-from tests.app.images import test_crashes
-from tests.app.images.test_crashes import killed
+from tests.app import background
+from tests.app.calls import Calls, Rule, canceled
+from tests.app.conftest import Api, Stores
+from tests.aws_calls import Call
 
 Sweep = Callable[[], object]
 
@@ -25,7 +26,7 @@ Sweep = Callable[[], object]
 @pytest.fixture
 def sweep(api: Api) -> Sweep:
     """Lets the schedule come round."""
-    return partial(test_crashes.sweep, api)
+    return partial(background.sweep, api)
 
 
 def tags(api: Api, query: str = "") -> dict[str, int]:
@@ -35,15 +36,8 @@ def tags(api: Api, query: str = "") -> dict[str, int]:
     return {each["tag"]: each["count"] for each in page["tags"]}
 
 
-def tag_pages(api: Api, query: str) -> Iterator[dict[str, int]]:
-    key = ""
-    while True:
-        page = api.get(f"/tags?{query}{key}").json_body
-        yield {each["tag"]: each["count"] for each in page["tags"]}
-        assert ("last_evaluated_key" in page) is page["has_more"]
-        if not page["has_more"]:
-            return
-        key = f"&last_evaluated_key={page['last_evaluated_key']}"
+def tag_pages(api: Api, query: str) -> list[dict[str, int]]:
+    return [{each["tag"]: each["count"] for each in page} for page in api.pages_of("tags", query)]
 
 
 def seen_by(user_id: str, api: Api) -> Api:
@@ -152,7 +146,7 @@ def test_paging_gives_every_tag_once(api: Api, sweep: Sweep, limit: int, query: 
         if n == 10:
             sweep()
     wanted = {**{f"t{n:02}": 1 for n in range(0, 20, 2)}, "t07": 10}
-    pages = list(tag_pages(api, f"{query}limit={limit}"))
+    pages = tag_pages(api, f"{query}limit={limit}")
     assert {tag: n for page in pages for tag, n in page.items()} == {
         tag: n for tag, n in wanted.items() if "prefix" not in query or tag.startswith("t1")
     }
@@ -166,7 +160,7 @@ def test_tags_that_nobody_else_may_see_neither_end_a_page_nor_begin_one(api: Api
         api.upload(tags=[f"t{n + 1:02}", f"t{n + 2:02}"], visibility="private")
     api.upload(tags=["z1", "z2"], visibility="private")
     whenever()
-    assert list(tag_pages(seen_by("bob", api), "user_id=alice&limit=2")) == [{"t00": 1, "t03": 1}, {"t06": 1, "t09": 1}]
+    assert tag_pages(seen_by("bob", api), "user_id=alice&limit=2") == [{"t00": 1, "t03": 1}, {"t06": 1, "t09": 1}]
 
 
 def test_tags_that_are_gone_but_not_folded_yet_do_not_end_a_page(api: Api, sweep: Sweep) -> None:
@@ -175,7 +169,7 @@ def test_tags_that_are_gone_but_not_folded_yet_do_not_end_a_page(api: Api, sweep
     sweep()
     api.call("DELETE", f"/images/{gone}")
     for query in ("limit=1", "limit=1&user_id=alice"):
-        assert list(tag_pages(api, query)) == [{"b1": 1}, {"b2": 1}]
+        assert tag_pages(api, query) == [{"b1": 1}, {"b2": 1}]
 
 
 def test_a_page_that_costs_too_many_reads_is_shorter_and_leads_on(
@@ -186,7 +180,7 @@ def test_a_page_that_costs_too_many_reads_is_shorter_and_leads_on(
         api.upload(tags=[f"t{n + 1:02}", f"t{n + 2:02}"], visibility="private")
     sweep()
     configured(MAX_PAGE_READS="1")
-    pages = list(tag_pages(seen_by("bob", api), "user_id=alice&limit=1"))
+    pages = tag_pages(seen_by("bob", api), "user_id=alice&limit=1")
     assert [page for page in pages if page] == [{"t00": 1}, {"t03": 1}, {"t06": 1}, {"t09": 1}]
     assert {} in pages
 
@@ -262,36 +256,32 @@ def test_everyones_counts_take_in_only_so_many_changes_that_wait(
     assert (tags(api), tags(api, "user_id=alice")) == ({"sea": 3}, {"sea": 3})
 
 
-def test_an_owners_counts_are_right_while_they_are_folded(api: Api, sweep: Sweep, overtake: Overtake) -> None:
+def test_an_owners_counts_are_right_while_they_are_folded(api: Api, sweep: Sweep, calls: Calls) -> None:
     api.upload(tags=["sea"])
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    overtake("Query", lambda: overtake("Query", sweep))  # before the second one: of the counters
+    second: list[Rule] = []
+    calls.before("Query", lambda: second.append(calls.before("Query", sweep)))  # the second one: of the counters
     assert tags(api, "user_id=alice") == {"sea": 1}
-    assert BaseClient._make_api_call is call  # type: ignore[attr-defined]
+    assert [rule.happened for rule in second] == [True]
 
 
 def test_an_owners_counts_that_are_folded_all_the_time_are_a_503(
-    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+    api: Api, sweep: Sweep, calls: Calls, no_pauses: None
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
     api.upload(tags=["sea"])
+    numbers = count(1)
 
-    def forgetful(client: BaseClient, operation: str, params: Any) -> Any:
-        answer = call(client, operation, params)
-        forgetful.reads += operation == "Query"  # type: ignore[attr-defined]
+    def forgetful(call: Call) -> Any:
         # Of each three reads, the last one finds that all has been folded.
-        return {**answer, "Items": []} if forgetful.reads % 3 == 0 else answer  # type: ignore[attr-defined]
+        return {**call.send(), "Items": []} if next(numbers) % 3 == 0 else call.send()
 
-    forgetful.reads = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(BaseClient, "_make_api_call", forgetful)
+    calls.on("Query", forgetful)
     assert api.get("/tags?user_id=alice").status_code == 503
 
 
-def test_two_folds_at_once_count_each_change_once(api: Api, stores: Stores, sweep: Sweep, overtake: Overtake) -> None:
+def test_two_folds_at_once_count_each_change_once(api: Api, stores: Stores, sweep: Sweep, calls: Calls) -> None:
     for operation in ("Query", "BatchGetItem", "TransactWriteItems"):
         api.upload(tags=["sea", operation])
-        overtake(operation, sweep)
+        calls.before(operation, sweep)
         sweep()
     counted = {"sea": 3, "query": 1, "batchgetitem": 1, "transactwriteitems": 1}
     assert tags(api) == tags(api, "user_id=alice") == counted
@@ -299,7 +289,7 @@ def test_two_folds_at_once_count_each_change_once(api: Api, stores: Stores, swee
 
 
 def test_a_fold_that_slept_while_counts_went_up_and_down_again_counts_nothing(
-    api: Api, stores: Stores, sweep: Sweep, overtake: Overtake
+    api: Api, stores: Stores, sweep: Sweep, calls: Calls
 ) -> None:
     image_id = api.upload(tags=["sea"])["image_id"]
 
@@ -308,50 +298,44 @@ def test_a_fold_that_slept_while_counts_went_up_and_down_again_counts_nothing(
         api.call("DELETE", f"/images/{image_id}")
         sweep()
 
-    overtake("TransactWriteItems", come_and_go)
+    calls.before("TransactWriteItems", come_and_go)
     sweep()
     assert stores.tag_counts() == []
 
 
 def test_a_fold_that_another_one_of_other_changes_came_before_counts_both(
-    api: Api, stores: Stores, sweep: Sweep, overtake: Overtake, monkeypatch: pytest.MonkeyPatch
+    api: Api, stores: Stores, sweep: Sweep, calls: Calls
 ) -> None:
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def newest_alone(client: BaseClient, operation: str, params: Any) -> Any:
-        answer = call(client, operation, params)
-        return {**answer, "Items": answer["Items"][-1:]} if params.get("IndexName") == "queue-index" else answer
+    def newest_alone(call: Call) -> Any:
+        answer = call.send()
+        return {**answer, "Items": answer["Items"][-1:]} if call.params.get("IndexName") == "queue-index" else answer
 
     def fold_another() -> None:
         api.upload(tags=["sea"])
-        with monkeypatch.context() as patch:
-            patch.setattr(BaseClient, "_make_api_call", newest_alone)
+        with calls.on("Query", newest_alone):
             sweep()
 
-    for count in (2, 4):
+    for expected in (2, 4):
         api.upload(tags=["sea"])
-        overtake("TransactWriteItems", fold_another)
+        calls.before("TransactWriteItems", fold_another)
         sweep()
-        assert tags(api) == tags(api, "user_id=alice") == {"sea": count}
+        assert tags(api) == tags(api, "user_id=alice") == {"sea": expected}
         assert len(stores.tag_counts()) == 2
 
 
-def test_changes_that_an_index_still_has_are_not_counted_again(
-    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+def test_changes_that_an_index_still_has_are_not_counted_again(api: Api, sweep: Sweep, calls: Calls) -> None:
     items: list[Any] = []
 
-    def behind(client: BaseClient, operation: str, params: Any) -> Any:
-        answer = call(client, operation, params)
-        if params.get("IndexName") == "queue-index":
+    def behind(call: Call) -> Any:
+        answer = call.send()
+        if call.params.get("IndexName") == "queue-index":
             items.extend(answer["Items"])
             return {**answer, "Items": items}
         return answer
 
     api.upload(tags=["sea"])
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", behind)
+    with calls.on("Query", behind):
         sweep()
         sweep()
     assert items
@@ -359,53 +343,35 @@ def test_changes_that_an_index_still_has_are_not_counted_again(
 
 
 def test_keys_that_a_batch_leaves_over_are_asked_for_again(
-    api: Api, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+    api: Api, sweep: Sweep, calls: Calls, no_pauses: None
 ) -> None:
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
     table = settings().tag_counts_table_name
 
-    def some_at_a_time(client: BaseClient, operation: str, params: Any) -> Any:
-        if operation != "BatchGetItem":
-            return call(client, operation, params)
-        wanted = params["RequestItems"][table]
-        first, others = wanted["Keys"][:3], wanted["Keys"][3:]
-        answer = call(client, operation, {**params, "RequestItems": {table: {**wanted, "Keys": first}}})
-        return {**answer, "UnprocessedKeys": {table: {**wanted, "Keys": others}} if others else {}}
+    def some_at_a_time(call: Call) -> Any:
+        asked = call.params["RequestItems"][table]
+        first, others = asked["Keys"][:3], asked["Keys"][3:]
+        answer = call.send(RequestItems={table: {**asked, "Keys": first}})
+        return {**answer, "UnprocessedKeys": {table: {**asked, "Keys": others}} if others else {}}
 
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     api.upload(tags=["a", "b", "c"])
     api.upload(tags=[f"t{n}" for n in range(20)])
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", some_at_a_time)
-        with pytest.raises(Exception, match="busy"):
-            sweep()
+    with calls.on("BatchGetItem", some_at_a_time), pytest.raises(Exception, match="busy"):
+        sweep()
     assert len(tags(api)) == 23
     sweep()
     api.upload(tags=["a", "b", "c"])
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", some_at_a_time)
+    with calls.on("BatchGetItem", some_at_a_time):
         sweep()
     assert tags(api, "prefix=a") == {"a": 2}
 
 
 def test_a_fold_that_others_come_before_all_the_time_ends(
-    api: Api, stores: Stores, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+    api: Api, stores: Stores, sweep: Sweep, calls: Calls, no_pauses: None
 ) -> None:
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-    def lose(client: Any, operation: str, params: Any) -> Any:
-        if operation != "TransactWriteItems":
-            return call(client, operation, params)
-        canceled = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
-        reasons = {"CancellationReasons": [{"Code": "ConditionalCheckFailed"}]}
-        raise client.exceptions.TransactionCanceledException({**canceled, **reasons}, operation)
-
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     api.upload(tags=["sea"])
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", lose)
-        with pytest.raises(Exception, match="counts are being changed"):
-            sweep()
+    others_first = canceled(stores, "ConditionalCheckFailed")
+    with calls.fail("TransactWriteItems", others_first), pytest.raises(Exception, match="counts are being changed"):
+        sweep()
     assert tags(api) == {"sea": 1}
     sweep()
     assert tags(api) == {"sea": 1}
@@ -433,9 +399,9 @@ def counted(kept: Mapping[str, Any], owner: str | None, viewer: str) -> dict[str
 
 @pytest.mark.long
 @given(st.lists(STEPS, min_size=1, max_size=10))
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_the_counts_are_those_of_the_images_whatever_happens(
-    api: Api, stores: Stores, sweep: Sweep, steps: list[Any]
+    api: Api, stores: Stores, calls: Calls, sweep: Sweep, steps: list[Any]
 ) -> None:
     kept: dict[str, dict[str, Any]] = {}
     for name, *arguments in steps:
@@ -444,7 +410,7 @@ def test_the_counts_are_those_of_the_images_whatever_happens(
             image = dict(zip(("user_id", "tags", "visibility"), arguments, strict=True))
             kept[api.upload(**image)["image_id"]] = image
         elif name == "sweep":
-            with killed(arguments[0], before=arguments[1]):
+            with calls.killed(arguments[0], before=arguments[1]):
                 sweep()
         elif chosen and name == "update":
             kept[chosen] |= arguments[1]

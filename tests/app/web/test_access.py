@@ -3,7 +3,6 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import jwt
 import pytest
@@ -11,19 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib import access
 from tests.app.conftest import Api, Stores
+from tests.app.tokens import SECRET, bearing, token
 from tests.pictures import base64_picture
 
-SECRET = "s" * 32
 BODY = {"image_data": base64_picture()}
-
-
-def token(subject: str, key: Any = SECRET, algorithm: str = "HS256", headers: Any = None, **claims: object) -> str:
-    valid = {"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}
-    return jwt.encode({**valid, **claims}, key, algorithm, headers=headers)
-
-
-def bearing(api: Api, bearer: str) -> Api:
-    return Api(api.client, {"Authorization": f"Bearer {bearer}"})
 
 
 class TestOpen:

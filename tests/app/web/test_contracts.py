@@ -5,26 +5,18 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import jwt
 import pytest
 from requests_toolbelt import MultipartEncoder
 
-from tests.app.conftest import Api, Overtake, Stores
+from tests.app.calls import Calls
+from tests.app.conftest import Api, Stores
+from tests.app.tokens import SECRET, authorization, token
 from tests.pictures import base64_picture, picture
 
 PHOTO = base64_picture()
-
-
-SECRET = "s" * 32
-
-
-def bearing(subject: str) -> dict[str, str]:
-    claims = {"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}
-    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET)}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,18 +210,18 @@ def test_under_tokens_nobody_uploads_in_the_name_of_another(
     configured(AUTH="jwt", JWT_SECRET=SECRET)
     assert upload(api, "dunes").status == 401
     assert upload(api, "dunes", **{"X-User-Id": "alice"}).status == 401
-    assert upload(api, "dunes", **bearing("bob")).status == 403
+    assert upload(api, "dunes", **authorization(token("bob"))).status == 403
     assert stores.are_empty()
-    assert upload(api, "dunes", **bearing("alice")).status in (200, 201)
+    assert upload(api, "dunes", **authorization(token("alice"))).status in (200, 201)
 
 
 def test_under_tokens_a_private_image_is_its_owners_alone(api: Api, configured: Callable[..., None]) -> None:
     configured(AUTH="jwt", JWT_SECRET=SECRET)
-    alice = Api(api.client, bearing("alice"))
+    alice = Api(api.client, authorization(token("alice")))
     image_id = alice.upload(visibility="private", tags=["sea"])["image_id"]
     views = [f"/images/{image_id}", f"/image/{image_id}", f"/view/{image_id}"]
     views += [f"/images/{image_id}/download{kind}" for kind in ("", "?type=redirect", "?type=binary", "?type=base64")]
-    strangers = [api, Api(api.client, {"X-User-Id": "alice"}), Api(api.client, bearing("bob"))]
+    strangers = [api, Api(api.client, {"X-User-Id": "alice"}), Api(api.client, authorization(token("bob")))]
     for stranger in strangers:
         assert [stranger.get(path).status_code for path in views] == [404] * len(views)
         assert stranger.listed("tag=sea") == stranger.listed("user_id=alice") == []
@@ -245,8 +237,8 @@ def test_under_tokens_a_private_image_is_its_owners_alone(api: Api, configured: 
 
 def test_under_tokens_a_public_image_is_changed_by_its_owner_alone(api: Api, configured: Callable[..., None]) -> None:
     configured(AUTH="jwt", JWT_SECRET=SECRET)
-    image_id = Api(api.client, bearing("alice")).upload()["image_id"]
-    for headers, status in (({"X-User-Id": "alice"}, 401), (bearing("bob"), 403)):
+    image_id = Api(api.client, authorization(token("alice"))).upload()["image_id"]
+    for headers, status in (({"X-User-Id": "alice"}, 401), (authorization(token("bob")), 403)):
         stranger = Api(api.client, headers)
         assert stranger.call("PUT", f"/images/{image_id}", {"title": "T"}).status_code == status
         for path in (f"/images/{image_id}", f"/image/{image_id}", f"/delete/{image_id}"):
@@ -254,20 +246,20 @@ def test_under_tokens_a_public_image_is_changed_by_its_owner_alone(api: Api, con
 
 
 @every_uploader
-def test_an_upload_that_arrives_twice_at_once_is_one_image(api: Api, upload: Uploader, overtake: Overtake) -> None:
+def test_an_upload_that_arrives_twice_at_once_is_one_image(api: Api, upload: Uploader, calls: Calls) -> None:
     answers: list[Answer] = []
 
     def send() -> None:
         answers.append(upload(api, "dunes", **{"Idempotency-Key": "k"}))
 
-    overtake("TransactWriteItems", send)
+    calls.before("TransactWriteItems", send)
     send()
     assert [answer.body for answer in answers] == [answers[0].body] * 2
     assert api.listed() == [answers[0].body["image_id"]]
 
 
-def test_of_two_uploads_at_once_with_one_key_the_other_is_refused(api: Api, stores: Stores, overtake: Overtake) -> None:
-    overtake("TransactWriteItems", lambda: UPLOADERS["B"](api, "dunes", **{"Idempotency-Key": "k"}))
+def test_of_two_uploads_at_once_with_one_key_the_other_is_refused(api: Api, stores: Stores, calls: Calls) -> None:
+    calls.before("TransactWriteItems", lambda: UPLOADERS["B"](api, "dunes", **{"Idempotency-Key": "k"}))
     assert UPLOADERS["B"](api, "another", **{"Idempotency-Key": "k"}).status == 409
     assert len(stores.records()) == 1
 
@@ -335,9 +327,9 @@ class TestDownloads:
         configured(MAX_DOWNLOAD_BYTES=str(len(picture())))
         assert api.get(f"/images/{image_id}/download?type=binary").status_code == 200
 
-    def test_an_image_that_is_deleted_meanwhile_is_not_found(self, api: Api, overtake: Overtake) -> None:
+    def test_an_image_that_is_deleted_meanwhile_is_not_found(self, api: Api, calls: Calls) -> None:
         image_id = api.upload()["image_id"]
-        overtake("GetObject", lambda: api.call("DELETE", f"/images/{image_id}"))
+        calls.before("GetObject", lambda: api.call("DELETE", f"/images/{image_id}"))
         assert api.get(f"/images/{image_id}/download?type=binary").status_code == 404
 
     def test_a_type_that_is_none_is_refused(self, api: Api) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 from chalice.test import HTTPResponse
 
+from tests.app.calls import ANY, Calls
 from tests.app.conftest import Api, Stores
+from tests.app.tokens import SECRET
 
 PHOTOS, LOCAL, OTHER = "https://photos.example.org", "http://localhost:5173", "https://example.com"
 
@@ -56,23 +57,17 @@ def test_a_script_reads_errors(photos: Api, method: str, path: str, body: object
 
 
 def test_a_script_reads_that_it_needs_a_token(photos: Api, configured: Callable[..., None]) -> None:
-    configured(AUTH="jwt", JWT_SECRET="s" * 32)
+    configured(AUTH="jwt", JWT_SECRET=SECRET)
     answer = photos.call("POST", "/items", {"a": 1})
     assert (answer.status_code, readable_by(answer)) == (401, PHOTOS)
     assert "WWW-Authenticate" in answer.headers["Access-Control-Expose-Headers"]
 
 
-def test_a_script_reads_that_something_is_wrong_here(
-    photos: Api, stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_script_reads_that_something_is_wrong_here(photos: Api, stores: Stores, calls: Calls) -> None:
     stores.dynamodb.delete_table(TableName="image_tags")
     broken = photos.get("/images")
     assert (broken.status_code, readable_by(broken)) == (500, PHOTOS)
-
-    def fail(*_: object) -> None:
-        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+    calls.fail(ANY, EndpointConnectionError(endpoint_url="http://127.0.0.1:1"))
     away = photos.get("/images")
     assert (away.status_code, readable_by(away)) == (503, PHOTOS)
 
@@ -125,7 +120,7 @@ def test_a_browser_is_told_what_a_script_may_send(photos: Api, path: str, method
 def test_a_browser_needs_no_token_to_ask_and_remembers_as_long_as_is_set(
     photos: Api, configured: Callable[..., None]
 ) -> None:
-    configured(AUTH="jwt", JWT_SECRET="s" * 32, CORS_MAX_AGE_SECONDS="0")
+    configured(AUTH="jwt", JWT_SECRET=SECRET, CORS_MAX_AGE_SECONDS="0")
     answer = photos.call("OPTIONS", "/items")
     assert (answer.status_code, answer.headers["Access-Control-Max-Age"]) == (204, "0")
 

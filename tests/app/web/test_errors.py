@@ -3,11 +3,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from app import app
+from tests.app.calls import ANY, Calls, canceled
 from tests.app.conftest import Api, Stores
+from tests.aws_calls import Call
 from tests.pictures import base64_picture
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]  # those that API Gateway knows
@@ -95,11 +96,8 @@ def refusal(code: str, status: int) -> ClientError:
     ],
     ids=["away", "throttled", "in conflict", "in progress", "timed out", "failing"],
 )
-def test_a_store_that_does_not_answer_is_a_503(api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fail(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+def test_a_store_that_does_not_answer_is_a_503(api: Api, calls: Calls, error: Exception) -> None:
+    calls.fail(ANY, error)
     answer = api.get("/images")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
@@ -125,40 +123,25 @@ def test_the_root_leads_a_newcomer_on(api: Api) -> None:
     }
 
 
-def test_keys_that_a_batch_leaves_over_are_asked_for_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_a_batch_leaves_over_are_asked_for_again(api: Api, calls: Calls, no_pauses: None) -> None:
     made = [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(3)]
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def one_at_a_time(client: BaseClient, operation: str, params: Any) -> object:
-        if operation != "BatchGetItem":
-            return call(client, operation, params)
-        first, *others = params["RequestItems"]["images"]["Keys"]
-        answer = call(client, operation, {**params, "RequestItems": {"images": {"Keys": [first]}}})
+    def one_at_a_time(call: Call) -> Any:
+        first, *others = call.params["RequestItems"]["images"]["Keys"]
+        answer = call.send(RequestItems={"images": {"Keys": [first]}})
         return {**answer, "UnprocessedKeys": {"images": {"Keys": others}} if others else {}}
 
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setattr(BaseClient, "_make_api_call", one_at_a_time)
+    calls.on("BatchGetItem", one_at_a_time)
     assert api.listed("tag=x") == made[::-1]
     made += [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(5)]
     assert api.get("/images?tag=x").status_code == 503
 
 
 def test_a_contended_record_is_tried_again_and_then_a_503(
-    api: Api, monkeypatch: pytest.MonkeyPatch, configured: Callable[..., None]
+    api: Api, stores: Stores, calls: Calls, no_pauses: None
 ) -> None:
     image_id = api.upload()["image_id"]
-    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    conflicts = iter([True] * 7)
-
-    def contended(client: Any, operation: str, params: Any) -> object:
-        if operation == "TransactWriteItems" and next(conflicts, False):
-            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
-            response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-            raise client.exceptions.TransactionCanceledException(response, operation)
-        return call(client, operation, params)
-
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setattr(BaseClient, "_make_api_call", contended)
+    calls.fail("TransactWriteItems", canceled(stores, "TransactionConflict", "None"), times=7)
     assert api.call("DELETE", f"/images/{image_id}").status_code == 503
     assert api.call("DELETE", f"/images/{image_id}").status_code == 200
     assert api.call("POST", "/images", {"user_id": "a", "image_data": base64_picture()}).status_code == 201

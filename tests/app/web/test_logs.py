@@ -11,17 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib import logs
-from tests.app.conftest import Api, Log, StoreIsDown, Stores
-from tests.app.images.test_crashes import object_created, sweep, upload_staged
-from tests.app.images.test_direct_uploads import announce, send, send_parts
-from tests.app.images.test_processing import BROKEN
-from tests.app.web.test_access import SECRET, bearing, token
+from tests.app.background import object_created, sweep, upload_staged
+from tests.app.calls import ANY, Calls, Rule, StoreIsDown
+from tests.app.conftest import Api, Log, Stores
+from tests.app.tokens import SECRET, bearing, token
+from tests.app.uploads import BROKEN, announce, send, send_parts
+from tests.embedded_metrics import assert_publishes
 from tests.pictures import picture
-from tests.unit.test_metrics import assert_publishes
 
 Line = dict[str, Any]
 
@@ -199,7 +198,7 @@ class TestEvents:
         assert event["function"] == "on_upload_staged"
 
     def test_an_attempt_that_raises_is_a_warning_and_counts_once_when_the_image_has_failed(
-        self, api: Api, log: Log, variants_fail: pytest.MonkeyPatch
+        self, api: Api, log: Log, variants_fail: Rule
     ) -> None:
         kept = api.upload()
         for _ in range(4):
@@ -313,7 +312,7 @@ class TestText:
             "event  on_object_created  ok  N ms, 4 AWS calls",
         ]
 
-    def test_a_failed_event_says_why(self, api: Api, text: io.StringIO, variants_fail: pytest.MonkeyPatch) -> None:
+    def test_a_failed_event_says_why(self, api: Api, text: io.StringIO, variants_fail: Rule) -> None:
         kept = api.upload()
         with pytest.raises(StoreIsDown):
             object_created(api, kept["s3_key"])
@@ -326,19 +325,15 @@ class TestText:
         api.upload()
         assert self.shown(text) == ["POST   /images  201  N ms, 2 AWS calls"]
 
-    def test_nothing_that_a_client_sent_is_shown(
-        self, api: Api, text: io.StringIO, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_nothing_that_a_client_sent_is_shown(self, api: Api, text: io.StringIO, calls: Calls) -> None:
         hush = Api(api.client, {"X-User-Id": "hush"})
         for path in ("/hush", "/images/hush?hush=hush", "/images?tag=hush&last_evaluated_key=hush"):
             hush.get(path)
         hush.upload(user_id="hush", title="hush", filename="hush.png", tags=["hush"])
 
-        def fail(*_: object) -> None:
-            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/images/alice/1?uploadId=hush")
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", fail)
-        assert api.get("/images").status_code == 503
+        unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:1/images/alice/1?uploadId=hush")
+        with calls.fail(ANY, unreachable):
+            assert api.get("/images").status_code == 503
         assert "http://127.0.0.1:1/images/alice/1?…" in text.getvalue()
         assert "hush" not in text.getvalue()
 
@@ -390,13 +385,9 @@ class TestSecrets:
         for secret in [*secrets, "hush", "X-Amz-", "policy", "uploadId", "Bearer", *bearer.split(".")]:
             assert secret.lower() not in text.lower()
 
-    def test_the_query_of_a_url_is_taken_out_of_an_exception(
-        self, api: Api, log: Log, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(*_: object) -> None:
-            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/images/alice/1?uploadId=hush")
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", fail)
+    def test_the_query_of_a_url_is_taken_out_of_an_exception(self, api: Api, log: Log, calls: Calls) -> None:
+        endpoint = "http://127.0.0.1:1/images/alice/1?uploadId=hush"
+        calls.fail(ANY, EndpointConnectionError(endpoint_url=endpoint))
         assert api.get("/images").status_code == 503
         (line,) = (line for line in log() if "exception" in line)
         assert "http://127.0.0.1:1/images/alice/1?…" in line["exception"]

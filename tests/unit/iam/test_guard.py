@@ -16,9 +16,7 @@ from moto import mock_aws
 
 from chalicelib.config import Settings
 from chalicelib.permissions import CATALOG, ORIGINALS, Permission, StageLocation, needs
-from tests.iam import Guard, Refused, WholeSuite, aside
-
-pytest_plugins = ["pytester"]
+from tests.iam import Guard, Refused, aside
 
 PLACE = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
@@ -231,50 +229,3 @@ def test_afterwards_nothing_is_watched() -> None:
     with Guard(app, PLACE).watching():
         pass
     assert Client(app).http.get("/").status_code == 200
-
-
-@pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> WholeSuite:
-    """A plugin that watches two files of tests, of an app with a permission that none needs."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makepyfile(test_one="def test_a(): pass\ndef test_b(): pass", test_two="def test_c(): pass")
-    return WholeSuite(Guard(tiny(lambda: None, CATALOG.get), PLACE), pytester.path)
-
-
-def test_a_run_of_all_tests_fails_for_an_unused_permission(
-    pytester: pytest.Pytester, suite: WholeSuite, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = pytester.inline_run(plugins=[suite])
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "view: dynamodb:GetItem on Catalog" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "left_out"),
-    [
-        (["-k", "test_a or test_c"], "test_one.py::test_b"),
-        (["test_two.py"], "test_one.py"),
-        (["test_one.py::test_a", "test_two.py"], "what is beside test_one.py::test_a"),
-        (["--deselect", "test_one.py::test_a"], "test_one.py::test_a"),
-        (["--ignore", "test_two.py"], "test_two.py"),
-    ],
-)
-def test_a_run_of_some_tests_says_that_it_cannot_tell(
-    pytester: pytest.Pytester,
-    suite: WholeSuite,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    left_out: str,
-) -> None:
-    result = pytester.inline_run(*arguments, plugins=[suite])
-    assert result.ret == pytest.ExitCode.OK
-    assert f"Didn't look for unused permissions: {left_out} was left out." in capsys.readouterr().out
-
-
-def test_a_run_whose_permissions_are_all_used_passes(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makepyfile("def test_a(): pass")
-    suite = WholeSuite(Guard(tiny(lambda: None), PLACE), pytester.path)
-    assert pytester.inline_run(plugins=[suite]).ret == pytest.ExitCode.OK

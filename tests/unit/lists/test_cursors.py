@@ -110,7 +110,11 @@ def test_what_was_encrypted_with_the_key_and_is_no_position_is_refused(text: byt
         cursors.decode(cursor, QUERY.filters, 256, KEY)
 
 
-@pytest.mark.parametrize("edited", [CURSOR + "=", CURSOR + "==", CURSOR + "\n", "!" + CURSOR, CURSOR + CURSOR])
+@pytest.mark.parametrize(
+    "edited",
+    [CURSOR + "=", CURSOR + "==", CURSOR + "\n", "!" + CURSOR, CURSOR + CURSOR],
+    ids=["padding", "more padding", "a line break", "a leading character", "twice"],
+)
 def test_a_cursor_has_one_spelling(edited: str) -> None:
     with pytest.raises(BadInput):
         cursors.decode(edited, QUERY.filters, 2, KEY)

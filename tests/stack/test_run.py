@@ -270,6 +270,6 @@ def test_a_wrong_setting_is_one_line_before_anything_starts(folder: Path, monkey
     assert not (folder / "unmade").exists()
 
 
-def test_a_failed_start_shows_its_reason_to_tests_too(folder: Path) -> None:
+def test_a_failed_start_shows_its_reason_to_tests_too(stack: Stack, folder: Path) -> None:
     with pytest.raises(CannotRun, match="it is a file"):
         start(folder / "data" / "lock")

@@ -64,15 +64,18 @@ PURE := config errors ids metrics model permissions images/likeness images/rendi
 comma := ,
 empty :=
 
+# A process for each processor, but no more than four: each one starts embedded stacks of its own.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+
 .PHONY: test
 test: $(VENV)/installed ## run all tests: pure, in process, on the embedded stack, under SIGKILL
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term-missing
 	@$(BIN)/python -m coverage report --fail-under=100 --include=$(subst $(empty) ,$(comma),$(PURE:%=chalicelib/%.py)) >/dev/null \
 	  || { echo "A pure module isn't covered wholly: see the table above."; exit 1; }
 
 .PHONY: test-fast
 test-fast: $(VENV)/installed ## run the tests that start nothing, but for those that take long: TESTS
-	@$(BIN)/python -m pytest --quiet -m "not long" $(or $(TESTS),tests/unit tests/app)
+	@$(BIN)/python -m pytest $(PARALLEL) --quiet -m "not long" $(or $(TESTS),tests/unit tests/app)
 
 .PHONY: test-http
 test-http: $(VENV)/installed ## run the black-box tests against a service that runs already: URL

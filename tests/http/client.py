@@ -84,8 +84,8 @@ class User:
 
 
 def eventually(look: Callable[[], object], wanted: object) -> None:
-    """See what is wanted within ten seconds: on AWS, lists follow writes a moment later."""
-    deadline = time.monotonic() + 10
+    """See what is wanted within a minute: on AWS, lists follow writes a moment later."""
+    deadline = time.monotonic() + 60
     while (found := look()) != wanted and time.monotonic() < deadline:
         time.sleep(0.2)
     assert found == wanted

@@ -42,11 +42,15 @@ class Service:
         found: Json = answer.json()
         return found
 
-    def pages(self, **query: object) -> Iterator[list[Json]]:
+    def pages(
+        self, path: str = "/images", headers: dict[str, str] | None = None, /, **query: object
+    ) -> Iterator[list[Json]]:
         """The images of a list, page by page."""
         more: Json = {}
         while True:
-            page = self.get("/images", **query, **more)
+            answer = self.call("GET", path, headers=headers, params={**query, **more})
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
             assert page["count"] == len(page["images"])
             yield page["images"]
             if not page["has_more"]:

@@ -1,6 +1,6 @@
 """Values that the unit tests start from."""
 
-from chalicelib.model import Image, Item, Visibility
+from chalicelib.model import Image, Item, Look, Visibility
 
 IMAGE = Image(
     image_id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
@@ -16,6 +16,17 @@ IMAGE = Image(
     height=300,
     visibility=Visibility.PUBLIC,
     updated_at="2022-02-22T19:22:22.000Z",
+)
+
+ANALYSIS = Look(
+    width=400,
+    height=300,
+    taken_at=None,
+    color="#ffffff",
+    placeholder="",
+    perceptual_hash="0" * 16,
+    animated=False,
+    variants=(),
 )
 
 ITEM = Item(

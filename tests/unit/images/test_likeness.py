@@ -5,25 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.images import likeness
-from chalicelib.model import Image, Look, Row, Visibility
-from tests.unit.samples import IMAGE
+from chalicelib.model import Image, Row, Visibility
+from tests.unit.samples import ANALYSIS, IMAGE
 
 HASHES = st.integers(0, 2**64 - 1)
 ONES = "f" * 16
 
 
 def hashed(perceptual_hash: str) -> Image:
-    look = Look(
-        width=1,
-        height=1,
-        taken_at=None,
-        color="#ffffff",
-        placeholder="",
-        perceptual_hash=perceptual_hash,
-        animated=False,
-        variants=(),
-    )
-    return replace(IMAGE, look=look)
+    return replace(IMAGE, look=replace(ANALYSIS, perceptual_hash=perceptual_hash))
 
 
 def row(image_id: str, perceptual_hash: str = "") -> Row:

@@ -63,7 +63,7 @@ invoke: export INVOKE_EVENT := $(value EVENT)
 invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
-# Pure: functions of their arguments, so that nothing excuses a line that no test runs.
+# Modules without input and output, but for lifecycle's one transaction: tests must run each of their lines.
 PURE := config errors ids metrics model permissions images/lifecycle images/likeness images/model images/render \
   index/query index/ranges index/rows index/terms items/model lists/cursors lists/merge lists/model lists/plan \
   lists/prefixes pictures/exif pictures/structure pictures/thumbhash stores/model stores/records tags/model tags/tallies \
@@ -71,15 +71,18 @@ PURE := config errors ids metrics model permissions images/lifecycle images/like
 comma := ,
 empty :=
 
+# One process per processor, at most four: each process starts embedded stacks of its own.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+
 .PHONY: test
-test: $(VENV)/installed ## run all tests: pure, in process, on the embedded stack, under SIGKILL
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing
+test: $(VENV)/installed ## run all tests
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term-missing
 	@$(BIN)/python -m coverage report --fail-under=100 --include=$(subst $(empty) ,$(comma),$(PURE:%=chalicelib/%.py)) >/dev/null \
-	  || { echo "A pure module isn't covered wholly: see the table above."; exit 1; }
+	  || { echo "Some lines of a module in PURE are not covered: see the table above."; exit 1; }
 
 .PHONY: test-fast
-test-fast: $(VENV)/installed ## run the tests that start nothing, but for those that take long: TESTS
-	@$(BIN)/python -m pytest --quiet -m "not long" $(or $(TESTS),tests/unit tests/app)
+test-fast: $(VENV)/installed ## run the fast tests, which start no servers: TESTS
+	@$(BIN)/python -m pytest $(PARALLEL) --quiet -m "not long" $(or $(TESTS),tests/unit tests/app)
 
 .PHONY: test-http
 test-http: $(VENV)/installed ## run the black-box tests against a service that runs already: URL

@@ -98,6 +98,8 @@ def test_the_zip_has_what_is_required_for_its_architecture_and_no_more(
     assert distributions(re.findall(r"^([^/]+)-[^-/]+\.dist-info/METADATA$", "\n".join(names), re.MULTILINE)) == (
         distributions(wanted)
     )
+    sources = [*(PROJECT / "chalicelib").rglob("*.py"), PROJECT / "chalicelib" / "web" / "openapi.yaml"]
+    assert {str(file.relative_to(PROJECT)) for file in sources} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {"app.py", "chalicelib", "chalice", "PIL"} <= tops
     assert not tops & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {"chalicelib"}

@@ -42,11 +42,15 @@ class Service:
         found: Json = answer.json()
         return found
 
-    def pages(self, **query: object) -> Iterator[list[Json]]:
+    def pages(
+        self, path: str = "/images", headers: dict[str, str] | None = None, /, **query: object
+    ) -> Iterator[list[Json]]:
         """The images of a list, page by page."""
         more: Json = {}
         while True:
-            page = self.get("/images", **query, **more)
+            answer = self.call("GET", path, headers=headers, params={**query, **more})
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
             assert page["count"] == len(page["images"])
             yield page["images"]
             if not page["has_more"]:
@@ -84,8 +88,8 @@ class User:
 
 
 def eventually(look: Callable[[], object], wanted: object) -> None:
-    """See what is wanted within ten seconds: on AWS, lists follow writes a moment later."""
-    deadline = time.monotonic() + 10
+    """See what is wanted within a minute: on AWS, lists follow writes a moment later."""
+    deadline = time.monotonic() + 60
     while (found := look()) != wanted and time.monotonic() < deadline:
         time.sleep(0.2)
     assert found == wanted

@@ -2,43 +2,14 @@
 
 import hashlib
 import io
-import time
-from typing import Any
 
 import pytest
 import requests
 from PIL import Image
 
 from tests.http.client import TIMEOUT_SECONDS, Json, User, download
+from tests.http.uploads import announce, finished, send
 from tests.pictures import picture
-
-PROCESSED_SECONDS = 60
-
-
-def announce(user: User, content: bytes, content_type: str = "image/png", **fields: Any) -> Json:
-    """Begin an upload."""
-    body = {"user_id": user.user_id, "content_type": content_type, "size": len(content), **fields}
-    answer = user.service.call("POST", "/images/direct-upload", json=body)
-    assert answer.status_code == 201, answer.text
-    announced: Json = answer.json()
-    return announced
-
-
-def send(announced: Json, content: bytes, **changed: str) -> requests.Response:
-    """POST the form, as a browser does."""
-    fields = {**announced["fields"], **changed}
-    return requests.post(announced["url"], data=fields, files={"file": content}, timeout=TIMEOUT_SECONDS)
-
-
-def finished(user: User, image_id: str) -> Json:
-    """The view of an image when it is on its way no more."""
-    deadline = time.monotonic() + PROCESSED_SECONDS
-    while time.monotonic() < deadline:
-        view = user.service.get(f"/images/{image_id}", user_id=user.user_id)
-        if view["state"] not in ("awaiting_upload", "processing"):
-            return view
-        time.sleep(0.3)
-    raise AssertionError(f"still {view['state']}")
 
 
 def upright_photo() -> bytes:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from project import PROJECT
 from tests.http.client import User, eventually
-from tests.http.test_direct_uploads import finished
+from tests.http.uploads import finished
 from tests.pictures import picture
 
 COFFEE = PROJECT / "samples" / "coffee.jpg"

@@ -61,15 +61,9 @@ class Album:
 
     def listed(self, query: str, caller: str) -> list[str]:
         """The ids of a whole list, of these images."""
-        found: list[str] = []
-        cursor = ""
         ours = {image["image_id"] for image in self.images}
-        while True:
-            page = self._get(f"/images?{self.marked(query)}{cursor}", caller)
-            found += [image["image_id"] for image in page["images"] if image["image_id"] in ours]
-            if not page["has_more"]:
-                return found
-            cursor = f"&last_evaluated_key={page['last_evaluated_key']}"
+        pages = self.service.pages(f"/images?{self.marked(query)}", {"X-User-Id": self.mark + caller})
+        return [image["image_id"] for page in pages for image in page if image["image_id"] in ours]
 
     def count(self, query: str, caller: str) -> Json:
         """The answer to a count."""

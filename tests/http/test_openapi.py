@@ -104,7 +104,7 @@ def test_what_was_made_can_be_viewed_changed_and_deleted_by_the_links(
                 derandomize=True,
                 database=None,
                 deadline=None,
-                max_examples=100,
+                max_examples=60,
                 stateful_step_count=6,
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),

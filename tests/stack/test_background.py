@@ -12,7 +12,7 @@ import pytest
 from dev.stack import Stack, running
 from project import PROJECT
 from tests.http.client import Service, User
-from tests.http.test_direct_uploads import finished
+from tests.http.uploads import finished
 from tests.pictures import picture
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:images-api-local-on_object_created:$LATEST"

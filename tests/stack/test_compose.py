@@ -39,7 +39,7 @@ def found(program: str) -> list[Path]:
 def make(target: str) -> subprocess.CompletedProcess[str]:
     command = ["make", "--silent", "--directory", str(PROJECT), target]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize(("target", "verb"), [("up", "up --detach --wait"), ("down", "down")])

@@ -122,9 +122,9 @@ def test_a_function_is_invoked_by_each_of_its_names(functions: Any, name: str) -
 
 def test_a_function_sees_no_http_request_of_before_on_its_connection(server: Server) -> None:
     with requests.Session() as connection:
-        assert connection.post(f"{server.url}/page", timeout=10).json() == {"page": "yes"}
+        assert connection.post(f"{server.url}/page", timeout=60).json() == {"page": "yes"}
         path = "/2015-03-31/functions/echo/invocations"
-        answer = connection.post(server.url + path, headers={"Authorization": "AWS4-HMAC-SHA256 any"}, timeout=10)
+        answer = connection.post(server.url + path, headers={"Authorization": "AWS4-HMAC-SHA256 any"}, timeout=60)
     assert answer.json()["http_request"] == "None"
 
 
@@ -174,7 +174,7 @@ def test_a_payload_of_six_mebibytes_is_taken_and_a_larger_one_is_not(functions: 
 
 def test_an_event_is_taken_at_once_and_done_in_the_background(functions: Any) -> None:
     assert functions.invoke(FunctionName="note", InvocationType="Event", Payload=b"5")["StatusCode"] == 202
-    assert noted.get(timeout=10) == 5
+    assert noted.get(timeout=60) == 5
 
 
 def test_an_event_has_at_most_a_mebibyte(functions: Any) -> None:
@@ -197,7 +197,7 @@ def test_another_type_of_invocation_is_refused(functions: Any) -> None:
 
 
 def test_an_unsigned_request_is_refused(server: Server) -> None:
-    answer = requests.post(f"{server.url}/2015-03-31/functions/note/invocations", "1", timeout=10)
+    answer = requests.post(f"{server.url}/2015-03-31/functions/note/invocations", "1", timeout=60)
     assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
     assert noted.empty()
 
@@ -205,7 +205,7 @@ def test_an_unsigned_request_is_refused(server: Server) -> None:
 def test_what_a_function_wrote_is_settled_before_it_is_acknowledged(functions: Any, store: Store) -> None:
     before = store.settled
     invoked(functions, "note", noted.qsize())
-    assert (store.settled, noted.get(timeout=10)) == (before + 1, 0)
+    assert (store.settled, noted.get(timeout=60)) == (before + 1, 0)
 
 
 def test_what_can_not_be_settled_is_a_service_exception(functions: Any, store: Store) -> None:

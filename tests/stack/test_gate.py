@@ -50,9 +50,9 @@ def test_what_is_signed_is_let_through_whatever_the_key(emulator: Emulator, key:
     assert [found["Key"] for found in emulator.s3.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]] == [key]
     assert emulator.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"abc"
     url = emulator.s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
-    assert requests.get(url, headers={"Range": "bytes=1-"}, timeout=10).content == b"bc"
+    assert requests.get(url, headers={"Range": "bytes=1-"}, timeout=60).content == b"bc"
     form = emulator.s3.generate_presigned_post(bucket, "posted")
-    assert requests.post(form["url"], form["fields"], files={"file": b"new"}, timeout=10).status_code == 204
+    assert requests.post(form["url"], form["fields"], files={"file": b"new"}, timeout=60).status_code == 204
     assert emulator.s3.get_object(Bucket=bucket, Key="posted")["Body"].read() == b"new"
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_done_for_who_only_knows_the_key_id(emulator: Emulator, bucke
         {**signed, "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Signature": "0" * 64},
         {"AWSAccessKeyId": emulator.access_key_id, "Signature": "AAAA", "Expires": "9999999999"},
     ):
-        answer = requests.request(method, f"{emulator.url}/{bucket}{path}", params=query, data=b"x", timeout=10)
+        answer = requests.request(method, f"{emulator.url}/{bucket}{path}", params=query, data=b"x", timeout=60)
         assert answer.status_code == 403, query
     for authorization in (
         f"AWS4-HMAC-SHA256 Credential={scope}",
@@ -79,7 +79,7 @@ def test_nothing_is_done_for_who_only_knows_the_key_id(emulator: Emulator, bucke
         f"AWS {emulator.access_key_id}:AAAA",
     ):
         headers = {"Authorization": authorization, "X-Amz-Date": date}
-        answer = requests.request(method, f"{emulator.url}/{bucket}{path}", headers=headers, data=b"x", timeout=10)
+        answer = requests.request(method, f"{emulator.url}/{bucket}{path}", headers=headers, data=b"x", timeout=60)
         assert answer.status_code == 403, authorization
 
 
@@ -89,29 +89,29 @@ def test_a_wrong_key_is_refused(emulator: Emulator, bucket: str, key_id: str | N
     with pytest.raises(ClientError, match="SignatureDoesNotMatch" if key_id is None else "InvalidAccessKeyId"):
         stranger.list_objects_v2(Bucket=bucket)
     url = stranger.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "kept"})
-    assert requests.get(url, timeout=10).status_code == 403
+    assert requests.get(url, timeout=60).status_code == 403
     form = stranger.generate_presigned_post(bucket, "posted")
-    assert requests.post(form["url"], form["fields"], files={"file": b"x"}, timeout=10).status_code == 403
+    assert requests.post(form["url"], form["fields"], files={"file": b"x"}, timeout=60).status_code == 403
 
 
 def test_a_presigned_url_is_good_for_what_was_signed_only(emulator: Emulator, bucket: str) -> None:
     url = presigned(emulator, bucket)
-    assert requests.get(url, timeout=10).content == KEPT
-    assert_refused(requests.get(url.partition("&X-Amz-Signature")[0], timeout=10), "MissingAuthorizationParameter")
-    assert_refused(requests.get(url.replace("/kept", "/other"), timeout=10), "SignatureDoesNotMatch")
-    assert_refused(requests.get(f"{url}&acl", timeout=10), "SignatureDoesNotMatch")
+    assert requests.get(url, timeout=60).content == KEPT
+    assert_refused(requests.get(url.partition("&X-Amz-Signature")[0], timeout=60), "MissingAuthorizationParameter")
+    assert_refused(requests.get(url.replace("/kept", "/other"), timeout=60), "SignatureDoesNotMatch")
+    assert_refused(requests.get(f"{url}&acl", timeout=60), "SignatureDoesNotMatch")
     for method in ("PUT", "DELETE"):
-        assert_refused(requests.request(method, url, timeout=10), "SignatureDoesNotMatch")
+        assert_refused(requests.request(method, url, timeout=60), "SignatureDoesNotMatch")
 
 
 def test_a_presigned_url_expires(emulator: Emulator, bucket: str) -> None:
-    assert_refused(requests.get(presigned(emulator, bucket, ExpiresIn=-1), timeout=10))
+    assert_refused(requests.get(presigned(emulator, bucket, ExpiresIn=-1), timeout=60))
 
 
 def test_a_presigned_put_takes_no_header_that_was_not_signed(emulator: Emulator, bucket: str) -> None:
     url = presigned(emulator, bucket, "put_object")
-    assert_refused(requests.put(url, headers={"x-amz-copy-source": f"/{bucket}/other"}, timeout=10))
-    assert requests.put(url, KEPT, timeout=10).status_code == 200
+    assert_refused(requests.put(url, headers={"x-amz-copy-source": f"/{bucket}/other"}, timeout=60))
+    assert requests.put(url, KEPT, timeout=60).status_code == 200
 
 
 def test_a_form_is_taken_only_with_its_signature(emulator: Emulator, bucket: str) -> None:
@@ -124,7 +124,7 @@ def test_a_form_is_taken_only_with_its_signature(emulator: Emulator, bucket: str
         {**fields, "x-amz-signature": "0" * 64},
         {**fields, "key": "another"},
     ):
-        answer = requests.post(form["url"], spoiled, files={"file": b"x"}, timeout=10)
+        answer = requests.post(form["url"], spoiled, files={"file": b"x"}, timeout=60)
         assert answer.status_code in (400, 403), spoiled
 
 
@@ -140,13 +140,13 @@ def test_a_form_is_taken_only_with_its_signature(emulator: Emulator, bucket: str
     ],
 )
 def test_the_emulators_own_paths_are_not_there(emulator: Emulator, bucket: str, method: str, path: str) -> None:
-    assert_refused(requests.request(method, emulator.url + path, timeout=10), "NoSuchBucket", 404)
-    assert_refused(requests.request(method, emulator.url + path, files={"file": b"x"}, timeout=10), "NoSuchBucket", 404)
+    assert_refused(requests.request(method, emulator.url + path, timeout=60), "NoSuchBucket", 404)
+    assert_refused(requests.request(method, emulator.url + path, files={"file": b"x"}, timeout=60), "NoSuchBucket", 404)
 
 
 def test_queues_are_for_who_signs(emulator: Emulator) -> None:
     headers = {"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}
-    assert_refused(requests.post(emulator.url, "{}", headers=headers, timeout=10))
-    assert_refused(requests.post(emulator.url, {"Action": "ListQueues"}, timeout=10))
-    assert_refused(requests.get(emulator.url, {"Action": "ListQueues"}, timeout=10))
+    assert_refused(requests.post(emulator.url, "{}", headers=headers, timeout=60))
+    assert_refused(requests.post(emulator.url, {"Action": "ListQueues"}, timeout=60))
+    assert_refused(requests.get(emulator.url, {"Action": "ListQueues"}, timeout=60))
     assert emulator.sqs.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200

@@ -46,7 +46,7 @@ def test_an_upload_reaches_its_handler_as_one_record(emulator: Emulator, bucket:
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(events.put)
     with pumping(emulator, app):
         emulator.s3.put_object(Bucket=bucket, Key="grüße/a b", Body=b"abc")
-        event = events.get(timeout=10)
+        event = events.get(timeout=60)
     assert (event.bucket, event.key) == (bucket, "grüße/a b")
     (record,) = event.to_dict()["Records"]
     assert (record["eventSource"], record["eventName"], record["s3"]["object"]["size"]) == (
@@ -73,9 +73,9 @@ def test_prefix_suffix_and_kind_of_event_choose_the_handler(emulator: Emulator, 
     with pumping(emulator, app):
         for key in ("out/a.jpg", "in/a.png", "in/a.jpg"):
             emulator.s3.put_object(Bucket=bucket, Key=key, Body=b"")
-        assert calls.get(timeout=10) == ("photograph", "in/a.jpg")
+        assert calls.get(timeout=60) == ("photograph", "in/a.jpg")
         emulator.s3.delete_object(Bucket=bucket, Key="out/a.jpg")
-        assert calls.get(timeout=10) == ("removal", "out/a.jpg")
+        assert calls.get(timeout=60) == ("removal", "out/a.jpg")
     assert calls.empty()
 
 
@@ -93,10 +93,10 @@ def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emu
 
     with pumping(emulator, app):
         emulator.s3.put_object(Bucket=bucket, Key="bad", Body=b"")
-        assert [calls.get(timeout=10) for _ in range(3)] == ["bad"] * 3
+        assert [calls.get(timeout=60) for _ in range(3)] == ["bad"] * 3
         # What comes after the failure is delivered all the same.
         emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
-        assert calls.get(timeout=10) == "good"
+        assert calls.get(timeout=60) == "good"
     assert calls.empty()
     assert (waiting(emulator, pump.QUEUE), waiting(emulator, dead_letters)) == (0, before + 1)
 
@@ -113,7 +113,7 @@ def test_a_failure_is_one_line_in_the_log_until_it_is_the_last(
 
     with pumping(emulator, app, retries=(0,)):
         emulator.s3.put_object(Bucket=bucket, Key="early", Body=b"")
-        assert [calls.get(timeout=10) for _ in range(2)] == ["early"] * 2
+        assert [calls.get(timeout=60) for _ in range(2)] == ["early"] * 2
     assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records if record.name == "dev"] == [
         ("The handler on_object_created failed and will be called again: RuntimeError('too early')", False),
         ("The handler on_object_created failed.", True),
@@ -132,7 +132,7 @@ def test_a_failed_event_waits_for_its_retry(emulator: Emulator, bucket: str) -> 
     with pumping(emulator, app, retries=(600, 600)):
         emulator.s3.put_object(Bucket=bucket, Key="bad", Body=b"")
         emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
-        assert {calls.get(timeout=10), calls.get(timeout=10)} == {"bad", "good"}
+        assert {calls.get(timeout=60), calls.get(timeout=60)} == {"bad", "good"}
     assert calls.empty()
     url = emulator.sqs.get_queue_url(QueueName=pump.QUEUE)["QueueUrl"]
     assert waiting(emulator, pump.QUEUE) == 1
@@ -146,7 +146,7 @@ def test_events_from_before_a_start_are_delivered_after_it(emulator: Emulator, b
         pass
     emulator.s3.put_object(Bucket=bucket, Key="early", Body=b"")
     with pumping(emulator, app):
-        assert calls.get(timeout=10).key == "early"
+        assert calls.get(timeout=60).key == "early"
 
 
 def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, bucket: str) -> None:
@@ -156,7 +156,7 @@ def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, buck
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], suffix=".jpg")(calls.put)
     debt = Debt(datetime.now(UTC) - timedelta(hours=1))
     with pumping(emulator, app, debt=debt):
-        assert calls.get(timeout=10).key == "grüße/a b.jpg"
+        assert calls.get(timeout=60).key == "grüße/a b.jpg"
     assert calls.empty()
     assert debt.since is None
 
@@ -167,7 +167,7 @@ def test_events_from_before_the_risk_are_not_sent_again(emulator: Emulator, buck
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
     with pumping(emulator, app, debt=Debt(datetime.now(UTC) + timedelta(hours=1))):
         emulator.s3.put_object(Bucket=bucket, Key="new", Body=b"")
-        assert calls.get(timeout=10).key == "new"
+        assert calls.get(timeout=60).key == "new"
     assert calls.empty()
 
 
@@ -180,7 +180,7 @@ def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator) -> Non
         raise RuntimeError("a failure doesn't end the schedule")
 
     with pumping(emulator, app, units={"minute": 0.2}):
-        first, second = events.get(timeout=10), events.get(timeout=10)
+        first, second = events.get(timeout=60), events.get(timeout=60)
     assert (first.source, first.detail_type) == ("aws.events", "Scheduled Event")
     assert first.event_id != second.event_id
 

@@ -61,7 +61,7 @@ def server(store: Store) -> Iterator[Server]:
 
 def exchange(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Send bytes as they are; status, headers and body of the answer, read until the server closes."""
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+    with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(request)
         answer = HTTPResponse(connection, method=request.split(b" ")[0].decode())
         answer.begin()
@@ -82,30 +82,30 @@ def assert_is_an_error(answer: tuple[int, dict[str, str], bytes], status: int, *
 
 
 def test_an_unknown_path_is_404_with_an_error(server: Server) -> None:
-    answer = requests.get(f"{server.url}/no/such/path", timeout=10)
+    answer = requests.get(f"{server.url}/no/such/path", timeout=60)
     assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})
 
 
 def test_an_unknown_path_is_404_for_who_brings_a_token_too(server: Server) -> None:
-    answer = requests.get(f"{server.url}/no/such/path", headers={"Authorization": "Bearer é".encode()}, timeout=10)
+    answer = requests.get(f"{server.url}/no/such/path", headers={"Authorization": "Bearer é".encode()}, timeout=60)
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD"])
 def test_the_app_says_which_methods_a_path_takes(server: Server, method: str) -> None:
-    answer = requests.request(method, f"{server.url}/read", timeout=10)
+    answer = requests.request(method, f"{server.url}/read", timeout=60)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
     assert answer.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW"])
 def test_a_method_that_api_gateway_does_not_know_is_501(server: Server, method: str) -> None:
-    answer = requests.request(method, f"{server.url}/read", timeout=10)
+    answer = requests.request(method, f"{server.url}/read", timeout=60)
     assert (answer.status_code, answer.json()) == (501, {"error": f"Unsupported method ('{method}')."})
 
 
 def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> None:
-    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.request("HEAD", "/no/such/path")
     assert connection.getresponse().read() == b""
     connection.request("HEAD", "/read")
@@ -116,7 +116,7 @@ def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> 
 
 
 def test_no_content_has_no_length_either_and_leaves_the_connection_in_order(server: Server) -> None:
-    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.request("OPTIONS", "/nothing")
     nothing = connection.getresponse()
     assert (nothing.status, nothing.read(), nothing.headers["Content-Length"]) == (204, b"", None)
@@ -143,7 +143,7 @@ def test_a_body_of_ten_mebibytes_is_taken(server: Server) -> None:
 
 
 def test_a_larger_body_is_413_though_the_client_sends_all_of_it(server: Server) -> None:
-    answer = requests.post(f"{server.url}/echo/a", bytes(MAX_BODY_BYTES + 1), timeout=30)
+    answer = requests.post(f"{server.url}/echo/a", bytes(MAX_BODY_BYTES + 1), timeout=60)
     assert answer.status_code == 413
     assert str(MAX_BODY_BYTES) in answer.json()["error"]
 
@@ -153,7 +153,7 @@ def test_a_huge_content_length_is_413_at_once(server: Server) -> None:
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+    with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(
             b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
         )
@@ -167,7 +167,7 @@ def test_a_client_that_asks_before_it_sends_too_much_is_refused_at_once(server: 
 
 
 def test_a_chunked_body_is_read_whole(server: Server) -> None:
-    answer = requests.post(f"{server.url}/echo/a", iter([b"abc", b"d" * 70_000]), timeout=10)
+    answer = requests.post(f"{server.url}/echo/a", iter([b"abc", b"d" * 70_000]), timeout=60)
     assert answer.json()["size"] == 70_003
 
 
@@ -179,7 +179,7 @@ def test_chunk_extensions_and_trailers_are_dropped(server: Server) -> None:
 
 def test_a_chunked_body_over_the_limit_is_413(server: Server) -> None:
     mebibyte = bytes(1024 * 1024)
-    answer = requests.post(f"{server.url}/echo/a", (mebibyte for _ in range(11)), timeout=30)
+    answer = requests.post(f"{server.url}/echo/a", (mebibyte for _ in range(11)), timeout=60)
     assert answer.status_code == 413
 
 
@@ -212,14 +212,14 @@ def test_what_is_no_http_is_refused_in_json(server: Server, request_line: bytes,
 
 
 def test_path_parameters_are_decoded_as_api_gateway_does(server: Server) -> None:
-    answer = requests.post(f"{server.url}/echo/gr%C3%BC%C3%9Fe%20%2F%20x", b"", timeout=10)
+    answer = requests.post(f"{server.url}/echo/gr%C3%BC%C3%9Fe%20%2F%20x", b"", timeout=60)
     assert answer.json()["name"] == "grüße / x"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_headers_are_utf_8_where_they_can_be(server: Server, encoding: str) -> None:
     headers = {"X-User-Id": "Jürgen".encode(encoding)}
-    assert requests.get(f"{server.url}/whoami", headers=headers, timeout=10).json() == {"user": "Jürgen"}
+    assert requests.get(f"{server.url}/whoami", headers=headers, timeout=60).json() == {"user": "Jürgen"}
 
 
 @pytest.mark.parametrize(
@@ -229,12 +229,12 @@ def test_headers_are_utf_8_where_they_can_be(server: Server, encoding: str) -> N
 def test_binary_bodies_reach_the_app_encoded_as_api_gateway_does(
     server: Server, content_type: str, encoded: bool
 ) -> None:
-    answer = requests.post(f"{server.url}/echo/event", b"abc", headers={"Content-Type": content_type}, timeout=10)
+    answer = requests.post(f"{server.url}/echo/event", b"abc", headers={"Content-Type": content_type}, timeout=60)
     assert answer.json() == {"name": "event", "size": 3, "encoded": encoded}
 
 
 def test_a_client_that_goes_away_is_not_spoken_of(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_connection(server.server_address[:2], timeout=10) as connection:
+    with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nabc")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100) == b""
@@ -243,7 +243,7 @@ def test_a_client_that_goes_away_is_not_spoken_of(server: Server, capfd: pytest.
 
 def test_a_hundred_clients_at_once_are_all_answered(server: Server) -> None:
     with ThreadPoolExecutor(100) as clients:
-        answers = clients.map(lambda _: requests.get(f"{server.url}/read", timeout=30).status_code, range(200))
+        answers = clients.map(lambda _: requests.get(f"{server.url}/read", timeout=60).status_code, range(200))
     assert set(answers) == {200}
 
 
@@ -255,21 +255,21 @@ def test_a_second_server_on_a_port_is_one_clear_line(server: Server) -> None:
 
 def test_what_was_written_is_settled_before_it_is_acknowledged(server: Server, store: Store) -> None:
     before = store.settled
-    requests.get(f"{server.url}/read", timeout=10)
+    requests.get(f"{server.url}/read", timeout=60)
     assert store.settled == before
-    requests.post(f"{server.url}/echo/x", b"x", timeout=10)
+    requests.post(f"{server.url}/echo/x", b"x", timeout=60)
     assert store.settled == before + 1
 
 
 def test_a_refusal_needs_no_settling(server: Server, store: Store) -> None:
     before = store.settled
-    assert requests.post(f"{server.url}/refuse", b"x", timeout=10).status_code == 400
+    assert requests.post(f"{server.url}/refuse", b"x", timeout=60).status_code == 400
     assert store.settled == before
 
 
 def test_what_can_not_be_settled_is_503(server: Server, store: Store) -> None:
     store.reached = False
-    answer = requests.post(f"{server.url}/echo/x", b"x", timeout=10)
+    answer = requests.post(f"{server.url}/echo/x", b"x", timeout=60)
     store.reached = True
     assert answer.status_code == 503
     assert answer.json() == {"error": "The store can't be reached; try again in a moment."}

@@ -6,25 +6,15 @@ from hypothesis import strategies as st
 
 from chalicelib.images import likeness
 from chalicelib.index.rows import Row
-from chalicelib.model import Analysis, Image, Visibility
-from tests.unit.samples import IMAGE
+from chalicelib.model import Image, Visibility
+from tests.unit.samples import ANALYSIS, IMAGE
 
 HASHES = st.integers(0, 2**64 - 1)
 ONES = "f" * 16
 
 
 def hashed(perceptual_hash: str) -> Image:
-    analysis = Analysis(
-        width=1,
-        height=1,
-        taken_at=None,
-        color="#ffffff",
-        placeholder="",
-        perceptual_hash=perceptual_hash,
-        animated=False,
-        variants=(),
-    )
-    return replace(IMAGE, analysis=analysis)
+    return replace(IMAGE, analysis=replace(ANALYSIS, perceptual_hash=perceptual_hash))
 
 
 def row(image_id: str, perceptual_hash: str = "") -> Row:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from chalicelib.errors import NotYet
 from chalicelib.images.model import Fit, Format, RenderRequest
 from chalicelib.images.render import best_variant
-from chalicelib.model import Analysis, Image, State, Variant
+from chalicelib.model import Image, State, Variant
 from chalicelib.web.accept import preferences
-from tests.unit.samples import IMAGE
+from tests.unit.samples import ANALYSIS, IMAGE
 
 # Of a picture of 2400 x 1600.
 SIZES = [(1920, 1280), (1280, 853), (640, 427), (320, 213)]
@@ -22,17 +22,7 @@ def processed(*types: str, content_type: str = "image/tiff") -> Image:
     variants = [
         Variant(width=width, height=height, content_type=each, size=1) for width, height in SIZES for each in types
     ]
-    analysis = Analysis(
-        width=2400,
-        height=1600,
-        taken_at=None,
-        color="#ffffff",
-        placeholder="",
-        perceptual_hash="0" * 16,
-        animated=False,
-        variants=tuple(variants),
-    )
-    return replace(IMAGE, content_type=content_type, analysis=analysis)
+    return replace(IMAGE, content_type=content_type, analysis=replace(ANALYSIS, variants=tuple(variants)))
 
 
 def width(box: RenderRequest) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bench import album
 from chalicelib.model import Image, Visibility
 from chalicelib.stores import catalog, records
-from chalicelib.stores.dynamodb import Item
+from chalicelib.stores.dynamodb import Attributes
 
 DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
 DOLLARS_A_READ_UNIT = 0.125 / 1e6
@@ -39,7 +39,7 @@ def write_units(image: Image) -> int:
     return 2 * (put + sum(rows)) + put + change
 
 
-def _units(item: Item) -> int:
+def _units(item: Attributes) -> int:
     return -(-records.size(item) // _WRITE_UNIT)
 
 

@@ -15,7 +15,7 @@ from chalicelib.errors import Unavailable
 from chalicelib.index import terms
 from chalicelib.model import Image
 from chalicelib.stores import catalog, dynamodb, records
-from chalicelib.stores.dynamodb import Item, Write
+from chalicelib.stores.dynamodb import Attributes, Write
 
 _PAGE_ITEMS = 99  # so that all rows of a page can belong to one image: with its check, they are one transaction of 100
 _ATTEMPTS = 6  # at a record that the service keeps changing
@@ -35,7 +35,7 @@ class Position:
     """Where a rebuild continues."""
 
     step: Step
-    after: Item | None = None  # the last key read; None: the beginning of the table
+    after: Attributes | None = None  # the last key read; None: the beginning of the table
 
 
 BEGINNING = Position(Step.RECORDS)
@@ -58,7 +58,7 @@ class _Record:
 
     image_id: str
     image: Image | None  # None: there is no record
-    rows: Mapping[_RowKey, Item]  # that the image should have
+    rows: Mapping[_RowKey, Attributes]  # that the image should have
     has_index_keys: bool  # whether the record's own index keys are right
 
 
@@ -79,7 +79,7 @@ def pages(position: Position = BEGINNING, *, dry_run: bool = False) -> Iterator[
         next_position = page.next
 
 
-def _write_rows(after: Item | None, dry_run: bool) -> Page:
+def _write_rows(after: Attributes | None, dry_run: bool) -> Page:
     items, after = dynamodb.scan(settings().images_table_name, after, _PAGE_ITEMS)
     by_id = {item["image_id"]["S"]: item for item in items}
     readable = _readable(by_id)
@@ -100,7 +100,7 @@ def _write_rows(after: Item | None, dry_run: bool) -> Page:
     )
 
 
-def _delete_rows(after: Item | None, dry_run: bool) -> Page:
+def _delete_rows(after: Attributes | None, dry_run: bool) -> Page:
     items, after = dynamodb.scan(settings().image_tags_table_name, after, _PAGE_ITEMS)
     keys: dict[str, list[_RowKey]] = {}  # by image id
     for row in items:
@@ -145,7 +145,7 @@ def _commit(pending: Iterable[_Record], plan: _Plan, dry_run: bool) -> int:
     raise Unavailable("Other requests keep changing the same images.")
 
 
-def _readable(items: Mapping[str, Item | None]) -> list[_Record]:
+def _readable(items: Mapping[str, Attributes | None]) -> list[_Record]:
     """Return the records that the service can read. None: there is no record with this id."""
     readable = []
     for image_id, item in items.items():
@@ -168,25 +168,25 @@ def _readable(items: Mapping[str, Item | None]) -> list[_Record]:
     return readable
 
 
-def _get_records(image_ids: Iterable[str], *, consistent: bool = False) -> dict[str, Item | None]:
+def _get_records(image_ids: Iterable[str], *, consistent: bool = False) -> dict[str, Attributes | None]:
     image_ids = list(image_ids)
     keys = [{"image_id": {"S": image_id}} for image_id in image_ids]
     items = _get_items(settings().images_table_name, keys, consistent=consistent)
     return dict.fromkeys(image_ids) | {item["image_id"]["S"]: item for item in items}
 
 
-def _get_rows(keys: Sequence[_RowKey]) -> dict[_RowKey, Item]:
+def _get_rows(keys: Sequence[_RowKey]) -> dict[_RowKey, Attributes]:
     return {_row_key(row): row for row in _get_items(settings().image_tags_table_name, list(map(_key_item, keys)))}
 
 
-def _get_items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> list[Item]:
+def _get_items(table: str, keys: Sequence[Attributes], *, consistent: bool = False) -> list[Attributes]:
     parts = (keys[start : start + dynamodb.MAX_KEYS] for start in range(0, len(keys), dynamodb.MAX_KEYS))
     return [item for part in parts for item in dynamodb.get_items(table, part, consistent=consistent)[0]]
 
 
-def _row_key(row: Item) -> _RowKey:
+def _row_key(row: Attributes) -> _RowKey:
     return row["tag"]["S"], row["image_id"]["S"]
 
 
-def _key_item(key: _RowKey) -> Item:
+def _key_item(key: _RowKey) -> Attributes:
     return {"tag": {"S": key[0]}, "image_id": {"S": key[1]}}

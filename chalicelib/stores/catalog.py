@@ -15,7 +15,7 @@ from chalicelib.index.rows import Chunk
 from chalicelib.index.terms import Key
 from chalicelib.model import Image, State
 from chalicelib.stores import aws, dynamodb, records
-from chalicelib.stores.dynamodb import Item, Write
+from chalicelib.stores.dynamodb import Attributes, Write
 
 
 @aws.translated
@@ -152,12 +152,12 @@ def row_writes(before: Image | None, after: Image) -> list[Write]:
     ]
 
 
-def put_row(row: Item) -> Write:
+def put_row(row: Attributes) -> Write:
     """Write an index row."""
     return {"Put": {"TableName": settings().image_tags_table_name, "Item": row}}
 
 
-def delete_row(key: Item) -> Write:
+def delete_row(key: Attributes) -> Write:
     """Delete an index row if it exists."""
     return {"Delete": {"TableName": settings().image_tags_table_name, "Key": key}}
 
@@ -209,7 +209,7 @@ def _is_still(image: Image) -> dict[str, Any]:
     }
 
 
-def _rows(image: Image | None) -> dict[Key, Item]:
+def _rows(image: Image | None) -> dict[Key, Attributes]:
     if image is None or not image.listed:
         return {}
     keys = {terms.key(image, term) for term in terms.of(image)}

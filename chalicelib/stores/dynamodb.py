@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from chalicelib.errors import Unavailable
 from chalicelib.stores import aws
 
-Item = dict[str, Any]  # attribute name -> {type: value}
+Attributes = dict[str, Any]  # attribute name -> {type: value}
 Write = dict[str, Any]  # an entry of TransactWriteItems
 
 T = TypeVar("T")
@@ -73,12 +73,14 @@ def commit(writes: Sequence[Write]) -> None:
 
 
 @aws.translated
-def get_items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> tuple[list[Item], int, float]:
+def get_items(
+    table: str, keys: Sequence[Attributes], *, consistent: bool = False
+) -> tuple[list[Attributes], int, float]:
     """Return the items with these keys, in no order; the number of calls, usually one; and the read units consumed.
 
     At most MAX_KEYS keys. Raises Unavailable: DynamoDB keeps leaving some keys unprocessed.
     """
-    items: list[Item] = []
+    items: list[Attributes] = []
     read_units = 0.0
     unprocessed: Any = {table: {"Keys": keys, "ConsistentRead": consistent}}
     for attempt in range(_CALL_ATTEMPTS):
@@ -93,7 +95,7 @@ def get_items(table: str, keys: Sequence[Item], *, consistent: bool = False) -> 
 
 
 @aws.translated
-def scan(table: str, after: Item | None, limit: int) -> tuple[list[Item], Item | None]:
+def scan(table: str, after: Attributes | None, limit: int) -> tuple[list[Attributes], Attributes | None]:
     """Return the next items of a table after a key, in no order, and the last key read; None at the end of the table.
 
     At most `limit` items and 1 MB: one call, 0.5 read units per 4 KB. For maintenance, which reads whole tables; never
@@ -101,5 +103,5 @@ def scan(table: str, after: Item | None, limit: int) -> tuple[list[Item], Item |
     """
     start: Any = {} if after is None else {"ExclusiveStartKey": after}
     answer = aws.dynamodb().scan(TableName=table, Limit=limit, **start)
-    items: list[Item] = answer["Items"]
+    items: list[Attributes] = answer["Items"]
     return items, answer.get("LastEvaluatedKey")

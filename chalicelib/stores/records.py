@@ -7,7 +7,7 @@ from chalicelib.index import ranges
 from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
 from chalicelib.model import Analysis, Image, State, Variant, Visibility
-from chalicelib.stores.dynamodb import Item
+from chalicelib.stores.dynamodb import Attributes
 
 # DynamoDB charges a write by each started KB, so a copy of the record costs nothing in a row of up to this size.
 MAX_ROW_BYTES = 1024
@@ -17,7 +17,7 @@ _ACCESS_FIELDS = ("user_id", "visibility")  # the fields that decide who may see
 _ID_CHARS = 36  # of a UUID, which every sort key of an index row ends with
 
 
-def to_item(image: Image, bucket: str) -> Item:
+def to_item(image: Image, bucket: str) -> Attributes:
     """Return the item of a record, as contracts B and D publish it.
 
     An item is in an index only if it has the key attributes of that index. So only a listed image has `created_at`, for
@@ -37,7 +37,7 @@ def to_item(image: Image, bucket: str) -> Item:
     }
 
 
-def progress(image: Image) -> Item:
+def progress(image: Image) -> Attributes:
     """Return the attributes for an image's state and its reason; a finished image has no `state`.
 
     An image is finished if it is READY, or listed and FAILED.
@@ -49,12 +49,12 @@ def progress(image: Image) -> Item:
     }
 
 
-def index_keys(image: Image) -> Item:
+def index_keys(image: Image) -> Attributes:
     """Return the attributes that are sort keys of the indexes of listed images."""
     return {"created_at": {"S": image.created_at}, **(_change(image) if image.version > 1 else {})}
 
 
-def from_item(item: Item) -> Image:
+def from_item(item: Attributes) -> Image:
     """Return the image of an item, which is a record or an index row that has a copy of a record."""
     return Image(
         image_id=item["image_id"]["S"],
@@ -82,7 +82,7 @@ def from_item(item: Item) -> Image:
     )
 
 
-def to_row(image: Image, key: Key) -> Item:
+def to_row(image: Image, key: Key) -> Attributes:
     """Return the index row of a term.
 
     The row has a copy of the record if both fit into MAX_ROW_BYTES; else a copy without the description; and if that
@@ -102,12 +102,12 @@ def to_row(image: Image, key: Key) -> Item:
     return {**access, **keys}
 
 
-def row_key(key: Key) -> Item:
+def row_key(key: Key) -> Attributes:
     """Return the key of the index row of a term."""
     return {"tag": {"S": key.partition}, "image_id": {"S": key.sort}}
 
 
-def from_row(item: Item) -> Row:
+def from_row(item: Attributes) -> Row:
     """Return the row of an item that a query of any index returns: an index row, or a record in an owner's index."""
     sort_key = item["image_id"]["S"]
     image_id = sort_key[-_ID_CHARS:]
@@ -124,7 +124,7 @@ def from_row(item: Item) -> Row:
     )
 
 
-def size(item: Item) -> int:
+def size(item: Attributes) -> int:
     """Return the bytes that DynamoDB counts for an item (Developer Guide, "DynamoDB item sizes and formats").
 
     The item has texts, numbers, and lists of these.
@@ -140,7 +140,7 @@ def _value_size(value: dict[str, Any]) -> int:
     return 3 + sum(1 + _value_size(element) for element in value["L"])
 
 
-def _change(image: Image) -> Item:
+def _change(image: Image) -> Attributes:
     """Return the sort key of an updated image in the indexes by time of change. They have no other images."""
     return {"changed": {"S": f"{image.updated_at}/{image.image_id}"}}
 
@@ -164,7 +164,7 @@ def _analysis(item: Any) -> Analysis:
     return Analysis(**{**fields, "width": int(fields["width"]), "height": int(fields["height"]), "variants": variants})
 
 
-def _fields(image: Image) -> Item:
+def _fields(image: Image) -> Attributes:
     return {
         "image_id": {"S": image.image_id},
         "user_id": {"S": image.user_id},

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.stores import aws, dynamodb
-from chalicelib.stores.dynamodb import Item, Write
+from chalicelib.stores.dynamodb import Attributes, Write
 from chalicelib.tags.model import TagChange, TagCounter, Tally
 
 _QUEUE = "changes"
@@ -136,15 +136,15 @@ def _counters_of(owner: str | None) -> str:
     return "tags" if owner is None else f"tags:{owner}"
 
 
-def _change_key(change: TagChange) -> Item:
+def _change_key(change: TagChange) -> Attributes:
     return {"list": {"S": _changes_of(change.user_id)}, "name": {"S": change.change_id}}
 
 
-def _counter_key(counter: TagCounter) -> Item:
+def _counter_key(counter: TagCounter) -> Attributes:
     return {"list": {"S": _counters_of(counter.user_id)}, "name": {"S": counter.tag}}
 
 
-def _key_values(item: Item) -> tuple[str, str]:
+def _key_values(item: Attributes) -> tuple[str, str]:
     return item["list"]["S"], item["name"]["S"]
 
 

@@ -368,7 +368,8 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
 def caller() -> Caller:
     """Return the caller: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
 
-    Every route calls this before it reads the body or the query. Raises Unauthorized: the token is not valid.
+    A route that depends on the caller calls this before it reads the body or the query.
+    Raises Unauthorized: the token is not valid.
     """
     request = app.current_request
     return access.caller(readers.bearer(request), readers.named_user(request))
@@ -378,7 +379,7 @@ def known_caller(image_id: str | None = None) -> Caller:
     """Return the caller of a route that only a known caller may use. Refuses others before the route reads the body.
 
     Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
-    if a caller without a token cannot see the image; only such a caller costs a call.
+    if a caller without a token cannot see the image. Only in this case one AWS call is made.
     """
     known = caller()
     if image_id is not None and known.verified and known.user_id is None:

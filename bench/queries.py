@@ -169,5 +169,5 @@ ASKS = (
     Ask("two frequent tags, page in the middle", (FREQUENT, OTHER), in_the_middle=True),
     Ask("owner, frequent tag, dates", (OWNER, FREQUENT, JUNE), user=_SOMEONE),
     Ask("two tags, title word", (FREQUENT, OTHER, WORD)),
-    Ask("two tags that never meet", (DAY, NIGHT)),
+    Ask("two tags that no image has together", (DAY, NIGHT)),
 )

@@ -424,8 +424,8 @@ class Settings:
     )
     log_format: str = setting(
         "",
-        "how the log is written: `json`, one object per line, with metrics; or `text`, short lines for a terminal, "
-        "without metrics. Empty: `json` on Lambda, else `text`",
+        "How the log is written: `json`, one object per line, with metrics; or `text`, short lines for a terminal, "
+        "without metrics. Empty: `json` on Lambda, else `text`.",
         "LOG_FORMAT",
         choices=("", "json", "text"),
     )

@@ -118,7 +118,7 @@ class Image:
 
     @property
     def is_processable(self) -> bool:
-        """Whether processing has still to bring the image to an end. A FAILED image can be processed again."""
+        """Whether processing can still change the image. A FAILED image can be processed again."""
         return self.state in (State.AWAITING_UPLOAD, State.PROCESSING, State.FAILED)
 
     @property

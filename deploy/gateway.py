@@ -17,7 +17,7 @@ _ITS_OWN = "$context.error.messageString"
 _RESPONSES: Mapping[str, tuple[str | None, str]] = {
     "DEFAULT_4XX": (None, _ITS_OWN),
     "DEFAULT_5XX": (None, json.dumps("An internal error occurred; try again in a moment.")),
-    # What it says of a path that there is not, whether or not a token was sent.
+    # API Gateway uses this response for an unknown path, with or without a token.
     "MISSING_AUTHENTICATION_TOKEN": ("404", json.dumps("No route matches this path.")),
     "REQUEST_TOO_LARGE": (
         "413",

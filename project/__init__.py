@@ -1,6 +1,6 @@
 """What every command on a developer's machine shares: the repository, its stages, its resources and its errors.
 
-Chalice deploys app.py and chalicelib/ alone. This package imports chalicelib, and neither deploy nor dev.
+Chalice deploys only app.py and chalicelib/. This package may import chalicelib, but not deploy or dev.
 """
 
 from pathlib import Path

@@ -29,7 +29,7 @@ name; each stage has its own names.
 
 
 def page(app: Chalice) -> str:
-    """The whole page, in Markdown: a table for each function, unless it has the permissions of a route."""
+    """Return the whole page, in Markdown: a table for each function, unless it has the permissions of a route."""
     location = StageLocation("aws", "<region>", "<account>", "<stage>", Settings())
     routes = {
         route.view_name: f"`{method} {path}`"

@@ -202,6 +202,6 @@ def _stored_before(request: UploadRequest, image: Image) -> Image | None:
 
 
 def _fingerprint(request: UploadRequest, checksum: str) -> str:
-    """Return the SHA-256 of what a request says. The body itself would not do: each form has another boundary."""
+    """Return the SHA-256 of what a request says. The body cannot be hashed: each form has a different boundary."""
     said = [request.title, request.description, request.tags, request.filename, request.visibility, checksum]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

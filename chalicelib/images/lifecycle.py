@@ -14,9 +14,9 @@ and the tag counts change in one transaction, or nothing changes.
 
         announced --> AWAITING_UPLOAD --claimed--> PROCESSING --shown--> READY
                               |                      |    ^
-                              |                      |    +- claimed -+
-                              |                      +----failed--> FAILED
-                              +----------------------+---rejected-> REJECTED
+                              |                      |    +-- claimed --+
+                              +----------------------+----failed----> FAILED
+                              +----------------------+---rejected---> REJECTED
 
     The end of every image:
 
@@ -54,7 +54,7 @@ def writes(before: Image | None, after: Image) -> list[Write]:
 
 
 def take(step: Step, image: Image, read_again: Callable[[], Image]) -> tuple[Image, Image]:
-    """Commit a step of an image, or of the image as it has become if another writer was first.
+    """Commit a step of an image or, if another writer was first, of the image as it is now.
 
     Returns the image before and after the step; both are the same if the step changes nothing.
     Raises Unavailable: other writers keep changing the image. Raises whatever the step raises.

@@ -176,7 +176,7 @@ class UploadParts:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """An unfinished image that the schedule brought to an end."""
+    """An image that was unfinished when the schedule found it."""
 
     image_id: str
     state: State  # in which the schedule found the image

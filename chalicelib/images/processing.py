@@ -39,7 +39,7 @@ class _Rejected(Exception):
 def original_created(created: ObjectCreated) -> None:
     """Process the original of an upload, or remove an original whose upload never wrote its record.
 
-    Raises TooEarly: the upload may still be running. Any other exception is one of a processing attempt.
+    Raises TooEarly: the upload may still be running. Raises whatever the processing attempt raises.
     """
     orphan = _orphan(created)
     if orphan is None:
@@ -54,7 +54,7 @@ def original_created(created: ObjectCreated) -> None:
 def staged_created(created: ObjectCreated) -> None:
     """Check, process and list a direct upload, or remove the object if nothing awaits it.
 
-    Any exception is one of a processing attempt.
+    Raises whatever the processing attempt raises.
     """
     orphan = _orphan(created)
     if orphan is None:
@@ -72,7 +72,7 @@ def resume(image: Image) -> None:
     """Process an image whose last attempt did not finish, or whose event was lost.
 
     The attempt is counted before it begins, because the last one may have ended its process.
-    Any exception is one of a processing attempt.
+    Raises whatever the processing attempt raises.
     """
     if image.attempts >= settings().processing_attempts:
         with logs.image(image.image_id):

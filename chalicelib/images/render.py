@@ -21,7 +21,7 @@ def render(caller: Caller, image_id: str, request: RenderRequest) -> RenderedVie
 
     Caches may keep the answer for half of the time that the URL is valid, so that a cached URL is valid for at least
     the other half. They must not keep it before the image is processed: variants may come at any time.
-    Raises NotFound: no such image for this caller, or it was rejected.
+    Raises NotFound: no such image for this caller, or its direct upload was rejected or failed.
     Raises NotYet: a direct upload is not finished; or see best_variant.
     """
     image = images.find(caller, image_id)

@@ -17,7 +17,7 @@ _SECONDS = 240  # after which a run begins no other image: its function has 300,
 
 
 def sweep(*, dry_run: bool) -> tuple[Repaired, ...]:
-    """Bring unfinished images to an end, and return them; with `dry_run`, only return them.
+    """Finish what was interrupted, and return those images; with `dry_run`, only return them.
 
     Finishes deletions and processing older than SWEEP_AFTER_SECONDS. Deletes direct uploads that did not arrive or were
     rejected after ABANDONED_UPLOAD_SECONDS, and failed ones after FAILED_UPLOAD_SECONDS. Can run twice, and while
@@ -61,7 +61,7 @@ def _oldest_unfinished_seconds() -> float:
 
 
 def _repair(image: Image) -> bool:
-    """Bring an image to an end; whether that succeeded."""
+    """Finish what was interrupted with an image; return whether that succeeded."""
     fields = {"image_id": image.image_id, "was": image.state}
     try:
         if image.is_gone:
@@ -72,7 +72,7 @@ def _repair(image: Image) -> bool:
             images.discard(image)
     except dynamodb.Changed:  # another process was first
         return False
-    except Exception:  # one image must not keep the run from the others
+    except Exception:  # an error of one image must not stop the run
         log.exception("An unfinished image could not be repaired.", extra={"fields": fields})
         return False
     log.info("Repaired an unfinished image.", extra={"fields": fields})

@@ -11,7 +11,7 @@ class Order:
     """The order of a list; by default the newest image is first."""
 
     oldest_first: bool = False
-    by_update: bool = False  # sorted by the last update, or by creation if never updated; else by creation
+    by_update: bool = False  # True: by last update (of creation if never updated); False: by creation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ _CONTENDED = "Other requests are changing the same data; try again in a moment."
 _CHANGE_ATTEMPTS = 12  # at a change that keeps losing races, with growing pauses: about 10 seconds in all
 _CALL_ATTEMPTS = 6  # at a call that DynamoDB asks to repeat: about 1.5 seconds in all
 
-# Codes of a cancelled transaction that the same transaction may not meet again.
+# Codes of a cancelled transaction that may not occur if it is repeated.
 _TRANSIENT = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -35,7 +35,7 @@ class Changed(Exception):
 def retried(change: Callable[[], T], busy: str = _CONTENDED) -> T:
     """Call `change`, and call it again, after a pause, while it raises Changed.
 
-    Raises Unavailable: other writers were first each time; `busy` is its sentence.
+    Raises Unavailable: other writers were first each time; `busy` is the error message.
     """
     for attempt in range(_CHANGE_ATTEMPTS):
         try:

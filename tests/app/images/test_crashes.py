@@ -201,7 +201,7 @@ def test_the_schedule_ignores_an_outdated_state_index(api: Api, stores: Stores, 
 
     with calls.on("Query", outdated) as rule:
         sweep(api)
-    assert rule.happened
+    assert rule.applied
     assert api.get(f"/images/{image_id}").status_code == 200
     assert len(stores.objects()) == 1
 

@@ -8,7 +8,7 @@ from chalice.test import HTTPResponse
 from chalicelib import ids
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET, bearing, token
+from tests.app.tokens import SECRET, token, with_token
 from tests.aws_calls import Call
 
 Json = dict[str, Any]
@@ -433,7 +433,7 @@ class TestTokens:
         configured(AUTH="jwt", JWT_SECRET=SECRET)
 
     def test_anyone_can_read_and_only_the_owner_can_change(self, api: Api) -> None:
-        alice, bob = (bearing(api, token(name)) for name in ("alice", "bob"))
+        alice, bob = (with_token(api, token(name)) for name in ("alice", "bob"))
         item = create(alice, a=1)
         path = f"/items/{item['id']}"
         for reader in (api, bob, alice):

@@ -265,7 +265,7 @@ def test_counts_of_an_owner_are_exact_while_changes_are_applied(api: Api, sweep:
     second: list[Rule] = []
     calls.before("Query", lambda: second.append(calls.before("Query", sweep)))  # the second Query reads the counters
     assert tags(api, "user_id=alice") == {"sea": 1}
-    assert [rule.happened for rule in second] == [True]
+    assert [rule.applied for rule in second] == [True]
 
 
 def test_counts_of_an_owner_are_a_503_if_changes_are_applied_during_every_read(

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib import access
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET, bearing, token
+from tests.app.tokens import SECRET, token, with_token
 from tests.pictures import base64_picture
 
 BODY = {"image_data": base64_picture()}
@@ -43,7 +43,7 @@ class TestTokens:
         configured(AUTH="jwt", JWT_SECRET=SECRET)
 
     def test_an_owner_can_upload_list_and_delete(self, api: Api, stores: Stores) -> None:
-        alice = bearing(api, token("alice"))
+        alice = with_token(api, token("alice"))
         image_id = alice.upload(visibility="private")["image_id"]
         assert alice.get(f"/images/{image_id}").status_code == 200
         assert alice.listed("user_id=alice") == [image_id]
@@ -51,7 +51,7 @@ class TestTokens:
         assert stores.are_empty()
 
     def test_anonymous_callers_can_only_read_public_images(self, api: Api) -> None:
-        alice = bearing(api, token("alice"))
+        alice = with_token(api, token("alice"))
         public, private = alice.upload()["image_id"], alice.upload(visibility="private")["image_id"]
         assert api.listed("user_id=alice") == [public]
         assert api.get(f"/images/{public}").status_code == 200
@@ -66,8 +66,8 @@ class TestTokens:
             assert answer.json_body == {"error": "This request needs a bearer token."}
 
     def test_a_caller_cannot_write_for_another_user(self, api: Api) -> None:
-        public = bearing(api, token("alice")).upload()["image_id"]
-        bob = bearing(api, token("bob"))
+        public = with_token(api, token("alice")).upload()["image_id"]
+        bob = with_token(api, token("bob"))
         assert bob.get(f"/images/{public}").status_code == 200
         for answer in (
             bob.call("POST", "/images", {"user_id": "alice", **BODY}),
@@ -88,14 +88,14 @@ class TestTokens:
         ids=["nonsense", "another secret", "expired", "without expiry", "without subject", "unsigned"],
     )
     def test_an_invalid_token_is_refused_also_for_reading(self, api: Api, invalid: str) -> None:
-        answer = bearing(api, invalid).get("/images")
+        answer = with_token(api, invalid).get("/images")
         assert (answer.status_code, answer.json_body) == (401, {"error": "The bearer token is not valid."})
 
     def test_a_token_for_another_audience_is_refused(self, api: Api, configured: Callable[..., None]) -> None:
         configured(JWT_AUDIENCE="images")
-        assert bearing(api, token("alice", aud="images")).get("/images").status_code == 200
+        assert with_token(api, token("alice", aud="images")).get("/images").status_code == 200
         for other in (token("alice", aud="payroll"), token("alice")):
-            assert bearing(api, other).get("/images").status_code == 401
+            assert with_token(api, other).get("/images").status_code == 401
 
 
 class TestIssuer:
@@ -132,17 +132,17 @@ class TestIssuer:
         return token("alice", self.KEY, "RS256", {"kid": "one"}, **{"iss": self.ISSUER, **claims})
 
     def test_only_tokens_of_the_issuer_are_accepted(self, api: Api) -> None:
-        assert bearing(api, self.signed()).get("/images?user_id=alice").status_code == 200
+        assert with_token(api, self.signed()).get("/images?user_id=alice").status_code == 200
         for other in (
             self.signed(iss="https://other.example"),
             token("alice", rsa.generate_private_key(65537, 2048), "RS256", {"kid": "one"}, iss=self.ISSUER),
             token("alice", self.KEY, "RS256", {"kid": "two"}, iss=self.ISSUER),
             token("alice", SECRET, "HS256", {"kid": "one"}, iss=self.ISSUER),
         ):
-            assert bearing(api, other).get("/images").status_code == 401
+            assert with_token(api, other).get("/images").status_code == 401
 
     def test_a_request_is_a_503_if_the_keys_are_unavailable(self, api: Api, configured: Callable[..., None]) -> None:
         access._issuer_keys.cache_clear()
         configured(JWT_JWKS_URL="http://127.0.0.1:1/jwks.json")
-        answer = bearing(api, self.signed()).get("/images")
+        answer = with_token(api, self.signed()).get("/images")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

@@ -17,7 +17,7 @@ from chalicelib import logs
 from tests.app.background import object_created, sweep, upload_staged
 from tests.app.calls import ANY, Calls, Rule, StoreIsDown
 from tests.app.conftest import Api, Log, Stores
-from tests.app.tokens import SECRET, bearing, token
+from tests.app.tokens import SECRET, token, with_token
 from tests.app.uploads import BROKEN, announce, send, send_parts
 from tests.embedded_metrics import assert_publishes
 from tests.pictures import picture
@@ -352,7 +352,7 @@ class TestSecrets:
     ) -> None:
         configured(AUTH="jwt", JWT_SECRET=SECRET, CURSOR_SECRET="cursor-hush", MULTIPART_THRESHOLD_BYTES="5000")
         bearer, forged = token("alice"), token("alice", "f" * 32)
-        alice = bearing(api, bearer)
+        alice = with_token(api, bearer)
         images = [alice.upload(filename="file-hush.png", title="title-hush", tags=["tag-hush"]) for _ in range(2)]
         path_of_image = f"/images/{images[0]['image_id']}"
         cursor = alice.get("/images?limit=1&tag=tag-hush&include=url").json_body["last_evaluated_key"]
@@ -378,7 +378,7 @@ class TestSecrets:
             ("PUT", path_of_image),
             ("DELETE", path_of_image),
         ]
-        for client in (alice, bearing(api, forged), api):
+        for client in (alice, with_token(api, forged), api):
             for method, path in calls:
                 client.call(method, path, {"title": "title-hush"} if method == "PUT" else None)
         stores.dynamodb.delete_table(TableName="image_tags")

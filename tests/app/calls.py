@@ -81,12 +81,12 @@ class Calls:
         rule = self._add(handle)
         return rule
 
-    def before(self, which: str | int, act: Callable[[], object]) -> Rule:
-        """Run `act` once before the next call of an operation, or before call number `which`, counted from 0."""
+    def before(self, at: str | int, act: Callable[[], object]) -> Rule:
+        """Run `act` once before the next call of an operation, or before call number `at`, counted from 0."""
         numbers = count()
 
         def handle(call: Call) -> Any:
-            if which in (call.operation, next(numbers)):
+            if at in (call.operation, next(numbers)):
                 rule.end()
                 rule.applied = True
                 with aside():

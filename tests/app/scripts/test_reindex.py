@@ -309,8 +309,8 @@ def test_an_outdated_read_of_a_record_does_not_delete_its_rows(
         answer = call.send()
         request = call.params["RequestItems"].get("images", {})
         if request and not request["ConsistentRead"]:
-            found = answer["Responses"]["images"] if exists else []
-            answer["Responses"]["images"] = [{**item, "state": {"S": "deleting"}} for item in found]
+            items = answer["Responses"]["images"] if exists else []
+            answer["Responses"]["images"] = [{**item, "state": {"S": "deleting"}} for item in items]
         return answer
 
     before = rows(stores)

@@ -136,8 +136,8 @@ def test_a_prefix_finds_the_tags_that_begin_with_it(
     api.upload(tags=["Sea", "Sea Side", "sand", "dune"])
     api.upload(tags=["ÉTÉ", "🌊"])
     sweep_or_not()
-    for whose in ("", "user_id=alice&"):
-        assert tags(api, f"{whose}prefix={quote(prefix)}").keys() == expected
+    for owner in ("", "user_id=alice&"):
+        assert tags(api, f"{owner}prefix={quote(prefix)}").keys() == expected
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 1000])

@@ -1,4 +1,4 @@
-"""The one place where tests stand between the AWS clients and AWS."""
+"""The only module of the tests that intercepts calls of AWS clients."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-Make = Callable[[Any, str, dict[str, Any]], Any]  # of a client, an operation and its parameters
+Make = Callable[[Any, str, dict[str, Any]], Any]  # takes a client, an operation and its parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Call:
     make: Make
 
     def send(self, **changed: Any) -> Any:
-        """Make the call, with some of its parameters changed. Returns AWS's answer."""
+        """Make the call with some parameters changed. Returns the answer of AWS."""
         return self.make(self.client, self.operation, {**self.params, **changed})
 
 
@@ -29,16 +29,15 @@ class Call:
 def intercepted(handle: Callable[[Call], Any]) -> Iterator[None]:
     """Let `handle` answer every AWS call of this process.
 
-    All clients make their calls by this method, no matter who created the client and when. Paginators and resources do,
-    too. `handle` sees a call once however often botocore retries it, with the caller's own parameters, before botocore
-    sends anything. An event handler would be on the clients of one session only, and would see parameters that other
-    handlers have rewritten.
+    Every client, paginator and resource makes its calls with the method patched here. `handle` gets a call once, with
+    the caller's parameters, before botocore sends or retries anything. An event handler of botocore would apply to the
+    clients of one session only, and would get parameters that other handlers have changed.
     """
     make = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def handled(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
+    def intercept(client: BaseClient, operation: str, params: dict[str, Any]) -> Any:
         return handle(Call(client, operation, params, make))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", handled)
+        patch.setattr(BaseClient, "_make_api_call", intercept)
         yield

@@ -1,4 +1,4 @@
-"""What runs the service in the background: S3's events, and the schedule."""
+"""Background processing in tests: S3 events and the schedule."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
@@ -9,12 +9,12 @@ LONG_AGO = timedelta(hours=1)
 
 
 def object_created(api: Api, key: str, age: timedelta = LONG_AGO) -> None:
-    """Deliver S3's event of an original that was written so long ago."""
+    """Deliver the S3 event of an original that was written `age` ago."""
     _created(api, "on_object_created", key, age)
 
 
 def upload_staged(api: Api, key: str) -> None:
-    """Deliver S3's event of an object that a client has sent to S3."""
+    """Deliver the S3 event of a staged file."""
     _created(api, "on_upload_staged", key, LONG_AGO)
 
 
@@ -30,7 +30,7 @@ def sweep(api: Api) -> None:
 
 
 def catch_up(api: Api, stores: Stores) -> None:
-    """Deliver, twice and late, every event that S3 owes, and run the schedule twice."""
+    """Deliver the events of all objects late and twice, then run the schedule twice."""
     for _ in range(2):
         for key in stores.objects("staged"):
             upload_staged(api, key)

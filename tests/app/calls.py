@@ -1,4 +1,4 @@
-"""What happens to the service's AWS calls during a test: another request comes between, AWS fails, the process dies."""
+"""Changes to AWS calls during a test: another request runs before a call, a call fails, or the process is killed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +20,7 @@ ANY = "any operation"
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """The process is killed here."""
 
 
 class StoreIsDown(Exception):
@@ -28,7 +28,7 @@ class StoreIsDown(Exception):
 
 
 def canceled(stores: "Stores", *reasons: str) -> Exception:
-    """DynamoDB's error for a transaction that it canceled, with a reason for each of its writes."""
+    """Return DynamoDB's error for a canceled transaction, with a reason for each write."""
     response: Any = {
         "Error": {"Code": "TransactionCanceledException"},
         "CancellationReasons": [{"Code": reason} for reason in reasons],
@@ -39,14 +39,14 @@ def canceled(stores: "Stores", *reasons: str) -> Exception:
 
 @dataclass(eq=False, slots=True)
 class Rule:
-    """One change to the AWS calls. It ends with its `with` block, by `end()`, or with the test."""
+    """A change to AWS calls. It ends with its `with` block, with `end()`, or with the test."""
 
     handle: Handler
     rules: list["Rule"]
-    happened: bool = False  # the rule has changed a call
+    applied: bool = False  # the rule changed at least one call
 
     def end(self) -> None:
-        """Leave later calls alone."""
+        """Do not change later calls."""
         with suppress(ValueError):
             self.rules.remove(self)
 
@@ -59,7 +59,7 @@ class Rule:
 
 @dataclass
 class Calls:
-    """Changes AWS calls: the `calls` fixture. Rules take effect at once; the newest one sees a call first."""
+    """Changes AWS calls: the `calls` fixture. A rule takes effect at once. The newest rule gets a call first."""
 
     _rules: list[Rule] = field(default_factory=list)
 
@@ -70,25 +70,25 @@ class Calls:
             yield self
 
     def on(self, operation: str, handler: Handler) -> Rule:
-        """Let `handler` answer the calls of an operation, or of ANY; `call.send()` asks AWS."""
+        """Let `handler` answer the calls of an operation, or of ANY. `call.send()` makes the call."""
 
         def handle(call: Call) -> Any:
             if operation not in (ANY, call.operation):
                 return call.send()
-            rule.happened = True
+            rule.applied = True
             return handler(call)
 
         rule = self._add(handle)
         return rule
 
-    def before(self, which: str | int, act: Callable[[], object]) -> Rule:
-        """Run `act` once, just before the next call of an operation, or before call number `which`, from 0."""
+    def before(self, at: str | int, act: Callable[[], object]) -> Rule:
+        """Run `act` once before the next call of an operation, or before call number `at`, counted from 0."""
         numbers = count()
 
         def handle(call: Call) -> Any:
-            if which in (call.operation, next(numbers)):
+            if at in (call.operation, next(numbers)):
                 rule.end()
-                rule.happened = True
+                rule.applied = True
                 with aside():
                     act()
             return call.send()
@@ -107,7 +107,7 @@ class Calls:
         return self.on(operation, handler)
 
     def after(self, operation: str, act: Callable[[], object]) -> Rule:
-        """Run `act` once, between the next call of an operation and its answer."""
+        """Run `act` once after the next call of an operation, before the service gets its answer."""
 
         def handler(call: Call) -> Any:
             answer = call.send()
@@ -127,9 +127,9 @@ class Calls:
         when: Callable[[dict[str, Any]], bool] = lambda params: True,
         times: int | None = None,
     ) -> Rule:
-        """Let the calls of an operation, or of ANY, raise `error` in place of being sent.
+        """Let the calls of an operation, or of ANY, raise `error` instead of being made.
 
-        `when` picks calls by their parameters; `times` says how many calls fail, all unless it is given.
+        `when` selects calls by their parameters. `times` is the number of calls that fail; without it, all fail.
         """
         failures = count()
 
@@ -142,7 +142,7 @@ class Calls:
 
     @contextmanager
     def recorded(self) -> Iterator[list[str]]:
-        """The operations that are called, in their order."""
+        """Yield the list of the operations called, in order."""
         operations: list[str] = []
 
         def handler(call: Call) -> Any:
@@ -154,13 +154,13 @@ class Calls:
 
     @contextmanager
     def killed(self, at: int, *, before: bool) -> Iterator[Rule]:
-        """End the process at its AWS call number `at`, from 0, before the call is sent or after it is answered."""
+        """Kill the process before or after its AWS call number `at`, counted from 0."""
         numbers = count()
 
         def handle(call: Call) -> Any:
             if next(numbers) != at:
                 return call.send()
-            rule.happened = True
+            rule.applied = True
             if not before:
                 call.send()
             raise Killed
@@ -170,9 +170,9 @@ class Calls:
             yield rule
 
     def every_kill(self, given: Callable[[], T], act: Callable[[T], object]) -> Iterator[T]:
-        """Do `act` again and again on something newly `given`, killed at each of its calls in turn.
+        """Repeat `act` on a new result of `given`. Each time, kill `act` at the next of its calls.
 
-        Ends when it has run through, both with kills before calls and after.
+        Kills before each call, until `act` finishes without a kill. Then does the same after each call.
         """
         for before in (True, False):
             for at in count():
@@ -180,7 +180,7 @@ class Calls:
                 with self.killed(at, before=before) as kill:
                     act(thing)
                 yield thing
-                if not kill.happened:
+                if not kill.applied:
                     break
 
     def clear(self) -> None:
@@ -193,7 +193,7 @@ class Calls:
         return rule
 
     def _send(self, call: Call) -> Any:
-        for rule in tuple(self._rules):  # so that the newest is the outermost
+        for rule in tuple(self._rules):  # the newest rule is the outermost
             call = replace(call, make=_by(rule, call.make))
         return call.send()
 

@@ -1,4 +1,4 @@
-"""Chalice's test client over moto, with buckets and tables as `resources.yaml` declares them."""
+"""Chalice's test client and moto, with the buckets and tables of `resources.yaml`."""
 
 import io
 import json
@@ -27,9 +27,9 @@ GUARD = Guard(app, StageLocation("aws", "us-east-1", "123456789012", "local", se
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a run of all tests here fail for a declared permission that no test needed."""
+    """Let a run of all tests in this folder fail if no test needed a declared permission."""
     WHOLE_SUITE.guard = GUARD
-    quick_moto.quicken_transactions()
+    quick_moto.speed_up_transactions()
 
 
 Log = Callable[[], list[dict[str, Any]]]
@@ -43,7 +43,7 @@ class Api:
     headers: dict[str, str] = field(default_factory=dict)
 
     def call(self, method: str, path: str, body: object = None) -> HTTPResponse:
-        """Send a request: `body` as JSON, unless it is bytes."""
+        """Send a request. A body that is not bytes is sent as JSON."""
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self.headers}
         return self.client.http.request(method, path, headers=headers, body=sent)
@@ -53,7 +53,7 @@ class Api:
         return self.call("GET", path)
 
     def upload(self, **fields: Any) -> dict[str, Any]:
-        """Upload an image and give its metadata; each field has a default."""
+        """Upload an image and return its metadata. Each field has a default."""
         body = {"user_id": "alice", "image_data": base64_picture(), **fields}
         answer = self.call("POST", "/images", body)
         assert answer.status_code == 201, answer.body
@@ -61,65 +61,64 @@ class Api:
         return metadata
 
     def listed(self, query: str = "") -> list[str]:
-        """The ids on the first page of a list."""
+        """Return the ids on the first page of a list."""
         return [image["image_id"] for image in self.get(f"/images?{query}").json_body["images"]]
 
     def view(self, image_id: str) -> dict[str, Any]:
-        """What the service says about an image."""
-        shape: dict[str, Any] = self.get(f"/images/{image_id}").json_body
-        return shape
+        """Return the view of an image."""
+        view: dict[str, Any] = self.get(f"/images/{image_id}").json_body
+        return view
 
     def pages(self, query: str) -> Iterator[list[str]]:
-        """The ids of a list of images, page by page."""
+        """Yield the ids of a list of images, page by page."""
         for page in self.pages_of("images", query):
             yield [image["image_id"] for image in page]
 
     def pages_of(self, collection: str, query: str) -> Iterator[list[dict[str, Any]]]:
-        """The images, items or tags of a list, page by page."""
-        key = ""
+        """Yield the images, items or tags of a list, page by page."""
+        cursor = ""
         while True:
-            page = self.get(f"/{collection}?{query}{key}").json_body
+            page = self.get(f"/{collection}?{query}{cursor}").json_body
             assert page["count"] == len(page[collection])
             assert ("last_evaluated_key" in page) is page["has_more"]
             yield page[collection]
             if not page["has_more"]:
                 return
-            key = f"&last_evaluated_key={page['last_evaluated_key']}"
+            cursor = f"&last_evaluated_key={page['last_evaluated_key']}"
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What lies in S3 and DynamoDB."""
+    """The contents of S3 and DynamoDB."""
 
     s3: Any
     dynamodb: Any
 
     def objects(self, kind: str = "originals") -> dict[str, bytes]:
-        """Each object key of the originals, or of what is staged or derived, with the bytes."""
+        """Return the bytes of each object by its key. `kind` is "originals", "staged" or "derived"."""
         bucket = f"images-{kind}"
-        keys = [found["Key"] for found in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        keys = [item["Key"] for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {key: self.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
     def records(self) -> list[dict[str, Any]]:
-        """Each item of the table of records."""
+        """Return all records of images."""
         items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().images_table_name)["Items"]
         return items
 
     def rows(self) -> list[dict[str, Any]]:
-        """Each item of the table of terms."""
+        """Return all index rows."""
         items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().image_tags_table_name)["Items"]
         return items
 
     def tag_counts(self) -> list[dict[str, Any]]:
-        """Each item of the table of the tags' counts, and of changes that wait."""
+        """Return all tag counters and queued changes."""
         items: list[dict[str, Any]] = self.dynamodb.scan(TableName=settings().tag_counts_table_name)["Items"]
         return items
 
     def are_empty(self) -> bool:
-        """Whether nothing is left anywhere.
+        """Whether no object, multipart upload, record or index row is left.
 
-        But for what the schedule removes when it has come round: the tags' counts, and the records of images that were
-        deleted before they were processed.
+        Ignores what a later run of the schedule deletes: tag counters, and records in the state `deleted`.
         """
         records = [record for record in self.records() if record.get("state") != {"S": "deleted"}]
         objects = [self.objects(kind) for kind in ("originals", "staged", "derived")]
@@ -128,46 +127,46 @@ class Stores:
 
 
 @pytest.fixture(autouse=True)
-def unhurried() -> Iterator[None]:
-    """A page may take as long as it does on a busy machine, unless a test says otherwise."""
+def no_time_limit() -> Iterator[None]:
+    """No time limit for a page, so that tests pass on a slow machine. A test can set another limit."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAX_PAGE_MILLISECONDS", "600000")
         settings.cache_clear()
-        settings()  # now: the client puts the stage's own variables over these
+        settings()  # read now: the test client later sets the variables of its stage
         yield
     settings.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def permissions() -> Iterator[None]:
-    """Each handler held to the permissions that it declares."""
+    """Checks that each handler uses only its declared permissions."""
     with GUARD.watching():
         yield
 
 
-def _provide() -> None:
+def _create_stores() -> None:
     provision.create(aws.s3(), aws.dynamodb(), settings())
 
 
 @pytest.fixture(autouse=True)
 def stores(permissions: None) -> Iterator[Stores]:
-    """Fresh buckets and tables."""
-    # The service's own clients: making others takes longer than all that most tests do.
+    """Empty buckets and tables."""
+    # These are the service's own clients. Creating others takes longer than most tests.
     with mock_aws():
-        quick_moto.provided(_provide)
+        quick_moto.restore(_create_stores)
         yield Stores(aws.s3(), aws.dynamodb())
 
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    """A client that sends what tests tell it, and no more."""
+    """A client that adds no headers except the content type."""
     with Client(app, stage_name="local") as client:
         yield Api(client)
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    """What the service has logged so far, line by line."""
+    """Returns the lines that the service has logged so far."""
     lines = io.StringIO()
     monkeypatch.setattr(logging.getLogger("images-api"), "handlers", [logs.handler("json", lines)])
     return lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
@@ -175,18 +174,18 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 @pytest.fixture
 def calls(stores: Stores) -> Iterator[Calls]:
-    """Changes what happens to the service's AWS calls."""
+    """Changes the AWS calls of the service."""
     with Calls().watched() as calls:
         yield calls
 
 
 @pytest.fixture
 def variants_fail(calls: Calls) -> Rule:
-    """No variant can be written, until the rule ends."""
+    """Writing variants fails until the rule ends."""
     return calls.fail("PutObject", StoreIsDown(), when=lambda put: put["Bucket"] == settings().derived_bucket_name)
 
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service tries again without waiting."""
+    """The service retries without waiting."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -1,6 +1,6 @@
-"""moto, without what makes it slow.
+"""Make moto faster.
 
-Both shortcuts copy moto's own objects. Values are never changed in place, so that a copy of what holds them is enough.
+Both functions copy objects of moto. moto never changes values in place, so it is enough to copy their containers.
 """
 
 import copy
@@ -16,21 +16,21 @@ from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
 _ACCOUNT = "123456789012"
-_BACKENDS = (("s3", "aws"), ("dynamodb", "us-east-1"))  # S3's buckets are of no region
+_BACKENDS = (("s3", "aws"), ("dynamodb", "us-east-1"))  # S3 has no region in moto
 
 
-def provided(provide: Callable[[], None]) -> None:
-    """Bring back what `provide` makes in S3 and DynamoDB, which it makes once in a process.
+def restore(create: Callable[[], None]) -> None:
+    """Restore the buckets and tables that `create` makes. `create` runs once in a process.
 
-    Each test begins with empty buckets and tables. To make them takes 28 calls, and longer than most tests do.
+    Each test begins with empty buckets and tables. Creating them takes 28 calls, longer than most tests take.
     """
-    for service, region, state in _state(provide):
+    for service, region, state in _state(create):
         _backend(service, region).__dict__.update(copy.deepcopy(state))
 
 
 @cache
-def _state(provide: Callable[[], None]) -> list[tuple[str, str, dict[str, Any]]]:
-    provide()
+def _state(create: Callable[[], None]) -> list[tuple[str, str, dict[str, Any]]]:
+    create()
     return [(service, region, copy.deepcopy(_backend(service, region).__dict__)) for service, region in _BACKENDS]
 
 
@@ -38,11 +38,10 @@ def _backend(service: Any, region: str) -> Any:
     return get_backend(service)[_ACCOUNT][region]
 
 
-def quicken_transactions() -> None:
-    """Let moto copy each table of a transaction once, and without its values.
+def speed_up_transactions() -> None:
+    """Let moto copy each table of a transaction once, without its values.
 
-    To be able to take a transaction back, moto copies each table that it touches, with all values, once for each of its
-    writes and before the first of them.
+    To be able to roll back, moto copies the tables before a transaction: once for each write, with all values.
     """
     Table.__deepcopy__ = _copied_table  # type: ignore[attr-defined]
     Item.__deepcopy__ = _copied_item  # type: ignore[method-assign, assignment]
@@ -55,7 +54,7 @@ def quicken_transactions() -> None:
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign, assignment]
 
 
-_copies: dict[str, Table] | None = None  # by the tables' names, during a transaction
+_copies: dict[str, Table] | None = None  # by name of table, during a transaction
 
 
 @contextmanager
@@ -73,8 +72,8 @@ def _copied_table(table: Table, memo: dict[int, Any]) -> Table:
         return _copies[table.name]
     copied = copy.copy(table)
     copied.items = defaultdict(dict)
-    for key, found in table.items.items():
-        rows: Any = found
+    for key, value in table.items.items():
+        rows: Any = value
         if isinstance(rows, Item):
             copied.items[key] = _copied_item(rows, memo)  # type: ignore[assignment]
         else:
@@ -88,5 +87,5 @@ def _copied_item(item: Item, memo: dict[int, Any]) -> Item:
     copied: Any = Item.__new__(Item)
     copied.__dict__.update(item.__dict__)
     copied.attrs = type(item.attrs)()
-    dict.update(copied.attrs, item.attrs)  # past its own measuring of what is put in
+    dict.update(copied.attrs, item.attrs)  # skips the size check of moto's own dictionary
     return copied  # type: ignore[no-any-return]

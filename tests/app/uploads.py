@@ -1,4 +1,4 @@
-"""Direct uploads, as a client makes them."""
+"""Direct uploads in tests."""
 
 import base64
 from typing import Any
@@ -20,7 +20,7 @@ ANNOUNCED = {
 
 
 def announce(api: Api, **fields: Any) -> dict[str, Any]:
-    """Begin an upload of PNG, or of what other fields announce."""
+    """Announce a direct upload of PNG. Other fields can be given."""
     answer = api.call("POST", "/images/direct-upload", {**ANNOUNCED, "size": len(PNG), **fields})
     assert answer.status_code == 201, answer.body
     announced: dict[str, Any] = answer.json_body
@@ -28,14 +28,14 @@ def announce(api: Api, **fields: Any) -> dict[str, Any]:
 
 
 def send(stores: Stores, announced: dict[str, Any], content: bytes = PNG) -> str:
-    """Put an object where the form of an upload puts it. Returns its key."""
+    """Put a file where the form of an upload puts it. Returns its key."""
     key: str = announced["fields"]["key"]
     stores.s3.put_object(Bucket="images-staged", Key=key, Body=content)
     return key
 
 
 def send_parts(stores: Stores, announced: dict[str, Any], content: bytes, left_out: tuple[int, ...] = ()) -> None:
-    """Upload the parts that the service asks for."""
+    """Upload the parts of an announced upload, except those in `left_out`."""
     for part in announced["parts"]:
         if part["part_number"] not in left_out:
             url = urlsplit(part["url"])

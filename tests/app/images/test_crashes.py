@@ -1,4 +1,4 @@
-"""Each process is killed at each AWS call that it makes, before it and after it; then what is due comes again."""
+"""Each operation is killed before and after each of its AWS calls. Later events and the schedule repair the rest."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,13 +18,14 @@ from tests.pictures import base64_picture
 
 
 @pytest.fixture(autouse=True)
-def at_once(configured: Callable[..., None]) -> None:
+def sweep_at_once(configured: Callable[..., None]) -> None:
+    """The schedule repairs images of any age."""
     configured(SWEEP_AFTER_SECONDS="0")
 
 
-def test_an_upload_is_whole_or_leaves_nothing(api: Api, stores: Stores, calls: Calls) -> None:
+def test_a_killed_upload_stores_everything_or_nothing(api: Api, stores: Stores, calls: Calls) -> None:
     body = {"user_id": "alice", "image_data": base64_picture(), "tags": ["sea"]}
-    left: list[int] = []
+    remaining: list[int] = []
     for _ in calls.every_kill(lambda: body, lambda body: api.call("POST", "/images", body)):
         catch_up(api, stores)
         listed = api.listed()
@@ -37,16 +38,16 @@ def test_an_upload_is_whole_or_leaves_nothing(api: Api, stores: Stores, calls: C
         assert stores.are_empty()
         sweep(api)
         assert stores.tag_counts() == []
-        left.append(len(listed))
-    # Killed before: the put, the transaction; then not at all. After: the same.
-    assert left == [0, 0, 1, 0, 1, 1]
+        remaining.append(len(listed))
+    # Killed before: the S3 put, the transaction; then not killed. Killed after: the same.
+    assert remaining == [0, 0, 1, 0, 1, 1]
 
 
-@pytest.mark.parametrize("again", ["the client", "the schedule"])
-def test_a_deletion_is_at_once_in_no_list_and_ends_when_it_comes_again(
-    api: Api, stores: Stores, calls: Calls, again: str
+@pytest.mark.parametrize("repeated_by", ["the client", "the schedule"])
+def test_a_killed_deletion_is_finished_by_a_retry_or_the_schedule(
+    api: Api, stores: Stores, calls: Calls, repeated_by: str
 ) -> None:
-    left: list[int] = []
+    remaining: list[int] = []
     for image_id in calls.every_kill(
         lambda: str(api.upload(tags=["sea"])["image_id"]),
         lambda image_id: api.call("DELETE", f"/images/{image_id}"),
@@ -55,39 +56,39 @@ def test_a_deletion_is_at_once_in_no_list_and_ends_when_it_comes_again(
         assert api.listed("user_id=alice") == api.listed("tag=sea") == listed
         assert (api.get(f"/images/{image_id}").status_code == 200) is (listed == [image_id])
         assert api.get("/tags").json_body["tags"] == [{"tag": "sea", "count": 1}] * len(listed)
-        if again == "the schedule":
+        if repeated_by == "the schedule":
             catch_up(api, stores)
             assert api.listed() == listed
-        if again == "the client" or listed:
+        if repeated_by == "the client" or listed:
             assert api.call("DELETE", f"/images/{image_id}").status_code in (200, 404)
         assert stores.are_empty()
-        left.append(len(listed))
-    # Killed at: the read, the transaction, the deletion of the original, of variants and of what is staged, that of the
-    # record; then not at all.
-    assert left == [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+        remaining.append(len(listed))
+    # Killed at: the read, the transaction, the deletion of the original, of variants, of the staged file, of the
+    # record; then not killed.
+    assert remaining == [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
 
 
-def test_an_update_is_whole_or_nothing(api: Api, stores: Stores, calls: Calls) -> None:
+def test_a_killed_update_changes_everything_or_nothing(api: Api, stores: Stores, calls: Calls) -> None:
     versions: list[int] = []
     for image_id in calls.every_kill(
         lambda: str(api.upload(tags=["sea"], title="old")["image_id"]),
         lambda image_id: api.call("PUT", f"/images/{image_id}", {"title": "new", "tags": ["sky"]}),
     ):
-        kept = api.get(f"/images/{image_id}").json_body["metadata"]
-        tag, other = ("sea", "sky") if kept["version"] == 1 else ("sky", "sea")
-        assert (kept["title"], kept["tags"]) == ("old" if kept["version"] == 1 else "new", [tag])
-        assert api.get(f"/images?tag={tag}").json_body["images"] == [kept]
-        assert api.get("/images").json_body["images"] == [kept]
+        image = api.get(f"/images/{image_id}").json_body["metadata"]
+        tag, other = ("sea", "sky") if image["version"] == 1 else ("sky", "sea")
+        assert (image["title"], image["tags"]) == ("old" if image["version"] == 1 else "new", [tag])
+        assert api.get(f"/images?tag={tag}").json_body["images"] == [image]
+        assert api.get("/images").json_body["images"] == [image]
         assert api.listed(f"tag={other}") == []
         assert api.get("/tags").json_body["tags"] == [{"tag": tag, "count": 1}]
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         assert stores.are_empty()
-        versions.append(kept["version"])
-    # Killed at: the read, the transaction; then not at all.
+        versions.append(image["version"])
+    # Killed at: the read, the transaction; then not killed.
     assert versions == [1, 1, 2, 1, 2, 2]
 
 
-def test_an_upload_that_is_sent_again_with_its_key_is_one_image(api: Api, stores: Stores, calls: Calls) -> None:
+def test_an_upload_repeated_with_its_idempotency_key_stores_one_image(api: Api, stores: Stores, calls: Calls) -> None:
     keys = (f"key-{n}" for n in count())
     body = {"user_id": "alice", "image_data": base64_picture(), "tags": ["sea"]}
 
@@ -104,24 +105,24 @@ def test_an_upload_that_is_sent_again_with_its_key_is_one_image(api: Api, stores
         assert stores.are_empty()
 
 
-def test_a_left_over_object_is_removed_wherever_that_is_cut_short(api: Api, stores: Stores, calls: Calls) -> None:
+def test_an_object_without_a_record_is_deleted_after_any_kill(api: Api, stores: Stores, calls: Calls) -> None:
     def orphan() -> str:
         key = f"alice b/{ids.new_id()}"
         stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
         return key
 
-    left: list[int] = []
+    remaining: list[int] = []
     for key in calls.every_kill(orphan, lambda key: object_created(api, key)):
-        left.append(len(stores.objects()))
+        remaining.append(len(stores.objects()))
         object_created(api, key)
         catch_up(api, stores)
         assert stores.are_empty()
-    # Killed at: the read, the look at the object, the claim, the deletion of the original, of variants and of what is
-    # staged; then not at all.
-    assert left == [1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
+    # Killed at: the read, the HeadObject, the write of the record, the deletion of the original, of variants, of the
+    # staged file; then not killed.
+    assert remaining == [1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
 
 
-def test_the_schedule_goes_on_wherever_it_is_cut_short(api: Api, stores: Stores, calls: Calls) -> None:
+def test_a_killed_schedule_is_finished_by_its_next_run(api: Api, stores: Stores, calls: Calls) -> None:
     def half_deleted() -> None:
         path = f"/images/{api.upload()['image_id']}"
         with calls.killed(1, before=False):
@@ -132,30 +133,30 @@ def test_the_schedule_goes_on_wherever_it_is_cut_short(api: Api, stores: Stores,
         assert stores.are_empty()
 
 
-def test_tags_are_counted_exactly_once_wherever_that_is_cut_short(api: Api, stores: Stores, calls: Calls) -> None:
+def test_a_killed_schedule_counts_each_tag_change_once(api: Api, stores: Stores, calls: Calls) -> None:
     def change_tags() -> None:
-        kept, gone = (str(api.upload(tags=["sea", f"n{n}"])["image_id"]) for n in range(2))
+        updated, deleted = (str(api.upload(tags=["sea", f"n{n}"])["image_id"]) for n in range(2))
         sweep(api)
-        api.call("PUT", f"/images/{kept}?user_id=alice", {"tags": ["sea", "sky"], "visibility": "private"})
-        api.call("DELETE", f"/images/{gone}")
+        api.call("PUT", f"/images/{updated}?user_id=alice", {"tags": ["sea", "sky"], "visibility": "private"})
+        api.call("DELETE", f"/images/{deleted}")
 
-    waiting: list[int] = []
+    queued: list[int] = []
     for times, _ in enumerate(calls.every_kill(change_tags, lambda _: sweep(api)), start=1):
-        waiting.append(sum("queue" in item for item in stores.tag_counts()))
+        queued.append(sum("queue" in item for item in stores.tag_counts()))
         counts = {"sea": times, "sky": times}
-        for again in (False, True):
-            if again:
+        for after_next_run in (False, True):
+            if after_next_run:
                 sweep(api)
             assert api.get("/tags").json_body["tags"] == []
-            found = api.get("/tags?user_id=alice").json_body["tags"]
-            assert {each["tag"]: each["count"] for each in found} == counts
+            page = api.get("/tags?user_id=alice").json_body["tags"]
+            assert {each["tag"]: each["count"] for each in page} == counts
         assert len(stores.tag_counts()) == len(counts)
-    # Killed at: the read of the queue, of the counters; the transaction; the reads of six states, and of the oldest of
-    # two; then not at all.
-    assert waiting == [2, 2, 2, *[0] * 9, 2, 2, *[0] * 10]
+    # Killed at: the read of the queue, the read of the counters, the transaction, the reads of six states, the reads of
+    # the oldest image of two states; then not killed.
+    assert queued == [2, 2, 2, *[0] * 9, 2, 2, *[0] * 10]
 
 
-def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(api: Api, stores: Stores) -> None:
+def test_an_event_of_a_new_object_without_a_record_is_retried_later(api: Api, stores: Stores) -> None:
     key = f"alice/{ids.new_id()}"
     stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
     with pytest.raises(TooEarly):
@@ -163,7 +164,7 @@ def test_an_object_of_an_upload_under_way_is_left_until_the_event_comes_again(ap
     assert list(stores.objects()) == [key]
 
 
-def test_an_upload_that_slept_until_its_object_was_removed_is_not_acknowledged(
+def test_an_upload_fails_if_its_object_is_deleted_before_its_transaction(
     api: Api, stores: Stores, calls: Calls, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="3600")
@@ -174,47 +175,45 @@ def test_an_upload_that_slept_until_its_object_was_removed_is_not_acknowledged(
     assert stores.objects() == {}
 
 
-def test_the_event_of_a_finished_upload_that_comes_again_changes_nothing(api: Api, stores: Stores) -> None:
-    kept = api.upload()
-    object_created(api, kept["s3_key"])
+def test_a_repeated_event_of_a_finished_upload_changes_nothing(api: Api, stores: Stores) -> None:
+    image = api.upload()
+    object_created(api, image["s3_key"])
     before = (stores.objects(), stores.records(), stores.rows())
-    object_created(api, kept["s3_key"])
+    object_created(api, image["s3_key"])
     assert (stores.objects(), stores.records(), stores.rows()) == before
 
 
-def test_the_event_of_an_image_that_is_deleted_already_leaves_nothing(api: Api, stores: Stores) -> None:
-    kept = api.upload()
-    api.call("DELETE", f"/images/{kept['image_id']}")
-    object_created(api, kept["s3_key"], age=timedelta(seconds=1))
-    object_created(api, kept["s3_key"])
+def test_an_event_of_a_deleted_image_leaves_nothing(api: Api, stores: Stores) -> None:
+    image = api.upload()
+    api.call("DELETE", f"/images/{image['image_id']}")
+    object_created(api, image["s3_key"], age=timedelta(seconds=1))
+    object_created(api, image["s3_key"])
     assert stores.are_empty()
 
 
-def test_the_schedule_leaves_an_image_alone_that_an_index_behind_its_record_calls_deleted(
-    api: Api, stores: Stores, calls: Calls
-) -> None:
+def test_the_schedule_ignores_an_outdated_state_index(api: Api, stores: Stores, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
 
-    def behind(call: Call) -> Any:
+    def outdated(call: Call) -> Any:
         answer = call.send()
         deleted = {"image_id": {"S": image_id}, "updated_at": {"S": ids.created_at(image_id)}}
         return {**answer, "Items": [deleted]} if call.params.get("IndexName") == "state-index" else answer
 
-    with calls.on("Query", behind) as rule:
+    with calls.on("Query", outdated) as rule:
         sweep(api)
-    assert rule.happened
+    assert rule.applied
     assert api.get(f"/images/{image_id}").status_code == 200
     assert len(stores.objects()) == 1
 
 
-def test_an_object_that_is_no_original_is_left_alone(api: Api, stores: Stores) -> None:
+def test_an_object_whose_key_has_no_image_id_is_not_deleted(api: Api, stores: Stores) -> None:
     for key in ("readme.txt", "alice/readme.txt"):
         stores.s3.put_object(Bucket="images-originals", Key=key, Body=b"x")
         object_created(api, key)
     assert list(stores.objects()) == ["alice/readme.txt", "readme.txt"]
 
 
-def test_the_schedule_leaves_a_young_deletion_to_the_request_that_makes_it(
+def test_the_schedule_does_not_finish_a_deletion_that_just_began(
     api: Api, stores: Stores, calls: Calls, configured: Callable[..., None]
 ) -> None:
     path = f"/images/{api.upload()['image_id']}"

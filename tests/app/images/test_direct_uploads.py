@@ -1,4 +1,4 @@
-"""Uploads that a client sends to S3 itself, with the service's form or in parts; here S3 takes whatever comes."""
+"""Direct uploads, with a form or in parts. Here S3 accepts any file; tests/http checks the form against its policy."""
 
 import hashlib
 import json
@@ -16,19 +16,19 @@ from tests.app.uploads import ANNOUNCED, PNG, TRUNCATED, announce, send, send_pa
 from tests.pictures import picture
 
 
-def test_an_image_awaits_its_upload_in_no_list(api: Api) -> None:
+def test_an_announced_image_is_in_no_list(api: Api) -> None:
     announced = announce(api)
-    seen = api.view(announced["image_id"])
-    assert (seen["state"], seen["metadata"]["title"]) == ("awaiting_upload", "Dunes")
-    assert "presigned_url" not in seen
+    view = api.view(announced["image_id"])
+    assert (view["state"], view["metadata"]["title"]) == ("awaiting_upload", "Dunes")
+    assert "presigned_url" not in view
     assert api.listed() == api.listed("tag=sea") == api.listed("user_id=alice") == []
     for path in ("image/{}", "view/{}", "images/{}/download"):
         assert api.get("/" + path.format(announced["image_id"])).status_code == 404
-    changed = api.call("PUT", f"/images/{announced['image_id']}", {"title": "Sea"})
-    assert (changed.status_code, changed.json_body["error"][:40]) == (409, "The image is awaiting_upload; it can be ")
+    answer = api.call("PUT", f"/images/{announced['image_id']}", {"title": "Sea"})
+    assert (answer.status_code, answer.json_body["error"][:40]) == (409, "The image is awaiting_upload; it can be ")
 
 
-def test_its_form_takes_what_was_announced_and_nothing_else(api: Api) -> None:
+def test_the_form_accepts_only_the_announced_file(api: Api) -> None:
     checksum = hashlib.sha256(PNG).hexdigest()
     announced = announce(api, checksum=checksum.upper())
     fields = announced["fields"]
@@ -43,14 +43,14 @@ def test_its_form_takes_what_was_announced_and_nothing_else(api: Api) -> None:
     assert announced["expires_in"] == 3600
 
 
-def test_what_has_come_is_checked_and_shown_as_any_other_upload(api: Api, stores: Stores) -> None:
+def test_an_uploaded_file_is_checked_and_listed(api: Api, stores: Stores) -> None:
     key = send(stores, announced := announce(api))
     upload_staged(api, key)
-    seen = api.view(announced["image_id"])
-    assert (seen["state"], seen["metadata"]["checksum"]) == ("ready", hashlib.sha256(PNG).hexdigest())
-    assert (seen["metadata"]["width"], seen["metadata"]["height"]) == (40, 30)
-    assert api.get("/images?tag=sea").json_body["images"] == [seen["metadata"]]
-    assert api.listed("user_id=alice") == api.listed(f"checksum={seen['metadata']['checksum']}") == api.listed()
+    view = api.view(announced["image_id"])
+    assert (view["state"], view["metadata"]["checksum"]) == ("ready", hashlib.sha256(PNG).hexdigest())
+    assert (view["metadata"]["width"], view["metadata"]["height"]) == (40, 30)
+    assert api.get("/images?tag=sea").json_body["images"] == [view["metadata"]]
+    assert api.listed("user_id=alice") == api.listed(f"checksum={view['metadata']['checksum']}") == api.listed()
     assert stores.objects() == {key: PNG}
     assert stores.objects("staged") == {}
     sweep(api)
@@ -58,7 +58,7 @@ def test_what_has_come_is_checked_and_shown_as_any_other_upload(api: Api, stores
 
 
 @pytest.mark.parametrize(
-    ("said", "content", "reason"),
+    ("fields", "content", "reason"),
     [
         ({}, PNG + b"x", f"The file has {len(PNG) + 1} bytes, but {len(PNG)} were announced."),
         ({"checksum": "0" * 64}, PNG, f"The file's SHA-256 is {hashlib.sha256(PNG).hexdigest()}, but {'0' * 64} was"),
@@ -67,18 +67,18 @@ def test_what_has_come_is_checked_and_shown_as_any_other_upload(api: Api, stores
         ({"content_type": "image/jpeg", "size": len(TRUNCATED)}, TRUNCATED, "The file is truncated"),
     ],
 )
-def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
-    api: Api, stores: Stores, configured: Callable[..., None], said: dict[str, Any], content: bytes, reason: str
+def test_a_file_that_was_not_announced_is_rejected_with_a_reason_and_deleted(
+    api: Api, stores: Stores, configured: Callable[..., None], fields: dict[str, Any], content: bytes, reason: str
 ) -> None:
-    key = send(stores, announced := announce(api, **said), content)
+    key = send(stores, announced := announce(api, **fields), content)
     upload_staged(api, key)
-    seen = api.view(announced["image_id"])
-    assert (seen["state"], seen["reason"][: len(reason)]) == ("rejected", reason)
+    view = api.view(announced["image_id"])
+    assert (view["state"], view["reason"][: len(reason)]) == ("rejected", reason)
     assert api.listed() == []
     assert [stores.objects(kind) for kind in ("originals", "staged", "derived")] == [{}, {}, {}]
     assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 409
-    upload_staged(api, send(stores, announced))  # once more, and right this time
-    assert api.view(announced["image_id"]) == seen
+    upload_staged(api, send(stores, announced))  # a second file, as announced
+    assert api.view(announced["image_id"]) == view
     assert stores.objects("staged") == {}
     configured(ABANDONED_UPLOAD_SECONDS="0")
     sweep(api)
@@ -86,7 +86,7 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "sentence"),
+    ("fields", "status", "sentence"),
     [
         ({"size": 0}, 400, "size must be the size of the file in bytes, a whole number above 0."),
         ({"size": "12"}, 400, "size must be the size of the file in bytes, a whole number above 0."),
@@ -100,10 +100,10 @@ def test_what_is_not_as_announced_is_rejected_with_a_reason_and_gone(
         ({"tags": ["x" * 65]}, 400, "tags has a tag of more than 64 characters"),
     ],
 )
-def test_a_wrong_announcement_is_refused_and_keeps_nothing(
-    api: Api, stores: Stores, said: dict[str, Any], status: int, sentence: str
+def test_an_invalid_announcement_is_refused_and_stores_nothing(
+    api: Api, stores: Stores, fields: dict[str, Any], status: int, sentence: str
 ) -> None:
-    answer = api.call("POST", "/images/direct-upload", {**ANNOUNCED, "size": 5, **said})
+    answer = api.call("POST", "/images/direct-upload", {**ANNOUNCED, "size": 5, **fields})
     assert (answer.status_code, answer.json_body["error"][: len(sentence)]) == (status, sentence)
     assert stores.are_empty()
 
@@ -117,7 +117,7 @@ class TestParts:
     def begin(self, api: Api, large: bytes) -> dict[str, Any]:
         return announce(api, content_type="image/bmp", filename="dunes.bmp", size=len(large))
 
-    def test_an_interrupted_upload_is_gone_on_with(
+    def test_an_interrupted_upload_can_continue(
         self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]
     ) -> None:
         configured(PART_BYTES="5242880", MULTIPART_THRESHOLD_BYTES="6000000")
@@ -130,19 +130,19 @@ class TestParts:
             409,
             "Parts are missing, or have another size than announced: 2.",
         )
-        rest = api.call("POST", f"{path}/parts").json_body
-        assert ([part["part_number"] for part in rest["parts"]], rest["sent"]) == ([2], [1])
-        send_parts(stores, rest, large)
+        remaining = api.call("POST", f"{path}/parts").json_body
+        assert ([part["part_number"] for part in remaining["parts"]], remaining["sent"]) == ([2], [1])
+        send_parts(stores, remaining, large)
         for _ in range(2):
             assert api.call("POST", f"{path}/complete").status_code == 202
         upload_staged(api, f"alice/{announced['image_id']}")
         assert api.view(announced["image_id"])["state"] == "ready"
         assert list(stores.objects().values()) == [large]
-        again = api.call("POST", f"{path}/complete")
-        assert (again.status_code, again.json_body["state"]) == (202, "ready")
+        repeated = api.call("POST", f"{path}/complete")
+        assert (repeated.status_code, repeated.json_body["state"]) == (202, "ready")
         assert api.call("POST", f"{path}/parts").status_code == 409
 
-    def test_an_upload_that_is_given_up_leaves_nothing(self, api: Api, stores: Stores, large: bytes) -> None:
+    def test_an_aborted_upload_leaves_nothing(self, api: Api, stores: Stores, large: bytes) -> None:
         announced = self.begin(api, large)
         send_parts(stores, announced, large)
         path = f"/images/{announced['image_id']}"
@@ -150,7 +150,7 @@ class TestParts:
         assert stores.are_empty()
         assert api.call("POST", f"{path}/complete").status_code == 404
 
-    def test_what_is_no_image_is_rejected(self, api: Api, stores: Stores, large: bytes) -> None:
+    def test_a_file_that_is_not_an_image_is_rejected(self, api: Api, stores: Stores, large: bytes) -> None:
         announced = self.begin(api, large)
         send_parts(stores, announced, bytes(len(large)))
         assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 202
@@ -158,7 +158,7 @@ class TestParts:
         assert api.view(announced["image_id"])["state"] == "rejected"
         assert stores.objects("staged") == {}
 
-    def test_other_settings_do_not_change_the_parts_of_an_upload_under_way(
+    def test_a_changed_setting_does_not_change_the_parts_of_a_running_upload(
         self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]
     ) -> None:
         announced = self.begin(api, large)
@@ -166,7 +166,7 @@ class TestParts:
         send_parts(stores, announced, large)
         assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 202
 
-    def test_completing_it_twice_is_no_error_wherever_its_event_comes_between(
+    def test_an_upload_can_be_completed_again_while_its_event_is_processed(
         self, api: Api, stores: Stores, large: bytes, calls: Calls
     ) -> None:
         announced = self.begin(api, large)
@@ -174,21 +174,21 @@ class TestParts:
         path = f"/images/{announced['image_id']}/complete"
         assert api.call("POST", path).status_code == 202
         calls.before("ListParts", lambda: upload_staged(api, f"alice/{announced['image_id']}"))
-        again = api.call("POST", path)
-        assert (again.status_code, again.json_body["state"]) == (202, "ready")
+        repeated = api.call("POST", path)
+        assert (repeated.status_code, repeated.json_body["state"]) == (202, "ready")
 
-    def test_an_upload_that_was_finished_can_not_be_given_up(self, api: Api) -> None:
+    def test_a_finished_upload_cannot_be_aborted(self, api: Api) -> None:
         image_id = api.upload()["image_id"]
         assert api.call("POST", f"/images/{image_id}/abort").status_code == 409
         assert api.listed() == [image_id]
 
-    def test_an_upload_by_a_form_has_no_parts(self, api: Api) -> None:
+    def test_an_upload_with_a_form_has_no_parts(self, api: Api) -> None:
         path = f"/images/{announce(api)['image_id']}"
         for verb in ("parts", "complete"):
             answer = api.call("POST", f"{path}/{verb}")
             assert (answer.status_code, answer.json_body["error"][:26]) == (409, "This upload has no parts: ")
 
-    def test_what_has_expired_at_s3_is_given_up(
+    def test_the_schedule_deletes_an_upload_that_was_aborted_in_s3(
         self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]
     ) -> None:
         announced = self.begin(api, large)
@@ -201,7 +201,7 @@ class TestParts:
         assert stores.are_empty()
 
 
-def test_a_stranger_does_nothing_to_an_upload(api: Api, stores: Stores) -> None:
+def test_only_the_owner_can_see_or_change_a_private_upload(api: Api, stores: Stores) -> None:
     image_id = announce(api, visibility="private")["image_id"]
     stranger = Api(api.client, {"X-User-Id": "mallory"})
     for verb in ("parts", "complete", "abort"):
@@ -210,7 +210,9 @@ def test_a_stranger_does_nothing_to_an_upload(api: Api, stores: Stores) -> None:
     assert Api(api.client, {"X-User-Id": "alice"}).view(image_id)["state"] == "awaiting_upload"
 
 
-def test_an_upload_that_never_comes_is_given_up(api: Api, stores: Stores, configured: Callable[..., None]) -> None:
+def test_the_schedule_deletes_an_upload_without_a_file(
+    api: Api, stores: Stores, configured: Callable[..., None]
+) -> None:
     announce(api)
     sweep(api)
     assert len(stores.records()) == 1
@@ -219,7 +221,7 @@ def test_an_upload_that_never_comes_is_given_up(api: Api, stores: Stores, config
     assert stores.are_empty()
 
 
-def test_an_upload_whose_event_was_lost_is_finished_by_the_schedule(
+def test_the_schedule_finishes_an_upload_whose_event_was_lost(
     api: Api, stores: Stores, configured: Callable[..., None]
 ) -> None:
     send(stores, announced := announce(api))
@@ -229,9 +231,9 @@ def test_an_upload_whose_event_was_lost_is_finished_by_the_schedule(
     assert stores.objects("staged") == {}
 
 
-def test_events_that_come_twice_or_out_of_order_change_nothing(api: Api, stores: Stores) -> None:
+def test_repeated_and_early_events_change_nothing(api: Api, stores: Stores) -> None:
     key = send(stores, announced := announce(api))
-    object_created(api, key)  # that of the copy, which is not there yet
+    object_created(api, key)  # the event of the copy, before the copy exists
     assert api.view(announced["image_id"])["state"] == "awaiting_upload"
     upload_staged(api, key)
     before = (stores.objects(), stores.objects("derived"), stores.records(), stores.rows())
@@ -242,18 +244,18 @@ def test_events_that_come_twice_or_out_of_order_change_nothing(api: Api, stores:
 
 
 @pytest.mark.parametrize("before", ["GetObject", "PutObject", "CopyObject", "DeleteObject"])
-def test_an_upload_that_is_given_up_while_it_is_processed_leaves_nothing(
+def test_an_upload_aborted_or_deleted_during_processing_leaves_nothing(
     api: Api, stores: Stores, calls: Calls, before: str
 ) -> None:
     key = send(stores, announced := announce(api))
     path = f"/images/{announced['image_id']}"
-    finished = before == "DeleteObject"  # that of what is staged, which comes last
+    finished = before == "DeleteObject"  # the deletion of the staged file, the last call
     calls.before(before, lambda: api.call(*(("DELETE", path) if finished else ("POST", f"{path}/abort"))))
     upload_staged(api, key)
     assert stores.are_empty()
 
 
-def test_an_upload_that_is_finished_while_it_is_given_up_stays(api: Api, stores: Stores, calls: Calls) -> None:
+def test_an_upload_that_finishes_before_its_abort_is_kept(api: Api, stores: Stores, calls: Calls) -> None:
     key = send(stores, announced := announce(api))
     calls.before("TransactWriteItems", lambda: upload_staged(api, key))
     assert api.call("POST", f"/images/{announced['image_id']}/abort").status_code == 409
@@ -265,11 +267,9 @@ OTHER = picture(seed=1)
 
 
 @pytest.mark.parametrize("before", ["PutObject", "CopyObject", "TransactWriteItems"])
-def test_of_two_files_that_are_sent_by_one_form_none_gets_what_was_made_of_the_other(
-    api: Api, stores: Stores, calls: Calls, before: str
-) -> None:
+def test_two_files_sent_with_one_form_are_not_mixed(api: Api, stores: Stores, calls: Calls, before: str) -> None:
     announced = announce(api)
-    assert len(OTHER) == len(PNG), "the form takes one size"
+    assert len(OTHER) == len(PNG), "the form accepts one size"
     key = send(stores, announced)
 
     def send_another() -> None:
@@ -278,17 +278,17 @@ def test_of_two_files_that_are_sent_by_one_form_none_gets_what_was_made_of_the_o
     calls.before(before, send_another)
     upload_staged(api, key)
     upload_staged(api, key)
-    seen = api.view(announced["image_id"])
-    if seen["state"] == "ready":
+    view = api.view(announced["image_id"])
+    if view["state"] == "ready":
         (content,) = stores.objects().values()
-        assert seen["metadata"]["checksum"] == hashlib.sha256(content).hexdigest()
+        assert view["metadata"]["checksum"] == hashlib.sha256(content).hexdigest()
     else:
-        assert seen["state"] == "rejected"
+        assert view["state"] == "rejected"
         assert [stores.objects(kind) for kind in ("originals", "derived")] == [{}, {}]
     assert stores.objects("staged") == {}
 
 
-def test_an_upload_that_fails_is_processed_when_its_event_comes_again_or_forgotten_in_the_end(
+def test_a_failed_upload_is_processed_by_a_repeated_event_or_deleted_by_the_schedule(
     api: Api, stores: Stores, configured: Callable[..., None], variants_fail: Rule
 ) -> None:
     configured(FAILED_UPLOAD_SECONDS="0", SWEEP_AFTER_SECONDS="0")
@@ -306,14 +306,14 @@ def test_an_upload_that_fails_is_processed_when_its_event_comes_again_or_forgott
     assert [list(stores.objects()), len(stores.records()), stores.objects("staged")] == [[keys[0]], 1, {}]
 
 
-def test_what_was_sent_for_no_record_is_removed(api: Api, stores: Stores) -> None:
+def test_a_staged_file_without_a_record_is_deleted(api: Api, stores: Stores) -> None:
     key = f"alice/{ids.new_id()}"
     stores.s3.put_object(Bucket="images-staged", Key=key, Body=PNG)
     upload_staged(api, key)
     assert stores.are_empty()
 
 
-def test_a_direct_upload_is_whole_or_nothing_wherever_it_is_cut_short(
+def test_killed_processing_lists_a_direct_upload_completely_or_not_at_all(
     api: Api, stores: Stores, calls: Calls, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0", ABANDONED_UPLOAD_SECONDS="0")
@@ -334,19 +334,20 @@ def test_a_direct_upload_is_whole_or_nothing_wherever_it_is_cut_short(
         sweep(api)
         assert stores.are_empty()
         kills += 1
-    # The read, the claim, the download, a variant, the copy, the transaction, the removal; before, after, and whole.
+    # Killed before and after: the read, the claim, the download, a variant, the copy, the transaction, the deletion of
+    # the staged file; then not killed.
     assert kills == 2 * (7 + 1)
 
 
-@pytest.mark.parametrize("again", [True, False])
-def test_a_rejection_is_whole_wherever_it_is_cut_short(
-    api: Api, stores: Stores, calls: Calls, configured: Callable[..., None], again: bool
+@pytest.mark.parametrize("event_repeated", [True, False])
+def test_a_killed_rejection_is_finished_by_a_repeated_event_or_the_schedule(
+    api: Api, stores: Stores, calls: Calls, configured: Callable[..., None], event_repeated: bool
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0")
     for key in calls.every_kill(
         lambda: send(stores, announce(api, size=5), b"hello"), lambda key: upload_staged(api, key)
     ):
-        upload_staged(api, key) if again else sweep(api)
+        upload_staged(api, key) if event_repeated else sweep(api)
         catch_up(api, stores)
         assert api.view(key.split("/")[1])["state"] == "rejected"
         assert (stores.objects("staged"), stores.rows()) == ({}, [])

@@ -1,4 +1,4 @@
-"""Images as they are shown: which picture a redirect leads to, and how long it may be kept."""
+"""The redirect of /render: which object it leads to, and how long it can be cached."""
 
 import base64
 import json
@@ -16,14 +16,15 @@ from tests.pictures import picture
 
 
 def upload(api: Api, kind: str = "PNG", **fields: Any) -> dict[str, Any]:
-    """Upload an image of 700 x 500 pixels, of which there will be variants of 640 and 320."""
+    """Upload an image of 700 x 500 pixels. Its variants will be 640 and 320 pixels wide."""
     return api.upload(image_data=base64.b64encode(picture(kind, width=700, height=500)).decode(), **fields)
 
 
 def processed(api: Api, **fields: Any) -> str:
-    kept = upload(api, **fields)
-    object_created(api, kept["s3_key"])
-    image_id: str = kept["image_id"]
+    """Upload and process an image. Returns its id."""
+    image = upload(api, **fields)
+    object_created(api, image["s3_key"])
+    image_id: str = image["image_id"]
     return image_id
 
 
@@ -32,14 +33,14 @@ def render(api: Api, image_id: str, query: str = "", accept: str = "*/*") -> HTT
 
 
 def leads_to(answer: HTTPResponse) -> str:
-    """The bucket and what is behind the image's key there: the name of a variant, or nothing for the original."""
+    """Return the bucket of the redirect's object and, for a variant, the last part of its key."""
     assert answer.status_code == 302, answer.body
     _, bucket, _, _, *name = urlsplit(answer.headers["Location"]).path.split("/")
     return "/".join([bucket, *name])
 
 
 @pytest.mark.parametrize(
-    ("query", "wanted"),
+    ("query", "expected"),
     [
         ("", "images-derived/640.webp"),
         ("w=320", "images-derived/320.webp"),
@@ -48,18 +49,20 @@ def leads_to(answer: HTTPResponse) -> str:
         ("w=320&h=400", "images-derived/320.webp"),
         ("w=320&h=400&fit=cover", "images-derived/640.webp"),
         ("w=10000&h=10000&fit=Cover", "images-derived/640.webp"),
-        ("w=100&format=jpeg", "images-derived/320.webp"),  # which isn't made here: as auto
+        ("w=100&format=jpeg", "images-derived/320.webp"),  # the service makes no JPEG here: same as auto
         ("format=ORIGINAL&w=1", "images-originals"),
     ],
 )
-def test_it_leads_to_the_smallest_picture_that_fills_the_box(api: Api, query: str, wanted: str) -> None:
-    assert leads_to(render(api, processed(api), query)) == wanted
+def test_the_redirect_leads_to_the_smallest_variant_that_fills_the_box(api: Api, query: str, expected: str) -> None:
+    assert leads_to(render(api, processed(api), query)) == expected
 
 
-def test_it_leads_to_what_the_client_accepts(api: Api, configured: Callable[..., None], stores: Stores) -> None:
+def test_the_redirect_leads_to_a_format_that_the_client_accepts(
+    api: Api, configured: Callable[..., None], stores: Stores
+) -> None:
     configured(VARIANT_FORMATS="webp avif jpeg")
     image_id = processed(api)
-    for accept, query, wanted in [
+    for accept, query, expected in [
         ("image/avif,image/webp,image/*,*/*;q=0.8", "w=300", "images-derived/320.avif"),
         ("image/webp,*/*;q=0.8", "w=300", "images-derived/320.webp"),
         ("image/jpeg", "w=300", "images-derived/320.jpg"),
@@ -68,12 +71,12 @@ def test_it_leads_to_what_the_client_accepts(api: Api, configured: Callable[...,
         ("text/html", "w=300", "images-derived/320.avif"),
     ]:
         answer = render(api, image_id, query, accept)
-        assert leads_to(answer) == wanted
+        assert leads_to(answer) == expected
         key = urlsplit(answer.headers["Location"]).path.split("/", 2)[2]
-        assert key in stores.objects(wanted.split("/")[0].removeprefix("images-"))
+        assert key in stores.objects(expected.split("/")[0].removeprefix("images-"))
 
 
-def test_the_answer_says_what_the_picture_is(api: Api) -> None:
+def test_the_answer_describes_the_picture(api: Api) -> None:
     image_id = processed(api)
     answer = render(api, image_id, "w=1")
     url = answer.headers["Location"]
@@ -84,61 +87,61 @@ def test_the_answer_says_what_the_picture_is(api: Api) -> None:
     assert (original["content_type"], original["width"], original["height"]) == ("image/png", 700, 500)
 
 
-def test_it_may_be_kept_for_half_of_the_time_that_the_url_opens(api: Api, configured: Callable[..., None]) -> None:
+def test_the_redirect_can_be_cached_for_half_the_lifetime_of_its_url(api: Api, configured: Callable[..., None]) -> None:
     configured(PRESIGNED_URL_EXPIRATION="600")
     public, private = processed(api), processed(api, visibility="private")
     alice = Api(api.client, {"X-User-Id": "alice"})
-    for image_id, kept, varies in [
+    for image_id, cache_control, vary in [
         (public, "public, max-age=300", "Accept"),
         (private, "private, max-age=300", "Accept, Authorization, X-User-Id"),
     ]:
         for query in ("w=9", "format=original"):
             headers = render(alice, image_id, query).headers
-            assert (headers["Cache-Control"], headers["Vary"]) == (kept, varies)
+            assert (headers["Cache-Control"], headers["Vary"]) == (cache_control, vary)
 
 
-def test_while_it_is_processed_it_is_shown_by_its_original_and_not_kept(api: Api) -> None:
+def test_during_processing_the_redirect_leads_to_the_original_and_is_not_cached(api: Api) -> None:
     answer = render(api, upload(api)["image_id"], "w=9")
     assert leads_to(answer) == "images-originals"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_what_browsers_do_not_show_is_a_503_until_it_is_processed(api: Api, log: Log) -> None:
-    kept = upload(api, "TIFF")
-    answer = render(api, kept["image_id"])
+def test_a_format_that_browsers_do_not_show_is_a_503_until_it_is_processed(api: Api, log: Log) -> None:
+    image = upload(api, "TIFF")
+    answer = render(api, image["image_id"])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     sentence = "The image is being processed, and browsers do not show its format; try again in a moment."
     assert answer.json_body == {"error": sentence}
-    assert {line["level"] for line in log()} == {"INFO"}  # nothing is wrong
-    object_created(api, kept["s3_key"])
-    assert leads_to(render(api, kept["image_id"])) == "images-derived/640.webp"
+    assert {line["level"] for line in log()} == {"INFO"}  # a 503 without a warning
+    object_created(api, image["s3_key"])
+    assert leads_to(render(api, image["image_id"])) == "images-derived/640.webp"
 
 
-def test_what_can_not_be_processed_is_shown_by_its_original(api: Api) -> None:
+def test_the_redirect_of_a_failed_image_leads_to_its_original(api: Api) -> None:
     broken = picture("TIFF", width=400, height=400)
-    kept = api.upload(image_data=base64.b64encode(broken[: len(broken) // 2]).decode())
-    object_created(api, kept["s3_key"])
-    assert api.get(f"/images/{kept['image_id']}").json_body["state"] == "failed"
-    answer = render(api, kept["image_id"])
+    image = api.upload(image_data=base64.b64encode(broken[: len(broken) // 2]).decode())
+    object_created(api, image["s3_key"])
+    assert api.get(f"/images/{image['image_id']}").json_body["state"] == "failed"
+    answer = render(api, image["image_id"])
     assert (leads_to(answer), answer.headers["Cache-Control"]) == ("images-originals", "no-store")
 
 
-def test_a_private_image_is_shown_to_its_owner_alone(api: Api) -> None:
+def test_a_private_image_is_shown_only_to_its_owner(api: Api) -> None:
     image_id = processed(api, visibility="private")
-    for who in ({}, {"X-User-Id": "bob"}):
-        answer = render(Api(api.client, who), image_id)
+    for headers in ({}, {"X-User-Id": "bob"}):
+        answer = render(Api(api.client, headers), image_id)
         assert (answer.status_code, answer.json_body) == (404, {"error": f"No image {image_id!r} is here."})
     assert leads_to(render(Api(api.client, {"X-User-Id": "alice"}), image_id)) == "images-derived/640.webp"
     assert leads_to(render(api, image_id, "user_id=alice")) == "images-derived/640.webp"
 
 
-def test_an_image_that_is_in_no_list_is_not_shown(api: Api, stores: Stores) -> None:
+def test_an_image_that_is_not_listed_is_not_shown(api: Api, stores: Stores) -> None:
     announced = {"user_id": "alice", "content_type": "image/png", "size": 5}
     image_id = api.call("POST", "/images/direct-upload", announced).json_body["image_id"]
-    awaited = render(api, image_id)
-    assert (awaited.status_code, awaited.headers["Retry-After"]) == (503, "1")
+    answer = render(api, image_id)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     stores.s3.put_object(Bucket="images-staged", Key=f"alice/{image_id}", Body=b"hello")
-    upload_staged(api, f"alice/{image_id}")  # and is rejected
+    upload_staged(api, f"alice/{image_id}")  # rejects the file
     for unknown in (image_id, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "nothing"):
         assert render(api, unknown).status_code == 404
 
@@ -155,19 +158,19 @@ def test_an_image_that_is_in_no_list_is_not_shown(api: Api, stores: Stores) -> N
         ("format=png", "format must be auto, webp, avif, jpeg or original."),
     ],
 )
-def test_what_is_not_understood_is_refused(api: Api, query: str, error: str) -> None:
+def test_an_invalid_parameter_is_refused(api: Api, query: str, error: str) -> None:
     answer = render(api, upload(api)["image_id"], query)
     assert (answer.status_code, answer.json_body) == (400, {"error": error})
 
 
-def test_it_costs_one_call(api: Api, calls: Calls) -> None:
+def test_a_redirect_costs_one_aws_call(api: Api, calls: Calls) -> None:
     image_id = processed(api)
     with calls.recorded() as operations:
         assert render(api, image_id).status_code == 302
     assert operations == ["GetItem"]
 
 
-def test_it_is_gone_when_it_is_deleted_while_it_is_asked_for(api: Api, calls: Calls) -> None:
+def test_an_image_deleted_before_it_is_read_is_not_found(api: Api, calls: Calls) -> None:
     image_id = processed(api)
     calls.before("GetItem", lambda: api.call("DELETE", f"/images/{image_id}"))
     assert render(api, image_id).status_code == 404

@@ -1,4 +1,4 @@
-"""Images like one: copies of its bytes, and the same picture encoded otherwise or resized."""
+"""Similar images: copies with the same bytes, and the same picture in other sizes and formats."""
 
 import base64
 import io
@@ -16,7 +16,7 @@ from tests.app.conftest import Api, Log, Stores
 
 
 def photo(seed: int = 0) -> Image.Image:
-    """A picture that looks like no other, of 700 x 500 pixels."""
+    """Return a picture of 700 x 500 pixels that looks different for each seed."""
     noise = random.Random(seed).randbytes(9 * 7 * 3)
     return Image.frombytes("RGB", (9, 7), noise).resize((700, 500), Image.Resampling.BICUBIC)
 
@@ -32,10 +32,10 @@ ALIKE = [encoded(photo(), quality=40), encoded(photo().resize((350, 250))), enco
 
 
 def upload(api: Api, content: bytes, *, process: bool = True, **fields: Any) -> str:
-    kept = api.upload(image_data=base64.b64encode(content).decode(), **fields)
+    image = api.upload(image_data=base64.b64encode(content).decode(), **fields)
     if process:
-        object_created(api, kept["s3_key"])
-    image_id: str = kept["image_id"]
+        object_created(api, image["s3_key"])
+    image_id: str = image["image_id"]
     return image_id
 
 
@@ -47,7 +47,7 @@ def similar(api: Api, image_id: str, query: str = "") -> dict[str, Any]:
     return shape
 
 
-def found(api: Api, image_id: str, query: str = "") -> list[str]:
+def similar_ids(api: Api, image_id: str, query: str = "") -> list[str]:
     return [image["image_id"] for image in similar(api, image_id, query)["images"]]
 
 
@@ -56,7 +56,7 @@ def alice(api: Api) -> Api:
     return Api(api.client, {"X-User-Id": "alice"})
 
 
-def test_the_same_picture_is_found_however_it_is_encoded_or_resized(api: Api) -> None:
+def test_the_same_picture_is_found_in_other_sizes_and_formats(api: Api) -> None:
     image_id = upload(api, PHOTO)
     alike = {upload(api, content, user_id=f"user{n}") for n, content in enumerate(ALIKE)}
     others = {upload(api, encoded(photo(seed))) for seed in (1, 2)}
@@ -70,9 +70,9 @@ def test_the_same_picture_is_found_however_it_is_encoded_or_resized(api: Api) ->
         distance, duplicate = image.pop("distance"), image.pop("duplicate")
         assert (0 <= distance <= 3, duplicate) == (True, False)
         assert image == api.get(f"/images/{image['image_id']}").json_body["metadata"]
-        # As near from the other end.
-        back = {each["image_id"]: each["distance"] for each in similar(api, image["image_id"])["images"]}
-        assert back[image_id] == distance
+        # The distance is the same in both directions.
+        distances_to = {each["image_id"]: each["distance"] for each in similar(api, image["image_id"])["images"]}
+        assert distances_to[image_id] == distance
 
 
 def test_copies_are_duplicates_and_the_newest_is_first(api: Api) -> None:
@@ -82,20 +82,20 @@ def test_copies_are_duplicates_and_the_newest_is_first(api: Api) -> None:
         (third, 0, True),
         (second, 0, True),
     ]
-    assert found(api, second) == [third, first]
-    assert found(api, first, "limit=1") == [third]
+    assert similar_ids(api, second) == [third, first]
+    assert similar_ids(api, first, "limit=1") == [third]
 
 
-def test_copies_are_found_before_they_are_processed_but_nothing_else_is(api: Api) -> None:
+def test_only_copies_are_found_before_processing(api: Api) -> None:
     image_id = upload(api, PHOTO, process=False)
     copy, other = upload(api, PHOTO, process=False), upload(api, ALIKE[0])
     page = similar(api, image_id)
     assert [(each["image_id"], each["duplicate"]) for each in page["images"]] == [(copy, True)]
-    assert page["complete"] is False  # there may be others that look like it
-    assert found(api, other) == []
+    assert page["complete"] is False  # other images may look like it
+    assert similar_ids(api, other) == []
 
 
-def test_a_distance_leaves_out_what_is_further(api: Api) -> None:
+def test_images_beyond_the_distance_are_left_out(api: Api) -> None:
     image_id = upload(api, PHOTO)
     for content in ALIKE:
         upload(api, content)
@@ -106,38 +106,38 @@ def test_a_distance_leaves_out_what_is_further(api: Api) -> None:
         assert (page["images"], page["complete"]) == (nearer, True)
 
 
-def test_private_images_are_found_by_their_owner_alone(api: Api, alice: Api) -> None:
+def test_private_images_are_found_only_by_their_owner(api: Api, alice: Api) -> None:
     public = upload(api, PHOTO)
     private = upload(api, ALIKE[0], visibility="private")
     copy = upload(api, PHOTO, visibility="private")
     bob = Api(api.client, {"X-User-Id": "bob"})
-    assert found(api, public) == found(bob, public) == []
-    assert found(alice, public) == [copy, private]
-    assert set(found(alice, private)) == {public, copy}
+    assert similar_ids(api, public) == similar_ids(bob, public) == []
+    assert similar_ids(alice, public) == [copy, private]
+    assert set(similar_ids(alice, private)) == {public, copy}
     for other in (api, bob):
         answer = other.get(f"/images/{private}/similar")
         assert (answer.status_code, answer.json_body) == (404, {"error": f"No image {private!r} is here."})
 
 
-def test_what_is_deleted_or_made_private_is_found_no_more(api: Api, alice: Api) -> None:
+def test_deleted_and_private_images_are_not_found(api: Api, alice: Api) -> None:
     image_id, copy, alike = upload(api, PHOTO), upload(api, PHOTO), upload(api, ALIKE[0])
-    assert set(found(api, image_id)) == {copy, alike}
+    assert set(similar_ids(api, image_id)) == {copy, alike}
     assert alice.call("DELETE", f"/images/{copy}").status_code == 200
     assert alice.call("PUT", f"/images/{alike}", {"visibility": "private"}).status_code == 200
-    assert found(api, image_id) == []
-    assert found(alice, image_id) == [alike]
+    assert similar_ids(api, image_id) == []
+    assert similar_ids(alice, image_id) == [alike]
 
 
 @pytest.mark.parametrize(("method", "body"), [("DELETE", None), ("PUT", {"visibility": "private"})])
-def test_what_changes_between_its_row_and_its_record_is_judged_as_it_is(
+def test_an_image_that_changes_after_its_row_was_read_is_checked_by_its_record(
     api: Api, alice: Api, calls: Calls, method: str, body: object
 ) -> None:
     image_id, copy = upload(api, PHOTO), upload(api, PHOTO)
     calls.before("BatchGetItem", lambda: alice.call(method, f"/images/{copy}", body))
-    assert found(api, image_id) == []
+    assert similar_ids(api, image_id) == []
 
 
-def test_an_image_that_is_in_no_list_has_none(api: Api) -> None:
+def test_an_image_that_is_not_listed_is_not_found(api: Api) -> None:
     announced = {"user_id": "alice", "content_type": "image/png", "size": 9}
     awaited = api.call("POST", "/images/direct-upload", announced).json_body["image_id"]
     for image_id in (awaited, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "nothing"):
@@ -154,40 +154,40 @@ TOO_FAR = "images are found by the 4 parts of their hashes, of which one must be
         *[(f"limit={n}", "limit must be a whole number from 1 to 100.") for n in ("0", "101", "1.5")],
     ],
 )
-def test_what_is_not_understood_is_refused(api: Api, query: str, error: str) -> None:
+def test_an_invalid_parameter_is_refused(api: Api, query: str, error: str) -> None:
     answer = api.get(f"/images/{upload(api, PHOTO)}/similar?{query}")
     assert (answer.status_code, answer.json_body) == (400, {"error": error})
 
 
 @pytest.mark.parametrize(
-    ("who", "query", "reads"), [("", "", 6), ("", "distance=0", 3), ("alice", "", 11), ("alice", "distance=1", 7)]
+    ("caller", "query", "reads"), [("", "", 6), ("", "distance=0", 3), ("alice", "", 11), ("alice", "distance=1", 7)]
 )
-def test_it_costs_a_read_of_each_list_and_one_of_the_records(
-    api: Api, log: Log, who: str, query: str, reads: int
+def test_a_search_costs_one_read_of_each_list_and_one_of_the_records(
+    api: Api, log: Log, caller: str, query: str, reads: int
 ) -> None:
     image_id = upload(api, PHOTO)
     upload(api, PHOTO)
-    assert similar(Api(api.client, {"X-User-Id": who}), image_id, query)["count"] == 1
+    assert similar(Api(api.client, {"X-User-Id": caller}), image_id, query)["count"] == 1
     (line,) = (line for line in log() if line["message"] == "similar")
     assert (line["reads"], line["images"]) == (reads, 1)
     assert line["read_units"] <= reads
 
 
-def test_an_answer_is_no_longer_than_a_page_may_be(api: Api, configured: Callable[..., None]) -> None:
+def test_an_answer_is_not_larger_than_a_page(api: Api, configured: Callable[..., None]) -> None:
     first, *others = (upload(api, PHOTO, description="x" * 3000) for _ in range(4))
     configured(MAX_PAGE_BYTES="10000")
-    assert found(api, first) == others[:0:-1]
+    assert similar_ids(api, first) == others[:0:-1]
 
 
-class TestAFlatPicture:
-    """All bits of its hash are zero, as those of all others: no list is longer."""
+class TestFlatPicture:
+    """A flat picture. Every flat picture has the perceptual hash 0, so all of them are in the same lists."""
 
     FLAT = encoded(Image.new("RGB", (400, 300), "red"), "PNG")
     OTHER = encoded(Image.new("RGB", (400, 300), "blue"), "PNG")
 
     @pytest.fixture
     def flat(self, api: Api, stores: Stores) -> str:
-        """A flat picture before 1,100 others, each in every one of its four bands."""
+        """A flat picture, older than 1,100 others with rows in its four bands."""
         image_id = upload(api, self.FLAT)
         (row,) = (row for row in stores.rows() if row["tag"]["S"].startswith("\x1fband:0"))
         assert row["perceptual_hash"]["S"] == "0" * 16
@@ -201,19 +201,19 @@ class TestAFlatPicture:
         return image_id
 
     @pytest.mark.long
-    def test_it_stays_within_the_budget_of_a_page(
+    def test_a_search_stays_within_the_budget_of_a_page(
         self, api: Api, flat: str, log: Log, configured: Callable[..., None]
     ) -> None:
         copy, other = upload(api, self.FLAT), upload(api, self.OTHER)
-        for budget, found, reads in (
-            ({"MAX_PAGE_MILLISECONDS": "60000"}, [other, copy], 10),  # its copies, two for each band, the records
+        for budget, expected, reads in (
+            ({"MAX_PAGE_MILLISECONDS": "60000"}, [other, copy], 10),  # its copies, two reads of each band, the records
             ({"MAX_PAGE_READS": "9"}, [other, copy], 9),
             ({"MAX_PAGE_READ_UNITS": "3"}, [other, copy], 4),  # moto's units
             ({"MAX_PAGE_MILLISECONDS": "1"}, [copy], 2),
         ):
             configured(**budget)
             page = similar(api, flat)
-            # The newest are read first, copies before all.
-            assert [image["image_id"] for image in page["images"]] == found
+            # Copies are read first, then the newest images.
+            assert [image["image_id"] for image in page["images"]] == expected
             assert page["complete"] is (reads == 10)
             assert [line["reads"] for line in log() if line["message"] == "similar"][-1] == reads

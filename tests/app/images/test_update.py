@@ -12,33 +12,33 @@ def put(api: Api, image_id: str, body: object, **headers: str) -> Any:
     return Api(api.client, {"X-User-Id": "alice", **headers}).call("PUT", f"/images/{image_id}", body)
 
 
-def test_the_fields_given_change_and_the_others_stay(api: Api) -> None:
-    kept = api.upload(title="old", description="D", tags=["Sea", "sky"])
-    answer = put(api, kept["image_id"], {"title": "new", "tags": ["Sky", "sand"]})
-    changed = {**kept, "title": "new", "tags": ["Sky", "sand"], "version": 2}
+def test_an_update_changes_only_the_given_fields(api: Api) -> None:
+    image = api.upload(title="old", description="D", tags=["Sea", "sky"])
+    answer = put(api, image["image_id"], {"title": "new", "tags": ["Sky", "sand"]})
+    changed = {**image, "title": "new", "tags": ["Sky", "sand"], "version": 2}
     assert answer.status_code == 200
     changed["updated_at"] = answer.json_body["metadata"]["updated_at"]
-    assert changed["updated_at"] >= kept["updated_at"]
+    assert changed["updated_at"] >= image["updated_at"]
     assert answer.json_body == {
         "message": "Image updated successfully",
-        "image_id": kept["image_id"],
+        "image_id": image["image_id"],
         "metadata": changed,
     }
-    assert api.get(f"/images/{kept['image_id']}").json_body["metadata"] == changed
+    assert api.get(f"/images/{image['image_id']}").json_body["metadata"] == changed
     for query in ("", "user_id=alice", "tag=sky", "tag=sand", "title=new"):
         assert api.get(f"/images?{query}").json_body["images"] == [changed]
     for query in ("tag=sea", "title=old"):
         assert api.listed(query) == []
 
 
-def test_a_field_can_be_emptied(api: Api, stores: Stores) -> None:
+def test_an_update_can_empty_a_field(api: Api, stores: Stores) -> None:
     image_id = api.upload(title="T", tags=["sea"])["image_id"]
     changed = put(api, image_id, {"title": "", "tags": []}).json_body["metadata"]
     assert (changed["title"], changed["tags"]) == ("", [])
     assert not any(row["tag"]["S"] in ("sea", "\x1ftitle:t") for row in stores.rows())
 
 
-def test_an_image_can_have_everything_changed_at_once(api: Api, stores: Stores) -> None:
+def test_one_update_can_change_every_field(api: Api, stores: Stores) -> None:
     def all_of(word: str) -> dict[str, Any]:
         text = " ".join(f"{word}{n}" for n in range(40))
         return {"tags": [f"{word} {n}" for n in range(30)], "title": text, "description": text}
@@ -46,7 +46,7 @@ def test_an_image_can_have_everything_changed_at_once(api: Api, stores: Stores) 
     image_id = api.upload(**all_of("old"))["image_id"]
     rows = len(stores.rows())
     assert put(api, image_id, {**all_of("new"), "visibility": "private"}).status_code == 200
-    assert len(stores.rows()) == rows - 1  # a private image is not in the list of its owner's public ones
+    assert len(stores.rows()) == rows - 1  # a private image is not in the list of its owner's public images
     alice = Api(api.client, {"X-User-Id": "alice"})
     assert alice.listed("tag=new%2029") == alice.listed("title=new0%20new10") == [image_id]
     assert api.listed("tag=new%2029") == alice.listed("tag=old%2029") == alice.listed("title=old0") == []
@@ -54,14 +54,14 @@ def test_an_image_can_have_everything_changed_at_once(api: Api, stores: Stores) 
     assert stores.rows() == []
 
 
-def test_a_record_can_outgrow_its_rows_and_come_back(api: Api) -> None:
+def test_a_record_can_become_too_large_for_its_rows_and_small_again(api: Api) -> None:
     image_id = api.upload(tags=["sea"])["image_id"]
     for description in ("x" * 5000, "short"):
         changed = put(api, image_id, {"description": description}).json_body["metadata"]
         assert api.get("/images?tag=sea").json_body["images"] == [changed]
 
 
-def test_an_image_that_becomes_private_leaves_every_list_of_others(api: Api) -> None:
+def test_an_image_that_becomes_private_is_in_no_list_of_others(api: Api) -> None:
     image_id = api.upload(tags=["sea"])["image_id"]
     put(api, image_id, {"visibility": "private"})
     bob = Api(api.client, {"X-User-Id": "bob"})
@@ -84,7 +84,7 @@ def test_an_image_that_becomes_private_leaves_every_list_of_others(api: Api) -> 
         b"{",
     ],
 )
-def test_a_bad_update_changes_nothing(api: Api, stores: Stores, body: object) -> None:
+def test_an_invalid_update_changes_nothing(api: Api, stores: Stores, body: object) -> None:
     image_id = api.upload(tags=["sea"])["image_id"]
     before = (stores.records(), stores.rows())
     assert put(api, image_id, body).status_code == 400
@@ -96,14 +96,14 @@ def test_an_unknown_id_is_not_found(api: Api, image_id: str) -> None:
     assert put(api, image_id, {"title": "T"}).status_code == 404
 
 
-def test_nobody_else_can_change_a_private_image_or_know_of_it(api: Api) -> None:
+def test_only_the_owner_can_change_a_private_image(api: Api) -> None:
     image_id = api.upload(visibility="private")["image_id"]
     answer = put(api, image_id, {"title": "T"}, **{"X-User-Id": "bob"})
     assert answer.status_code == 404
     assert put(api, image_id, {"title": "T"}).status_code == 200
 
 
-def test_every_answer_with_one_record_has_its_etag(api: Api) -> None:
+def test_every_answer_with_one_record_has_an_etag(api: Api) -> None:
     image_id = api.upload()["image_id"]
     for path in (f"/images/{image_id}", f"/image/{image_id}", f"/view/{image_id}"):
         assert api.get(path).headers["ETag"] == '"1"'
@@ -111,11 +111,11 @@ def test_every_answer_with_one_record_has_its_etag(api: Api) -> None:
     assert api.get(f"/images/{image_id}").headers["ETag"] == '"2"'
 
 
-def test_an_update_can_insist_on_the_version_that_it_saw(api: Api) -> None:
+def test_an_update_with_if_match_fails_for_another_version(api: Api) -> None:
     image_id = api.upload()["image_id"]
     assert put(api, image_id, {"title": "one"}, **{"If-Match": '"1"'}).status_code == 200
-    lost = put(api, image_id, {"title": "two"}, **{"If-Match": '"1"'})
-    assert (lost.status_code, lost.json_body) == (
+    answer = put(api, image_id, {"title": "two"}, **{"If-Match": '"1"'})
+    assert (answer.status_code, answer.json_body) == (
         412,
         {"error": 'If-Match names another version; the record is at "2".'},
     )
@@ -124,14 +124,14 @@ def test_an_update_can_insist_on_the_version_that_it_saw(api: Api) -> None:
     assert api.get(f"/images/{image_id}").json_body["metadata"]["title"] == "three"
 
 
-def test_of_two_updates_at_once_that_insist_one_is_refused(api: Api, calls: Calls) -> None:
+def test_an_update_with_if_match_fails_after_a_concurrent_update(api: Api, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
     calls.before("TransactWriteItems", lambda: put(api, image_id, {"title": "first"}))
     assert put(api, image_id, {"title": "second"}, **{"If-Match": '"1"'}).status_code == 412
     assert api.get(f"/images/{image_id}").json_body["metadata"]["title"] == "first"
 
 
-def test_two_updates_at_once_of_different_fields_are_both_kept(api: Api, calls: Calls) -> None:
+def test_concurrent_updates_of_different_fields_are_both_kept(api: Api, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
     calls.before("TransactWriteItems", lambda: put(api, image_id, {"title": "T", "tags": ["a", "b"]}))
     changed = put(api, image_id, {"description": "D"}).json_body["metadata"]
@@ -140,17 +140,17 @@ def test_two_updates_at_once_of_different_fields_are_both_kept(api: Api, calls: 
         assert api.get(f"/images?{query}").json_body["images"] == [changed]
 
 
-def test_an_update_that_a_deletion_came_before_finds_nothing(api: Api, stores: Stores, calls: Calls) -> None:
+def test_an_update_after_a_concurrent_deletion_is_a_404(api: Api, stores: Stores, calls: Calls) -> None:
     image_id = api.upload(tags=["sea"])["image_id"]
     calls.before("TransactWriteItems", lambda: api.call("DELETE", f"/images/{image_id}"))
     assert put(api, image_id, {"title": "T", "tags": ["sky"]}).status_code == 404
     assert stores.are_empty()
 
 
-def test_an_image_that_is_half_deleted_can_not_be_updated(api: Api, stores: Stores, calls: Calls) -> None:
+def test_a_half_deleted_image_cannot_be_updated(api: Api, stores: Stores, calls: Calls) -> None:
     image_id = api.upload()["image_id"]
-    seen: list[int] = []
-    calls.before("DeleteObject", lambda: seen.append(put(api, image_id, {"title": "T"}).status_code))
+    statuses: list[int] = []
+    calls.before("DeleteObject", lambda: statuses.append(put(api, image_id, {"title": "T"}).status_code))
     api.call("DELETE", f"/images/{image_id}")
-    assert seen == [404]
+    assert statuses == [404]
     assert stores.are_empty()

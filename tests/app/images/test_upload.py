@@ -8,7 +8,7 @@ from tests.app.conftest import Api, Stores
 from tests.pictures import base64_picture, picture
 
 
-def test_an_upload_is_kept_byte_for_byte_with_its_metadata(api: Api, stores: Stores) -> None:
+def test_an_upload_stores_the_bytes_and_the_metadata(api: Api, stores: Stores) -> None:
     photo = picture("JPEG", width=64, height=48)
     body = {
         "user_id": "alice",
@@ -20,7 +20,7 @@ def test_an_upload_is_kept_byte_for_byte_with_its_metadata(api: Api, stores: Sto
     }
     answer = api.call("POST", "/images", body)
     image_id = answer.json_body["image_id"]
-    created = answer.json_body["metadata"]["created_at"]
+    created_at = answer.json_body["metadata"]["created_at"]
     assert answer.status_code == 201
     assert answer.json_body == {
         "message": "Image uploaded successfully",
@@ -33,8 +33,8 @@ def test_an_upload_is_kept_byte_for_byte_with_its_metadata(api: Api, stores: Sto
             "tags": ["Sea", "sand"],
             "s3_key": f"alice/{image_id}",
             "s3_url": f"s3://images-originals/alice/{image_id}",
-            "created_at": created,
-            "updated_at": created,
+            "created_at": created_at,
+            "updated_at": created_at,
             "filename": "dunes.jpg",
             "content_type": "image/jpeg",
             "size": len(photo),
@@ -47,7 +47,7 @@ def test_an_upload_is_kept_byte_for_byte_with_its_metadata(api: Api, stores: Sto
     }
     assert stores.objects() == {f"alice/{image_id}": photo}
     assert [record["s3_url"]["S"] for record in stores.records()] == [f"s3://images-originals/alice/{image_id}"]
-    # Contract D's rows are there as it publishes them; the other terms' keys begin with what no tag can have.
+    # Rows of tags have the keys that contract D publishes. Keys of other terms begin with a character that no tag has.
     rows = {(row["tag"]["S"], row["image_id"]["S"]) for row in stores.rows()}
     assert {(tag, key) for tag, key in rows if not tag.startswith("\x1f")} == {("sand", image_id), ("sea", image_id)}
 
@@ -66,9 +66,7 @@ def test_an_upload_is_kept_byte_for_byte_with_its_metadata(api: Api, stores: Sto
         ("MPO", "image/jpeg"),
     ],
 )
-def test_an_image_is_known_by_its_bytes_whatever_it_is_called(
-    api: Api, stores: Stores, kind: str, content_type: str
-) -> None:
+def test_the_content_type_comes_from_the_bytes(api: Api, stores: Stores, kind: str, content_type: str) -> None:
     photo = base64.b64encode(picture(kind)).decode()
     metadata = api.upload(image_data=photo, filename="x.txt", content_type="text/html")
     assert (metadata["content_type"], metadata["width"], metadata["height"]) == (content_type, 40, 30)
@@ -77,15 +75,15 @@ def test_an_image_is_known_by_its_bytes_whatever_it_is_called(
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "AVIF", "TIFF", "MPO", "HEIF"])
-def test_an_image_of_several_pictures_is_kept_and_viewed_under_a_name_of_its_own(api: Api, kind: str) -> None:
-    kept = api.upload(image_data=base64.b64encode(picture(kind, frames=3)).decode())
-    assert kept["content_type"] == {"MPO": "image/jpeg", "HEIF": "image/heic"}.get(kind, f"image/{kind.lower()}")
+def test_an_image_with_several_frames_can_be_uploaded_and_viewed(api: Api, kind: str) -> None:
+    image = api.upload(image_data=base64.b64encode(picture(kind, frames=3)).decode())
+    assert image["content_type"] == {"MPO": "image/jpeg", "HEIF": "image/heic"}.get(kind, f"image/{kind.lower()}")
     for query in ("", "?download=true"):
-        assert api.get(f"/images/{kept['image_id']}{query}").status_code == 200
+        assert api.get(f"/images/{image['image_id']}{query}").status_code == 200
 
 
 @pytest.mark.parametrize("brand", [b"msf1", b"hevc", b"mif1"])
-def test_a_heif_of_any_brand_is_refused_or_viewed(api: Api, brand: bytes) -> None:
+def test_a_heif_of_any_brand_is_refused_or_can_be_viewed(api: Api, brand: bytes) -> None:
     data = picture("HEIF").replace(b"ftypheic", b"ftyp" + brand, 1)
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(data).decode()})
     assert answer.status_code in (201, 415)
@@ -102,7 +100,7 @@ def test_a_heif_of_any_brand_is_refused_or_viewed(api: Api, brand: bytes) -> Non
     ],
     ids=["segments of a JPEG", "entries of a TIFF"],
 )
-def test_a_header_of_very_many_parts_is_refused_unread(api: Api, stores: Stores, header: bytes) -> None:
+def test_a_header_with_too_many_parts_is_refused(api: Api, stores: Stores, header: bytes) -> None:
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(header).decode()})
     sentence = "The image has more than 1000 parts in its header, which is the limit (MAX_HEADER_PARTS)."
     assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
@@ -125,7 +123,7 @@ def test_a_header_of_very_many_parts_is_refused_unread(api: Api, stores: Stores,
         b"BM" + b"\xff" * 60,
     ],
 )
-def test_what_is_not_an_image_is_refused_and_leaves_nothing(api: Api, stores: Stores, file: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_refused_and_leaves_nothing(api: Api, stores: Stores, file: bytes) -> None:
     body = {"user_id": "alice", "image_data": base64.b64encode(file).decode()}
     answer = api.call("POST", "/images", body)
     assert answer.status_code == 415
@@ -154,7 +152,7 @@ def test_what_is_not_an_image_is_refused_and_leaves_nothing(api: Api, stores: St
         ({"MAX_FRAMES": "2"}, "WEBP", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
     ],
 )
-def test_an_image_over_a_limit_is_refused_by_the_limits_name(
+def test_an_image_over_a_limit_is_refused_with_the_name_of_the_limit(
     api: Api,
     stores: Stores,
     configured: Callable[..., None],
@@ -169,20 +167,20 @@ def test_an_image_over_a_limit_is_refused_by_the_limits_name(
     assert stores.are_empty()
 
 
-def test_an_image_at_its_limits_is_kept(api: Api, configured: Callable[..., None]) -> None:
+def test_an_image_at_the_limits_is_accepted(api: Api, configured: Callable[..., None]) -> None:
     data = picture("GIF", frames=3)
     configured(MAX_IMAGE_BYTES=str(len(data)), MAX_PIXELS="1200", MAX_FRAMES="3")
     assert api.upload(image_data=base64.b64encode(data).decode())["size"] == len(data)
 
 
-def test_a_gigantic_header_is_refused_without_decoding(api: Api) -> None:
-    # A GIF that says it is 65,535 x 65,535, in 35 bytes.
+def test_an_image_with_gigantic_dimensions_is_refused(api: Api) -> None:
+    # A GIF of 35 bytes. Its header declares 65,535 x 65,535 pixels.
     bomb = b"GIF89a\xff\xff\xff\xff\x80\0\0" + b"\0" * 6 + b"\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0\x3b"
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(bomb).decode()})
     assert answer.status_code == 413
 
 
-def test_a_bad_upload_names_the_field_and_leaves_nothing(api: Api, stores: Stores) -> None:
+def test_an_invalid_upload_is_refused_with_the_name_of_the_field(api: Api, stores: Stores) -> None:
     for body, field in [
         ({"image_data": base64_picture()}, "user_id"),
         ({"user_id": "alice"}, "image_data"),
@@ -195,7 +193,7 @@ def test_a_bad_upload_names_the_field_and_leaves_nothing(api: Api, stores: Store
     assert stores.are_empty()
 
 
-def test_fields_at_their_limits_are_kept_and_read_back(api: Api) -> None:
+def test_fields_at_their_limits_are_stored(api: Api) -> None:
     fields = {
         "user_id": "\N{GRINNING FACE}" * 128,
         "title": "\N{EURO SIGN}" * 256,
@@ -203,8 +201,8 @@ def test_fields_at_their_limits_are_kept_and_read_back(api: Api) -> None:
         "filename": "\N{EURO SIGN}" * 255,
         "tags": [f"{n:02}" + "\N{GRINNING FACE}" * 62 for n in range(30)],
     }
-    kept = api.upload(**fields)
-    assert {name: kept[name] for name in fields} == fields
-    read = api.get(f"/images/{kept['image_id']}").json_body["metadata"]
-    assert read == kept
-    assert api.listed(f"tag={fields['tags'][7]}") == [kept["image_id"]]
+    image = api.upload(**fields)
+    assert {name: image[name] for name in fields} == fields
+    viewed = api.get(f"/images/{image['image_id']}").json_body["metadata"]
+    assert viewed == image
+    assert api.listed(f"tag={fields['tags'][7]}") == [image["image_id"]]

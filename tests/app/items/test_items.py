@@ -8,12 +8,12 @@ from chalice.test import HTTPResponse
 from chalicelib import ids
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET, bearing, token
+from tests.app.tokens import SECRET, token, with_token
 from tests.aws_calls import Call
 
 Json = dict[str, Any]
 
-NONE = {"items": [], "count": 0, "has_more": False}
+EMPTY_PAGE = {"items": [], "count": 0, "has_more": False}
 DOCUMENT: Json = {
     "name": 'Ünïcode \N{GRINNING FACE} "quoted" \\ \x00\n',
     "price": 1.1,
@@ -41,8 +41,8 @@ def pages(api: Api, query: str) -> list[list[str]]:
     return [[item["id"] for item in page] for page in api.pages_of("items", query)]
 
 
-def matching(api: Api, tags: str) -> Api:
-    return Api(api.client, {**api.headers, "If-Match": tags})
+def with_if_match(api: Api, if_match: str) -> Api:
+    return Api(api.client, {**api.headers, "If-Match": if_match})
 
 
 def stored(stores: Stores) -> list[Json]:
@@ -51,7 +51,7 @@ def stored(stores: Stores) -> list[Json]:
 
 
 class TestOneItem:
-    def test_a_document_is_kept_whole_under_an_id(self, api: Api) -> None:
+    def test_a_document_is_stored_completely_under_an_id(self, api: Api) -> None:
         answer = api.call("POST", "/items", DOCUMENT)
         item = answer.json_body
         assert answer.status_code == 201
@@ -66,12 +66,12 @@ class TestOneItem:
         assert api.get(f"/items/{item['id']}").json_body == item
         assert api.get("/items").json_body == {"items": [item], "count": 1, "has_more": False}
 
-    def test_an_empty_document_is_one(self, api: Api) -> None:
+    def test_an_empty_document_is_stored(self, api: Api) -> None:
         item = create(api)
         assert item.keys() == {"id", "item_id", "created_at", "updated_at", "version"}
         assert api.get(f"/items/{item['id']}").json_body == item
 
-    def test_an_update_sets_the_fields_given_and_leaves_the_others(self, api: Api) -> None:
+    def test_an_update_changes_only_the_given_fields(self, api: Api) -> None:
         item = create(api, a=1, b={"x": 1}, c="kept")
         answer = api.call("PUT", f"/items/{item['id']}", {"a": None, "b": {"y": 2}, "d": []})
         changed = answer.json_body
@@ -82,7 +82,7 @@ class TestOneItem:
         viewed.pop("updated_at")
         assert viewed == changed
 
-    def test_a_client_may_send_back_what_it_got(self, api: Api) -> None:
+    def test_an_update_ignores_fields_that_the_service_sets(self, api: Api) -> None:
         item = create(api, a=1)
         answer = api.call("PUT", f"/items/{item['id']}", {**item, "a": 2, "version": 99, "id": "x"})
         assert answer.json_body == {**item, "a": 2, "version": 2, "updated_at": answer.json_body["updated_at"]}
@@ -97,7 +97,7 @@ class TestOneItem:
         assert api.get(f"/items/{item_id}").status_code == 404
         assert api.call("PUT", f"/items/{item_id}", {"a": 2}).status_code == 404
         assert api.call("DELETE", f"/items/{item_id}").status_code == 404
-        assert api.get("/items").json_body == NONE
+        assert api.get("/items").json_body == EMPTY_PAGE
         assert stored(stores) == []
 
     @pytest.mark.parametrize(
@@ -108,16 +108,16 @@ class TestOneItem:
         for answer in (api.get(path), api.call("PUT", path, {"a": 1}), api.call("DELETE", path)):
             assert (answer.status_code, answer.json_body) == (404, {"error": f"No item '{item_id}' is here."})
 
-    def test_an_image_is_no_item_and_an_item_no_image(self, api: Api) -> None:
+    def test_the_id_of_an_image_is_not_the_id_of_an_item(self, api: Api) -> None:
         assert api.get(f"/items/{api.upload()['image_id']}").status_code == 404
         assert api.get(f"/images/{create(api)['id']}").status_code == 404
 
 
-class TestWhatIsRefused:
-    """With one sentence; nothing is changed by it."""
+class TestValidation:
+    """A refused request gets one sentence and changes nothing."""
 
     @pytest.mark.parametrize("name", ["id", "item_id", "created_at", "updated_at", "version"])
-    def test_a_new_item_does_not_name_what_the_service_gives(self, api: Api, stores: Stores, name: str) -> None:
+    def test_a_new_item_cannot_have_a_field_that_the_service_sets(self, api: Api, stores: Stores, name: str) -> None:
         answer = api.call("POST", "/items", {"a": 1, name: None})
         assert (answer.status_code, answer.json_body) == (
             400,
@@ -126,7 +126,7 @@ class TestWhatIsRefused:
         assert stored(stores) == []
 
     @pytest.mark.parametrize("fields", [{}, {"version": 3, "id": "x"}])
-    def test_an_update_sets_something(self, api: Api, fields: Json) -> None:
+    def test_an_update_without_a_field_is_refused(self, api: Api, fields: Json) -> None:
         item = create(api, a=1)
         answer = api.call("PUT", f"/items/{item['id']}", fields)
         assert (answer.status_code, answer.json_body) == (400, {"error": "The body has no field to set."})
@@ -135,22 +135,22 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         "body", [b"[]", b'"x"', b"null", b"", b"{", b'{"a": NaN}', b'{"a": 1e999}', b'{"\\ud800": 1}']
     )
-    def test_a_body_is_a_json_object(self, api: Api, stores: Stores, body: bytes) -> None:
+    def test_a_body_that_is_not_a_json_object_is_refused(self, api: Api, stores: Stores, body: bytes) -> None:
         item = create(api, a=1)
         for answer in (api.call("POST", "/items", body), api.call("PUT", f"/items/{item['id']}", body)):
             assert answer.status_code == 400
             assert answer.json_body["error"].startswith("The body ")
-        assert [found["version"] for found in stored(stores)] == [{"N": "1"}]
+        assert [record["version"] for record in stored(stores)] == [{"N": "1"}]
 
-    def test_a_body_says_that_it_is_json(self, api: Api) -> None:
+    def test_a_body_of_another_content_type_is_refused(self, api: Api) -> None:
         form = Api(api.client, {"Content-Type": "text/plain"})
         assert form.call("POST", "/items", b"{}").status_code == 415
 
-    def test_a_document_may_be_as_large_as_the_limit_also_when_it_is_merged(
+    def test_the_size_limit_applies_to_new_and_updated_items(
         self, api: Api, stores: Stores, configured: Callable[..., None]
     ) -> None:
         configured(MAX_ITEM_BYTES="100")
-        item = create(api, a="x" * 92)  # {"a":"…"} has 8 more
+        item = create(api, a="x" * 92)  # and 8 bytes for {"a":"…"}
         too_large = {"error": "The item has more than 100 bytes of JSON, which is the limit (MAX_ITEM_BYTES)."}
         for answer in (
             api.call("POST", "/items", {"a": "x" * 93}),
@@ -163,11 +163,11 @@ class TestWhatIsRefused:
         assert len(stored(stores)) == 1
         assert api.call("PUT", f"/items/{item['id']}", {"a": "y" * 92}).status_code == 200
 
-    def test_white_space_in_a_body_does_not_count(self, api: Api, configured: Callable[..., None]) -> None:
+    def test_white_space_does_not_count_towards_the_size_limit(self, api: Api, configured: Callable[..., None]) -> None:
         configured(MAX_ITEM_BYTES="7")
         assert api.call("POST", "/items", b'{ "a" :' + b" " * 1000 + b"1 }").status_code == 201
 
-    def test_the_largest_item_that_a_setting_allows_is_kept_by_the_longest_owner(
+    def test_the_largest_item_is_stored_with_the_longest_user_id(
         self, api: Api, configured: Callable[..., None]
     ) -> None:
         configured(MAX_ITEM_BYTES="400000", MAX_USER_ID_CHARS="200")
@@ -175,7 +175,7 @@ class TestWhatIsRefused:
         item = create(owner, a="x" * 399_992)
         assert api.get(f"/items/{item['id']}").json_body == item
 
-    def test_a_name_that_is_too_long_owns_nothing(self, api: Api, stores: Stores) -> None:
+    def test_a_user_id_that_is_too_long_is_refused(self, api: Api, stores: Stores) -> None:
         answer = Api(api.client, {"X-User-Id": "x" * 129}).call("POST", "/items", {})
         assert (answer.status_code, answer.json_body) == (
             400,
@@ -185,7 +185,9 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize("levels", [101, 253, 254, 1000, 1025])
     @pytest.mark.parametrize("inner", [b'{"a":', b"["])
-    def test_a_document_is_not_nested_too_deep(self, api: Api, stores: Stores, levels: int, inner: bytes) -> None:
+    def test_a_document_that_is_nested_too_deeply_is_refused(
+        self, api: Api, stores: Stores, levels: int, inner: bytes
+    ) -> None:
         closing = b"}" if inner[:1] == b"{" else b"]"
         body = b'{"a":' + inner * (levels - 1) + b"1" + closing * (levels - 1) + b"}"
         item = create(api)
@@ -193,7 +195,7 @@ class TestWhatIsRefused:
             assert answer.status_code == 400
         assert listed(api) == [item["id"]]
 
-    def test_the_deepest_document_is_answered_alone_and_in_a_list(
+    def test_the_deepest_allowed_document_can_be_viewed_and_listed(
         self, api: Api, configured: Callable[..., None]
     ) -> None:
         configured(MAX_ITEM_DEPTH="250")
@@ -205,80 +207,78 @@ class TestWhatIsRefused:
 
 class TestLists:
     def test_paging_gives_every_item_once_newest_first(self, api: Api) -> None:
-        made = [create(api, n=n)["id"] for n in range(9)][::-1]
+        created = [create(api, n=n)["id"] for n in range(9)][::-1]
         for limit in (1, 4, 9, 1000):
-            found = pages(api, f"limit={limit}")
-            assert [item_id for page in found for item_id in page] == made
-            assert all(len(page) == limit for page in found[:-1])
+            read_pages = pages(api, f"limit={limit}")
+            assert [item_id for page in read_pages for item_id in page] == created
+            assert all(len(page) == limit for page in read_pages[:-1])
 
-    def test_a_page_is_one_read_and_so_is_knowing_that_there_is_more(self, api: Api, calls: Calls) -> None:
-        made = [create(api)["id"] for _ in range(3)][::-1]
+    def test_a_page_costs_one_read(self, api: Api, calls: Calls) -> None:
+        created = [create(api)["id"] for _ in range(3)][::-1]
         with calls.recorded() as operations:
-            assert pages(api, "limit=2") == [made[:2], made[2:]]
+            assert pages(api, "limit=2") == [created[:2], created[2:]]
         assert operations == ["Query", "Query"]
 
-    def test_items_that_come_and_go_while_paging_move_no_other(self, api: Api) -> None:
-        lasting = [create(api)["id"] for _ in range(10)][::-1]
-        seen: list[str] = []
+    def test_creations_and_deletions_during_paging_do_not_move_other_items(self, api: Api) -> None:
+        permanent = [create(api)["id"] for _ in range(10)][::-1]
+        item_ids: list[str] = []
         for page in pages(api, "limit=3"):
-            seen += page
+            item_ids += page
             create(api)
             api.call("DELETE", f"/items/{page[-1]}")
-        assert [item_id for item_id in seen if item_id in lasting] == lasting
-        assert len(seen) == len(set(seen))
+        assert [item_id for item_id in item_ids if item_id in permanent] == permanent
+        assert len(item_ids) == len(set(item_ids))
 
-    def test_an_item_that_is_changed_keeps_its_place(self, api: Api) -> None:
-        made = [create(api)["id"] for _ in range(3)][::-1]
-        api.call("PUT", f"/items/{made[2]}", {"a": 1})
-        assert listed(api) == made
+    def test_an_updated_item_keeps_its_place(self, api: Api) -> None:
+        created = [create(api)["id"] for _ in range(3)][::-1]
+        api.call("PUT", f"/items/{created[2]}", {"a": 1})
+        assert listed(api) == created
 
-    def test_a_page_is_as_long_as_asked_for_though_dynamodb_reads_a_megabyte_at_once(
-        self, api: Api, stores: Stores
-    ) -> None:
-        made = [create(api, text="x" * 99_000)["id"] for _ in range(14)][::-1]
+    def test_a_page_can_be_larger_than_one_query_of_dynamodb(self, api: Api, stores: Stores) -> None:
+        created = [create(api, text="x" * 99_000)["id"] for _ in range(14)][::-1]
         assert "LastEvaluatedKey" in stores.dynamodb.scan(TableName="items")
-        assert pages(api, "limit=13") == [made[:13], made[13:]]
-        assert pages(api, "limit=1000") == [made]
+        assert pages(api, "limit=13") == [created[:13], created[13:]]
+        assert pages(api, "limit=1000") == [created]
 
-    def test_a_page_that_would_be_too_long_is_shorter_and_goes_on(
+    def test_a_page_that_reaches_its_size_limit_is_shorter_and_has_a_next_page(
         self, api: Api, configured: Callable[..., None]
     ) -> None:
-        made = [create(api, text='"' * 5000)["id"] for _ in range(7)][::-1]
+        created = [create(api, text='"' * 5000)["id"] for _ in range(7)][::-1]
         configured(MAX_PAGE_BYTES="64000")
-        assert pages(api, "") == [made[:3], made[3:6], made[6:]]
+        assert pages(api, "") == [created[:3], created[3:6], created[6:]]
         assert len(json.dumps(api.get("/items").body.decode())) < 64_000
         configured(MAX_PAGE_BYTES="1")
-        assert pages(api, "") == [[item_id] for item_id in made]
+        assert pages(api, "") == [[item_id] for item_id in created]
 
-    def test_a_read_that_finds_nothing_yet_is_gone_on_from(self, api: Api, calls: Calls) -> None:
-        made = [create(api)["id"] for _ in range(3)][::-1]
+    def test_a_list_continues_after_an_empty_result_of_a_query(self, api: Api, calls: Calls) -> None:
+        created = [create(api)["id"] for _ in range(3)][::-1]
 
-        def nothing_yet(call: Call) -> Any:
+        def empty_result(call: Call) -> Any:
             rule.end()
             newest = {"list": {"S": "items"}, "item_id": {"S": "ffffffff-ffff-7fff-bfff-ffffffffffff"}}
             return {**call.send(), "Items": [], "LastEvaluatedKey": newest}
 
-        rule = calls.on("Query", nothing_yet)
-        assert listed(api) == made
+        rule = calls.on("Query", empty_result)
+        assert listed(api) == created
 
     @pytest.mark.parametrize("limit", ["0", "1001", "ten", "-1"])
-    def test_a_limit_is_a_number_within_bounds(self, api: Api, limit: str) -> None:
+    def test_an_invalid_limit_is_refused(self, api: Api, limit: str) -> None:
         answer = api.get(f"/items?limit={limit}")
         assert (answer.status_code, answer.json_body) == (
             400,
             {"error": "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."},
         )
 
-    def test_a_page_has_a_hundred_items_unless_asked_for_more(self, api: Api) -> None:
-        made = [create(api)["id"] for _ in range(101)][::-1]
-        assert pages(api, "") == [made[:100], made[100:]]
+    def test_a_page_has_a_hundred_items_by_default(self, api: Api) -> None:
+        created = [create(api)["id"] for _ in range(101)][::-1]
+        assert pages(api, "") == [created[:100], created[100:]]
 
-    def test_a_key_is_good_for_the_list_that_gave_it_alone(self, api: Api) -> None:
-        made = [create(api)["id"] for _ in range(2)][::-1]
+    def test_a_cursor_is_valid_only_for_its_list(self, api: Api) -> None:
+        created = [create(api)["id"] for _ in range(2)][::-1]
         images = [api.upload()["image_id"] for _ in range(2)][::-1]
         of_items = api.get("/items?limit=1").json_body["last_evaluated_key"]
         of_images = api.get("/images?limit=1").json_body["last_evaluated_key"]
-        assert listed(api, f"nextToken={of_items}") == made[1:]
+        assert listed(api, f"nextToken={of_items}") == created[1:]
         assert api.listed(f"nextToken={of_images}") == images[1:]
         for path in (f"/items?nextToken={of_images}", f"/images?nextToken={of_items}", "/items?nextToken=x"):
             answer = api.get(path)
@@ -289,60 +289,60 @@ class TestLists:
 
 
 class TestVersions:
-    """The ETag of an item is its version; If-Match asks for one."""
+    """The ETag of an item is its version. If-Match requires a version."""
 
-    def test_each_answer_with_an_item_names_its_version(self, api: Api) -> None:
-        made = api.call("POST", "/items", {"a": 1})
-        path = f"/items/{made.json_body['id']}"
-        assert made.headers["ETag"] == api.get(path).headers["ETag"] == '"1"'
+    def test_each_answer_with_an_item_has_its_version_in_the_etag(self, api: Api) -> None:
+        created = api.call("POST", "/items", {"a": 1})
+        path = f"/items/{created.json_body['id']}"
+        assert created.headers["ETag"] == api.get(path).headers["ETag"] == '"1"'
         assert api.call("PUT", path, {"a": 2}).headers["ETag"] == '"2"'
         assert api.get(path).headers["ETag"] == '"2"'
 
-    @pytest.mark.parametrize("tags", ['"1"', '"7", "1"', "*"])
-    def test_a_change_that_names_the_version_is_made(self, api: Api, tags: str) -> None:
+    @pytest.mark.parametrize("if_match", ['"1"', '"7", "1"', "*"])
+    def test_a_change_with_the_current_version_succeeds(self, api: Api, if_match: str) -> None:
         for method in ("PUT", "DELETE"):
             path = f"/items/{create(api, a=1)['id']}"
-            assert matching(api, tags).call(method, path, {"a": 2}).status_code == 200
+            assert with_if_match(api, if_match).call(method, path, {"a": 2}).status_code == 200
 
-    @pytest.mark.parametrize("tags", ['"1"', 'W/"2"', '"02"', '"two"', '"1", "3"'])
-    def test_a_change_that_names_another_version_is_not_made(self, api: Api, tags: str) -> None:
+    @pytest.mark.parametrize("if_match", ['"1"', 'W/"2"', '"02"', '"two"', '"1", "3"'])
+    def test_a_change_with_another_version_is_refused(self, api: Api, if_match: str) -> None:
         path = f"/items/{create(api, a=1)['id']}"
         item = api.call("PUT", path, {"a": 2}).json_body
         for method in ("PUT", "DELETE"):
-            answer = matching(api, tags).call(method, path, {"a": 3})
+            answer = with_if_match(api, if_match).call(method, path, {"a": 3})
             assert (answer.status_code, answer.json_body) == (
                 412,
                 {"error": 'If-Match names another version; the record is at "2".'},
             )
         assert api.get(path).json_body == item
 
-    def test_what_is_no_tag_is_refused(self, api: Api) -> None:
+    def test_an_invalid_if_match_is_refused(self, api: Api) -> None:
         path = f"/items/{create(api, a=1)['id']}"
         for method in ("PUT", "DELETE"):
-            assert matching(api, "1").call(method, path, {"a": 2}).status_code == 400
+            assert with_if_match(api, "1").call(method, path, {"a": 2}).status_code == 400
         assert api.get(path).json_body["version"] == 1
 
-    def test_an_unknown_id_is_not_found_whatever_version_is_asked_for(self, api: Api) -> None:
-        for tags in ("*", '"1"'):
-            assert matching(api, tags).call("DELETE", f"/items/{ids.new_id()}").status_code == 404
+    def test_an_unknown_id_is_not_found_with_any_if_match(self, api: Api) -> None:
+        for if_match in ("*", '"1"'):
+            assert with_if_match(api, if_match).call("DELETE", f"/items/{ids.new_id()}").status_code == 404
 
 
 class TestRaces:
-    def test_of_two_updates_at_once_none_is_lost(self, api: Api, calls: Calls) -> None:
+    def test_two_concurrent_updates_are_both_kept(self, api: Api, calls: Calls) -> None:
         path = f"/items/{create(api, a=1, b=1)['id']}"
         calls.before("PutItem", lambda: api.call("PUT", path, {"a": 2}))
         assert api.call("PUT", path, {"b": 2}).status_code == 200
-        found = api.get(path).json_body
-        assert (found["a"], found["b"], found["version"]) == (2, 2, 3)
+        item = api.get(path).json_body
+        assert (item["a"], item["b"], item["version"]) == (2, 2, 3)
 
-    def test_an_update_for_a_version_that_is_overtaken_is_not_made(self, api: Api, calls: Calls) -> None:
+    def test_an_update_with_if_match_fails_after_a_concurrent_update(self, api: Api, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
         calls.before("PutItem", lambda: api.call("PUT", path, {"a": 2}))
-        assert matching(api, '"1"').call("PUT", path, {"a": 3}).status_code == 412
-        found = api.get(path).json_body
-        assert (found["a"], found["version"]) == (2, 2)
+        assert with_if_match(api, '"1"').call("PUT", path, {"a": 3}).status_code == 412
+        item = api.get(path).json_body
+        assert (item["a"], item["version"]) == (2, 2)
 
-    def test_an_update_does_not_bring_back_what_is_deleted_meanwhile(
+    def test_an_update_does_not_restore_a_concurrently_deleted_item(
         self, api: Api, stores: Stores, calls: Calls
     ) -> None:
         path = f"/items/{create(api, a=1)['id']}"
@@ -350,25 +350,25 @@ class TestRaces:
         assert api.call("PUT", path, {"a": 2}).status_code == 404
         assert stored(stores) == []
 
-    def test_a_deletion_for_a_version_that_is_overtaken_is_not_made(self, api: Api, calls: Calls) -> None:
+    def test_a_deletion_with_if_match_fails_after_a_concurrent_update(self, api: Api, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
         calls.before("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
-        assert matching(api, '"1"').call("DELETE", path).status_code == 412
+        assert with_if_match(api, '"1"').call("DELETE", path).status_code == 412
         assert api.get(path).json_body["a"] == 2
 
-    def test_a_deletion_overtaken_by_an_update_deletes(self, api: Api, stores: Stores, calls: Calls) -> None:
+    def test_a_deletion_succeeds_after_a_concurrent_update(self, api: Api, stores: Stores, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
         calls.before("DeleteItem", lambda: api.call("PUT", path, {"a": 2}))
         assert api.call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
-    def test_of_two_deletions_at_once_both_find_it_deleted(self, api: Api, stores: Stores, calls: Calls) -> None:
+    def test_two_concurrent_deletions_both_succeed(self, api: Api, stores: Stores, calls: Calls) -> None:
         path = f"/items/{create(api, a=1)['id']}"
         calls.before("DeleteItem", lambda: api.call("DELETE", path))
-        assert matching(api, '"1"').call("DELETE", path).status_code == 200
+        assert with_if_match(api, '"1"').call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
-    def test_a_change_that_is_overtaken_again_and_again_is_given_up(
+    def test_a_change_is_a_503_if_other_requests_keep_changing_the_item(
         self, api: Api, stores: Stores, calls: Calls, no_pauses: None
     ) -> None:
         item_id = create(api, a=1)["id"]
@@ -387,7 +387,7 @@ class TestRaces:
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert api.get(f"/items/{item_id}").json_body["a"] == 1
 
-    def test_a_change_whose_answer_is_lost_and_that_is_sent_again_is_made_once(
+    def test_a_change_that_the_aws_client_sends_twice_is_made_once(
         self, api: Api, stores: Stores, calls: Calls
     ) -> None:
 
@@ -401,39 +401,39 @@ class TestRaces:
         path = f"/items/{item['id']}"
         assert listed(api) == [item["id"]]
         for version in ("1", "2"):
-            changed = matching(api, f'"{version}"').call("PUT", path, {"a": int(version) + 1})
+            changed = with_if_match(api, f'"{version}"').call("PUT", path, {"a": int(version) + 1})
             assert changed.status_code == 200
             assert changed.json_body == api.get(path).json_body
-        assert matching(api, '"3"').call("DELETE", path).status_code == 200
+        assert with_if_match(api, '"3"').call("DELETE", path).status_code == 200
         assert stored(stores) == []
 
 
-def test_a_change_is_whole_or_not_made_wherever_it_is_cut_short(api: Api, calls: Calls) -> None:
-    def given() -> str:
+def test_a_killed_change_is_made_completely_or_not_at_all(api: Api, calls: Calls) -> None:
+    def create_item() -> str:
         return f"/items/{create(api, a=1, b=1)['id']}"
 
     def put(path: str) -> HTTPResponse:
         return api.call("PUT", path, {"a": 2, "b": 2})
 
-    for path in calls.every_kill(given, put):
-        found = api.get(path).json_body
-        assert (found["a"], found["b"], found["version"]) in ((1, 1, 1), (2, 2, 2))
+    for path in calls.every_kill(create_item, put):
+        item = api.get(path).json_body
+        assert (item["a"], item["b"], item["version"]) in ((1, 1, 1), (2, 2, 2))
         assert put(path).status_code == 200
-    for path in calls.every_kill(given, lambda path: api.call("DELETE", path)):
-        there = api.get(path).status_code == 200
-        assert (path.removeprefix("/items/") in listed(api)) is there
-        assert api.call("DELETE", path).status_code == (200 if there else 404)
+    for path in calls.every_kill(create_item, lambda path: api.call("DELETE", path)):
+        exists = api.get(path).status_code == 200
+        assert (path.removeprefix("/items/") in listed(api)) is exists
+        assert api.call("DELETE", path).status_code == (200 if exists else 404)
 
 
 class TestTokens:
-    """Under AUTH=jwt reading is for everyone, creating for those who are known, and changing for the owner."""
+    """With AUTH=jwt, anyone can read, an authenticated caller can create, and only the owner can change."""
 
     @pytest.fixture(autouse=True)
     def verified(self, configured: Callable[..., None]) -> None:
         configured(AUTH="jwt", JWT_SECRET=SECRET)
 
-    def test_everyone_reads_and_only_the_owner_changes(self, api: Api) -> None:
-        alice, bob = (bearing(api, token(name)) for name in ("alice", "bob"))
+    def test_anyone_can_read_and_only_the_owner_can_change(self, api: Api) -> None:
+        alice, bob = (with_token(api, token(name)) for name in ("alice", "bob"))
         item = create(alice, a=1)
         path = f"/items/{item['id']}"
         for reader in (api, bob, alice):
@@ -442,12 +442,12 @@ class TestTokens:
         for other, status in ((api, 401), (bob, 403)):
             assert other.call("PUT", path, {"a": 2}).status_code == status
             assert other.call("DELETE", path).status_code == status
-            assert matching(other, '"7"').call("DELETE", path).status_code == status
+            assert with_if_match(other, '"7"').call("DELETE", path).status_code == status
         assert api.get(path).json_body == item
         assert alice.call("PUT", path, {"a": 2}).status_code == 200
         assert alice.call("DELETE", path).status_code == 200
 
-    def test_an_anonymous_caller_creates_nothing_whoever_it_says_it_is(self, api: Api, stores: Stores) -> None:
+    def test_an_anonymous_caller_cannot_create(self, api: Api, stores: Stores) -> None:
         for anonymous in (api, Api(api.client, {"X-User-Id": "alice"})):
             answer = anonymous.call("POST", "/items", {"user_id": "alice"})
             assert answer.status_code == 401
@@ -455,7 +455,7 @@ class TestTokens:
         assert stored(stores) == []
 
 
-def test_where_no_tokens_are_asked_for_anyone_changes_an_item(api: Api) -> None:
+def test_without_authentication_anyone_can_change_an_item(api: Api) -> None:
     alice, bob = (Api(api.client, {"X-User-Id": name}) for name in ("alice", "bob"))
     path = f"/items/{create(alice, a=1)['id']}"
     assert bob.call("PUT", path, {"a": 2}).status_code == 200

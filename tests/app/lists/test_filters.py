@@ -1,4 +1,4 @@
-"""Lists by what images are found by: whichever filters, in whichever order, at what cost."""
+"""Filters of lists: which images they find, in which order, and how many reads a page costs."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from tests.app.calls import Calls
 from tests.app.conftest import Api, Log, Stores
 from tests.pictures import base64_picture, picture
 
-Wanted = Callable[[int, dict[str, Any]], object]
+Filter = Callable[[int, dict[str, Any]], object]
 
 PNG = base64_picture()
 GIF = base64.b64encode(picture("GIF")).decode()
@@ -22,16 +22,19 @@ GIF = base64.b64encode(picture("GIF")).decode()
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """Twenty images of alice and bob, oldest first; every fifth is private, every third was updated."""
+    """Twenty images of alice and bob, oldest first. Every fifth is private, every third was updated."""
 
     api: Api
     images: list[dict[str, Any]]
 
-    def ids(self, wanted: Wanted, by: str = "created_at", seen_by: str = "nobody") -> list[str]:
-        """Those that are wanted, by their number and metadata, and that the caller may see, oldest first."""
-        found = [image for n, image in enumerate(self.images) if wanted(n, image)]
-        seen = [image for image in found if image["visibility"] == "public" or image["user_id"] == seen_by]
-        return [image["image_id"] for image in sorted(seen, key=lambda image: (image[by], image["image_id"]))]
+    def ids(self, matches: Filter, by: str = "created_at", seen_by: str = "nobody") -> list[str]:
+        """Return the ids of images that match and that the caller may see, oldest first.
+
+        `matches` gets the number and the metadata of an image.
+        """
+        matching = [image for n, image in enumerate(self.images) if matches(n, image)]
+        visible = [image for image in matching if image["visibility"] == "public" or image["user_id"] == seen_by]
+        return [image["image_id"] for image in sorted(visible, key=lambda image: (image[by], image["image_id"]))]
 
 
 @pytest.fixture
@@ -56,10 +59,10 @@ def album(api: Api) -> Album:
     return Album(api, images)
 
 
-def test_a_checksum_finds_the_same_bytes_and_no_others(album: Album) -> None:
+def test_a_checksum_finds_only_the_same_bytes(album: Album) -> None:
     checksum = album.images[7]["checksum"]
-    found = album.api.listed(f"checksum={checksum.upper()}&order=asc")
-    assert found == album.ids(lambda n, image: n % 7 == 0)
+    image_ids = album.api.listed(f"checksum={checksum.upper()}&order=asc")
+    assert image_ids == album.ids(lambda n, image: n % 7 == 0)
     assert album.api.listed("checksum=" + "0" * 64) == []
 
 
@@ -78,14 +81,14 @@ ONE_FILTER = [
 ]
 
 
-def test_a_page_by_one_filter_costs_one_read(album: Album, log: Log) -> None:
+def test_a_page_with_one_filter_costs_one_read(album: Album, log: Log) -> None:
     for query in ONE_FILTER:
         album.api.get(f"/images?limit=3&{query}")
-        read = [line["reads"] for line in log() if line["message"] == "list"][-1]
-        assert (query, read) == (query, 1)
+        reads = [line["reads"] for line in log() if line["message"] == "list"][-1]
+        assert (query, reads) == (query, 1)
 
 
-def test_what_others_keep_private_costs_nobody_a_read(api: Api, log: Log) -> None:
+def test_private_images_of_others_cost_no_read(api: Api, log: Log) -> None:
     public = [api.upload(tags=["sea"], title="Sea")["image_id"] for _ in range(3)][::-1]
     for _ in range(15):
         api.upload(user_id="mallory", visibility="private", tags=["sea"], title="Sea")
@@ -97,8 +100,8 @@ def test_what_others_keep_private_costs_nobody_a_read(api: Api, log: Log) -> Non
 
 
 @pytest.fixture
-def apart(api: Api) -> Api:
-    """Images of two tags, in turn, that never meet."""
+def disjoint_tags(api: Api) -> Api:
+    """Fifteen images with the tag `day` and fifteen with `night`, in turn. No image has both tags."""
     for _ in range(15):
         api.upload(tags=["day"])
         api.upload(tags=["night"])
@@ -106,21 +109,19 @@ def apart(api: Api) -> Api:
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_two_frequent_tags_that_never_meet_cost_no_more_than_the_budget_a_page_and_end(
-    apart: Api, log: Log, configured: Callable[..., None], order: str
+def test_two_frequent_tags_without_a_common_image_stay_within_the_page_budget(
+    disjoint_tags: Api, log: Log, configured: Callable[..., None], order: str
 ) -> None:
     configured(MAX_PAGE_READS="4")
-    pages = list(apart.pages(f"tag=day&tag=night&limit=2&order={order}"))
+    pages = list(disjoint_tags.pages(f"tag=day&tag=night&limit=2&order={order}"))
     assert len(pages) > 1
     assert not any(pages)
     reads = [line["reads"] for line in log() if line["message"] == "list"]
-    assert max(reads) <= 6  # the last read may have looked ahead in the other list
+    assert max(reads) <= 6  # the last read may have read ahead in the other list
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_an_image_of_two_lists_that_are_one_is_on_one_page_wherever_that_ends(
-    api: Api, configured: Callable[..., None], order: str
-) -> None:
+def test_an_image_in_two_merged_lists_is_on_one_page(api: Api, configured: Callable[..., None], order: str) -> None:
     images = [api.upload(tags=["day", "night"], title="sunset sunrise sun")["image_id"] for _ in range(7)]
     for budget in (1, 2, 3, 5):
         configured(MAX_PAGE_READS=str(budget))
@@ -132,23 +133,23 @@ def test_an_image_of_two_lists_that_are_one_is_on_one_page_wherever_that_ends(
 @pytest.mark.parametrize(
     "budget", [{"MAX_PAGE_READ_UNITS": "1"}, {"MAX_PAGE_MILLISECONDS": "1"}, {"MAX_PAGE_READS": "1"}]
 )
-def test_a_page_whose_budget_is_spent_goes_on_until_all_is_found(
-    apart: Api, configured: Callable[..., None], budget: dict[str, str]
+def test_a_list_continues_after_pages_that_spend_their_budget(
+    disjoint_tags: Api, configured: Callable[..., None], budget: dict[str, str]
 ) -> None:
-    both = [apart.upload(tags=["day", "night"])["image_id"]]
+    with_both_tags = [disjoint_tags.upload(tags=["day", "night"])["image_id"]]
     for _ in range(4):
-        apart.upload(tags=["day"])
-        apart.upload(tags=["night"])
-    both.append(apart.upload(tags=["day", "night"])["image_id"])
+        disjoint_tags.upload(tags=["day"])
+        disjoint_tags.upload(tags=["night"])
+    with_both_tags.append(disjoint_tags.upload(tags=["day", "night"])["image_id"])
     configured(**budget)
     for query in ("tag=day&tag=night", "tag=day&title=sea", "title=s"):
-        wanted = both[::-1] if "night" in query else []
-        pages = list(apart.pages(f"{query}&limit=1"))
-        assert [image_id for page in pages for image_id in page] == wanted
+        expected = with_both_tags[::-1] if "night" in query else []
+        pages = list(disjoint_tags.pages(f"{query}&limit=1"))
+        assert [image_id for page in pages for image_id in page] == expected
 
 
-def test_where_one_list_is_empty_the_other_is_not_read_through(api: Api, log: Log) -> None:
-    """Two that were frequent at different times: looking ahead passes over all of it."""
+def test_tags_used_at_different_times_cost_few_reads(api: Api, log: Log) -> None:
+    """The tags were frequent at different times. Reading ahead in one list skips the whole other list."""
     for tag in ("old", "new"):
         for _ in range(20):
             api.upload(tags=[tag])
@@ -156,38 +157,38 @@ def test_where_one_list_is_empty_the_other_is_not_read_through(api: Api, log: Lo
     assert [line["reads"] for line in log() if line["message"] == "list"] == [3]
 
 
-def test_words_that_begin_alike_are_one_list(api: Api, log: Log) -> None:
+def test_words_with_the_same_prefix_are_merged_into_one_list(api: Api, log: Log) -> None:
     titles = ["sun", "sunday", "sunset", "sea", "sunsets"]
-    made = [(n, api.upload(title=titles[n % 5])["image_id"]) for n in range(25)]
-    sun = [image_id for n, image_id in made if n % 5 != 3][::-1]
+    uploaded = [(n, api.upload(title=titles[n % 5])["image_id"]) for n in range(25)]
+    sun = [image_id for n, image_id in uploaded if n % 5 != 3][::-1]
     assert [image_id for page in api.pages("title=sun&limit=6") for image_id in page] == sun
     assert [image_id for page in api.pages("title=sun&limit=6&order=asc") for image_id in page] == sun[::-1]
     assert max(line["reads"] for line in log() if line["message"] == "list") <= 9
 
 
-def test_of_too_many_words_another_list_is_read(api: Api, configured: Callable[..., None], log: Log) -> None:
-    made = [api.upload(filename=f"DSC{n:05}.jpg", tags=["x"])["image_id"] for n in range(20)]
+def test_a_prefix_of_too_many_words_is_read_from_another_list(
+    api: Api, configured: Callable[..., None], log: Log
+) -> None:
+    uploaded = [api.upload(filename=f"DSC{n:05}.jpg", tags=["x"])["image_id"] for n in range(20)]
     configured(MAX_PREFIX_WORDS="3", EXPLAIN="on")
     for query in ("filename=dsc", "filename=dsc&tag=x"):
-        assert [image_id for page in api.pages(f"{query}&limit=7") for image_id in page] == made[::-1]
+        assert [image_id for page in api.pages(f"{query}&limit=7") for image_id in page] == uploaded[::-1]
     explained = api.get("/images?filename=dsc&limit=7&explain=true").json_body["explain"]
     assert explained["lists"] == ["filename:dsc", "everything"]
     assert explained["driver"] == "everything"
-    assert api.listed("filename=dsc00007") == [made[7]]
+    assert api.listed("filename=dsc00007") == [uploaded[7]]
 
 
-def test_looking_for_words_leaves_some_of_the_budget_for_images(
-    api: Api, configured: Callable[..., None], log: Log
-) -> None:
-    made = [api.upload(filename=f"DSC{n:05}.jpg", title=f"Dune{n:05} sea{n:05}")["image_id"] for n in range(20)]
+def test_the_search_for_words_leaves_reads_for_images(api: Api, configured: Callable[..., None], log: Log) -> None:
+    uploaded = [api.upload(filename=f"DSC{n:05}.jpg", title=f"Dune{n:05} sea{n:05}")["image_id"] for n in range(20)]
     configured(MAX_PAGE_READS="6")
     for limit in (2, 9):
         pages = api.pages(f"filename=dsc&title=du%20se&limit={limit}")
-        assert [image_id for page in pages for image_id in page] == made[::-1]
+        assert [image_id for page in pages for image_id in page] == uploaded[::-1]
     assert max(line["reads"] for line in log() if line["message"] == "list") <= 7
 
 
-def test_a_list_explains_itself_where_it_may(album: Album, configured: Callable[..., None]) -> None:
+def test_a_list_explains_its_plan_if_explain_is_on(album: Album, configured: Callable[..., None]) -> None:
     configured(EXPLAIN="on")
     page = album.api.get("/images?tag=all&tag=n1&limit=2&explain=true").json_body
     explained = page["explain"]
@@ -207,30 +208,30 @@ def test_a_count_is_exact_up_to_its_limit(album: Album, configured: Callable[...
     assert album.api.get("/images/count?tag=all").json_body == {"count": 4, "at_least": True}
     configured(MAX_COUNT="1000", MAX_PAGE_READS="1")
     counted = album.api.get("/images/count?tag=n1&tag=n2").json_body
-    assert counted == {"count": 0}  # the lists are known whole
+    assert counted == {"count": 0}  # both lists were read to their ends
     assert album.api.get("/images/count?tag=n1&sort=sideways").status_code == 400
 
 
-# One list for each index, one with private images, and one whose records have to be fetched.
+# One list for each index, one with private images, and one whose records are read.
 LISTS = ["", "user_id=alice", "sort=updated_at", "user_id=alice&sort=updated_at", "tag=all&description=xxx"]
 
 
 @pytest.mark.parametrize("query", LISTS)
-def test_every_door_leads_to_the_same_lists(album: Album, query: str) -> None:
+def test_every_contract_answers_the_same_list(album: Album, query: str) -> None:
     alice = Api(album.api.client, {"X-User-Id": "alice"})
-    found = alice.listed(query)
-    assert found
+    image_ids = alice.listed(query)
+    assert image_ids
     entries = alice.get(f"/list?{query}&include=url").json_body
-    assert [entry["id"] for entry in entries] == found
+    assert [entry["id"] for entry in entries] == image_ids
     assert all(entry["id"] in entry["url"] for entry in entries)
-    assert alice.get(f"/images/count?{query}").json_body == {"count": len(found)}
+    assert alice.get(f"/images/count?{query}").json_body == {"count": len(image_ids)}
     event = {"queryStringParameters": parse_qs(f"{query}&include=url"), "headers": alice.headers}
     invoked = json.loads(alice.client.lambda_.invoke("list_images", event).payload["body"])
-    assert [image["image_id"] for image in invoked["images"]] == found
+    assert [image["image_id"] for image in invoked["images"]] == image_ids
     assert all(image["image_id"] in image["presigned_url"] for image in invoked["images"])
 
 
-def test_each_image_of_a_page_has_a_url_where_that_is_asked_for(album: Album) -> None:
+def test_include_url_adds_a_presigned_url_to_each_image(album: Album) -> None:
     page = album.api.get("/images?tag=n1&include=url").json_body
     assert page["expires_in"] == 3600
     for image in page["images"]:
@@ -239,7 +240,7 @@ def test_each_image_of_a_page_has_a_url_where_that_is_asked_for(album: Album) ->
     assert not any("presigned_url" in image for image in album.api.get("/images?tag=n1").json_body["images"])
 
 
-def test_a_record_without_room_for_its_description_is_filtered_by_the_rest_of_its_row(api: Api, log: Log) -> None:
+def test_a_row_without_its_description_is_filtered_before_its_record_is_read(api: Api, log: Log) -> None:
     long = "A long story " + "x" * 2000
     rare = api.upload(tags=["common", "rare"], description=long)["image_id"]
     for _ in range(5):
@@ -248,7 +249,7 @@ def test_a_record_without_room_for_its_description_is_filtered_by_the_rest_of_it
     assert [line["reads"] for line in log() if line["message"] == "list"][-1] == 4  # three lists, one record
 
 
-def test_a_record_that_changes_between_its_row_and_itself_is_judged_as_it_is(api: Api, calls: Calls) -> None:
+def test_an_image_that_changes_after_its_row_was_read_is_checked_by_its_record(api: Api, calls: Calls) -> None:
     image_id = api.upload(tags=["sea"], description="x" * 2000)["image_id"]
     private = {"visibility": "private"}
     calls.before("BatchGetItem", lambda: api.call("PUT", f"/images/{image_id}", private))
@@ -257,7 +258,7 @@ def test_a_record_that_changes_between_its_row_and_itself_is_judged_as_it_is(api
 
 
 @pytest.mark.long
-def test_lists_that_are_spread_are_read_as_one(api: Api, configured: Callable[..., None], stores: Stores) -> None:
+def test_the_shards_of_a_list_are_read_as_one_list(api: Api, configured: Callable[..., None], stores: Stores) -> None:
     today = time.strftime("%Y-%m-%d", time.gmtime())
     shards = f"everything {today} 3; tag:sea {today} 4; title:dunes 2020-01-01 2; title:dunes {today} 5"
     configured(SHARDS=shards, EXPLAIN="on")
@@ -267,14 +268,14 @@ def test_lists_that_are_spread_are_read_as_one(api: Api, configured: Callable[..
     while len(ids) < 12 or not every_shard <= {row["tag"]["S"] for row in stores.rows()}:
         n = len(ids)
         visibility = "private" if n % 9 == 0 else "public"
-        made = api.upload(tags=["sea"], title="Dunes" if n % 2 else "Dune", visibility=visibility)
-        ids.append(made["image_id"])
+        image = api.upload(tags=["sea"], title="Dunes" if n % 2 else "Dune", visibility=visibility)
+        ids.append(image["image_id"])
     alice = Api(api.client, {"X-User-Id": "alice"})
-    for order, wanted in (("desc", ids[::-1]), ("asc", ids)):
+    for order, expected in (("desc", ids[::-1]), ("asc", ids)):
         for query in ("", "tag=sea", "title=dun"):
             pages = alice.pages(f"{query}&order={order}&limit=8")
-            assert [image_id for page in pages for image_id in page] == wanted
-        public = [image_id for image_id in wanted if ids.index(image_id) % 9]
+            assert [image_id for page in pages for image_id in page] == expected
+        public = [image_id for image_id in expected if ids.index(image_id) % 9]
         assert [image_id for page in api.pages(f"tag=sea&order={order}&limit=8") for image_id in page] == public
     for image_id in ids:
         assert alice.call("PUT", f"/images/{image_id}", {"title": "Sea"}).status_code == 200
@@ -284,7 +285,7 @@ def test_lists_that_are_spread_are_read_as_one(api: Api, configured: Callable[..
     assert stores.are_empty()
 
 
-def test_a_field_whose_words_are_not_kept_can_not_be_asked_for(api: Api, configured: Callable[..., None]) -> None:
+def test_a_field_without_indexed_words_cannot_be_a_filter(api: Api, configured: Callable[..., None]) -> None:
     configured(MAX_DESCRIPTION_WORDS="0")
     answer = api.get("/images?description=sea")
     sentence = "Lists cannot be filtered by description: its words are not indexed (MAX_DESCRIPTION_WORDS)."

@@ -1,4 +1,4 @@
-"""Paging while images come, change and go: each that is there throughout is met once, and in its place."""
+"""Paging while images are uploaded, changed and deleted: each image that stays is listed once, in its place."""
 
 from functools import partial
 from itertools import count
@@ -33,37 +33,39 @@ QUERIES = (
     lasting=st.lists(st.booleans(), min_size=2, max_size=10),
     changes=st.lists(st.sampled_from(["upload", "delete", "update"]), max_size=8),
 )
-def test_no_image_that_lasts_is_skipped_or_repeated_while_others_come_change_and_go(
+def test_images_that_stay_are_listed_once_while_others_change(
     api: Api, calls: Calls, query: str, order: str, sort: str, limit: int, lasting: list[bool], changes: list[str]
 ) -> None:
     run = f"run{next(RUNS)}"
 
     def upload() -> str:
-        # One title is the beginning of another, so that a list of words is a merge of both.
+        # One title is a prefix of another, so a list by title merges the rows of two words.
         title = f"a {run}{'s' * (next(RUNS) % 2)}"
         return str(api.upload(user_id=run, tags=[run, f"{run}2"], title=title)["image_id"])
 
     images = [upload() for _ in lasting]
-    stay = [image_id for image_id, lasts in zip(images, lasting, strict=True) if lasts]
-    passing = [image_id for image_id in images if image_id not in stay]
+    permanent = [image_id for image_id, stays in zip(images, lasting, strict=True) if stays]
+    temporary = [image_id for image_id in images if image_id not in permanent]
 
-    def change(what: str) -> None:
-        if what == "upload" or not passing:
-            passing.append(upload())
-        elif what == "delete":
-            api.call("DELETE", f"/images/{passing.pop(0)}")
+    def change(kind: str) -> None:
+        if kind == "upload" or not temporary:
+            temporary.append(upload())
+        elif kind == "delete":
+            api.call("DELETE", f"/images/{temporary.pop(0)}")
         else:
-            api.call("PUT", f"/images/{passing[-1]}", {"description": "Changed"})
+            api.call("PUT", f"/images/{temporary[-1]}", {"description": "Changed"})
 
-    met: list[str] = []
+    listed: list[str] = []
     pages = api.pages(f"{query.format(x=run)}&order={order}&sort={sort}&limit={limit}")
     for n, page in enumerate(pages):
-        met += page
-        for what in changes[2 * n : 2 * n + 1]:
-            change(what)
-        for what in changes[2 * n + 1 : 2 * n + 2]:
-            calls.before("Query", partial(change, what))
+        listed += page
+        for kind in changes[2 * n : 2 * n + 1]:
+            change(kind)
+        for kind in changes[2 * n + 1 : 2 * n + 2]:
+            calls.before("Query", partial(change, kind))
     calls.clear()
-    assert [image_id for image_id in met if image_id in stay] == (stay if order == "asc" else stay[::-1])
+    assert [image_id for image_id in listed if image_id in permanent] == (
+        permanent if order == "asc" else permanent[::-1]
+    )
     if sort == "created_at":
-        assert len(met) == len(set(met))
+        assert len(listed) == len(set(listed))

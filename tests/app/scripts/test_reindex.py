@@ -1,4 +1,4 @@
-"""Whatever the table of terms holds: rebuilt from the records, it holds what it should, and no list lacks anything."""
+"""Rebuilding the index rows from the records: afterwards all rows are correct, and every list is complete."""
 
 from collections.abc import Callable
 from itertools import count
@@ -40,7 +40,7 @@ Rows = dict[tuple[str, str], dict[str, Any]]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the checkpoint goes."""
+    """The path of the checkpoint."""
     return tmp_path / "checkpoint.json"
 
 
@@ -51,21 +51,21 @@ def alice(api: Api) -> Api:
 
 @pytest.fixture
 def album(alice: Api) -> list[str]:
-    """Images of every kind: public, private, updated, of another owner, and too long for their rows."""
-    made = [
+    """Images of every kind: public, private, updated, of another owner, and too large for their rows."""
+    uploaded = [
         alice.upload(title="Old", tags=["rock"]),
         alice.upload(title="Dunes at sea", tags=["Sea", "sand"], filename="img 1.png", description="at noon"),
         alice.upload(title="Dunes", tags=["sea"], visibility="private"),
         alice.upload(user_id="bob", title="Dunes", description="noon " * 300, tags=["sea", "sand"]),
     ]
-    found = [each["image_id"] for each in made]
-    assert alice.call("PUT", f"/images/{found[0]}", {"title": "New dunes", "tags": ["sea"]}).status_code == 200
-    return found
+    image_ids = [each["image_id"] for each in uploaded]
+    assert alice.call("PUT", f"/images/{image_ids[0]}", {"title": "New dunes", "tags": ["sea"]}).status_code == 200
+    return image_ids
 
 
 @pytest.fixture
 def small_pages(calls: Calls) -> None:
-    """DynamoDB ends the pages of a scan after five items, as it may."""
+    """DynamoDB ends each page of a scan after five items."""
 
     def ended_early(call: Call) -> Any:
         return call.send(Limit=5) if "Limit" in call.params else call.send()
@@ -78,12 +78,12 @@ def two_images(api: Api) -> list[str]:
 
 
 def rows(stores: Stores) -> Rows:
-    """All rows, by their keys."""
+    """Return all rows by their keys."""
     return {(row["tag"]["S"], row["image_id"]["S"]): row for row in stores.rows()}
 
 
-def due(stores: Stores) -> Rows:
-    """The rows that the records should have, by their keys."""
+def expected_rows(stores: Stores) -> Rows:
+    """Return the rows that the records should have, by their keys."""
     images = [records.from_item(item) for item in stores.records()]
     return {
         (key.partition, key.sort): records.to_row(image, key)
@@ -104,8 +104,8 @@ def put_row(stores: Stores, partition: str, sort: str, **others: dict[str, str])
     stores.dynamodb.put_item(TableName=settings().image_tags_table_name, Item=row)
 
 
-def spoil(stores: Stores) -> None:
-    """Leave the table of terms wrong in every way: rows missing, outdated, stale, and of no image."""
+def corrupt_rows(stores: Stores) -> None:
+    """Corrupt the index rows in every way: rows that are missing, wrong, outdated, or without an image."""
     before = list(rows(stores))
     for number, (partition, sort) in enumerate(sorted(before)):
         if number % 3 == 0:
@@ -123,7 +123,7 @@ def lists(api: Api) -> dict[str, list[list[str]]]:
     return {query: list(api.pages(f"{query}&limit=2")) for query in LISTS}
 
 
-def test_every_list_works_again_after_all_rows_were_lost(
+def test_every_list_is_restored_after_all_rows_were_lost(
     alice: Api, album: list[str], stores: Stores, file: Path, small_pages: None
 ) -> None:
     before = lists(alice)
@@ -144,24 +144,24 @@ def test_every_list_works_again_after_all_rows_were_lost(
         {"SHARDS": "everything 2020-01-01 4; tag:sea 2020-01-01 3; title:dunes 2020-01-01 2"},
     ],
 )
-def test_other_settings_leave_just_the_rows_that_they_ask_for(
+def test_a_rebuild_with_other_settings_leaves_exactly_their_rows(
     alice: Api, album: list[str], stores: Stores, file: Path, configured: Callable[..., None], changed: dict[str, str]
 ) -> None:
     everything = alice.listed()
     configured(**changed)
-    assert rows(stores).keys() != due(stores).keys()
+    assert rows(stores).keys() != expected_rows(stores).keys()
     rebuild(file)
-    assert rows(stores) == due(stores)
+    assert rows(stores) == expected_rows(stores)
     assert alice.listed() == everything
 
 
-def test_rows_that_no_image_should_have_vanish_and_the_others_become_right(
+def test_a_rebuild_deletes_and_corrects_wrong_rows(
     album: list[str], stores: Stores, file: Path, small_pages: None
 ) -> None:
     before = rows(stores)
-    spoil(stores)
+    corrupt_rows(stores)
     rebuild(file)
-    assert rows(stores) == before == due(stores)
+    assert rows(stores) == before == expected_rows(stores)
 
 
 def test_a_half_deleted_image_is_in_no_list(
@@ -172,10 +172,10 @@ def test_a_half_deleted_image_is_in_no_list(
     put_row(stores, "sea", album[0], user_id={"S": "alice"}, visibility={"S": "public"})
     rebuild(file)
     assert album[0] not in alice.listed("tag=sea")
-    assert rows(stores) == due(stores)
+    assert rows(stores) == expected_rows(stores)
 
 
-def test_images_that_a_version_without_an_order_of_updates_updated_are_found_in_that_order(
+def test_a_rebuild_adds_the_missing_attribute_for_lists_by_update_time(
     alice: Api, album: list[str], stores: Stores, file: Path
 ) -> None:
     before = lists(alice)
@@ -187,53 +187,53 @@ def test_images_that_a_version_without_an_order_of_updates_updated_are_found_in_
     assert lists(alice) == before
 
 
-def test_a_table_that_is_right_is_only_read(
+def test_a_correct_table_is_only_read(
     album: list[str], stores: Stores, calls: Calls, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spoil(stores)
+    corrupt_rows(stores)
     rebuild(file)
     with calls.recorded() as operations:
         rebuild(file)
-    # What it is; the records and their rows; the rows and their records.
+    # The tables; the records and their rows; the rows and their records.
     assert operations[:4] == ["DescribeTable", "DescribeTable", "Scan", "BatchGetItem"]
     assert operations[4:] == ["Scan", "BatchGetItem"]
     report = capsys.readouterr().out.splitlines()[-1]
     assert report == f"4 records read, 0 items written; {len(stores.rows())} rows read, 0 deleted"
 
 
-def test_a_dry_run_says_what_a_run_then_does_and_changes_nothing(
+def test_a_dry_run_reports_the_same_numbers_and_changes_nothing(
     album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spoil(stores)
+    corrupt_rows(stores)
     before = (stores.records(), stores.rows())
     rebuild(file, dry_run=True)
     assert (stores.records(), stores.rows()) == before
     assert not file.exists()
-    said = capsys.readouterr().out
-    missing = [key for key, row in due(stores).items() if rows(stores).get(key) != row]
-    wrong = rows(stores).keys() - due(stores).keys()
-    assert f"{len(missing)} items to write" in said
-    assert f"{len(wrong)} to delete" in said
+    output = capsys.readouterr().out
+    missing = [key for key, row in expected_rows(stores).items() if rows(stores).get(key) != row]
+    wrong = rows(stores).keys() - expected_rows(stores).keys()
+    assert f"{len(missing)} items to write" in output
+    assert f"{len(wrong)} to delete" in output
     rebuild(file)
-    assert f"{len(missing)} items written" in (done := capsys.readouterr().out)
-    assert f"{len(wrong)} deleted" in done
+    assert f"{len(missing)} items written" in (run_output := capsys.readouterr().out)
+    assert f"{len(wrong)} deleted" in run_output
 
 
-def test_wherever_it_is_killed_it_goes_on_and_ends_right(
+def test_a_killed_rebuild_continues_and_leaves_correct_rows(
     api: Api, stores: Stores, calls: Calls, file: Path, small_pages: None
 ) -> None:
     album = two_images(api)
     kills = 0
-    for _ in calls.every_kill(lambda: spoil(stores), lambda _: rebuild(file)):
+    for _ in calls.every_kill(lambda: corrupt_rows(stores), lambda _: rebuild(file)):
         rebuild(file)
-        assert rows(stores) == due(stores)
+        assert rows(stores) == expected_rows(stores)
         assert not file.exists()
         kills += 1
     assert kills > 30
     assert api.listed("tag=sea") == api.listed("title=dunes") == api.listed() == album[::-1]
 
 
-def test_what_was_done_before_a_kill_is_not_done_again(
+def test_a_killed_rebuild_does_not_repeat_finished_work(
     album: list[str], stores: Stores, calls: Calls, file: Path, small_pages: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with calls.recorded() as operations:
@@ -242,31 +242,31 @@ def test_what_was_done_before_a_kill_is_not_done_again(
         rebuild(file)
     capsys.readouterr()
     rebuild(file)
-    said = capsys.readouterr()
-    assert said.out.startswith("0 records read")
-    assert f"continues where {file} says" in said.err
+    output = capsys.readouterr()
+    assert output.out.startswith("0 records read")
+    assert f"continues where {file} says" in output.err
     assert not file.exists()
 
 
-def test_what_the_service_does_meanwhile_stands(
+def test_a_rebuild_keeps_the_changes_of_concurrent_requests(
     api: Api, stores: Stores, calls: Calls, file: Path, small_pages: None, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0")
     for at in count():
         updated, deleted = two_images(api)
-        spoil(stores)
+        corrupt_rows(stores)
         uploaded: list[str] = []
 
-        def act(updated: str = updated, deleted: str = deleted, uploaded: list[str] = uploaded) -> None:
+        def change_images(updated: str = updated, deleted: str = deleted, uploaded: list[str] = uploaded) -> None:
             patch = {"title": "Waves", "tags": ["sky"]}
             assert api.call("PUT", f"/images/{updated}", patch).status_code == 200
             assert api.call("DELETE", f"/images/{deleted}").status_code == 200
             uploaded.append(api.upload(title="Dunes", tags=["sea"])["image_id"])
 
-        with calls.before(at, act) as rule:
+        with calls.before(at, change_images) as rule:
             rebuild(file)
-        assert rows(stores) == due(stores)
-        if not rule.happened:
+        assert rows(stores) == expected_rows(stores)
+        if not rule.applied:
             break
         assert api.listed("tag=sea") == api.listed("title=dunes") == uploaded
         assert api.listed("tag=sky") == api.listed("title=waves") == [updated]
@@ -277,13 +277,13 @@ def test_what_the_service_does_meanwhile_stands(
     assert at > 10
 
 
-def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
+def test_a_concurrent_half_finished_deletion_leaves_no_row(
     api: Api, stores: Stores, calls: Calls, file: Path, small_pages: None, configured: Callable[..., None]
 ) -> None:
     configured(SWEEP_AFTER_SECONDS="0")
     for at in count():
         image_id = api.upload(title="Dunes", tags=["sea"])["image_id"]
-        spoil(stores)
+        corrupt_rows(stores)
 
         def begin_to_delete(image_id: str = image_id) -> None:
             with calls.killed(1, before=False):
@@ -291,36 +291,36 @@ def test_half_deletions_that_overtake_it_anywhere_leave_no_row(
 
         with calls.before(at, begin_to_delete) as rule:
             rebuild(file)
-        assert rows(stores) == due(stores)
+        assert rows(stores) == expected_rows(stores)
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         sweep(api)
         assert (stores.records(), stores.rows()) == ([], [])
-        if not rule.happened:
+        if not rule.applied:
             break
     assert at > 5
 
 
-@pytest.mark.parametrize("known", [False, True], ids=["an unknown id", "a claim on its id"])
-def test_a_record_that_a_read_shows_too_late_keeps_its_rows(
-    album: list[str], stores: Stores, file: Path, calls: Calls, known: bool
+@pytest.mark.parametrize("exists", [False, True], ids=["no record", "a record in deletion"])
+def test_an_outdated_read_of_a_record_does_not_delete_its_rows(
+    album: list[str], stores: Stores, file: Path, calls: Calls, exists: bool
 ) -> None:
 
-    def behind(call: Call) -> Any:
+    def outdated(call: Call) -> Any:
         answer = call.send()
-        asked = call.params["RequestItems"].get("images", {})
-        if asked and not asked["ConsistentRead"]:
-            found = answer["Responses"]["images"] if known else []
-            answer["Responses"]["images"] = [{**item, "state": {"S": "deleting"}} for item in found]
+        request = call.params["RequestItems"].get("images", {})
+        if request and not request["ConsistentRead"]:
+            items = answer["Responses"]["images"] if exists else []
+            answer["Responses"]["images"] = [{**item, "state": {"S": "deleting"}} for item in items]
         return answer
 
     before = rows(stores)
-    with calls.on("BatchGetItem", behind):
+    with calls.on("BatchGetItem", outdated):
         rebuild(file)
     assert rows(stores) == before
 
 
 @pytest.mark.parametrize(
-    "spoiled",
+    "changes",
     [
         {"checksum": None},
         {"size": {"S": "large"}},
@@ -328,11 +328,11 @@ def test_a_record_that_a_read_shows_too_late_keeps_its_rows(
         {"tags": {"L": [{"S": ""}]}},
     ],
 )
-def test_a_record_that_the_service_cannot_read_is_named_and_left_as_it_is(
-    album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str], spoiled: dict[str, Any]
+def test_an_unreadable_record_is_reported_and_its_rows_are_kept(
+    album: list[str], stores: Stores, file: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any]
 ) -> None:
     before = rows(stores)
-    record = {item["image_id"]["S"]: item for item in stores.records()}[album[0]] | spoiled
+    record = {item["image_id"]["S"]: item for item in stores.records()}[album[0]] | changes
     record = {name: value for name, value in record.items() if value is not None}
     stores.dynamodb.put_item(TableName=settings().images_table_name, Item=record)
     with pytest.raises(CannotRun, match="1 records cannot be read"):
@@ -355,7 +355,7 @@ def test_a_checkpoint_of_other_settings_or_tables_is_refused(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": "", "step": "cleaning", "after": null}'])
-def test_a_file_that_is_no_checkpoint_is_refused_and_kept(stores: Stores, file: Path, text: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused_and_kept(stores: Stores, file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(CannotRun, match="is not a checkpoint"):
         rebuild(file)

@@ -1,4 +1,4 @@
-"""CloudFront in front of the buckets: what opens an image leads there, on every route, and what takes one to S3."""
+"""CloudFront in front of the buckets: every URL of an image leads to CloudFront, every upload goes to S3."""
 
 import base64
 from collections.abc import Callable
@@ -16,24 +16,24 @@ BASE = "https://d1.cloudfront.net"
 
 
 @pytest.fixture
-def in_front(configured: Callable[..., None]) -> None:
-    """A distribution, and a key that it knows."""
+def cloudfront(configured: Callable[..., None]) -> None:
+    """A CloudFront distribution and its signing key."""
     key = generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     configured(CDN_URL=BASE, CDN_KEY_PAIR_ID="K1", CDN_PRIVATE_KEY=pem)
 
 
-def test_what_opens_an_image_leads_to_cloudfront(in_front: None, api: Api) -> None:
-    kept = api.upload(image_data=base64.b64encode(picture(width=700, height=500)).decode())
-    object_created(api, kept["s3_key"])
-    path = f"/images/{kept['image_id']}"
-    original = f"{BASE}/{kept['s3_key']}?"
+def test_every_url_of_an_image_leads_to_cloudfront(cloudfront: None, api: Api) -> None:
+    image = api.upload(image_data=base64.b64encode(picture(width=700, height=500)).decode())
+    object_created(api, image["s3_key"])
+    path = f"/images/{image['image_id']}"
+    original = f"{BASE}/{image['s3_key']}?"
     assert api.get(path).json_body["presigned_url"].startswith(f"{original}Expires=")
     assert api.get(f"{path}/download").json_body["download_url"].startswith(f"{original}response-content-disposition=")
     assert api.get("/images?include=url").json_body["images"][0]["presigned_url"].startswith(f"{original}Expires=")
-    shown = api.get(f"{path}/render?w=320").headers["Location"]
-    assert shown.startswith(f"{BASE}/{kept['s3_key']}/320.webp?Expires=")
+    location = api.get(f"{path}/render?w=320").headers["Location"]
+    assert location.startswith(f"{BASE}/{image['s3_key']}/320.webp?Expires=")
 
 
-def test_direct_uploads_go_to_s3(in_front: None, api: Api) -> None:
+def test_direct_uploads_go_to_s3(cloudfront: None, api: Api) -> None:
     assert announce(api)["url"].startswith("https://s3.")

@@ -10,16 +10,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chalicelib import access
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET, bearing, token
+from tests.app.tokens import SECRET, token, with_token
 from tests.pictures import base64_picture
 
 BODY = {"image_data": base64_picture()}
 
 
 class TestOpen:
-    """The caller is whom the request names."""
+    """Without authentication, the request names the caller."""
 
-    def test_a_private_image_is_not_there_for_anyone_but_its_owner(self, api: Api) -> None:
+    def test_only_the_owner_can_see_and_delete_a_private_image(self, api: Api) -> None:
         path = f"/images/{api.upload(visibility='private')['image_id']}"
         for stranger in (api, Api(api.client, {"X-User-Id": "bob"})):
             assert stranger.get(path).status_code == 404
@@ -29,29 +29,29 @@ class TestOpen:
         assert owner.get(path).status_code == 200
         assert owner.call("DELETE", path).status_code == 200
 
-    def test_a_public_image_is_anyones(self, api: Api) -> None:
+    def test_anyone_can_see_and_delete_a_public_image(self, api: Api) -> None:
         path = f"/images/{api.upload()['image_id']}"
         assert api.get(path).status_code == 200
         assert api.call("DELETE", path).status_code == 200
 
 
 class TestTokens:
-    """The caller is the token's subject."""
+    """The caller is the subject of the token."""
 
     @pytest.fixture(autouse=True)
     def verified(self, configured: Callable[..., None]) -> None:
         configured(AUTH="jwt", JWT_SECRET=SECRET)
 
-    def test_an_owner_writes_in_their_own_name(self, api: Api, stores: Stores) -> None:
-        alice = bearing(api, token("alice"))
+    def test_an_owner_can_upload_list_and_delete(self, api: Api, stores: Stores) -> None:
+        alice = with_token(api, token("alice"))
         image_id = alice.upload(visibility="private")["image_id"]
         assert alice.get(f"/images/{image_id}").status_code == 200
         assert alice.listed("user_id=alice") == [image_id]
         assert alice.call("DELETE", f"/images/{image_id}").status_code == 200
         assert stores.are_empty()
 
-    def test_anonymous_callers_read_what_is_public_and_write_nothing(self, api: Api) -> None:
-        alice = bearing(api, token("alice"))
+    def test_anonymous_callers_can_only_read_public_images(self, api: Api) -> None:
+        alice = with_token(api, token("alice"))
         public, private = alice.upload()["image_id"], alice.upload(visibility="private")["image_id"]
         assert api.listed("user_id=alice") == [public]
         assert api.get(f"/images/{public}").status_code == 200
@@ -65,9 +65,9 @@ class TestTokens:
             assert answer.headers["WWW-Authenticate"] == "Bearer"
             assert answer.json_body == {"error": "This request needs a bearer token."}
 
-    def test_nobody_writes_in_anothers_name(self, api: Api) -> None:
-        public = bearing(api, token("alice")).upload()["image_id"]
-        bob = bearing(api, token("bob"))
+    def test_a_caller_cannot_write_for_another_user(self, api: Api) -> None:
+        public = with_token(api, token("alice")).upload()["image_id"]
+        bob = with_token(api, token("bob"))
         assert bob.get(f"/images/{public}").status_code == 200
         for answer in (
             bob.call("POST", "/images", {"user_id": "alice", **BODY}),
@@ -76,7 +76,7 @@ class TestTokens:
             assert (answer.status_code, answer.json_body) == (403, {"error": "The token belongs to another user_id."})
 
     @pytest.mark.parametrize(
-        "bad",
+        "invalid",
         [
             "nonsense",
             token("alice", "t" * 32),
@@ -87,19 +87,19 @@ class TestTokens:
         ],
         ids=["nonsense", "another secret", "expired", "without expiry", "without subject", "unsigned"],
     )
-    def test_a_token_that_can_not_be_trusted_is_refused_also_for_reading(self, api: Api, bad: str) -> None:
-        answer = bearing(api, bad).get("/images")
+    def test_an_invalid_token_is_refused_also_for_reading(self, api: Api, invalid: str) -> None:
+        answer = with_token(api, invalid).get("/images")
         assert (answer.status_code, answer.json_body) == (401, {"error": "The bearer token is not valid."})
 
     def test_a_token_for_another_audience_is_refused(self, api: Api, configured: Callable[..., None]) -> None:
         configured(JWT_AUDIENCE="images")
-        assert bearing(api, token("alice", aud="images")).get("/images").status_code == 200
+        assert with_token(api, token("alice", aud="images")).get("/images").status_code == 200
         for other in (token("alice", aud="payroll"), token("alice")):
-            assert bearing(api, other).get("/images").status_code == 401
+            assert with_token(api, other).get("/images").status_code == 401
 
 
 class TestIssuer:
-    """The keys come from an OIDC issuer's JWKS."""
+    """The keys come from the JWKS of an OIDC issuer."""
 
     KEY = rsa.generate_private_key(65537, 2048)
     ISSUER = "https://issuer.example"
@@ -131,18 +131,18 @@ class TestIssuer:
     def signed(self, **claims: object) -> str:
         return token("alice", self.KEY, "RS256", {"kid": "one"}, **{"iss": self.ISSUER, **claims})
 
-    def test_a_token_of_the_issuer_is_trusted_and_no_other(self, api: Api) -> None:
-        assert bearing(api, self.signed()).get("/images?user_id=alice").status_code == 200
+    def test_only_tokens_of_the_issuer_are_accepted(self, api: Api) -> None:
+        assert with_token(api, self.signed()).get("/images?user_id=alice").status_code == 200
         for other in (
             self.signed(iss="https://other.example"),
             token("alice", rsa.generate_private_key(65537, 2048), "RS256", {"kid": "one"}, iss=self.ISSUER),
             token("alice", self.KEY, "RS256", {"kid": "two"}, iss=self.ISSUER),
             token("alice", SECRET, "HS256", {"kid": "one"}, iss=self.ISSUER),
         ):
-            assert bearing(api, other).get("/images").status_code == 401
+            assert with_token(api, other).get("/images").status_code == 401
 
-    def test_without_the_keys_the_answer_is_to_try_again(self, api: Api, configured: Callable[..., None]) -> None:
+    def test_a_request_is_a_503_if_the_keys_are_unavailable(self, api: Api, configured: Callable[..., None]) -> None:
         access._issuer_keys.cache_clear()
         configured(JWT_JWKS_URL="http://127.0.0.1:1/jwks.json")
-        answer = bearing(api, self.signed()).get("/images")
+        answer = with_token(api, self.signed()).get("/images")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

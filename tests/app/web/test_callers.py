@@ -1,4 +1,4 @@
-"""A route knows its caller before it reads the body or the query."""
+"""A route checks the token before it reads the body or the query."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from chalice.test import HTTPResponse
 from chalicelib.web import openapi
 from tests.app.conftest import Api
 
-NOBODYS = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # an id of no image and no item
+UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # neither an image nor an item has this id
 
 OPERATIONS = {
     (method.upper(), path): operation
@@ -20,8 +20,8 @@ WITH_CALLER = [key for key, operation in OPERATIONS.items() if "401" in operatio
 WITH_BODY = [key for key, operation in OPERATIONS.items() if "requestBody" in operation]
 
 
-def send_nonsense(api: Api, method: str, path: str, image_id: str = NOBODYS) -> HTTPResponse:
-    path = path.replace("{image_id}", image_id).replace("{item_id}", NOBODYS)
+def send_invalid_request(api: Api, method: str, path: str, image_id: str = UNKNOWN) -> HTTPResponse:
+    path = path.replace("{image_id}", image_id).replace("{item_id}", UNKNOWN)
     return api.call(method, f"{path}?limit=0&download=maybe&type=fax&w=0&distance=x", b"{")
 
 
@@ -43,15 +43,15 @@ def tokens(image_id: str, private_id: str, configured: Callable[..., None]) -> N
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_CALLER)
-def test_a_bad_token_is_refused_before_the_request_is_read(api: Api, method: str, path: str) -> None:
-    assert send_nonsense(Api(api.client, {"Authorization": "Bearer nonsense"}), method, path).status_code == 401
+def test_an_invalid_token_is_refused_before_the_request_is_read(api: Api, method: str, path: str) -> None:
+    assert send_invalid_request(Api(api.client, {"Authorization": "Bearer nonsense"}), method, path).status_code == 401
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
 def test_a_missing_token_is_refused_before_the_body_is_read(api: Api, image_id: str, method: str, path: str) -> None:
-    assert send_nonsense(api, method, path, image_id).status_code == 401
+    assert send_invalid_request(api, method, path, image_id).status_code == 401
 
 
-def test_a_missing_token_does_not_tell_a_private_image_from_none(api: Api, private_id: str) -> None:
-    for unseen in (private_id, NOBODYS):
-        assert send_nonsense(api, "PUT", "/images/{image_id}", unseen).status_code == 404
+def test_without_a_token_private_and_unknown_images_get_the_same_answer(api: Api, private_id: str) -> None:
+    for hidden_id in (private_id, UNKNOWN):
+        assert send_invalid_request(api, "PUT", "/images/{image_id}", hidden_id).status_code == 404

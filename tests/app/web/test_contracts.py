@@ -1,4 +1,4 @@
-"""Every way that the contracts have into the service does the same."""
+"""All contracts do the same, through routes and through directly invoked functions."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ PHOTO = base64_picture()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What either way is answered with."""
+    """The answer of a route or of a directly invoked function."""
 
     status: int
     body: Any
@@ -49,7 +49,7 @@ def nested(title: str) -> dict[str, Any]:
     return {"image": image, "metadata": {"userId": "alice", "description": title, "tags": ["sea"]}}
 
 
-# Each uploads alice's dunes, tagged `sea`, under a description, with headers.
+# Each uploads the same image of alice with the tag `sea`, a description, and headers.
 Uploader = Callable[..., Answer]
 UPLOADERS: dict[str, Uploader] = {
     "A": lambda api, text, **headers: call(
@@ -99,7 +99,7 @@ UPLOADERS: dict[str, Uploader] = {
     "E, JSON": lambda api, text, **headers: call(api, "POST", "/images/upload", nested(text), **headers),
 }
 
-# Each gives the ids of a list.
+# Each returns the ids of a list.
 LISTERS: dict[str, Callable[[Api, str], list[str]]] = {
     "A, invoked": lambda api, query: [
         image["image_id"]
@@ -109,7 +109,7 @@ LISTERS: dict[str, Callable[[Api, str], list[str]]] = {
     "C": lambda api, query: [entry["id"] for entry in api.get(f"/list?{query}").json_body],
 }
 
-# Each gives a presigned URL.
+# Each returns a presigned URL.
 VIEWERS: dict[str, Callable[[Api, str], Answer]] = {
     "A": lambda api, image_id: call(api, "GET", f"/image/{image_id}"),
     "A, invoked": lambda api, image_id: invoke(
@@ -138,10 +138,10 @@ def uploaded(answer: Answer) -> str:
 
 
 @every_uploader
-def test_an_upload_through_any_contract_is_the_same_image_through_every_other(
+def test_an_upload_through_any_contract_is_visible_through_every_other(
     api: Api, stores: Stores, upload: Uploader
 ) -> None:
-    # Its description is too long for the rows, so that lists fetch its record.
+    # The description is too long for the index rows, so lists read the record.
     image_id = uploaded(upload(api, "x" * 2000))
     metadata = api.get(f"/images/{image_id}").json_body["metadata"]
     assert {name: metadata[name] for name in ("user_id", "description", "tags", "filename", "content_type")} == {
@@ -173,11 +173,11 @@ def test_a_deletion_through_any_contract_leaves_nothing(
 
 
 @every_uploader
-def test_an_upload_with_a_key_can_be_sent_again(api: Api, stores: Stores, upload: Uploader) -> None:
+def test_an_upload_with_an_idempotency_key_can_be_repeated(api: Api, stores: Stores, upload: Uploader) -> None:
     first = upload(api, "dunes", **{"Idempotency-Key": "k"})
     before = (stores.objects(), stores.records(), stores.rows())
-    again = upload(api, "dunes", **{"Idempotency-Key": "k"})
-    assert (again.status, again.body, again.headers["ETag"]) == (first.status, first.body, first.headers["ETag"])
+    second = upload(api, "dunes", **{"Idempotency-Key": "k"})
+    assert (second.status, second.body, second.headers["ETag"]) == (first.status, first.body, first.headers["ETag"])
     assert (stores.objects(), stores.records(), stores.rows()) == before
     other = upload(api, "another", **{"Idempotency-Key": "k"})
     assert (other.status, other.body) == (409, {"error": "This Idempotency-Key was used for another upload."})
@@ -197,7 +197,7 @@ def test_an_upload_with_a_key_can_be_sent_again(api: Api, stores: Stores, upload
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_key_is_good_for_one_upload_alone(api: Api, stores: Stores, change: dict[str, Any]) -> None:
+def test_an_idempotency_key_is_valid_for_only_one_upload(api: Api, stores: Stores, change: dict[str, Any]) -> None:
     body = {"user_id": "alice", "image_data": PHOTO}
     assert call(api, "POST", "/images", body, **{"Idempotency-Key": "k"}).status == 201
     assert call(api, "POST", "/images", {**body, **change}, **{"Idempotency-Key": "k"}).status == 409
@@ -205,7 +205,7 @@ def test_a_key_is_good_for_one_upload_alone(api: Api, stores: Stores, change: di
 
 
 @every_uploader
-def test_under_tokens_nobody_uploads_in_the_name_of_another(
+def test_with_tokens_a_caller_cannot_upload_for_another_user(
     api: Api, stores: Stores, upload: Uploader, configured: Callable[..., None]
 ) -> None:
     configured(AUTH="jwt", JWT_SECRET=SECRET)
@@ -216,7 +216,7 @@ def test_under_tokens_nobody_uploads_in_the_name_of_another(
     assert upload(api, "dunes", **authorization(token("alice"))).status in (200, 201)
 
 
-def test_under_tokens_a_private_image_is_its_owners_alone(api: Api, configured: Callable[..., None]) -> None:
+def test_with_tokens_only_the_owner_can_use_a_private_image(api: Api, configured: Callable[..., None]) -> None:
     configured(AUTH="jwt", JWT_SECRET=SECRET)
     alice = Api(api.client, authorization(token("alice")))
     image_id = alice.upload(visibility="private", tags=["sea"])["image_id"]
@@ -236,7 +236,7 @@ def test_under_tokens_a_private_image_is_its_owners_alone(api: Api, configured: 
     assert [entry["id"] for entry in alice.get("/list").json_body] == [image_id]
 
 
-def test_under_tokens_a_public_image_is_changed_by_its_owner_alone(api: Api, configured: Callable[..., None]) -> None:
+def test_with_tokens_only_the_owner_can_change_a_public_image(api: Api, configured: Callable[..., None]) -> None:
     configured(AUTH="jwt", JWT_SECRET=SECRET)
     image_id = Api(api.client, authorization(token("alice"))).upload()["image_id"]
     for headers, status in (({"X-User-Id": "alice"}, 401), (authorization(token("bob")), 403)):
@@ -247,7 +247,7 @@ def test_under_tokens_a_public_image_is_changed_by_its_owner_alone(api: Api, con
 
 
 @every_uploader
-def test_an_upload_that_arrives_twice_at_once_is_one_image(api: Api, upload: Uploader, calls: Calls) -> None:
+def test_two_equal_concurrent_uploads_with_one_key_store_one_image(api: Api, upload: Uploader, calls: Calls) -> None:
     answers: list[Answer] = []
 
     def send() -> None:
@@ -259,13 +259,13 @@ def test_an_upload_that_arrives_twice_at_once_is_one_image(api: Api, upload: Upl
     assert api.listed() == [answers[0].body["image_id"]]
 
 
-def test_of_two_uploads_at_once_with_one_key_the_other_is_refused(api: Api, stores: Stores, calls: Calls) -> None:
+def test_a_different_concurrent_upload_with_the_same_key_is_refused(api: Api, stores: Stores, calls: Calls) -> None:
     calls.before("TransactWriteItems", lambda: UPLOADERS["B"](api, "dunes", **{"Idempotency-Key": "k"}))
     assert UPLOADERS["B"](api, "another", **{"Idempotency-Key": "k"}).status == 409
     assert len(stores.records()) == 1
 
 
-def test_a_key_is_its_owners_and_is_kept_for_a_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idempotency_key_belongs_to_one_user_and_expires(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     keyed = Api(api.client, {"Idempotency-Key": "k"})
     ids = {keyed.upload(user_id=user_id)["image_id"] for user_id in ("alice", "bob", "alice")}
     assert len(ids) == 2
@@ -275,7 +275,7 @@ def test_a_key_is_its_owners_and_is_kept_for_a_time(api: Api, monkeypatch: pytes
     assert len(api.listed("user_id=alice")) == 2
 
 
-def test_the_answer_to_a_key_does_not_change_with_the_image(api: Api) -> None:
+def test_a_repeated_upload_gets_the_first_answer_after_the_image_changed(api: Api) -> None:
     keyed = Api(api.client, {"Idempotency-Key": "k"})
     first = keyed.upload(title="T")
     api.call("PUT", f"/images/{first['image_id']}", {"title": "new"})
@@ -285,23 +285,23 @@ def test_the_answer_to_a_key_does_not_change_with_the_image(api: Api) -> None:
     assert api.listed() == []
 
 
-def test_a_key_that_is_none_is_refused(api: Api, stores: Stores) -> None:
+def test_an_idempotency_key_that_is_too_long_is_refused(api: Api, stores: Stores) -> None:
     answer = UPLOADERS["B"](api, "dunes", **{"Idempotency-Key": "x" * 256})
     assert answer.status == 400
     assert stores.are_empty()
 
 
 class TestDownloads:
-    """By each type."""
+    """Downloads of each type."""
 
-    def test_a_redirect_leads_to_an_attachment(self, api: Api) -> None:
+    def test_the_redirect_leads_to_an_attachment(self, api: Api) -> None:
         image_id = uploaded(UPLOADERS["C"](api, "dunes"))
         answer = call(api, "GET", f"/images/{image_id}/download?type=redirect")
         assert answer.status == 302
         assert answer.headers["Location"] == answer.body["download_url"]
         assert "response-content-disposition=attachment" in answer.headers["Location"]
 
-    def test_binary_is_the_bytes_whatever_the_client_accepts(self, api: Api) -> None:
+    def test_the_binary_answer_has_the_bytes_for_every_accept_header(self, api: Api) -> None:
         photo = picture("JPEG")
         image_id = api.upload(image_data=base64.b64encode(photo).decode(), filename="é.jpg")["image_id"]
         for accept in ("*/*", "image/png", "application/json"):
@@ -312,12 +312,14 @@ class TestDownloads:
             "Content-Disposition": "attachment; filename=\"_.jpg\"; filename*=UTF-8''%C3%A9.jpg",
         }
 
-    def test_base64_is_the_bytes_in_json(self, api: Api) -> None:
-        kept = api.upload()
-        answer = api.get(f"/images/{kept['image_id']}/download?type=base64").json_body
-        assert answer == {"image_id": kept["image_id"], "content": PHOTO, "metadata": kept}
+    def test_the_base64_answer_has_the_bytes_in_json(self, api: Api) -> None:
+        image = api.upload()
+        answer = api.get(f"/images/{image['image_id']}/download?type=base64").json_body
+        assert answer == {"image_id": image["image_id"], "content": PHOTO, "metadata": image}
 
-    def test_what_lambda_can_not_answer_is_redirected_to(self, api: Api, configured: Callable[..., None]) -> None:
+    def test_a_file_over_the_download_limit_is_a_redirect_or_a_413(
+        self, api: Api, configured: Callable[..., None]
+    ) -> None:
         image_id = api.upload()["image_id"]
         configured(MAX_DOWNLOAD_BYTES=str(len(picture()) - 1))
         assert api.get(f"/images/{image_id}/download?type=binary").status_code == 302
@@ -327,19 +329,19 @@ class TestDownloads:
         configured(MAX_DOWNLOAD_BYTES=str(len(picture())))
         assert api.get(f"/images/{image_id}/download?type=binary").status_code == 200
 
-    def test_an_image_that_is_deleted_meanwhile_is_not_found(self, api: Api, calls: Calls) -> None:
+    def test_an_image_deleted_during_the_download_is_not_found(self, api: Api, calls: Calls) -> None:
         image_id = api.upload()["image_id"]
         calls.before("GetObject", lambda: api.call("DELETE", f"/images/{image_id}"))
         assert api.get(f"/images/{image_id}/download?type=binary").status_code == 404
 
-    def test_a_type_that_is_none_is_refused(self, api: Api) -> None:
+    def test_an_unknown_type_is_refused(self, api: Api) -> None:
         answer = api.get(f"/images/{api.upload()['image_id']}/download?type=zip")
         assert (answer.status_code, answer.json_body) == (
             400,
             {"error": "type must be redirect, binary or base64; without it the answer is JSON."},
         )
 
-    def test_a_private_image_is_downloaded_by_its_owner_alone(self, api: Api) -> None:
+    def test_only_the_owner_can_download_a_private_image(self, api: Api) -> None:
         path = f"/images/{api.upload(visibility='private')['image_id']}/download"
         for kind in ("", "?type=redirect", "?type=binary", "?type=base64"):
             assert api.get(path + kind).status_code == 404
@@ -347,10 +349,10 @@ class TestDownloads:
 
 
 class TestBareLists:
-    """C's list."""
+    """The list of contract C, a bare array."""
 
-    def test_a_link_leads_to_the_next_page_until_there_is_none(self, api: Api) -> None:
-        made = [api.upload(tags=["a b"])["image_id"] for _ in range(5)][::-1]
+    def test_a_link_header_leads_to_the_next_page(self, api: Api) -> None:
+        uploaded_ids = [api.upload(tags=["a b"])["image_id"] for _ in range(5)][::-1]
         api.upload()
         address: str | None = f"/list?{urlencode({'tag': 'a b', 'limit': 2})}"
         pages = []
@@ -360,27 +362,27 @@ class TestBareLists:
             link = answer.headers.get("Link")
             assert link is None or link.endswith('>; rel="next"')
             address = "/list" + link.partition(">")[0].lstrip("<") if link else None
-        assert pages == [made[:2], made[2:4], made[4:]]
+        assert pages == [uploaded_ids[:2], uploaded_ids[2:4], uploaded_ids[4:]]
 
     @pytest.mark.long
-    def test_a_client_that_knows_no_pages_sees_a_thousand(self, api: Api) -> None:
+    def test_a_page_has_more_than_a_hundred_images_by_default(self, api: Api) -> None:
         for _ in range(101):
             api.upload()
         assert len(api.get("/list").json_body) == 101
 
 
 class TestOwners:
-    """Of uploads that name nobody."""
+    """Owners of uploads without a user_id."""
 
     @pytest.mark.parametrize(("headers", "owner"), [({}, "anonymous"), ({"X-User-Id": "bob"}, "bob")])
-    def test_to_upload_a_file_alone_is_enough(self, api: Api, headers: dict[str, str], owner: str) -> None:
+    def test_contracts_a_and_c_need_only_a_file(self, api: Api, headers: dict[str, str], owner: str) -> None:
         for answer in (
             post_form(api, "/upload", {}, **headers),
             call(api, "POST", "/upload", {"image_file": PHOTO}, **headers),
         ):
             assert answer.body["metadata"]["user_id"] == owner
 
-    def test_elsewhere_an_owner_is_needed(self, api: Api, stores: Stores) -> None:
+    def test_other_contracts_need_a_user_id(self, api: Api, stores: Stores) -> None:
         for answer in (
             post_form(api, "/images/upload", {}),
             post_form(api, "/images", {}),
@@ -391,9 +393,9 @@ class TestOwners:
 
 
 class TestForms:
-    """Of uploads."""
+    """Uploads as forms."""
 
-    def test_a_forms_image_may_be_larger_than_one_in_json(self, api: Api, configured: Callable[..., None]) -> None:
+    def test_an_image_in_a_form_can_be_larger_than_in_json(self, api: Api, configured: Callable[..., None]) -> None:
         size = len(picture())
         configured(MAX_IMAGE_BYTES=str(size - 1), MAX_FORM_IMAGE_BYTES=str(size))
         assert post_form(api, "/upload", {}).status == 200
@@ -415,7 +417,7 @@ class TestForms:
             ({"title": "T"}, 400),
         ],
     )
-    def test_a_bad_form_is_refused_and_leaves_nothing(
+    def test_an_invalid_form_is_refused_and_leaves_nothing(
         self, api: Api, stores: Stores, fields: dict[str, Any], status: int
     ) -> None:
         encoder = MultipartEncoder(fields)
@@ -443,7 +445,7 @@ class TestForms:
         ("delete_images", {"pathParameters": {"image_id": 7}}, 404, "No image '7' is here."),
     ],
 )
-def test_a_bad_event_is_answered_as_a_request_is(
+def test_an_invalid_event_gets_the_error_of_a_request(
     api: Api, function: str, event: object, status: int, sentence: str
 ) -> None:
     answer = invoke(api, function, event)

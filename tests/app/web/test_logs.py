@@ -1,4 +1,4 @@
-"""What the service logs of requests, events and images, and what it never does."""
+"""What the service logs about requests, events and images, and what it never logs."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from chalicelib import logs
 from tests.app.background import object_created, sweep, upload_staged
 from tests.app.calls import ANY, Calls, Rule, StoreIsDown
 from tests.app.conftest import Api, Log, Stores
-from tests.app.tokens import SECRET, bearing, token
+from tests.app.tokens import SECRET, token, with_token
 from tests.app.uploads import BROKEN, announce, send, send_parts
 from tests.embedded_metrics import assert_publishes
 from tests.pictures import picture
@@ -37,7 +37,7 @@ def part(line: Line, *names: str) -> Line:
 
 
 class TestRequests:
-    def test_a_request_is_one_line(self, api: Api, log: Log) -> None:
+    def test_a_request_logs_one_line(self, api: Api, log: Log) -> None:
         image_id = api.upload()["image_id"]
         answer = Api(api.client, {"X-User-Id": "bob"}).get(f"/images/{image_id}")
         _, line = log()
@@ -63,7 +63,7 @@ class TestRequests:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
 
     @pytest.mark.parametrize("path", ["/images", "/images/upload", "/upload"])
-    def test_an_upload_names_the_image_that_it_made_and_its_owner(self, api: Api, log: Log, path: str) -> None:
+    def test_an_upload_logs_the_image_and_its_owner(self, api: Api, log: Log, path: str) -> None:
         body = {"user_id": "alice", "image_data": BROKEN}
         shape = api.call("POST", path, body).json_body
         (line,) = lines(log, "request")
@@ -75,25 +75,25 @@ class TestRequests:
             "aws_calls": 2,
         }
 
-    def test_an_upload_that_is_repeated_names_the_image_that_there_is(self, api: Api, log: Log) -> None:
+    def test_a_repeated_upload_logs_the_existing_image(self, api: Api, log: Log) -> None:
         keyed = Api(api.client, {"Idempotency-Key": "k"})
         image_id = keyed.upload()["image_id"]
         assert keyed.upload()["image_id"] == image_id
         assert [line["image_id"] for line in lines(log, "request")] == [image_id] * 2
 
-    def test_a_direct_upload_names_the_image_that_it_announced(self, api: Api, log: Log) -> None:
+    def test_a_direct_upload_logs_the_announced_image(self, api: Api, log: Log) -> None:
         announced = announce(api)
         (line,) = lines(log, "request")
         assert part(line, "image_id", "user_id") == {"image_id": announced["image_id"], "user_id": "alice"}
 
-    def test_what_a_page_reads_is_what_its_request_has_used(self, api: Api, log: Log) -> None:
+    def test_a_request_logs_the_reads_of_its_page(self, api: Api, log: Log) -> None:
         api.upload(title="sea", tags=["a"])
         api.get("/images?title=sea&tag=a")
         (page,), request = lines(log, "list"), lines(log, "request")[-1]
         assert (request["aws_calls"], request["read_units"]) == (page["reads"], page["read_units"])
         assert page["reads"] > 1
 
-    def test_what_is_written_counts_as_write_units(self, api: Api, log: Log) -> None:
+    def test_a_write_logs_write_units(self, api: Api, log: Log) -> None:
         assert api.call("POST", "/items", {"name": "x"}).status_code == 201
         (line,) = lines(log, "request")
         assert part(line, "aws_calls", "read_units", "write_units") == {
@@ -102,7 +102,7 @@ class TestRequests:
             "write_units": 1,
         }
 
-    def test_a_direct_function_is_the_request_that_it_stands_for(self, api: Api, log: Log) -> None:
+    def test_a_directly_invoked_function_logs_a_request(self, api: Api, log: Log) -> None:
         api.client.lambda_.invoke("list_images", {})
         api.client.lambda_.invoke("view_images", {"pathParameters": "["})
         assert [part(line, "route", "method", "status") for line in lines(log, "request")] == [
@@ -121,7 +121,7 @@ class TestRequests:
             ("PATCH", "/images", "/images", 405),
         ],
     )
-    def test_what_a_client_puts_into_a_path_or_a_query_is_in_no_line(
+    def test_no_line_has_text_from_a_path_or_a_query(
         self, api: Api, log: Log, method: str, path: str, route: str, status: int
     ) -> None:
         assert api.call(method, path).status_code == status
@@ -130,7 +130,7 @@ class TestRequests:
         assert "hush" not in json.dumps(log())
 
     @pytest.mark.parametrize("name", ["hush\x07", "hush" * 33])
-    def test_a_name_that_no_caller_can_have_is_in_no_line(self, api: Api, log: Log, name: str) -> None:
+    def test_no_line_has_an_invalid_user_id(self, api: Api, log: Log, name: str) -> None:
         Api(api.client, {"X-User-Id": name}).get("/images")
         assert "hush" not in json.dumps(log())
 
@@ -149,9 +149,9 @@ class TestRequests:
 
 
 class TestEvents:
-    def test_an_event_is_one_line_and_so_is_its_image(self, api: Api, log: Log) -> None:
-        kept = api.upload()
-        object_created(api, kept["s3_key"])
+    def test_an_event_logs_one_line_and_its_image_one(self, api: Api, log: Log) -> None:
+        metadata = api.upload()
+        object_created(api, metadata["s3_key"])
         image, event = log()[1:]
         assert image.keys() - {"timestamp", "request_id"} == {
             *("level", "message", "image_id", "state", "images_ready", "processing_ms", "duration_ms")
@@ -159,13 +159,13 @@ class TestEvents:
         assert part(image, "level", "message", "image_id", "state", "images_ready") == {
             "level": "INFO",
             "message": "image",
-            "image_id": kept["image_id"],
+            "image_id": metadata["image_id"],
             "state": "ready",
             "images_ready": 1,
         }
         assert 0 < image["processing_ms"] <= image["duration_ms"] <= event["duration_ms"]
         assert event.keys() == ALWAYS | COST | {"function"}
-        # The record, the original, a variant, the transaction.
+        # Four calls: the record, the original, a variant, the transaction.
         assert part(event, "level", "message", "function", "aws_calls") == {
             "level": "INFO",
             "message": "event",
@@ -174,19 +174,17 @@ class TestEvents:
         }
         assert image["request_id"] == event["request_id"]
 
-    def test_an_image_that_is_broken_has_failed(self, api: Api, log: Log) -> None:
-        kept = api.upload(image_data=BROKEN)
-        object_created(api, kept["s3_key"])
+    def test_a_broken_image_logs_a_failed_image(self, api: Api, log: Log) -> None:
+        metadata = api.upload(image_data=BROKEN)
+        object_created(api, metadata["s3_key"])
         (image,) = lines(log, "image")
         assert part(image, "image_id", "state", "images_failed", "images_ready") == {
-            "image_id": kept["image_id"],
+            "image_id": metadata["image_id"],
             "state": "failed",
             "images_failed": 1,
         }
 
-    def test_a_direct_upload_that_is_not_what_was_announced_is_rejected(
-        self, api: Api, stores: Stores, log: Log
-    ) -> None:
+    def test_a_direct_upload_of_another_file_logs_a_rejected_image(self, api: Api, stores: Stores, log: Log) -> None:
         announced = announce(api)
         upload_staged(api, send(stores, announced, b"x"))
         (image,), (event,) = lines(log, "image"), lines(log, "event")
@@ -197,28 +195,28 @@ class TestEvents:
         }
         assert event["function"] == "on_upload_staged"
 
-    def test_an_attempt_that_raises_is_a_warning_and_counts_once_when_the_image_has_failed(
+    def test_a_failed_attempt_logs_a_warning_and_a_failed_image_counts_once(
         self, api: Api, log: Log, variants_fail: Rule
     ) -> None:
-        kept = api.upload()
+        metadata = api.upload()
         for _ in range(4):
             with pytest.raises(StoreIsDown):
-                object_created(api, kept["s3_key"])
+                object_created(api, metadata["s3_key"])
         raised = [part(line, "level", "error", "images_failed") for line in lines(log, "image")]
         warning = {"level": "WARNING", "error": "StoreIsDown"}
         assert raised == [warning, warning, {**warning, "images_failed": 1}, warning]
         assert [part(line, "level", "error") for line in lines(log, "event")] == [warning] * 4
 
-    def test_an_event_that_comes_again_counts_nothing_again(self, api: Api, log: Log) -> None:
-        kept = api.upload()
-        object_created(api, kept["s3_key"])
-        object_created(api, kept["s3_key"])
+    def test_a_repeated_event_does_not_log_its_image_again(self, api: Api, log: Log) -> None:
+        metadata = api.upload()
+        object_created(api, metadata["s3_key"])
+        object_created(api, metadata["s3_key"])
         assert len(lines(log, "image")) == 1
         assert len(lines(log, "event")) == 2
 
 
-class TestTheSchedule:
-    def test_it_says_how_old_the_oldest_is_that_it_left(self, api: Api, stores: Stores, log: Log) -> None:
+class TestSchedule:
+    def test_it_logs_the_age_of_the_oldest_unfinished_image(self, api: Api, stores: Stores, log: Log) -> None:
         api.upload()
         (record,) = stores.records()
         sweep(api)
@@ -229,23 +227,23 @@ class TestTheSchedule:
         assert 0 <= young["oldest_unfinished_seconds"] < 60
         assert old["oldest_unfinished_seconds"] > 100_000_000
 
-    def test_a_deletion_that_is_half_done_counts_too(self, api: Api, stores: Stores, log: Log) -> None:
-        kept = api.upload()
-        object_created(api, kept["s3_key"])
+    def test_a_half_finished_deletion_is_an_unfinished_image(self, api: Api, stores: Stores, log: Log) -> None:
+        metadata = api.upload()
+        object_created(api, metadata["s3_key"])
         (record,) = stores.records()
         half_done = {"state": {"S": "deleting"}, "updated_at": {"S": "2020-01-01T00:00:00.000Z"}}
         stores.dynamodb.put_item(TableName="images", Item={**record, **half_done})
         api.client.lambda_.invoke("sweep", {"dry_run": True})
         assert lines(log, "event")[-1]["oldest_unfinished_seconds"] > 100_000_000
 
-    def test_where_nothing_is_left_that_is_0_and_it_says_how_many_it_finished(
+    def test_it_logs_the_number_of_repaired_images_and_0_if_none_is_unfinished(
         self, api: Api, log: Log, configured: Callable[..., None]
     ) -> None:
         configured(SWEEP_AFTER_SECONDS="0")
-        kept = api.upload()
+        metadata = api.upload()
         sweep(api)
         (image,), event = lines(log, "image"), lines(log, "event")[-1]
-        assert part(image, "image_id", "state") == {"image_id": kept["image_id"], "state": "ready"}
+        assert part(image, "image_id", "state") == {"image_id": metadata["image_id"], "state": "ready"}
         assert part(event, "function", "repaired", "oldest_unfinished_seconds") == {
             "function": "sweep",
             "repaired": 1,
@@ -254,13 +252,13 @@ class TestTheSchedule:
 
 
 class TestMetrics:
-    def test_they_are_in_the_lines_that_are_logged_anyway(
+    def test_metrics_are_part_of_the_log_lines(
         self, api: Api, stores: Stores, log: Log, configured: Callable[..., None]
     ) -> None:
         configured(METRICS_NAMESPACE="images-api/prod")
-        kept, broken = api.upload(), api.upload(image_data=BROKEN)
+        intact, broken = api.upload(), api.upload(image_data=BROKEN)
         upload_staged(api, send(stores, announce(api), b"x"))
-        object_created(api, kept["s3_key"])
+        object_created(api, intact["s3_key"])
         object_created(api, broken["s3_key"])
         sweep(api)
         for line in lines(log, "request"):
@@ -275,15 +273,15 @@ class TestMetrics:
         directives = [each for line in log() if "_aws" in line for each in line["_aws"]["CloudWatchMetrics"]]
         assert {directive["Namespace"] for directive in directives} == {"images-api/prod"}
 
-    def test_without_a_namespace_there_are_none(self, api: Api, log: Log) -> None:
-        kept = api.upload()
-        object_created(api, kept["s3_key"])
+    def test_without_a_namespace_there_are_no_metrics(self, api: Api, log: Log) -> None:
+        metadata = api.upload()
+        object_created(api, metadata["s3_key"])
         sweep(api)
         assert not any("_aws" in line for line in log())
 
 
 class TestText:
-    """The lines that a person reads in a terminal."""
+    """Log lines for a terminal."""
 
     @pytest.fixture
     def text(self, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
@@ -292,32 +290,32 @@ class TestText:
         return stream
 
     def shown(self, text: io.StringIO) -> list[str]:
-        """The lines without what differs from run to run: the time of day and how long it took."""
+        """Return the lines without the time of day, and with N for each duration."""
         lines = text.getvalue().splitlines()
         assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
         return [re.sub(r"\d+ ms", "N ms", line[9:]) for line in lines]
 
-    def test_a_request_an_image_and_an_event_are_a_short_line_each(self, api: Api, text: io.StringIO) -> None:
-        kept = api.upload()
-        api.get(f"/images/{kept['image_id']}")
+    def test_requests_images_and_events_are_short_lines(self, api: Api, text: io.StringIO) -> None:
+        metadata = api.upload()
+        api.get(f"/images/{metadata['image_id']}")
         api.get("/images?tag=sea")
         api.call("PATCH", "/images")
-        object_created(api, kept["s3_key"])
+        object_created(api, metadata["s3_key"])
         assert self.shown(text) == [
             "POST   /images  201  N ms, 2 AWS calls",
             "GET    /images/{image_id}  200  N ms, 1 AWS call",
             "GET    /images  200  N ms, 1 AWS call",
             "PATCH  /images  405  N ms, 0 AWS calls",
-            f"image  {kept['image_id']}  ready  N ms",
+            f"image  {metadata['image_id']}  ready  N ms",
             "event  on_object_created  ok  N ms, 4 AWS calls",
         ]
 
-    def test_a_failed_event_says_why(self, api: Api, text: io.StringIO, variants_fail: Rule) -> None:
-        kept = api.upload()
+    def test_a_failed_event_shows_its_error(self, api: Api, text: io.StringIO, variants_fail: Rule) -> None:
+        metadata = api.upload()
         with pytest.raises(StoreIsDown):
-            object_created(api, kept["s3_key"])
+            object_created(api, metadata["s3_key"])
         image, event = self.shown(text)[1:]
-        assert image == f"image  {kept['image_id']}  StoreIsDown  N ms"
+        assert image == f"image  {metadata['image_id']}  StoreIsDown  N ms"
         assert event.startswith("event  on_object_created  StoreIsDown  N ms, ")
 
     def test_there_are_no_metrics(self, api: Api, text: io.StringIO, configured: Callable[..., None]) -> None:
@@ -325,7 +323,7 @@ class TestText:
         api.upload()
         assert self.shown(text) == ["POST   /images  201  N ms, 2 AWS calls"]
 
-    def test_nothing_that_a_client_sent_is_shown(self, api: Api, text: io.StringIO, calls: Calls) -> None:
+    def test_no_line_has_text_that_a_client_sent(self, api: Api, text: io.StringIO, calls: Calls) -> None:
         hush = Api(api.client, {"X-User-Id": "hush"})
         for path in ("/hush", "/images/hush?hush=hush", "/images?tag=hush&last_evaluated_key=hush"):
             hush.get(path)
@@ -337,7 +335,7 @@ class TestText:
         assert "http://127.0.0.1:1/images/alice/1?…" in text.getvalue()
         assert "hush" not in text.getvalue()
 
-    def test_what_could_control_the_terminal_is_escaped(self, text: io.StringIO) -> None:
+    def test_control_characters_are_escaped(self, text: io.StringIO) -> None:
         try:
             raise ValueError("\x1b[2Jcleared\r")
         except ValueError:
@@ -347,32 +345,40 @@ class TestText:
 
 
 class TestSecrets:
-    """Whoever may read the log can't read images by it, nor go on as someone else."""
+    """A reader of the log can neither read images nor act as another user."""
 
-    def test_nothing_secret_and_no_name_of_a_file_is_in_any_line(
+    def test_no_line_has_secrets_filenames_titles_or_tags(
         self, api: Api, stores: Stores, log: Log, configured: Callable[..., None]
     ) -> None:
         configured(AUTH="jwt", JWT_SECRET=SECRET, CURSOR_SECRET="cursor-hush", MULTIPART_THRESHOLD_BYTES="5000")
         bearer, forged = token("alice"), token("alice", "f" * 32)
-        alice = bearing(api, bearer)
-        kept = [alice.upload(filename="file-hush.png", title="title-hush", tags=["tag-hush"]) for _ in range(2)]
-        one = f"/images/{kept[0]['image_id']}"
+        alice = with_token(api, bearer)
+        images = [alice.upload(filename="file-hush.png", title="title-hush", tags=["tag-hush"]) for _ in range(2)]
+        path_of_image = f"/images/{images[0]['image_id']}"
         cursor = alice.get("/images?limit=1&tag=tag-hush&include=url").json_body["last_evaluated_key"]
-        object_created(api, kept[0]["s3_key"])
+        object_created(api, images[0]["s3_key"])
         form = announce(alice, filename="file-hush.png")
         upload_staged(api, send(stores, form))
         content = picture(width=300, height=300)
         parts = announce(alice, filename="file-hush.png", size=len(content))
         send_parts(stores, parts, content)
         calls = [
-            *(("GET", path) for path in (one, f"{one}?download=true", f"{one}/download", f"{one}/render?w=20")),
-            *(("GET", f"{one}/download?type={kind}") for kind in ("redirect", "binary", "base64")),
+            *(
+                ("GET", path)
+                for path in (
+                    path_of_image,
+                    f"{path_of_image}?download=true",
+                    f"{path_of_image}/download",
+                    f"{path_of_image}/render?w=20",
+                )
+            ),
+            *(("GET", f"{path_of_image}/download?type={kind}") for kind in ("redirect", "binary", "base64")),
             ("GET", f"/images?limit=1&tag=tag-hush&last_evaluated_key={cursor}"),
             *(("POST", f"/images/{parts['image_id']}/{verb}") for verb in ("parts", "complete")),
-            ("PUT", one),
-            ("DELETE", one),
+            ("PUT", path_of_image),
+            ("DELETE", path_of_image),
         ]
-        for client in (alice, bearing(api, forged), api):
+        for client in (alice, with_token(api, forged), api):
             for method, path in calls:
                 client.call(method, path, {"title": "title-hush"} if method == "PUT" else None)
         stores.dynamodb.delete_table(TableName="image_tags")
@@ -385,7 +391,7 @@ class TestSecrets:
         for secret in [*secrets, "hush", "X-Amz-", "policy", "uploadId", "Bearer", *bearer.split(".")]:
             assert secret.lower() not in text.lower()
 
-    def test_the_query_of_a_url_is_taken_out_of_an_exception(self, api: Api, log: Log, calls: Calls) -> None:
+    def test_an_exception_is_logged_without_the_query_of_its_url(self, api: Api, log: Log, calls: Calls) -> None:
         endpoint = "http://127.0.0.1:1/images/alice/1?uploadId=hush"
         calls.fail(ANY, EndpointConnectionError(endpoint_url=endpoint))
         assert api.get("/images").status_code == 503

@@ -1,10 +1,10 @@
-"""CloudWatch's embedded metric format."""
+"""A check of log lines in CloudWatch's embedded metric format."""
 
 from typing import Any
 
 import jsonschema_rs
 
-# What the CloudWatch User Guide, "Specification: Embedded metric format", demands of a document.
+# The schema of a document. CloudWatch User Guide, "Specification: Embedded metric format".
 NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 METRIC = {
     "type": "object",
@@ -32,7 +32,7 @@ DOCUMENT = jsonschema_rs.validator_for({"type": "object", "required": ["_aws"], 
 
 
 def assert_publishes(line: dict[str, object], names: set[str]) -> None:
-    """Let a line be a document of the format, whose metrics are these and have numbers at its root."""
+    """Assert that a line is a document of the format, has exactly these metrics, and has their numbers at its root."""
     DOCUMENT.validate(line)
     aws: Any = line["_aws"]
     (directive,) = aws["CloudWatchMetrics"]

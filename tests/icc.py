@@ -1,19 +1,21 @@
-"""Small ICC profiles made for the tests (ICC.1:2022)."""
+"""Small ICC profiles for tests (ICC.1:2022)."""
 
 import struct
 
 Primaries = tuple[tuple[float, float, float], ...]
 
-# XYZ of the primaries, adapted to D50.
+# The XYZ coordinates of the primaries, adapted to D50.
 DISPLAY_P3: Primaries = ((0.51512, 0.24119, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
 ADOBE_RGB: Primaries = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 ADOBE_GAMMA = 563 / 256
 
 
 def matrix_profile(primaries: Primaries, gamma: float) -> bytes:
-    """A display profile of three primaries and a power curve."""
+    """Return a display profile with three primaries and a power curve."""
     curve = b"curv" + struct.pack(">4xIH", 1, round(gamma * 256))
-    xyz = [b"XYZ " + struct.pack(">4x3i", *(round(part * 65536) for part in each)) for each in primaries]
+    xyz = [
+        b"XYZ " + struct.pack(">4x3i", *(round(coordinate * 65536) for coordinate in primary)) for primary in primaries
+    ]
     tags = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), xyz, strict=True)) | {
         name + b"TRC": curve for name in (b"r", b"g", b"b")
     }
@@ -21,7 +23,7 @@ def matrix_profile(primaries: Primaries, gamma: float) -> bytes:
 
 
 def cmyk_profile(paper: tuple[int, int, int], ink: tuple[int, int, int]) -> bytes:
-    """A printer profile in which any of the inks at its fullest looks alike: CIELAB of paper and of ink."""
+    """Return a printer profile with two colours, in CIELAB: paper without ink, and paper with any full ink."""
     identity = bytes(range(256))
     corners = b"".join(bytes((round(lab[0] * 2.55), lab[1] + 128, lab[2] + 128)) for lab in (paper, *[ink] * 15))
     matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)

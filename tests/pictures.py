@@ -1,4 +1,4 @@
-"""Pictures made for the tests, each different from every other where its seed is."""
+"""Pictures for tests. Pictures with different seeds are different."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ pillow_heif.register_heif_opener()
 
 
 def picture(kind: str = "PNG", *, width: int = 40, height: int = 30, frames: int = 1, seed: int = 0) -> bytes:
-    """The bytes of a noisy picture in a format that Pillow writes."""
+    """Return the bytes of a noisy picture in a format that Pillow writes."""
     noise = random.Random(seed)
     first, *others = (
         Image.frombytes("RGB", (width, height), noise.randbytes(width * height * 3)) for _ in range(frames)
@@ -22,5 +22,5 @@ def picture(kind: str = "PNG", *, width: int = 40, height: int = 30, frames: int
 
 
 def base64_picture(seed: int = 0) -> str:
-    """A PNG as the JSON contracts carry it."""
+    """Return a PNG in base64, as JSON requests contain it."""
     return base64.b64encode(picture(seed=seed)).decode()

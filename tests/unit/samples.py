@@ -1,4 +1,4 @@
-"""Values that the unit tests start from."""
+"""Sample values for unit tests."""
 
 from chalicelib.items.model import Item
 from chalicelib.model import Analysis, Image, Visibility

@@ -1,4 +1,4 @@
-"""A partition in memory, read as DynamoDB's Query reads it."""
+"""A table in memory with reads like those of DynamoDB's Query."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ def row(image_id: str, word: str = "", changed: str | None = None) -> Row:
 
 @dataclass
 class Table:
-    """Rows by index, partition and sort key; and what was read of them."""
+    """Rows by index, partition and sort key, and a list of all reads."""
 
     rows: dict[tuple[Index, str], dict[str, Row]] = field(default_factory=dict)
     reads: list[tuple[Bounds, int]] = field(default_factory=list)
@@ -24,14 +24,14 @@ class Table:
 
     def read(self, bounds: Bounds, rows: int) -> Chunk:
         self.reads.append((bounds, rows))
-        assert bounds.low <= bounds.high  # else DynamoDB refuses it
+        assert bounds.low <= bounds.high  # DynamoDB rejects other bounds
         partition = self.rows.get((bounds.index, bounds.partition), {})
         keys = sorted(key for key in partition if bounds.low <= self._sort_key(bounds.index, key) <= bounds.high)
         keys = keys if bounds.ascending else keys[::-1]
-        # DynamoDB names where a read ended also when there is nothing behind it.
+        # DynamoDB returns LastEvaluatedKey even if no row follows.
         after = self._sort_key(bounds.index, keys[rows - 1]) if len(keys) >= rows else None
         return Chunk(tuple(partition[key] for key in keys[:rows]), after, 0.5)
 
     def _sort_key(self, index: Index, key: str) -> str:
-        """Several of an owner's images can have one: a part that tells them apart comes behind it."""
+        """Return the sort key of a row. Rows of the owner's index can share one, so `/` and a unique part follow it."""
         return key.split("/")[0] if index is Index.OWNER else key

@@ -3,25 +3,25 @@ import pytest
 from chalicelib.config import Settings, WrongSetting, read
 
 
-def test_an_empty_environment_gives_the_defaults_of_one_machine() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     assert read({}) == Settings(auth="open", log_format="text")
 
 
-def test_a_variable_counts_by_its_first_name_and_an_empty_one_not_at_all() -> None:
-    found = read({"IMAGES_TABLE_NAME": " ", "DYNAMODB_TABLE_NAME": "mine", "MAX_PIXELS": ""})
-    assert found == Settings(auth="open", log_format="text", images_table_name="mine")
+def test_an_empty_variable_is_ignored_and_its_second_name_is_read() -> None:
+    settings = read({"IMAGES_TABLE_NAME": " ", "DYNAMODB_TABLE_NAME": "mine", "MAX_PIXELS": ""})
+    assert settings == Settings(auth="open", log_format="text", images_table_name="mine")
 
 
-def test_lists_are_spread_from_days_on() -> None:
-    days = "everything 1970-01-02 4; tag:a b 1970-01-03 8; everything 1970-01-04 16;"
+def test_shards_are_read_as_days_and_numbers_of_partitions() -> None:
+    shards = "everything 1970-01-02 4; tag:a b 1970-01-03 8; everything 1970-01-04 16;"
     day = 86_400_000
-    assert read({"SHARDS": days}).spread == {
+    assert read({"SHARDS": shards}).spread == {
         "everything": ((day, 4), (3 * day, 16)),
         "tag:a b": ((2 * day, 8),),
     }
 
 
-def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> None:
+def test_callers_are_verified_on_lambda_unless_auth_is_open() -> None:
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", "JWT_SECRET": "s" * 32}
     assert read(on_lambda).auth == "jwt"
     assert read({**on_lambda, "AUTH": "open"}).auth == "open"
@@ -38,12 +38,12 @@ def test_on_lambda_callers_are_verified_unless_the_stage_says_otherwise() -> Non
         "chrome-extension://abcdefghijklmnop",
     ],
 )
-def test_origins_are_as_browsers_send_them(text: str) -> None:
+def test_valid_origins_are_accepted(text: str) -> None:
     assert read({"CORS_ORIGINS": f" {text} "}).origins == tuple(text.split())
 
 
-# Never in a header Origin: not an origin, not in the one spelling that browsers have, or of nobody in particular.
-NO_ORIGINS = [
+# Not `*`, and not origins in the form that browsers send.
+INVALID_ORIGINS = [
     *("photos.example.org", "https://", "https://a/", "https://a/b", "https://me@a", "https://a?b", "https://a:0"),
     *(
         "https://A",
@@ -99,8 +99,8 @@ NO_ORIGINS = [
             "VARIANT_FORMATS must be one or more of webp, avif and jpeg, for example `webp avif`, not",
         ),
         *[
-            ({"CORS_ORIGINS": wrong}, "CORS_ORIGINS must be `*`, or origins as browsers send them (")
-            for wrong in NO_ORIGINS
+            ({"CORS_ORIGINS": origins}, "CORS_ORIGINS must be `*`, or origins as browsers send them (")
+            for origins in INVALID_ORIGINS
         ],
         ({"AUTH": "none"}, "AUTH must be one of open, jwt, not 'none'."),
         ({"S3_PUBLIC_ENDPOINT_URL": "localhost:9000"}, "S3_PUBLIC_ENDPOINT_URL must be an http or https URL"),
@@ -132,13 +132,15 @@ NO_ORIGINS = [
         ({"MAX_PAGE_SIZE": "50"}, "DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE."),
     ],
 )
-def test_a_wrong_value_is_one_sentence_that_names_the_variable(environment: dict[str, str], sentence: str) -> None:
-    with pytest.raises(WrongSetting, match=r"^[^\n]+$") as wrong:
+def test_the_message_about_an_invalid_value_is_one_line_and_names_the_variable(
+    environment: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(WrongSetting, match=r"^[^\n]+$") as raised:
         read(environment)
-    assert str(wrong.value).startswith(sentence)
+    assert str(raised.value).startswith(sentence)
 
 
-def test_metrics_have_a_namespace_as_cloudwatch_takes_it() -> None:
+def test_a_namespace_that_cloudwatch_accepts_is_accepted() -> None:
     for name in ("images-api/prod", "a" * 255, "A b_c.d#e:f"):
         assert read({"METRICS_NAMESPACE": name}).metrics_namespace == name
 
@@ -150,36 +152,36 @@ def test_metrics_have_a_namespace_as_cloudwatch_takes_it() -> None:
         {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "hush\nhush"},
     ],
 )
-def test_a_secret_is_in_no_message(environment: dict[str, str]) -> None:
-    with pytest.raises(WrongSetting) as wrong:
+def test_error_messages_do_not_contain_secrets(environment: dict[str, str]) -> None:
+    with pytest.raises(WrongSetting) as raised:
         read(environment)
-    assert "hush" not in str(wrong.value)
+    assert "hush" not in str(raised.value)
 
 
-def test_the_log_is_json_on_lambda_and_text_elsewhere_unless_something_is_set() -> None:
+def test_the_default_log_format_is_json_on_lambda_and_text_elsewhere() -> None:
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", "JWT_SECRET": "s" * 32}
     assert (read({}).log_format, read(on_lambda).log_format) == ("text", "json")
     assert read({"LOG_FORMAT": "json"}).log_format == "json"
     assert read(on_lambda | {"LOG_FORMAT": "text"}).log_format == "text"
 
 
-def test_metrics_on_lambda_need_json_lines() -> None:
+def test_metrics_on_lambda_require_logs_in_json() -> None:
     metrics = {"METRICS_NAMESPACE": "images-api/prod", "LOG_FORMAT": "text", "JWT_SECRET": "s" * 32}
     assert read(metrics).log_format == "text"
     with pytest.raises(WrongSetting, match="METRICS_NAMESPACE needs LOG_FORMAT=json"):
         read({**metrics, "AWS_LAMBDA_FUNCTION_NAME": "images-api-prod"})
 
 
-def test_presigned_urls_are_for_the_public_endpoint_and_else_for_amazon() -> None:
-    inside = {"AWS_ENDPOINT_URL": "http://localstack:4566"}
+def test_presigned_urls_use_the_public_endpoint_or_the_endpoint_of_the_region() -> None:
+    localstack = {"AWS_ENDPOINT_URL": "http://localstack:4566"}
     assert read({}).presigned_endpoint_url == "https://s3.us-east-1.amazonaws.com"
     assert read({"AWS_REGION": "cn-north-1"}).presigned_endpoint_url == "https://s3.cn-north-1.amazonaws.com.cn"
     assert read({"AWS_REGION": "eu-west-1"}).presigned_endpoint_url == "https://s3.eu-west-1.amazonaws.com"
-    assert read(inside).presigned_endpoint_url == "http://localstack:4566"
-    public = {**inside, "S3_PUBLIC_ENDPOINT_URL": "http://localhost:4566/"}
+    assert read(localstack).presigned_endpoint_url == "http://localstack:4566"
+    public = {**localstack, "S3_PUBLIC_ENDPOINT_URL": "http://localhost:4566/"}
     assert read(public).presigned_endpoint_url == "http://localhost:4566"
 
 
-def test_cursors_are_signed_with_the_secret_or_else_with_what_the_table_is_called() -> None:
+def test_the_cursor_key_is_the_secret_or_depends_on_the_table_name() -> None:
     assert read({"CURSOR_SECRET": "hush"}).cursor_key == b"hush"
     assert read({"IMAGES_TABLE_NAME": "mine"}).cursor_key != read({}).cursor_key

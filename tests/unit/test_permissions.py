@@ -29,11 +29,11 @@ from project.stages import stage_config
 from scripts import permissions
 from scripts.policies import NO_ACCOUNT, main
 
-PLACE = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
+LOCATION = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
-WILDCARDS_NEEDED = (*(f"arn:aws:s3:::images-{kind}/*" for kind in ("originals", "derived", "staged")), ":*")
+ALLOWED_WILDCARDS = (*(f"arn:aws:s3:::images-{kind}/*" for kind in ("originals", "derived", "staged")), ":*")
 
-# The committed policies; other stages' differ by names only.
+# The committed policies. Policies of other stages differ only in names.
 config = stage_config("local")
 LOCAL = policies(config, NO_ACCOUNT, "us-east-1")
 
@@ -42,7 +42,7 @@ def statement(sid: str, resource: str, *actions: str) -> dict[str, Any]:
     return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
-def log_of(name: str) -> dict[str, Any]:
+def log_statement(name: str) -> dict[str, Any]:
     log = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{name}:*"
     return statement("Log", log, "logs:CreateLogStream", "logs:PutLogEvents")
 
@@ -74,7 +74,7 @@ def app() -> Chalice:
     return app
 
 
-def test_all_routes_are_one_function_and_every_other_handler_is_its_own(app: Chalice) -> None:
+def test_all_routes_are_one_function_and_each_other_handler_has_its_own(app: Chalice) -> None:
     assert declared(app) == {
         "api_handler": {
             "upload": (CATALOG.query_owner, ORIGINALS.put, CATALOG.put),
@@ -87,29 +87,29 @@ def test_all_routes_are_one_function_and_every_other_handler_is_its_own(app: Cha
 
 
 def test_the_routes_share_a_policy_with_one_statement_for_each_resource(app: Chalice) -> None:
-    assert policy(app, "api_handler", PLACE) == {
+    assert policy(app, "api_handler", LOCATION) == {
         "Version": "2012-10-17",
         "Statement": [
             statement("Catalog", IMAGES, "dynamodb:GetItem", "dynamodb:PutItem"),
             statement("CatalogUserIdIndex", f"{IMAGES}/index/user_id-index", "dynamodb:Query"),
-            log_of("tiny-dev"),
+            log_statement("tiny-dev"),
             statement("Originals", "arn:aws:s3:::images-originals/*", "s3:PutObject"),
         ],
     }
 
 
-def test_an_event_handler_has_a_policy_of_its_own(app: Chalice) -> None:
-    assert policy(app, "on_upload", PLACE)["Statement"] == [
-        log_of("tiny-dev-on_upload"),
+def test_an_event_handler_has_its_own_policy(app: Chalice) -> None:
+    assert policy(app, "on_upload", LOCATION)["Statement"] == [
+        log_statement("tiny-dev-on_upload"),
         statement("Originals", "arn:aws:s3:::images-originals/*", "s3:DeleteObject"),
         statement("OriginalsBucket", "arn:aws:s3:::images-originals", "s3:GetBucketLocation"),
     ]
 
 
-def test_names_and_partition_are_those_of_the_place(app: Chalice) -> None:
+def test_a_policy_has_the_partition_region_account_and_names_of_its_stage(app: Chalice) -> None:
     settings = Settings(image_tags_table_name="tags-2")
-    place = StageLocation("aws-cn", "cn-north-1", "210987654321", "prod", settings)
-    assert policy(app, "sweep", place)["Statement"] == [
+    location = StageLocation("aws-cn", "cn-north-1", "210987654321", "prod", settings)
+    assert policy(app, "sweep", location)["Statement"] == [
         statement(
             "Log",
             "arn:aws-cn:logs:cn-north-1:210987654321:log-group:/aws/lambda/tiny-prod-sweep:*",
@@ -120,8 +120,8 @@ def test_names_and_partition_are_those_of_the_place(app: Chalice) -> None:
     ]
 
 
-def test_a_function_that_needs_nothing_may_only_log(app: Chalice) -> None:
-    assert policy(app, "direct", PLACE)["Statement"] == [log_of("tiny-dev-direct")]
+def test_a_function_without_permissions_may_only_write_logs(app: Chalice) -> None:
+    assert policy(app, "direct", LOCATION)["Statement"] == [log_statement("tiny-dev-direct")]
 
 
 def test_a_handler_without_needs_is_an_error(app: Chalice) -> None:
@@ -132,28 +132,28 @@ def test_a_handler_without_needs_is_an_error(app: Chalice) -> None:
         declared(app)
 
 
-def test_needs_gives_the_function_back() -> None:
+def test_needs_returns_the_function() -> None:
     def view() -> None: ...
 
     assert needs(CATALOG.get)(view) is view
 
 
 @pytest.mark.parametrize("path", LOCAL, ids=lambda path: path.name)
-def test_the_committed_file_is_up_to_date(path: Path) -> None:
+def test_the_committed_policy_is_up_to_date(path: Path) -> None:
     assert path.read_text() == LOCAL[path], "run `make policies`"
 
 
-def test_the_page_of_permissions_is_up_to_date() -> None:
+def test_the_permissions_page_is_up_to_date() -> None:
     assert permissions.PAGE.read_text() == permissions.page(config.chalice_app), "run `make permissions`"
 
 
-def test_a_function_may_write_traces_where_its_stage_is_traced(app: Chalice) -> None:
+def test_a_function_may_write_traces_if_its_stage_is_traced(app: Chalice) -> None:
     traces = statement("Traces", "*", "xray:PutTelemetryRecords", "xray:PutTraceSegments")
-    assert policy(app, "direct", PLACE, traced=True)["Statement"] == [log_of("tiny-dev-direct"), traces]
-    assert traces not in policy(app, "direct", PLACE)["Statement"]
+    assert policy(app, "direct", LOCATION, traced=True)["Statement"] == [log_statement("tiny-dev-direct"), traces]
+    assert traces not in policy(app, "direct", LOCATION)["Statement"]
 
 
-def test_no_function_that_is_gone_has_a_file() -> None:
+def test_only_existing_functions_have_a_policy_file() -> None:
     assert set((PROJECT / ".chalice").glob("policy-local-*.json")) == set(LOCAL)
 
 
@@ -175,31 +175,32 @@ def test_chalice_gives_each_function_its_own_policy(stage: str) -> None:
 
 
 @pytest.mark.parametrize("text", LOCAL.values(), ids=lambda text: "")
-def test_amazons_linter_finds_nothing_in_a_policy(text: str) -> None:
+def test_cfn_lint_accepts_each_policy(text: str) -> None:
     assert linted(json.loads(text)) == []
 
 
-def test_amazons_linter_knows_iams_actions_and_their_resources() -> None:
+def test_cfn_lint_rejects_unknown_actions_and_unsuitable_resources() -> None:
     (allowed, *_) = json.loads(next(iter(LOCAL.values())))["Statement"]
     assert linted({"Version": "2012-10-17", "Statement": [{**allowed, "Action": ["dynamodb:GetItems"]}]}) != []
     assert linted({"Version": "2012-10-17", "Statement": [{**allowed, "Action": ["s3:GetObject"]}]}) != []
 
 
 def linted(policy: dict[str, Any]) -> list[str]:
-    """What cfn-lint finds in a policy; it takes policies as part of a template."""
+    """Return cfn-lint's findings about a policy. cfn-lint reads a policy as part of a template."""
     managed = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": policy}}
     template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Policy": managed}}
-    strict = ManualArgs(include_checks=["I"], regions=["us-east-1"])  # the resources of an action are an I rule
+    # The rule about the resources of an action has level I.
+    strict = ManualArgs(include_checks=["I"], regions=["us-east-1"])
     return [str(finding) for finding in lint(json.dumps(template), config=strict)]
 
 
 @pytest.mark.parametrize("text", LOCAL.values(), ids=lambda text: "")
-def test_nothing_is_a_wildcard_but_objects_and_log_streams(text: str) -> None:
+def test_only_objects_and_log_streams_have_wildcards(text: str) -> None:
     for allowed in json.loads(text)["Statement"]:
         assert allowed.keys() == {"Sid", "Effect", "Action", "Resource"}
         assert "*" not in "".join(allowed["Action"])
         assert not any(c in allowed["Resource"].removesuffix("/*").removesuffix(":*") for c in "*?")
-        assert "*" not in allowed["Resource"] or allowed["Resource"].endswith(WILDCARDS_NEEDED)
+        assert "*" not in allowed["Resource"] or allowed["Resource"].endswith(ALLOWED_WILDCARDS)
 
 
 def test_each_table_index_bucket_and_queue_is_declared_in_resources_yaml() -> None:
@@ -208,17 +209,17 @@ def test_each_table_index_bucket_and_queue_is_declared_in_resources_yaml() -> No
     assert {arn.removesuffix("/*") for arn in used if ":logs:" not in arn} <= declared_arns
 
 
-def test_a_stage_that_config_lacks_is_one_clear_line() -> None:
+def test_an_unknown_stage_is_a_one_line_error() -> None:
     with pytest.raises(CannotRun, match="no stage 'moon'"):
         policies(stage_config("moon"), NO_ACCOUNT, "us-east-1")
 
 
-def test_an_unknown_region_is_one_clear_line() -> None:
+def test_an_unknown_region_is_a_one_line_error() -> None:
     with pytest.raises(CannotRun, match="'moon-1' is not an AWS region"):
         policies(config, NO_ACCOUNT, "moon-1")
 
 
-def test_make_policies_wants_the_account_of_a_stage_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_make_policies_requires_the_account_of_a_stage_on_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["policies", "dev", "--account", "", "--region", "us-east-1"])
     with pytest.raises(SystemExit, match="Stage dev needs the AWS account's 12 digits"):
         main()

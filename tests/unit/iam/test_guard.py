@@ -18,12 +18,12 @@ from chalicelib.config import Settings
 from chalicelib.permissions import CATALOG, ORIGINALS, Permission, StageLocation, needs
 from tests.iam import Guard, Refused, aside
 
-PLACE = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
+LOCATION = StageLocation("aws", "us-east-1", "123456789012", "dev", Settings())
 IMAGES = "arn:aws:dynamodb:us-east-1:123456789012:table/images"
 
 
 def tiny(view: Callable[[], Any], *permissions: Permission) -> Chalice:
-    """An app of one route, GET /."""
+    """Return an app with one route, GET /."""
     app = Chalice(app_name="tiny")
     app.route("/", name="view")(needs(*permissions)(view))
     return app
@@ -67,18 +67,18 @@ def sign_form() -> str:
 
 
 def refusal(view: Callable[[], Any], *permissions: Permission) -> str:
-    """What the guard says when the app answers a request with this view."""
+    """Return the guard's message when the app answers a request with this view."""
     app = tiny(view, *permissions)
-    guard = Guard(app, PLACE)
+    guard = Guard(app, LOCATION)
     with pytest.raises(Refused) as refused, guard.watching():
         Client(app).http.get("/")
     return str(refused.value)
 
 
 def unused(view: Callable[[], Any], *permissions: Permission) -> list[str]:
-    """What remains unused when the app answers a request with this view."""
+    """Return the permissions that remain unused when the app answers a request with this view."""
     app = tiny(view, *permissions)
-    guard = Guard(app, PLACE)
+    guard = Guard(app, LOCATION)
     with guard.watching():
         assert Client(app).http.get("/").status_code == 200
     return guard.unused()
@@ -99,7 +99,7 @@ def test_a_call_in_another_region_is_refused() -> None:
     assert "dynamodb:eu-west-1:" in refusal(elsewhere, CATALOG.get)
 
 
-def test_an_operation_that_is_not_known_is_refused() -> None:
+def test_an_unknown_operation_is_refused() -> None:
     assert "checks for dynamodb ListTables" in refusal(lambda: boto3.client("dynamodb").list_tables())
 
 
@@ -109,14 +109,14 @@ def test_a_refused_call_is_not_sent() -> None:
     assert "Item" not in boto3.client("dynamodb").get_item(TableName="images", Key=key)
 
 
-def test_a_query_of_an_index_is_refused_to_a_handler_that_may_query_the_table() -> None:
+def test_permission_to_query_a_table_does_not_include_its_indexes() -> None:
     def query() -> None:
         boto3.client("dynamodb").query(TableName="images", IndexName="state-index")
 
     assert refusal(query, CATALOG.query) == f"view may not dynamodb:Query on {IMAGES}/index/state-index."
 
 
-def test_a_paginator_and_a_resource_are_watched() -> None:
+def test_paginators_and_resources_are_checked() -> None:
     def pages() -> None:
         list(boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket="images-originals"))
 
@@ -128,7 +128,7 @@ def test_a_paginator_and_a_resource_are_watched() -> None:
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
-def test_a_url_that_a_client_signs_needs_its_action(version: str) -> None:
+def test_a_url_presigned_by_a_client_needs_its_action(version: str) -> None:
     client = boto3.client("s3", config=Config(signature_version=version, s3={"addressing_style": "path"}))
 
     def sign() -> str:
@@ -138,17 +138,17 @@ def test_a_url_that_a_client_signs_needs_its_action(version: str) -> None:
     assert unused(sign, ORIGINALS.put) == []
 
 
-def test_a_url_that_is_signed_without_a_client_needs_its_action() -> None:
+def test_a_url_presigned_without_a_client_needs_its_action() -> None:
     assert "view may not s3:GetObject on" in refusal(sign_url, ORIGINALS.put)
     assert unused(sign_url, ORIGINALS.get) == []
 
 
-def test_a_signed_form_needs_to_put_objects() -> None:
+def test_a_presigned_form_needs_put_object() -> None:
     assert "view may not s3:PutObject on" in refusal(sign_form, ORIGINALS.get)
     assert unused(sign_form, ORIGINALS.put) == []
 
 
-def test_threads_work_for_the_handler_that_started_them() -> None:
+def test_calls_in_threads_belong_to_the_handler_that_started_the_threads() -> None:
     def concurrently() -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda _: get_record(), range(4)))
@@ -157,7 +157,7 @@ def test_threads_work_for_the_handler_that_started_them() -> None:
     assert unused(concurrently, CATALOG.get) == []
 
 
-def test_a_call_from_a_thread_of_unknown_purpose_is_refused() -> None:
+def test_a_call_in_a_thread_without_a_handler_is_refused() -> None:
     def call() -> None:
         with pytest.raises(Refused):
             get_record()
@@ -168,21 +168,24 @@ def test_a_call_from_a_thread_of_unknown_purpose_is_refused() -> None:
         thread.join()
 
     app = tiny(in_thread, CATALOG.get)
-    with pytest.raises(pytest.fail.Exception, match="a thread that doesn't say"), Guard(app, PLACE).watching():
+    with pytest.raises(pytest.fail.Exception, match="a thread that doesn't say"), Guard(app, LOCATION).watching():
         Client(app).http.get("/")
 
 
-def test_a_refusal_that_the_app_swallows_still_fails_the_test() -> None:
+def test_a_refusal_fails_the_test_even_if_the_app_catches_it() -> None:
     def swallow() -> None:
         with suppress(BaseException):
             get_record()
 
     app = tiny(swallow, CATALOG.put)
-    with pytest.raises(pytest.fail.Exception, match="view may not dynamodb:GetItem on"), Guard(app, PLACE).watching():
+    with (
+        pytest.raises(pytest.fail.Exception, match="view may not dynamodb:GetItem on"),
+        Guard(app, LOCATION).watching(),
+    ):
         assert Client(app).http.get("/").status_code == 200
 
 
-def test_middleware_may_do_nothing() -> None:
+def test_middleware_has_no_permissions() -> None:
     app = tiny(get_record, CATALOG.get)
 
     @app.middleware("http")
@@ -190,11 +193,11 @@ def test_middleware_may_do_nothing() -> None:
         get_record()
         return get_response(event)
 
-    with pytest.raises(Refused, match="outside of any handler"), Guard(app, PLACE).watching():
+    with pytest.raises(Refused, match="outside of any handler"), Guard(app, LOCATION).watching():
         Client(app).http.get("/")
 
 
-def test_an_event_handler_is_held_to_its_own_needs() -> None:
+def test_an_event_handler_has_only_its_own_permissions() -> None:
     app = tiny(get_record, CATALOG.get)
 
     @app.schedule(Rate(5, unit=Rate.MINUTES))
@@ -202,30 +205,30 @@ def test_an_event_handler_is_held_to_its_own_needs() -> None:
     def sweep(event: CloudWatchEvent) -> None:
         get_record()
 
-    guard = Guard(app, PLACE)
+    guard = Guard(app, LOCATION)
     event = Client(app).events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
     with pytest.raises(Refused, match="sweep may not dynamodb:GetItem"), guard.watching():
         Client(app).lambda_.invoke("sweep", event)
     assert guard.unused() == ["view: dynamodb:GetItem on Catalog", "sweep: dynamodb:Query on CatalogStateIndex"]
 
 
-def test_what_the_test_itself_calls_is_not_checked() -> None:
-    with Guard(tiny(get_record), PLACE).watching():
+def test_calls_of_the_test_itself_are_not_checked() -> None:
+    with Guard(tiny(get_record), LOCATION).watching():
         get_record()
         with ThreadPoolExecutor() as pool:
             pool.submit(get_record).result()
 
 
-def test_what_the_test_calls_while_a_handler_is_held_up_is_not_checked() -> None:
-    def held_up() -> None:
+def test_calls_of_the_test_while_a_handler_is_paused_are_not_checked() -> None:
+    def paused() -> None:
         with aside():
             get_record()
 
-    assert unused(held_up) == []
+    assert unused(paused) == []
 
 
-def test_afterwards_nothing_is_watched() -> None:
+def test_calls_after_the_end_of_the_guard_are_not_checked() -> None:
     app = tiny(get_record)
-    with Guard(app, PLACE).watching():
+    with Guard(app, LOCATION).watching():
         pass
     assert Client(app).http.get("/").status_code == 200

@@ -6,7 +6,7 @@ from project import PROJECT
 
 pytest_plugins = ["pytester"]
 
-# In place of a guard: tests say themselves what they use.
+# A replacement for the guard: tests report the permissions that they use.
 CONFTEST = """
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from tests.iam import WholeSuite
 
 
 class Guard:
-    left = {"view: get", "view: put"}
+    remaining = {"view: get", "view: put"}
 
     def unused(self):
-        return sorted(self.left)
+        return sorted(self.remaining)
 
 
 def pytest_configure(config):
@@ -30,18 +30,18 @@ def pytest_configure(config):
 
 @pytest.fixture
 def use():
-    return Guard.left.remove
+    return Guard.remaining.remove
 """
 
-HERE = pytest.param((), id="in one process")
-SPREAD = pytest.param(("-p", "xdist", "-n", "2", "--dist", "loadfile"), id="in two workers")
+ONE_PROCESS = pytest.param((), id="in one process")
+TWO_WORKERS = pytest.param(("-p", "xdist", "-n", "2", "--dist", "loadfile"), id="in two workers")
 
 Run = Callable[..., pytest.RunResult]
 
 
-@pytest.fixture(params=[HERE, SPREAD])
+@pytest.fixture(params=[ONE_PROCESS, TWO_WORKERS])
 def run(request: pytest.FixtureRequest, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a test that gets, and those given, which are in another file and so in another worker."""
+    """Return a function that runs two files of tests, in one process or in two workers. The first file uses `get`."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeini(f"[pytest]\npythonpath = {PROJECT}")
     pytester.makeconftest(CONFTEST)
@@ -65,14 +65,14 @@ def test_a_run_of_all_tests_fails_for_an_unused_permission(run: Run) -> None:
     result.stdout.no_fnmatch_line("view: get")
 
 
-def test_a_run_whose_permissions_are_all_used_passes(run: Run) -> None:
+def test_a_run_of_all_tests_passes_if_all_permissions_are_used(run: Run) -> None:
     result = run(test_two=PUT)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.no_fnmatch_line("*permissions that no test needed*")
     result.stdout.no_fnmatch_line("Didn't look for*")
 
 
-def test_a_run_that_fails_anyhow_names_unused_permissions_too(run: Run) -> None:
+def test_a_failing_run_also_reports_unused_permissions(run: Run) -> None:
     result = run(test_two="def test_put(): assert False")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*permissions that no test needed*", "view: put"])
@@ -88,22 +88,22 @@ def test_a_run_that_fails_anyhow_names_unused_permissions_too(run: Run) -> None:
         (["--ignore", "test_two.py"], "test_two.py"),
     ],
 )
-def test_a_run_of_some_tests_says_that_it_cannot_tell(run: Run, arguments: list[str], left_out: str) -> None:
+def test_a_run_of_some_tests_does_not_report_unused_permissions(run: Run, arguments: list[str], left_out: str) -> None:
     result = run(*arguments, test_two=NOTHING)
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines([f"Didn't look for unused permissions: {left_out} was left out."])
     result.stdout.no_fnmatch_line("*permissions that no test needed*")
 
 
-@pytest.mark.parametrize("run", [HERE], indirect=True)
-def test_a_run_that_ends_early_says_that_it_cannot_tell(run: Run) -> None:
+@pytest.mark.parametrize("run", [ONE_PROCESS], indirect=True)
+def test_a_run_that_ends_early_does_not_report_unused_permissions(run: Run) -> None:
     result = run("-x", test_one="def test_get(): assert False", test_two=NOTHING)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["Didn't look for unused permissions: test_two.py::test_put was left out."])
 
 
-@pytest.mark.parametrize("run", [SPREAD], indirect=True)
-def test_a_run_whose_worker_crashes_says_that_it_cannot_tell(run: Run) -> None:
+@pytest.mark.parametrize("run", [TWO_WORKERS], indirect=True)
+def test_a_run_with_a_crashed_worker_does_not_report_unused_permissions(run: Run) -> None:
     result = run(test_two="import os\ndef test_put(): os._exit(1)")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     left_out = "what a worker that crashed had used was left out."

@@ -1,4 +1,4 @@
-"""Each step from each state; and that what the steps write keeps record, index rows and tag counts together."""
+"""Each step from each state, and the consistency of the record, index rows and tag counts that steps write."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +17,9 @@ from chalicelib.stores.dynamodb import MAX_WRITES, Write
 from tests.unit.samples import ANALYSIS, IMAGE
 
 AT = "2026-11-26T12:00:00.000Z"
-NOTHING = UpdateRequest(title=None, description=None, tags=None, visibility=None)
+NO_CHANGES = UpdateRequest(title=None, description=None, tags=None, visibility=None)
 
-# Every kind of image that there is: a state, and whether the image is listed.
+# Every kind of image: a state, and whether the image is listed.
 IMAGES = {
     name: replace(IMAGE, state=state, listed=listed)
     for name, state, listed in (
@@ -36,7 +36,7 @@ IMAGES = {
 }
 
 STEPS: dict[str, Callable[[Image], Image]] = {
-    "updated": lambda image: lifecycle.updated(image, NOTHING, None, AT),
+    "updated": lambda image: lifecycle.updated(image, NO_CHANGES, None, AT),
     "deleting": lambda image: lifecycle.deleting(image, None, AT),
     "discarded": lambda image: lifecycle.discarded(image, AT),
     "deleted": lifecycle.deleted,
@@ -49,7 +49,8 @@ STEPS: dict[str, Callable[[Image], Image]] = {
     "failed_after": lambda image: lifecycle.failed_after(image, 0, "Why."),
 }
 
-# What becomes of an image: its kind after the step ("changed": the same kind, with other fields), an error, or nothing.
+# The result of each step: the kind of the image after the step ("changed": the same kind, with other fields), an error,
+# or None if the image is unchanged.
 _PROCESSING = ("claimed", "processed", "shown", "rejected", "counted", "failed", "failed_after")
 _UNCHANGED = dict.fromkeys(_PROCESSING)
 TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
@@ -139,7 +140,7 @@ def test_the_table_has_every_state_and_every_step() -> None:
 
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_leads_where_the_table_says(kind: str, step: str) -> None:
+def test_a_step_has_the_result_in_the_table(kind: str, step: str) -> None:
     image, expected = IMAGES[kind], TABLE[kind][step]
     if isinstance(expected, type):
         with pytest.raises(expected):
@@ -149,8 +150,8 @@ def test_a_step_leads_where_the_table_says(kind: str, step: str) -> None:
     if expected is None:
         assert after == image
         return
-    goal = IMAGES[kind if expected == "changed" else expected]
-    assert (after.state, after.listed) == (goal.state, goal.listed)
+    target = IMAGES[kind if expected == "changed" else expected]
+    assert (after.state, after.listed) == (target.state, target.listed)
     assert after != image
 
 
@@ -163,18 +164,18 @@ def test_a_claim_binds_an_upload_to_one_file() -> None:
         lifecycle.claimed(claimed, "cd" * 32)
 
 
-def test_only_the_version_that_a_change_names_is_changed() -> None:
+def test_a_change_requires_one_of_the_given_versions() -> None:
     image = replace(IMAGE, version=3)
     for if_match in (frozenset({2, 3}), None):
-        assert lifecycle.updated(image, NOTHING, if_match, AT).version == 4
+        assert lifecycle.updated(image, NO_CHANGES, if_match, AT).version == 4
         assert lifecycle.deleting(image, if_match, AT).version == 4
     with pytest.raises(PreconditionFailed):
-        lifecycle.updated(image, NOTHING, frozenset({2, 4}), AT)
+        lifecycle.updated(image, NO_CHANGES, frozenset({2, 4}), AT)
     with pytest.raises(PreconditionFailed):
         lifecycle.deleting(image, frozenset({2, 4}), AT)
 
 
-def test_an_image_fails_once_all_attempts_are_counted() -> None:
+def test_an_image_fails_after_the_last_attempt() -> None:
     image = replace(IMAGES["processing, listed"], attempts=2)
     assert lifecycle.failed_after(image, 3, "Why.") == image
     assert lifecycle.failed_after(lifecycle.counted(image), 3, "Why.") == replace(
@@ -196,26 +197,26 @@ steps = st.one_of(
 
 
 @given(st.sampled_from(["awaiting", "processing, listed"]), st.lists(steps, max_size=8))
-def test_whatever_the_steps_rows_and_counts_are_those_of_the_image(
-    first: str, taken: list[Callable[[Image], Image]]
+def test_any_steps_keep_index_rows_and_tag_counts_consistent(
+    first: str, sequence: list[Callable[[Image], Image]]
 ) -> None:
     image = IMAGES[first]
     tables = Tables()
     tables.commit(lifecycle.writes(None, image))
-    for step in taken:
+    for step in sequence:
         try:
             after = step(image)
         except ApiError:
             continue
         tables.commit(lifecycle.writes(image, after))
         image = after
-    as_new = Tables()
-    as_new.commit(lifecycle.writes(None, image))
-    assert tables == as_new
+    expected = Tables()
+    expected.commit(lifecycle.writes(None, image))
+    assert tables == expected
 
 
 class Tables:
-    """What transactions leave: the record and the index rows by key, and the sums of the queued tag changes."""
+    """The result of transactions: the record and the index rows by key, and the sums of the queued tag changes."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, ...], Any] = {}
@@ -242,7 +243,7 @@ class Tables:
     def _count(self, tallies: dict[str, Any]) -> None:
         for tag, pair in tallies.items():
             added = [int(number["N"]) for number in pair["L"]]
-            sums = [one + more for one, more in zip(self.counts.get(tag, [0, 0]), added, strict=True)]
+            sums = [count + change for count, change in zip(self.counts.get(tag, [0, 0]), added, strict=True)]
             self.counts[tag] = sums
             if not any(sums):
                 del self.counts[tag]

@@ -28,36 +28,36 @@ def flipped(number: int, bits: Iterable[int]) -> int:
 
 
 @given(HASHES, st.sets(st.integers(0, 63)))
-def test_the_difference_is_the_number_of_bits_that_are_not_the_same(number: int, bits: set[int]) -> None:
+def test_the_difference_is_the_number_of_different_bits(number: int, bits: set[int]) -> None:
     assert likeness.difference(f"{number:016x}", f"{flipped(number, bits):016x}") == len(bits)
 
 
 @given(HASHES, st.sets(st.integers(0, 63), max_size=3), st.integers(0, 3))
-def test_images_within_a_difference_share_one_of_its_bands(number: int, flips: set[int], bits: int) -> None:
+def test_images_within_a_difference_share_a_band(number: int, flips: set[int], bits: int) -> None:
     one, other = hashed(f"{number:016x}"), hashed(f"{flipped(number, flips):016x}")
     shared = {*likeness.bands(one, bits)} & {*likeness.bands(other, bits)}
     assert shared or len(flips) > bits
 
 
-def test_an_image_without_a_look_has_no_bands() -> None:
+def test_an_image_without_an_analysis_has_no_bands() -> None:
     assert likeness.bands(IMAGE, 3) == ()
     assert len(likeness.bands(hashed(ONES), 0)) == 1
 
 
-def test_the_nearest_come_first_and_then_the_newest() -> None:
-    alike = [row("1", ONES), row("2", "7" + ONES[1:]), row("3", ONES), row("4", "3" + ONES[1:]), row("5", "0" * 16)]
-    nearest = likeness.nearest(hashed(ONES), [], alike, 3)
+def test_similar_images_are_sorted_by_difference_and_then_newest_first() -> None:
+    similar = [row("1", ONES), row("2", "7" + ONES[1:]), row("3", ONES), row("4", "3" + ONES[1:]), row("5", "0" * 16)]
+    nearest = likeness.nearest(hashed(ONES), [], similar, 3)
     assert nearest == [("3", 0), ("1", 0), ("2", 1), ("4", 2)]
-    assert likeness.nearest(hashed(ONES), [], alike, 1) == nearest[:3]
+    assert likeness.nearest(hashed(ONES), [], similar, 1) == nearest[:3]
 
 
-def test_an_image_that_shares_several_bands_is_found_once_and_the_image_itself_is_not() -> None:
+def test_an_image_that_shares_several_bands_appears_once_and_the_image_itself_never() -> None:
     image = hashed(ONES)
-    alike = [row("1", ONES), row(image.image_id, ONES), row("1", ONES)]
-    assert likeness.nearest(image, [row(image.image_id)], alike, 3) == [("1", 0)]
+    similar = [row("1", ONES), row(image.image_id, ONES), row("1", ONES)]
+    assert likeness.nearest(image, [row(image.image_id)], similar, 3) == [("1", 0)]
 
 
-def test_a_copy_is_nearest_whatever_the_hashes_say() -> None:
-    copies, alike = [row("1"), row("2")], [row("2", "7" + ONES[1:]), row("3", "7" + ONES[1:])]
-    assert likeness.nearest(hashed(ONES), copies, alike, 3) == [("2", 0), ("1", 0), ("3", 1)]
+def test_copies_have_a_difference_of_zero() -> None:
+    copies, similar = [row("1"), row("2")], [row("2", "7" + ONES[1:]), row("3", "7" + ONES[1:])]
+    assert likeness.nearest(hashed(ONES), copies, similar, 3) == [("2", 0), ("1", 0), ("3", 1)]
     assert likeness.nearest(IMAGE, copies, [], 3) == [("2", 0), ("1", 0)]

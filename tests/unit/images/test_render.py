@@ -11,14 +11,14 @@ from chalicelib.model import Image, State, Variant
 from chalicelib.web.accept import preferences
 from tests.unit.samples import ANALYSIS, IMAGE
 
-# Of a picture of 2400 x 1600.
+# The sizes of the variants of a picture of 2400 x 1600.
 SIZES = [(1920, 1280), (1280, 853), (640, 427), (320, 213)]
 TYPES = ["image/avif", "image/jpeg", "image/webp"]
 ANY = RenderRequest(width=None, height=None, fit=Fit.CONTAIN, format=Format.AUTO, preferences=preferences("*/*"))
 
 
 def processed(*types: str, content_type: str = "image/tiff") -> Image:
-    """An image with variants of some types."""
+    """Return an image with variants of these types."""
     variants = [
         Variant(width=width, height=height, content_type=each, size=1) for width, height in SIZES for each in types
     ]
@@ -31,8 +31,8 @@ def width(box: RenderRequest) -> int:
     return variant.width
 
 
-def content_type(image: Image, wanted: RenderRequest) -> str | None:
-    variant = best_variant(image, wanted)
+def content_type(image: Image, request: RenderRequest) -> str | None:
+    variant = best_variant(image, request)
     return variant.content_type if variant else None
 
 
@@ -46,14 +46,14 @@ def content_type(image: Image, wanted: RenderRequest) -> str | None:
         (None, 213, 320, 320),
         (None, 214, 640, 640),
         (320, 1000, 320, 1920),  # the width limits: shown 320 x 213
-        (1000, 213, 320, 1280),  # the height does
+        (1000, 213, 320, 1280),  # the height limits
         (640, 640, 640, 1280),
         (1280, 853, 1280, 1280),
-        (1921, 1281, 1920, 1920),  # none is large enough
+        (1921, 1281, 1920, 1920),  # no variant is large enough
         (10_000, 1, 320, 1920),
     ],
 )
-def test_the_smallest_that_need_not_be_enlarged_is_shown(
+def test_the_smallest_variant_that_fills_the_box_is_chosen(
     w: int | None, h: int | None, contained: int, covering: int
 ) -> None:
     box = replace(ANY, width=w, height=h)
@@ -62,63 +62,64 @@ def test_the_smallest_that_need_not_be_enlarged_is_shown(
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
-def test_what_covers_a_box_is_never_smaller_than_what_it_contains(w: int, h: int) -> None:
+def test_a_covering_variant_is_never_smaller_than_a_contained_one(w: int, h: int) -> None:
     box = replace(ANY, width=w, height=h)
     contained, covering = width(box), width(replace(box, fit=Fit.COVER))
     assert contained <= covering
-    shown = min(w, h * 2400 / 1600)
-    assert contained >= min(shown - 1, 1920)  # a height is rounded
+    shown_width = min(w, h * 2400 / 1600)
+    assert contained >= min(shown_width - 1, 1920)  # a height is rounded
 
 
 @pytest.mark.parametrize(
-    ("accept", "wanted"),
+    ("accept", "expected"),
     [
         ("*/*", "image/avif"),
         ("image/*", "image/avif"),
         ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image/avif"),
-        ("image/webp,*/*", "image/webp"),  # a wildcard says little of what a client can show
+        ("image/webp,*/*", "image/webp"),  # a wildcard does not say what a client can show
         ("image/webp,image/*;q=0.8,*/*;q=0.5", "image/webp"),
         ("image/webp;q=0.5,image/jpeg;q=0.6,*/*;q=0.1", "image/jpeg"),
         ("image/avif;q=0,image/webp;q=0,*/*", "image/jpeg"),
         ("image/png,image/jpeg;q=0.2", "image/jpeg"),
         ("image/tiff", None),  # the original
         ("image/tiff,image/webp;q=0.1", "image/webp"),
-        ("text/html", "image/avif"),  # nothing that there is: disregarded
+        ("text/html", "image/avif"),  # no variant matches: the header is ignored
         ("", "image/avif"),
     ],
 )
-def test_the_type_is_what_the_client_wants_most(accept: str, wanted: str | None) -> None:
-    assert content_type(processed(*TYPES), replace(ANY, preferences=preferences(accept))) == wanted
+def test_the_type_is_the_one_that_the_client_prefers(accept: str, expected: str | None) -> None:
+    assert content_type(processed(*TYPES), replace(ANY, preferences=preferences(accept))) == expected
 
 
-def test_a_format_that_is_asked_for_is_shown_whatever_else_is_accepted() -> None:
-    for asked, wanted in ((Format.WEBP, "image/webp"), (Format.AVIF, "image/avif"), (Format.JPEG, "image/jpeg")):
+def test_a_requested_format_overrides_the_accept_header() -> None:
+    for requested, expected in ((Format.WEBP, "image/webp"), (Format.AVIF, "image/avif"), (Format.JPEG, "image/jpeg")):
         assert (
-            content_type(processed(*TYPES), replace(ANY, format=asked, preferences=preferences("image/png"))) == wanted
+            content_type(processed(*TYPES), replace(ANY, format=requested, preferences=preferences("image/png")))
+            == expected
         )
     assert best_variant(processed(*TYPES), replace(ANY, format=Format.ORIGINAL)) is None
 
 
-def test_a_format_that_was_not_made_counts_as_auto() -> None:
-    asked = replace(ANY, format=Format.AVIF)
-    assert content_type(processed("image/webp", "image/jpeg"), asked) == "image/webp"
-    assert content_type(processed("image/webp"), replace(asked, preferences=preferences("image/tiff"))) is None
+def test_a_requested_format_without_variants_is_treated_as_auto() -> None:
+    request = replace(ANY, format=Format.AVIF)
+    assert content_type(processed("image/webp", "image/jpeg"), request) == "image/webp"
+    assert content_type(processed("image/webp"), replace(request, preferences=preferences("image/tiff"))) is None
 
 
-BEFORE = replace(IMAGE, state=State.PROCESSING)
+UNPROCESSED = replace(IMAGE, state=State.PROCESSING)
 
 
-@pytest.mark.parametrize("shown", ["jpeg", "png", "gif", "webp", "avif", "bmp"])
-def test_until_it_is_processed_it_is_shown_by_its_original(shown: str) -> None:
-    assert best_variant(replace(BEFORE, content_type=f"image/{shown}"), ANY) is None
+@pytest.mark.parametrize("subtype", ["jpeg", "png", "gif", "webp", "avif", "bmp"])
+def test_an_unprocessed_image_is_shown_as_its_original(subtype: str) -> None:
+    assert best_variant(replace(UNPROCESSED, content_type=f"image/{subtype}"), ANY) is None
 
 
-@pytest.mark.parametrize("other", ["tiff", "heic", "heif"])
-def test_what_browsers_do_not_show_is_there_once_it_is_processed(other: str) -> None:
-    image = replace(BEFORE, content_type=f"image/{other}")
+@pytest.mark.parametrize("subtype", ["tiff", "heic", "heif"])
+def test_an_unprocessed_image_that_browsers_cannot_show_is_not_yet_available(subtype: str) -> None:
+    image = replace(UNPROCESSED, content_type=f"image/{subtype}")
     with pytest.raises(NotYet, match="is being processed"):
         best_variant(image, ANY)
     assert best_variant(image, replace(ANY, format=Format.ORIGINAL)) is None
-    # Nothing better will come.
+    # These images will not get variants.
     assert best_variant(replace(image, state=State.FAILED), ANY) is None
     assert best_variant(replace(image, state=State.READY), ANY) is None

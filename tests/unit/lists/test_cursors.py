@@ -17,30 +17,30 @@ from chalicelib.lists.cursors import Cursor
 KEY = b"key"
 DAY = 86_400
 QUERY = Query(user_id="alice", tags=("sea",), limit=10)
-PLACE = ids.new_id()
-CURSOR = cursors.encode(Cursor(1, PLACE), QUERY.filters, KEY, DAY)
-MOMENTS = st.integers(0, ids.END - 1).map(lambda milliseconds: ids.timestamp_of(milliseconds) + "/")
+IMAGE_ID = ids.new_id()
+CURSOR = cursors.encode(Cursor(1, IMAGE_ID), QUERY.filters, KEY, DAY)
+TIMES = st.integers(0, ids.END - 1).map(lambda milliseconds: ids.timestamp_of(milliseconds) + "/")
 
 
-@given(st.integers(0, 255), st.just("") | MOMENTS, st.uuids(), st.text(), st.lists(st.text()))
-def test_a_cursor_leads_back_to_its_position(
-    driver: int, moment: str, random: UUID, user_id: str, tags: list[str]
+@given(st.integers(0, 255), st.just("") | TIMES, st.uuids(), st.text(), st.lists(st.text()))
+def test_a_cursor_is_decoded_to_its_position(
+    driver: int, update_time: str, random: UUID, user_id: str, tags: list[str]
 ) -> None:
-    made_by_9999 = UUID(bytes=b"\0" + random.bytes[1:])
-    position = Cursor(driver, moment + str(made_by_9999))
+    image_id = UUID(bytes=b"\0" + random.bytes[1:])
+    position = Cursor(driver, update_time + str(image_id))
     query = Query(user_id=user_id, tags=tuple(tags), limit=1)
     cursor = cursors.encode(position, query.filters, KEY, DAY)
     assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{8})?", cursor)
-    assert cursors.decode(cursor, query.filters, 256, KEY, by_update=bool(moment)) == position
+    assert cursors.decode(cursor, query.filters, 256, KEY, by_update=bool(update_time)) == position
     with pytest.raises(BadInput):
-        cursors.decode(cursor, query.filters, 256, KEY, by_update=not moment)
+        cursors.decode(cursor, query.filters, 256, KEY, by_update=not update_time)
 
 
-def test_a_cursor_does_not_show_the_image_that_it_stands_at() -> None:
-    assert UUID(PLACE).bytes not in urlsafe_b64decode(CURSOR + "==")
+def test_a_cursor_does_not_reveal_the_id_of_its_image() -> None:
+    assert UUID(IMAGE_ID).bytes not in urlsafe_b64decode(CURSOR + "==")
 
 
-def test_the_size_of_a_page_may_change_under_way() -> None:
+def test_a_cursor_is_valid_with_another_page_size() -> None:
     assert cursors.decode(CURSOR, replace(QUERY, limit=99, include_urls=True, explain=True).filters, 2, KEY)
 
 
@@ -58,23 +58,23 @@ def test_the_size_of_a_page_may_change_under_way() -> None:
         replace(QUERY, order=Order(by_update=True)),
     ],
 )
-def test_a_cursor_of_another_query_is_refused(query: Query) -> None:
+def test_a_cursor_of_another_query_is_rejected(query: Query) -> None:
     with pytest.raises(BadInput, match="last_evaluated_key is not valid for this list; begin"):
         cursors.decode(CURSOR, query.filters, 2, KEY)
 
 
-def test_a_filter_that_is_new_leaves_cursors_of_queries_without_it_good() -> None:
+def test_a_new_filter_does_not_invalidate_cursors_of_queries_without_it() -> None:
     assert QUERY.filters == "{'user_id': 'alice', 'tags': ('sea',)}"
 
 
-def test_a_cursor_of_another_service_is_refused() -> None:
+def test_a_cursor_of_another_service_is_rejected() -> None:
     with pytest.raises(BadInput):
         cursors.decode(CURSOR, QUERY.filters, 2, b"other key")
 
 
 def test_a_cursor_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = time.time
-    cursor = cursors.encode(Cursor(1, PLACE), QUERY.filters, KEY, DAY)
+    cursor = cursors.encode(Cursor(1, IMAGE_ID), QUERY.filters, KEY, DAY)
     monkeypatch.setattr(time, "time", lambda: clock() + DAY - 1)
     assert cursors.decode(cursor, QUERY.filters, 2, KEY)
     monkeypatch.setattr(time, "time", lambda: clock() + DAY + 61)
@@ -83,27 +83,27 @@ def test_a_cursor_expires(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.integers(0, 49), st.sampled_from("ABCDwxyz0189-_"))
-def test_an_edited_cursor_is_refused(place: int, character: str) -> None:
-    edited = CURSOR[:place] + character + CURSOR[place + 1 :]
+def test_an_edited_cursor_is_rejected(index: int, character: str) -> None:
+    edited = CURSOR[:index] + character + CURSOR[index + 1 :]
     if edited != CURSOR:
         with pytest.raises(BadInput):
             cursors.decode(edited, QUERY.filters, 2, KEY)
 
 
 @given(st.text(max_size=80) | st.binary(max_size=60).map(lambda raw: raw.hex()))
-def test_what_is_no_cursor_is_refused(text: str) -> None:
+def test_any_other_text_is_rejected(text: str) -> None:
     with pytest.raises(BadInput):
         cursors.decode(text, QUERY.filters, 2, KEY)
 
 
 @pytest.mark.parametrize("position", [Cursor(2, ids.new_id()), Cursor(0, "ffffffff-ffff-7fff-bfff-ffffffffffff")])
-def test_a_position_that_is_none_is_refused_though_it_was_made_with_the_key(position: Cursor) -> None:
+def test_an_invalid_position_is_rejected_even_if_encrypted_with_the_key(position: Cursor) -> None:
     with pytest.raises(BadInput):
         cursors.decode(cursors.encode(position, QUERY.filters, KEY, DAY), QUERY.filters, 2, KEY)
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff" * 4, b"\xff" * 21, b"\xff" * 27, b"\xff" * 300])
-def test_what_was_encrypted_with_the_key_and_is_no_position_is_refused(text: bytes) -> None:
+def test_other_content_is_rejected_even_if_encrypted_with_the_key(text: bytes) -> None:
     raw = cursors._cipher(KEY).encrypt(text or b"\0", [QUERY.filters.encode()])
     cursor = urlsafe_b64encode(raw).decode().rstrip("=")
     with pytest.raises(BadInput):
@@ -115,6 +115,6 @@ def test_what_was_encrypted_with_the_key_and_is_no_position_is_refused(text: byt
     [CURSOR + "=", CURSOR + "==", CURSOR + "\n", "!" + CURSOR, CURSOR + CURSOR],
     ids=["padding", "more padding", "a line break", "a leading character", "twice"],
 )
-def test_a_cursor_has_one_spelling(edited: str) -> None:
+def test_a_cursor_has_only_one_spelling(edited: str) -> None:
     with pytest.raises(BadInput):
         cursors.decode(edited, QUERY.filters, 2, KEY)

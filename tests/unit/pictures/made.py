@@ -1,4 +1,4 @@
-"""Pictures made for the tests of this folder, and comparisons of what becomes of them."""
+"""Pictures for the tests of this folder, and comparisons with their variants."""
 
 import io
 import struct
@@ -15,17 +15,17 @@ from chalicelib.pictures.variants import make
 Configure = Callable[..., None]
 Color = tuple[int, ...]
 RED, GREEN, BLUE, WHITE = (220, 30, 40), (20, 160, 60), (40, 60, 200), (250, 250, 250)
-NEAR = 8  # what lossy encoding may change of an even colour
+NEAR = 8  # how much lossy encoding may change an even colour
 
 
-def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **how)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def quarters(width: int = 64, height: int = 48) -> Image.Image:
-    """Red, green, blue and white, from the top left, row by row."""
+    """Return a picture of red, green, blue and white, from the top left, row by row."""
     image = Image.new("RGB", (width, height), RED)
     image.paste(GREEN, (width // 2, 0, width, height // 2))
     image.paste(BLUE, (0, height // 2, width // 2, height))
@@ -33,39 +33,39 @@ def quarters(width: int = 64, height: int = 48) -> Image.Image:
     return image
 
 
-def made(tmp_path: Path, data: bytes) -> tuple[Analysis, list[Image.Image]]:
+def processed(tmp_path: Path, data: bytes) -> tuple[Analysis, list[Image.Image]]:
     path = tmp_path / "original"
     path.write_bytes(data)
     analysis, contents = make(path)
     images: list[Image.Image] = [Image.open(io.BytesIO(content)) for content in contents]
-    assert [(each.width, each.height, each.content_type, each.size) for each in analysis.variants] == [
+    assert [(variant.width, variant.height, variant.content_type, variant.size) for variant in analysis.variants] == [
         (*image.size, Image.MIME[image.format or ""], len(content))
         for image, content in zip(images, contents, strict=True)
     ]
     return analysis, images
 
 
-def only(tmp_path: Path, data: bytes) -> Image.Image:
-    _, [image] = made(tmp_path, data)
+def only_variant(tmp_path: Path, data: bytes) -> Image.Image:
+    _, [image] = processed(tmp_path, data)
     return image
 
 
-def is_near(found: Sequence[float], expected: Sequence[float], tolerance: float = NEAR) -> bool:
-    return all(abs(a - b) <= tolerance for a, b in zip(found, expected, strict=True))
+def is_near(actual: Sequence[float], expected: Sequence[float], tolerance: float = NEAR) -> bool:
+    return all(abs(a - b) <= tolerance for a, b in zip(actual, expected, strict=True))
 
 
 def mean(image: Image.Image) -> list[float]:
     return ImageStat.Stat(image).mean
 
 
-def is_like(found: Image.Image, expected: Image.Image, tolerance: float = 8) -> bool:
-    assert found.size == expected.size
-    return max(mean(ImageChops.difference(found.convert(expected.mode), expected))) <= tolerance
+def is_like(actual: Image.Image, expected: Image.Image, tolerance: float = 8) -> bool:
+    assert actual.size == expected.size
+    return max(mean(ImageChops.difference(actual.convert(expected.mode), expected))) <= tolerance
 
 
-# Where the first row and the first column of a stored picture are seen (EXIF 2.32 section 4.6.4): for a stored row and
-# column, and the last upright x and y, the upright place.
-PLACES: dict[int, Callable[[int, int, int, int], tuple[int, int]]] = {
+# The upright position of a pixel for each orientation (EXIF 2.32 section 4.6.4). `row` and `column` are its stored
+# position; `right` and `bottom` are the largest upright x and y.
+POSITIONS: dict[int, Callable[[int, int, int, int], tuple[int, int]]] = {
     1: lambda row, column, right, bottom: (column, row),
     2: lambda row, column, right, bottom: (right - column, row),
     3: lambda row, column, right, bottom: (right - column, bottom - row),
@@ -82,13 +82,13 @@ def stored(upright: Image.Image, orientation: int) -> Image.Image:
     image = Image.new("RGB", (width, height))
     for row in range(height):
         for column in range(width):
-            place = PLACES[orientation](row, column, upright.width - 1, upright.height - 1)
-            image.putpixel((column, row), upright.getpixel(place))  # type: ignore[arg-type]
+            position = POSITIONS[orientation](row, column, upright.width - 1, upright.height - 1)
+            image.putpixel((column, row), upright.getpixel(position))  # type: ignore[arg-type]
     return image
 
 
-def said(orientation: int = 1, **times: str) -> bytes:
-    """EXIF with an orientation, times and a place."""
+def exif_block(orientation: int = 1, **times: str) -> bytes:
+    """Return EXIF with an orientation, times and a GPS position."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif.get_ifd(0x8769).update({{"taken": 0x9003, "offset": 0x9011}[name]: text for name, text in times.items()})
@@ -97,7 +97,7 @@ def said(orientation: int = 1, **times: str) -> bytes:
 
 
 def png(mode: int, depth: int, pixel: bytes, size: tuple[int, int] = (32, 32), rows: int | None = None) -> bytes:
-    """A PNG of one colour, written by hand: Pillow writes no more than 8 bits of a colour."""
+    """Return a PNG of one colour. Pillow cannot write it, because it writes at most 8 bits per channel."""
     parts = [(b"IHDR", struct.pack(">IIBBBBB", *size, depth, mode, 0, 0, 0))]
     row = b"\0" + pixel * size[0]
     parts += [(b"IDAT", zlib.compress(row * (size[1] if rows is None else rows))), (b"IEND", b"")]

@@ -6,7 +6,7 @@ from chalicelib.pictures import identify
 from tests.unit.pictures.made import quarters, saved
 
 
-def test_a_path_is_identified_as_its_bytes_are(tmp_path: Path) -> None:
+def test_a_file_is_identified_in_the_same_way_as_its_bytes(tmp_path: Path) -> None:
     for kind in ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF"):
         path = tmp_path / kind
         path.write_bytes(saved(quarters(), kind))

@@ -9,22 +9,22 @@ from tests.unit.pictures.made import (
     BLUE,
     RED,
     Configure,
+    exif_block,
     is_like,
     is_near,
-    made,
     mean,
-    only,
+    only_variant,
+    processed,
     quarters,
-    said,
     saved,
     stored,
 )
 
 
-def test_widths_are_those_of_the_upright_picture_and_none_is_enlarged(tmp_path: Path, configured: Configure) -> None:
+def test_variants_have_upright_widths_and_are_not_enlarged(tmp_path: Path, configured: Configure) -> None:
     configured(VARIANT_WIDTHS="40 80 160 320", VARIANT_FORMATS="webp jpeg avif")
-    analysis, images = made(tmp_path, saved(stored(quarters(240, 360), 6), "JPEG", exif=said(6)))
-    assert [(each.width, each.height, each.content_type) for each in analysis.variants] == [
+    analysis, images = processed(tmp_path, saved(stored(quarters(240, 360), 6), "JPEG", exif=exif_block(6)))
+    assert [(variant.width, variant.height, variant.content_type) for variant in analysis.variants] == [
         (width, height, f"image/{kind}")
         for width, height in ((240, 360), (160, 240), (80, 120), (40, 60))
         for kind in ("avif", "jpeg", "webp")
@@ -34,35 +34,35 @@ def test_widths_are_those_of_the_upright_picture_and_none_is_enlarged(tmp_path: 
 
 
 @pytest.mark.parametrize(("width", "widths"), [(100, [80, 40]), (101, [101, 80, 40]), (161, [160, 80, 40])])
-def test_a_picture_far_from_these_widths_has_its_own(
+def test_a_picture_far_from_the_configured_widths_has_a_variant_of_its_own_width(
     tmp_path: Path, configured: Configure, width: int, widths: list[int]
 ) -> None:
     configured(VARIANT_WIDTHS="40 80 160")
-    analysis, _ = made(tmp_path, saved(quarters(width, 10), "PNG"))
+    analysis, _ = processed(tmp_path, saved(quarters(width, 10), "PNG"))
     assert [each.width for each in analysis.variants] == widths
 
 
 @pytest.mark.parametrize(
     ("size", "variant"), [((7, 9), (7, 9)), ((1, 1), (1, 1)), ((30, 1), (20, 1)), ((3, 40_000), (1, 13_333))]
 )
-def test_a_narrow_or_a_very_long_picture_has_a_variant_that_can_be_written(
+def test_very_narrow_and_very_long_pictures_have_a_variant(
     tmp_path: Path, configured: Configure, size: tuple[int, int], variant: tuple[int, int]
 ) -> None:
     configured(VARIANT_WIDTHS="20")
-    assert only(tmp_path, saved(Image.new("RGB", size, RED), "PNG")).size == variant
+    assert only_variant(tmp_path, saved(Image.new("RGB", size, RED), "PNG")).size == variant
 
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [("PNG", "RGBA"), ("PNG", "LA"), ("WEBP", "RGBA"), ("TIFF", "RGBA"), ("PNG", "P"), ("GIF", "RGBA")],
 )
-def test_transparency_is_kept_and_is_white_in_a_jpeg(
+def test_transparency_is_preserved_and_becomes_white_in_a_jpeg(
     tmp_path: Path, configured: Configure, kind: str, mode: str
 ) -> None:
     configured(VARIANT_FORMATS="webp avif jpeg")
     image = Image.new("RGBA", (64, 64), (40, 40, 40, 255))
     image.paste((0, 0, 0, 0), (32, 0, 64, 64))
-    avif, jpeg, webp = made(tmp_path, saved(image.convert(mode), kind))[1]
+    avif, jpeg, webp = processed(tmp_path, saved(image.convert(mode), kind))[1]
     for each in (avif, webp):
         assert is_near(mean(each.crop((0, 0, 24, 64))), (40, 40, 40, 255))
         assert mean(each.crop((40, 0, 64, 64)))[3] <= 2
@@ -70,29 +70,29 @@ def test_transparency_is_kept_and_is_white_in_a_jpeg(
     assert is_near(mean(jpeg.crop((40, 0, 64, 64))), (255, 255, 255))
 
 
-def test_the_dominant_colour_is_the_one_of_the_most_pixels_that_show(tmp_path: Path) -> None:
+def test_the_dominant_colour_is_the_colour_of_most_visible_pixels(tmp_path: Path) -> None:
     image = Image.new("RGB", (60, 60), BLUE)
     image.paste(RED, (0, 0, 60, 20))
-    color = made(tmp_path, saved(image, "PNG"))[0].color
+    color = processed(tmp_path, saved(image, "PNG"))[0].color
     assert is_near(bytes.fromhex(color[1:]), BLUE, 12)
     clear = Image.new("RGBA", (60, 60), (*BLUE, 0))
-    assert made(tmp_path, saved(clear, "PNG"))[0].color == "#ffffff"
+    assert processed(tmp_path, saved(clear, "PNG"))[0].color == "#ffffff"
     clear.paste((*RED, 255), (0, 0, 20, 20))
-    assert is_near(bytes.fromhex(made(tmp_path, saved(clear, "PNG"))[0].color[1:]), RED, 12)
+    assert is_near(bytes.fromhex(processed(tmp_path, saved(clear, "PNG"))[0].color[1:]), RED, 12)
 
 
-def test_the_placeholder_has_the_mean_colour_and_the_form(tmp_path: Path) -> None:
-    analysis, _ = made(tmp_path, saved(Image.new("RGB", (64, 32), (200, 60, 50)), "PNG"))
-    found = b64decode(analysis.placeholder)
-    light, yellow_blue = (found[0] & 63) / 63, ((found[0] >> 6 | found[1] << 2) & 63) / 31.5 - 1
+def test_the_placeholder_has_the_mean_colour_and_the_orientation(tmp_path: Path) -> None:
+    analysis, _ = processed(tmp_path, saved(Image.new("RGB", (64, 32), (200, 60, 50)), "PNG"))
+    placeholder = b64decode(analysis.placeholder)
+    light, yellow_blue = (placeholder[0] & 63) / 63, ((placeholder[0] >> 6 | placeholder[1] << 2) & 63) / 31.5 - 1
     assert light == pytest.approx((200 + 60 + 50) / 3 / 255, abs=0.02)
     assert yellow_blue == pytest.approx(((200 + 60) / 2 - 50) / 255, abs=0.04)
-    assert found[4] & 0x80  # wider than high
+    assert placeholder[4] & 0x80  # wider than high
 
 
-def test_a_perceptual_hash_outlives_a_smaller_copy_and_tells_pictures_apart(tmp_path: Path) -> None:
+def test_perceptual_hashes_of_copies_are_similar_and_of_other_pictures_different(tmp_path: Path) -> None:
     def hashed(data: bytes) -> int:
-        text = made(tmp_path, data)[0].perceptual_hash
+        text = processed(tmp_path, data)[0].perceptual_hash
         assert re.fullmatch("[0-9a-f]{16}", text)
         return int(text, 16)
 

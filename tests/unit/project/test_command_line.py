@@ -10,10 +10,10 @@ from project.command_line import one_line_errors
 
 
 @pytest.mark.parametrize("error", [CannotRun("No region."), WrongSetting("No region.")])
-def test_an_error_that_a_person_can_correct_ends_a_command_with_its_sentence(error: Exception) -> None:
-    with pytest.raises(SystemExit) as end, one_line_errors():
+def test_an_error_that_users_can_correct_ends_a_command_with_its_message(error: Exception) -> None:
+    with pytest.raises(SystemExit) as exited, one_line_errors():
         raise error
-    assert end.value.code == "No region."
+    assert exited.value.code == "No region."
 
 
 def test_any_other_error_keeps_its_traceback() -> None:
@@ -21,15 +21,15 @@ def test_any_other_error_keeps_its_traceback() -> None:
         raise KeyError("a defect")
 
 
-# `chalice local` imports the app in a thread, where a SystemExit says nothing.
+# `chalice local` imports the app in a thread, where SystemExit prints nothing.
 @pytest.mark.parametrize(
     "program", ["import app", "from threading import Thread; Thread(target=__import__, args=['app']).start()"]
 )
-def test_a_wrong_setting_ends_the_import_of_the_app_with_one_line(program: str) -> None:
+def test_an_invalid_setting_ends_the_import_of_the_app_with_one_line(program: str) -> None:
     environment = {**os.environ, "MAX_PIXELS": "many"}
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
     )
-    assert ended.returncode == (1 if program == "import app" else 0)
-    assert ended.stderr.startswith("MAX_PIXELS must be")
-    assert ended.stderr.count("\n") == 1
+    assert completed.returncode == (1 if program == "import app" else 0)
+    assert completed.stderr.startswith("MAX_PIXELS must be")
+    assert completed.stderr.count("\n") == 1

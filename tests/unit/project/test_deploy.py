@@ -18,23 +18,23 @@ from project.template import parse
 
 CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
 PARAMETERS = set(parse((PROJECT / "resources.yaml").read_text()).parsed["Parameters"])
-ACCOUNT = Target(boto3.session.Session(region_name="us-east-1"), "aws", "us-east-1", "123456789012", "")
+TARGET = Target(boto3.session.Session(region_name="us-east-1"), "aws", "us-east-1", "123456789012", "")
 CONFIG: dict[str, Any] = {"stages": {"dev": {"environment_variables": {}}, "local": {"environment_variables": {}}}}
 SIGNING = {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "k"}
 
 
-def test_a_deployment_gives_all_parameters_of_the_stack() -> None:
+def test_a_deployment_sets_all_parameters_of_the_stack() -> None:
     assert set(parameters.of("dev", Settings(), Options())) == PARAMETERS
 
 
-def test_a_restore_keeps_all_parameters_but_the_tables_that_it_brings_back() -> None:
-    text = (PROJECT / "docs" / "backup.md").read_text()
-    (kept,) = re.findall(r'^KEEP="(.*)"$', text, re.MULTILINE)
-    changed = re.findall(r"ParameterKey=(\w+),ParameterValue", text)
+def test_the_backup_page_keeps_or_changes_each_parameter_of_the_stack() -> None:
+    page = (PROJECT / "docs" / "backup.md").read_text()
+    (kept,) = re.findall(r'^KEEP="(.*)"$', page, re.MULTILINE)
+    changed = re.findall(r"ParameterKey=(\w+),ParameterValue", page)
     assert sorted([*kept.split(), *changed]) == sorted(PARAMETERS)
 
 
-def test_what_signs_for_cloudfront_is_kept_and_needs_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployment_keeps_the_signing_settings_of_cloudfront(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in settings.SECRETS:
         monkeypatch.delenv(name, raising=False)
     assert SIGNING.items() <= settings.given_secrets({}, SIGNING).items()
@@ -42,45 +42,45 @@ def test_what_signs_for_cloudfront_is_kept_and_needs_no_file(monkeypatch: pytest
     assert settings.given_secrets({}, SIGNING)["CDN_KEY_PAIR_ID"] == "K2"
 
 
-def test_the_key_of_cursors_is_made_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cursor_secret_is_generated_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CURSOR_SECRET", raising=False)
-    first = settings.given_secrets({}, {})
-    assert len(first["CURSOR_SECRET"]) > 40
-    assert settings.given_secrets({}, first) == first
-    assert settings.given_secrets({"CURSOR_SECRET": "in the file"}, first) == {}
+    secrets = settings.given_secrets({}, {})
+    assert len(secrets["CURSOR_SECRET"]) > 40
+    assert settings.given_secrets({}, secrets) == secrets
+    assert settings.given_secrets({"CURSOR_SECRET": "in the file"}, secrets) == {}
 
 
-def test_a_stage_on_aws_gets_names_that_no_other_account_or_stage_has() -> None:
-    named = settings.of(settings.named(CONFIG, ACCOUNT, "dev"), "dev")
+def test_a_stage_on_aws_has_names_that_contain_its_account_and_stage() -> None:
+    named = settings.of(settings.named(CONFIG, TARGET, "dev"), "dev")
     assert named["S3_BUCKET_NAME"] == "images-originals-dev-123456789012-us-east-1"
     assert named["METRICS_NAMESPACE"] == "images-api/dev"
     assert (named["IMAGES_TABLE_NAME"], named["DEAD_LETTER_QUEUE_NAME"]) == ("images-dev", "images-dead-letters-dev")
     assert len(set(named.values())) == len(named) == 10
 
 
-def test_names_that_a_stage_has_are_kept_however_they_are_spelled() -> None:
+def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
     config = {"stages": {"dev": {"environment_variables": {"DYNAMODB_TABLE_NAME": "ours", "AUTH": "open"}}}}
-    named = settings.of(settings.named(config, ACCOUNT, "dev"), "dev")
+    named = settings.of(settings.named(config, TARGET, "dev"), "dev")
     assert "IMAGES_TABLE_NAME" not in named
     assert (named["DYNAMODB_TABLE_NAME"], named["AUTH"]) == ("ours", "open")
-    again = settings.named({"stages": {"dev": {"environment_variables": named}}}, ACCOUNT, "dev")
+    again = settings.named({"stages": {"dev": {"environment_variables": named}}}, TARGET, "dev")
     assert settings.of(again, "dev") == named
 
 
 @pytest.mark.parametrize(
     "wrong", [{"log_retention_days": 8}, {"alarm_topic_arn": "alarms"}, {"distribution_arn": "arn:aws:s3:::bucket"}]
 )
-def test_what_cloudformation_would_refuse_is_refused_before(wrong: dict[str, Any]) -> None:
+def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: dict[str, Any]) -> None:
     parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
     with pytest.raises(CannotRun, match="of the stack"):
         parameters.check(parameters.of("dev", Settings(), Options(**wrong)))
 
 
-def test_a_variable_that_is_no_setting_is_found() -> None:
+def test_a_variable_that_is_not_a_setting_is_reported() -> None:
     assert settings.unknown({"MAX_TAGS": "3", "MAX_TAGZ": "3", "DYNAMODB_TABLE_NAME": "t"}) == ["MAX_TAGZ"]
 
 
-def test_the_stage_local_never_leads_to_a_developers_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_stage_never_uses_a_developers_account(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
         monkeypatch.setenv(name, "mine")
     for name in ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
@@ -91,35 +91,36 @@ def test_the_stage_local_never_leads_to_a_developers_account(monkeypatch: pytest
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"} & os.environ.keys()
 
 
-def test_the_stage_on_localstack_keeps_the_default_names() -> None:
-    named = settings.named(CONFIG, ACCOUNT, "local")
+def test_the_local_stage_has_the_default_names() -> None:
+    named = settings.named(CONFIG, TARGET, "local")
     assert settings.of(named, "local") == {"METRICS_NAMESPACE": "images-api/local"}
 
 
 @pytest.mark.parametrize(
-    ("wrong", "why"),
+    ("wrong", "message"),
     [
         ({"s3_bucket_name": "images-originals-dev-210987654321-us-east-1"}, "not for account 123456789012"),
         ({"staged_bucket_name": "images-staged-dev-123456789012-eu-west-1"}, "not for account 123456789012"),
         ({"metrics_namespace": "images-api/prod"}, "must be images-api/dev"),
     ],
 )
-def test_a_stage_with_names_of_another_is_not_deployed(wrong: dict[str, Any], why: str) -> None:
+def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, Any], message: str) -> None:
     right: dict[str, Any] = {"metrics_namespace": "images-api/dev", "derived_bucket_name": "whatever-you-like"}
-    settings.check(Settings(**right), ACCOUNT, "dev")
-    with pytest.raises(CannotRun, match=why):
-        settings.check(Settings(**(right | wrong)), ACCOUNT, "dev")
+    settings.check(Settings(**right), TARGET, "dev")
+    with pytest.raises(CannotRun, match=message):
+        settings.check(Settings(**(right | wrong)), TARGET, "dev")
 
 
 @pytest.mark.parametrize(
-    "given", [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []]
+    "options",
+    [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []],
 )
-def test_an_option_that_makes_no_sense_is_one_clear_line(given: object) -> None:
+def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
     with pytest.raises(CannotRun, match=r"\.chalice/config\.json: "):
-        Options.of({"deployment": given, **CONFIG}, "dev")
+        Options.of({"deployment": options, **CONFIG}, "dev")
 
 
-def test_a_stages_options_go_before_those_of_all_stages() -> None:
+def test_options_of_a_stage_override_options_of_all_stages() -> None:
     config = {"deployment": {"api_burst": 7}, "stages": {"dev": {"deployment": {"api_burst": 8}}, "prod": {}}}
     assert [Options.of(config, stage).api_burst for stage in ("dev", "prod")] == [8, 7]
 
@@ -128,15 +129,15 @@ def test_a_stages_options_go_before_those_of_all_stages() -> None:
     ("origins", "allowed"),
     [("", None), ("https://a.example", "'https://a.example'"), ("https://a.example https://b.example", "'*'")],
 )
-def test_what_the_gateway_says_itself_can_be_read_by_scripts_too(origins: str, allowed: str | None) -> None:
+def test_the_gateways_own_errors_are_json_and_have_cors_headers(origins: str, allowed: str | None) -> None:
     for response in gateway.responses(Settings(cors_origins=origins)).values():
         headers = response["responseParameters"]
         assert headers.get("gatewayresponse.header.Access-Control-Allow-Origin") == allowed
         assert response["responseTemplates"]["application/json"].startswith('{"error": ')
 
 
-def test_a_stage_is_not_taken_for_another_whose_name_begins_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # moto lets through what goes to another host
+def test_a_stage_does_not_include_stages_whose_names_begin_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # moto does not intercept calls to other hosts
     with mock_aws():
         iam, functions = boto3.client("iam", "us-east-1"), boto3.client("lambda", "us-east-1")
         for stage in ("dev", "dev-eu", "deviant"):
@@ -153,18 +154,18 @@ def test_a_stage_is_not_taken_for_another_whose_name_begins_with_its_own(monkeyp
                     Tags={"aws-chalice": f"version=1.34.0:stage={stage}:app=images-api"},
                 )
         for stage in ("dev", "dev-eu"):
-            found = record.functions(ACCOUNT, "images-api", stage)
-            names = {name: arn.rpartition(":")[2] for name, arn in found.items()}
+            deployed = record.functions(TARGET, "images-api", stage)
+            names = {name: arn.rpartition(":")[2] for name, arn in deployed.items()}
             assert names == {"api_handler": f"images-api-{stage}", "sweep": f"images-api-{stage}-sweep"}
-            roles = [role["name"] for role in record.roles(ACCOUNT, "images-api", stage, {"api_handler", "sweep"})]
+            roles = [role["name"] for role in record.roles(TARGET, "images-api", stage, {"api_handler", "sweep"})]
             assert sorted(roles) == ["api_handler_role", "sweep_role"]
 
 
-def test_amazons_linter_finds_nothing_in_the_template_of_cloudfront() -> None:
+def test_cfn_lint_accepts_the_template_of_cloudfront() -> None:
     assert [str(finding) for finding in lint_file(CLOUDFRONT)] == []
 
 
-def test_cloudfront_shows_nothing_without_a_signature_or_by_plain_http() -> None:
+def test_cloudfront_requires_a_signature_and_https() -> None:
     resources = parse(CLOUDFRONT.read_text()).parsed["Resources"]
     distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
     for behaviour in (distribution["DefaultCacheBehavior"], *distribution["CacheBehaviors"]):

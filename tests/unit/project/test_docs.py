@@ -1,4 +1,4 @@
-"""The documentation as text: what is generated, where links lead, and words that the project does not use."""
+"""The text of the documentation: generated parts, targets of links, and phrases that the project does not use."""
 
 import re
 from collections.abc import Iterator
@@ -29,16 +29,16 @@ def named(page: Path) -> str:
 
 
 def prose(page: Path) -> str:
-    """A page without its code, line by line as it is."""
+    """Return a page without its code. Line numbers do not change."""
     without_blocks = FENCED.sub(lambda block: "\n" * block[0].count("\n"), page.read_text())
     return CODE.sub("`", without_blocks)
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = HEADING.findall(FENCED.sub("", page.read_text()))
-    kept = (re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()) for heading in headings)
-    return {text.replace(" ", "-") for text in kept}
+    texts = (re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()) for heading in headings)
+    return {text.replace(" ", "-") for text in texts}
 
 
 def broken_links(page: Path) -> Iterator[str]:
@@ -51,24 +51,24 @@ def broken_links(page: Path) -> Iterator[str]:
             yield link
 
 
-def test_the_page_of_settings_has_them_as_config_py_has_them() -> None:
+def test_the_settings_page_is_up_to_date() -> None:
     text = settings.PAGE.read_text()
     assert text == settings.with_table(text), "run `make settings`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+def test_every_link_has_an_existing_target(page: Path) -> None:
     assert list(broken_links(page)) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_no_page_has_a_phrase_with_a_plainer_one(page: Path) -> None:
+def test_no_page_contains_a_phrase_with_a_plainer_alternative(page: Path) -> None:
     text = " ".join(prose(page).split())
-    found = []
+    matches = []
     for phrase, _, plainer in (line.partition(" -> ") for line in PHRASES):
-        found += [f"{match[0]!r}: say {plainer!r}" for match in re.finditer(rf"\b{phrase}\b", text, re.IGNORECASE)]
-    assert found == []
+        matches += [f"{match[0]!r}: say {plainer!r}" for match in re.finditer(rf"\b{phrase}\b", text, re.IGNORECASE)]
+    assert matches == []
 
 
-def test_the_front_page_fits_a_screen_or_two() -> None:
+def test_the_readme_has_at_most_130_lines() -> None:
     assert len((PROJECT / "README.md").read_text().splitlines()) <= 130

@@ -8,7 +8,7 @@ from scripts.locks import LOCKS, faults
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_the_locks_are_what_is_asked_for(name: str) -> None:
+def test_each_lock_matches_its_requirements(name: str) -> None:
     assert list(faults(name)) == []
 
 
@@ -29,14 +29,16 @@ def root(tmp_path: Path) -> Path:
         ("requests\n", "", "dev/run.txt pins requests, which dev/run.in does not name any more."),
     ],
 )
-def test_a_requirement_that_is_not_locked_is_named(root: Path, old: str, new: str, fault: str) -> None:
+def test_a_difference_between_a_lock_and_its_requirements_is_reported(
+    root: Path, old: str, new: str, fault: str
+) -> None:
     file = root / "dev" / "run.in"
     file.write_text(file.read_text().replace(old, new))
-    (found,) = faults("dev/run", root)
-    assert found.endswith(fault)
+    (reported,) = faults("dev/run", root)
+    assert reported.endswith(fault)
 
 
-def test_locks_that_are_installed_together_agree(root: Path) -> None:
+def test_different_pins_in_locks_that_are_installed_together_are_reported(root: Path) -> None:
     file = root / "requirements.txt"
     file.write_text(file.read_text().replace("\npyyaml==", "\npyyaml==1."))
     assert [fault[:26] for fault in faults("dev/run", root)] == ["dev/run.txt pins pyyaml 6."]

@@ -9,8 +9,8 @@ from chalice.utils import UI, OSUtils
 from project import PROJECT
 
 
-def test_the_zip_of_a_deployment_has_every_module_and_the_openapi_document(tmp_path: Path) -> None:
-    # The whole package has the same files and what they require, which takes a network.
+def test_the_deployment_package_has_every_module_and_the_openapi_document(tmp_path: Path) -> None:
+    # The package is built without dependencies, because downloading them needs a network.
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "chalicelib", tmp_path / "chalicelib", ignore=ignored)
     shutil.copy(PROJECT / "app.py", tmp_path)

@@ -1,4 +1,4 @@
-"""What resources.yaml declares, now and when more is added: private, encrypted, watched, and not kept for ever."""
+"""Rules for every resource in resources.yaml: private, encrypted, watched by alarms, and with limited retention."""
 
 import json
 import re
@@ -19,7 +19,7 @@ TEMPLATE = parse(PATH.read_text())
 FUNCTIONS = {lambda_name(app, function, STAGE) for function in declared(app)}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
-# Without dimensions, in the namespace of the stage.
+# Metrics of the app. They have no dimensions and are in the namespace of the stage.
 OWN_METRICS = {*published.REQUEST, *published.IMAGE, *published.SCHEDULE}
 
 
@@ -38,12 +38,12 @@ ALARMS = properties("AWS::CloudWatch::Alarm")
 (DASHBOARD,) = properties("AWS::CloudWatch::Dashboard").values()
 
 
-def test_amazons_linter_finds_nothing() -> None:
+def test_cfn_lint_accepts_the_template() -> None:
     assert [str(finding) for finding in lint_file(PATH)] == []
 
 
 @pytest.mark.parametrize("bucket", BUCKETS.values(), ids=BUCKETS)
-def test_a_bucket_is_private_encrypted_and_rid_of_abandoned_parts(bucket: dict[str, Any]) -> None:
+def test_a_bucket_is_private_and_encrypted_and_deletes_incomplete_uploads(bucket: dict[str, Any]) -> None:
     access = bucket["PublicAccessBlockConfiguration"]
     assert access.keys() == {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
     assert all(access.values())
@@ -55,7 +55,7 @@ def test_a_bucket_is_private_encrypted_and_rid_of_abandoned_parts(bucket: dict[s
     assert {rule["Status"] for rule in rules} == {"Enabled"}
 
 
-def test_every_bucket_and_queue_refuses_plain_http() -> None:
+def test_every_bucket_and_queue_rejects_plain_http() -> None:
     def only_tls(action: str, *resources: Any) -> dict[str, Any]:
         (first, *others) = resources
         return {
@@ -83,7 +83,7 @@ def test_every_bucket_and_queue_refuses_plain_http() -> None:
     assert all(queue["SqsManagedSseEnabled"] for queue in QUEUES.values())
 
 
-def test_a_distribution_that_is_named_reads_originals_and_derived_images_and_nothing_staged() -> None:
+def test_a_given_distribution_may_read_originals_and_variants_only() -> None:
     arn = "arn:aws:cloudfront::123456789012:distribution/E1"
     policies = properties("AWS::S3::BucketPolicy", DistributionArn=arn).values()
     allowed = {policy["Bucket"]["Ref"]: policy["PolicyDocument"]["Statement"][1:] for policy in policies}
@@ -104,7 +104,7 @@ def test_a_distribution_that_is_named_reads_originals_and_derived_images_and_not
     assert allowed == {name: reading(name) for name in names} | {"StagedBucket": []}
 
 
-def test_only_originals_have_versions_which_go_when_the_tables_backups_do() -> None:
+def test_only_the_bucket_of_originals_has_versions_and_they_expire() -> None:
     versioned = {name for name, bucket in BUCKETS.items() if "VersioningConfiguration" in bucket}
     assert versioned == {"OriginalsBucket"}
     originals = properties("AWS::S3::Bucket", OriginalsVersionDays="7")["OriginalsBucket"]
@@ -114,23 +114,23 @@ def test_only_originals_have_versions_which_go_when_the_tables_backups_do() -> N
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_a_table_is_on_demand_and_goes_back_in_time_unless_its_items_expire(table: dict[str, Any]) -> None:
+def test_a_table_is_on_demand_and_has_backups_unless_its_items_expire(table: dict[str, Any]) -> None:
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     backed_up = table.get("PointInTimeRecoverySpecification") == {"PointInTimeRecoveryEnabled": True}
     assert backed_up != ("TimeToLiveSpecification" in table)
 
 
-def test_data_outlive_the_stack() -> None:
-    kept = resources("AWS::S3::Bucket") | resources("AWS::S3::BucketPolicy") | resources("AWS::DynamoDB::Table")
-    gone = {name for name, resource in kept.items() if resource["DeletionPolicy"] != "Retain"}
-    assert gone == {name for name, table in TABLES.items() if "TimeToLiveSpecification" in table}
-    assert all(resource["UpdateReplacePolicy"] == resource["DeletionPolicy"] for resource in kept.values())
+def test_the_stack_deletes_only_tables_whose_items_expire() -> None:
+    storage = resources("AWS::S3::Bucket") | resources("AWS::S3::BucketPolicy") | resources("AWS::DynamoDB::Table")
+    deleted = {name for name, resource in storage.items() if resource["DeletionPolicy"] != "Retain"}
+    assert deleted == {name for name, table in TABLES.items() if "TimeToLiveSpecification" in table}
+    assert all(resource["UpdateReplacePolicy"] == resource["DeletionPolicy"] for resource in storage.values())
 
 
-def test_the_log_of_every_function_is_kept_for_a_while() -> None:
+def test_the_log_of_every_function_has_a_retention_period() -> None:
     logs = properties("AWS::Logs::LogGroup", LogRetentionDays="7").values()
-    kept_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}
-    assert kept_days == {f"/aws/lambda/{function}": "7" for function in FUNCTIONS}
+    retention_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}
+    assert retention_days == {f"/aws/lambda/{function}": "7" for function in FUNCTIONS}
 
 
 @pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrorsAlarm", "Errors"), ("ThrottlesAlarm", "Throttles")])
@@ -147,23 +147,23 @@ def test_an_alarm_watches_every_table() -> None:
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
-def test_an_alarm_is_one_of_the_stage_and_says_what_no_data_mean(alarm: dict[str, Any]) -> None:
+def test_an_alarm_names_its_stage_and_defines_the_meaning_of_missing_data(alarm: dict[str, Any]) -> None:
     assert alarm["AlarmName"].startswith(f"images-api-{STAGE}-")
     assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
     # CloudWatch, "limits that apply to alarms based on metric math expressions": ten metrics.
     assert sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) <= 10
 
 
-def test_only_a_silent_schedule_is_an_alarm_without_data() -> None:
+def test_only_the_alarm_of_the_schedule_treats_missing_data_as_breaching() -> None:
     breaching = {name: alarm for name, alarm in ALARMS.items() if alarm["TreatMissingData"] == "breaching"}
     assert [(alarm["Namespace"], alarm["MetricName"]) for alarm in breaching.values()] == [
         (f"images-api/{STAGE}", "oldest_unfinished_seconds")
     ]
 
 
-def test_alarms_notify_the_topic_that_is_given_or_nobody() -> None:
-    told = properties("AWS::CloudWatch::Alarm", AlarmTopicArn=TOPIC).values()
-    assert [alarm["AlarmActions"] for alarm in told] == [[TOPIC]] * len(ALARMS)
+def test_alarms_notify_only_a_given_topic() -> None:
+    notifying = properties("AWS::CloudWatch::Alarm", AlarmTopicArn=TOPIC).values()
+    assert [alarm["AlarmActions"] for alarm in notifying] == [[TOPIC]] * len(ALARMS)
     assert not any("AlarmActions" in alarm for alarm in ALARMS.values())
 
 
@@ -181,7 +181,7 @@ def test_the_dashboard_shows_every_function_table_alarm_and_metric() -> None:
     }
 
 
-def test_the_widgets_of_the_dashboard_lie_side_by_side() -> None:
+def test_the_widgets_of_the_dashboard_do_not_overlap() -> None:
     widgets = json.loads(DASHBOARD["DashboardBody"])["widgets"]
     cells = [
         (column, row)
@@ -193,7 +193,7 @@ def test_the_widgets_of_the_dashboard_lie_side_by_side() -> None:
     assert max(column for column, _ in cells) < 24
 
 
-def test_pages_of_the_given_origins_and_no_others_may_use_presigned_urls() -> None:
+def test_only_pages_of_the_given_origins_may_use_presigned_urls() -> None:
     buckets = properties("AWS::S3::Bucket", CorsOrigins="https://a.example.com,http://localhost:3000")
     rules = {name: rule for name, bucket in buckets.items() for rule in bucket["CorsConfiguration"]["CorsRules"]}
     assert {name: rule["AllowedMethods"] for name, rule in rules.items()} == {
@@ -208,7 +208,7 @@ def test_pages_of_the_given_origins_and_no_others_may_use_presigned_urls() -> No
 
 
 @pytest.mark.parametrize(
-    ("origins", "taken"),
+    ("origins", "accepted"),
     [
         ("", True),
         ("*", True),
@@ -220,13 +220,13 @@ def test_pages_of_the_given_origins_and_no_others_may_use_presigned_urls() -> No
         ("a.example.com", False),
     ],
 )
-def test_origins_that_no_browser_sends_are_refused(origins: str, taken: bool) -> None:
+def test_the_stack_accepts_only_valid_origins(origins: str, accepted: bool) -> None:
     pattern = TEMPLATE.parsed["Parameters"]["CorsOrigins"]["AllowedPattern"]
-    assert bool(re.fullmatch(pattern, origins)) is taken
+    assert bool(re.fullmatch(pattern, origins)) is accepted
 
 
 def watched(alarm: dict[str, Any]) -> set[tuple[str, ...]]:
-    """The metrics that an alarm sums up: namespace, name, dimension and its value."""
+    """Return the metrics that an alarm adds up: namespace, name, dimension and its value."""
     (expression,) = (metric["Expression"] for metric in alarm["Metrics"] if metric["ReturnData"])
     assert expression == "SUM(METRICS())"
     metrics = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if not metric["ReturnData"]]

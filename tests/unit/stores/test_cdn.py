@@ -15,12 +15,12 @@ from chalicelib.stores import derived, originals, s3
 from tests.unit.samples import IMAGE
 
 BASE = "https://d1.cloudfront.net"
-OTHERS = generate_private_key(public_exponent=65537, key_size=2048).public_key()
+OTHER_KEY = generate_private_key(public_exponent=65537, key_size=2048).public_key()
 
 
 @pytest.fixture(params=[PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def public_key(request: pytest.FixtureRequest, configured: Callable[..., None]) -> RSAPublicKey:
-    """The key that the distribution has, of the one that the service signs with."""
+    """The public key of the distribution. The service signs with the private key."""
     key = generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, request.param, NoEncryption()).decode()
     configured(CDN_URL=f"{BASE}/", CDN_KEY_PAIR_ID="K2JCJMDEHXQW5F", CDN_PRIVATE_KEY=pem)
@@ -28,52 +28,52 @@ def public_key(request: pytest.FixtureRequest, configured: Callable[..., None]) 
 
 
 def opened(url: str, key: RSAPublicKey) -> str:
-    """The URL that a signed one opens, and for how long, as CloudFront finds it out; InvalidSignature if it doesn't.
+    """Check a signed URL as CloudFront does, and return it without the signature. Raises InvalidSignature.
 
-    CloudFront Developer Guide, "Create a signed URL using a canned policy": the policy has no white space, and the URL
-    with its query in it, but for the three parameters that follow; of base64, three characters are replaced.
+    CloudFront Developer Guide, "Create a signed URL using a canned policy": the policy has no white space. It contains
+    the URL and its query, without the last three parameters. Three characters of base64 are replaced.
     """
     resource, _, signed = url.replace("?Expires=", "&Expires=").partition("&Expires=")
-    given = dict(parse_qsl(f"Expires={signed}", strict_parsing=True))
-    assert list(given) == ["Expires", "Signature", "Key-Pair-Id"]
-    assert given["Key-Pair-Id"] == "K2JCJMDEHXQW5F"
-    condition = f'{{"DateLessThan":{{"AWS:EpochTime":{given["Expires"]}}}}}'
+    parameters = dict(parse_qsl(f"Expires={signed}", strict_parsing=True))
+    assert list(parameters) == ["Expires", "Signature", "Key-Pair-Id"]
+    assert parameters["Key-Pair-Id"] == "K2JCJMDEHXQW5F"
+    condition = f'{{"DateLessThan":{{"AWS:EpochTime":{parameters["Expires"]}}}}}'
     policy = f'{{"Statement":[{{"Resource":"{resource}","Condition":{condition}}}]}}'
-    signature = base64.b64decode(given["Signature"].translate(str.maketrans("-_~", "+=/")), validate=True)
+    signature = base64.b64decode(parameters["Signature"].translate(str.maketrans("-_~", "+=/")), validate=True)
     key.verify(signature, policy.encode(), PKCS1v15(), SHA1())  # noqa: S303
-    assert time.time() < int(given["Expires"]) <= time.time() + 60
+    assert time.time() < int(parameters["Expires"]) <= time.time() + 60
     return resource
 
 
 @pytest.mark.parametrize("owner", ["alice", "a b+c", "Zoë & 月", '"~*?#%2F'])
-def test_cloudfront_opens_what_is_signed_by_its_key(public_key: RSAPublicKey, owner: str) -> None:
+def test_cloudfront_accepts_a_url_signed_with_its_key(public_key: RSAPublicKey, owner: str) -> None:
     assert opened(originals.view_url(f"{owner}/1", 60), public_key) == f"{BASE}/{quote(owner)}/1"
 
 
-def test_cloudfront_opens_nothing_else(public_key: RSAPublicKey) -> None:
+def test_cloudfront_rejects_other_keys_and_changed_urls(public_key: RSAPublicKey) -> None:
     url = originals.view_url("alice/1", 60)
-    for other, key in ((url, OTHERS), (url.replace("alice", "bob"), public_key), (_later(url), public_key)):
+    for other, key in ((url, OTHER_KEY), (url.replace("alice", "bob"), public_key), (_later(url), public_key)):
         with pytest.raises(InvalidSignature):
             opened(other, key)
 
 
-def test_the_name_that_a_download_is_saved_under_is_signed_too(public_key: RSAPublicKey) -> None:
+def test_the_filename_of_a_download_is_signed(public_key: RSAPublicKey) -> None:
     disposition = originals.attachment("Küste & more.jpg")
     resource = opened(originals.view_url("alice/1", 60, disposition), public_key)
     assert dict(parse_qsl(urlsplit(resource).query)) == {"response-content-disposition": disposition}
 
 
-def test_a_derived_image_lies_one_slash_deeper_by_which_the_distribution_knows_its_bucket(
+def test_the_path_of_a_variant_has_one_more_slash_than_that_of_the_original(
     public_key: RSAPublicKey,
 ) -> None:
     variant = Variant(width=320, height=240, content_type="image/webp", size=1)
-    original = urlsplit(opened(originals.view_url(IMAGE.s3_key, 60), public_key))
-    smaller = urlsplit(opened(derived.view_url(IMAGE, variant, 60), public_key))
-    assert smaller.path == f"{original.path}/320.webp"
-    assert (original.path.count("/"), smaller.path.count("/")) == (2, 3)
+    original_url = urlsplit(opened(originals.view_url(IMAGE.s3_key, 60), public_key))
+    derived_url = urlsplit(opened(derived.view_url(IMAGE, variant, 60), public_key))
+    assert derived_url.path == f"{original_url.path}/320.webp"
+    assert (original_url.path.count("/"), derived_url.path.count("/")) == (2, 3)
 
 
-def test_uploads_go_to_s3_as_before(public_key: RSAPublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presigned_uploads_go_directly_to_s3(public_key: RSAPublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     url = s3.presigned_url("PUT", "images-staged", "alice/1", {"partNumber": "1"}, 60)

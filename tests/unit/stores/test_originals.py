@@ -15,12 +15,12 @@ from chalicelib.stores import originals
         ("100%\\.jpg", "attachment; filename=\"100__.jpg\"; filename*=UTF-8''100%25%5C.jpg"),
     ],
 )
-def test_a_name_is_given_in_ascii_and_in_unicode(name: str, disposition: str) -> None:
+def test_a_filename_is_sent_in_ascii_and_in_utf_8(name: str, disposition: str) -> None:
     assert originals.attachment(name) == disposition
 
 
 @given(st.text(min_size=1).filter(str.isprintable))
-def test_any_name_comes_out_as_it_went_in(name: str) -> None:
+def test_any_filename_is_read_back_unchanged(name: str) -> None:
     disposition = originals.attachment(name)
     assert disposition.isascii()
     assert parse_options_header(disposition) == ("attachment", {"filename": name})

@@ -28,18 +28,18 @@ HOSTS = [
     st.integers(1, 604_800),
     st.none() | st.integers(1, 5_000_000_000),
 )
-def test_it_is_the_url_that_botocore_signs(
-    method: str, host: str, key: str, shown: str, token: str | None, expires: int, length: int | None
+def test_a_presigned_url_equals_the_url_that_botocore_signs(
+    method: str, host: str, key: str, disposition: str, token: str | None, expires: int, length: int | None
 ) -> None:
     url = f"{host}/bucket/{quote('a' + key)}"
     credentials = ReadOnlyCredentials("id", "secret", token)
-    query = f"?response-content-disposition={quote(shown, safe='')}" if shown else ""
+    query = f"?response-content-disposition={quote(disposition, safe='')}" if disposition else ""
     request = AWSRequest(method, url + query, {} if length is None else {"Content-Length": str(length)})
     S3SigV4QueryAuth(credentials, "s3", "eu-central-1", expires=expires).add_auth(request)
     signed = str(request.url)
-    theirs = dict(parse_qsl(urlsplit(signed).query, keep_blank_values=True))
-    now = datetime.strptime(theirs["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    asked = {"response-content-disposition": shown} if shown else {}
-    ours = presigned_url(method, url, asked, credentials, "eu-central-1", expires, length, now)
-    assert urlsplit(ours)._replace(query="") == urlsplit(signed)._replace(query="")
-    assert dict(parse_qsl(urlsplit(ours).query, keep_blank_values=True)) == theirs
+    expected = dict(parse_qsl(urlsplit(signed).query, keep_blank_values=True))
+    now = datetime.strptime(expected["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    parameters = {"response-content-disposition": disposition} if disposition else {}
+    presigned = presigned_url(method, url, parameters, credentials, "eu-central-1", expires, length, now)
+    assert urlsplit(presigned)._replace(query="") == urlsplit(signed)._replace(query="")
+    assert dict(parse_qsl(urlsplit(presigned).query, keep_blank_values=True)) == expected

@@ -12,7 +12,7 @@ from tests.unit.samples import IMAGE
 SEA = Key("\x1ftitle:s", f"sea\x1f{IMAGE.image_id}", "title:sea")
 
 
-def test_a_ready_record_is_published_as_contracts_b_and_d_have_it() -> None:
+def test_a_ready_record_has_the_attributes_of_contracts_b_and_d() -> None:
     assert records.to_item(IMAGE, "bucket") == {
         "image_id": {"S": IMAGE.image_id},
         "user_id": {"S": "alice"},
@@ -34,17 +34,17 @@ def test_a_ready_record_is_published_as_contracts_b_and_d_have_it() -> None:
     }
 
 
-def test_a_record_that_is_not_ready_is_in_the_state_index() -> None:
+def test_only_a_record_that_is_not_ready_is_in_the_state_index() -> None:
     assert records.to_item(replace(IMAGE, state=State.PROCESSING), "bucket")["state"] == {"S": "processing"}
     assert "state" not in records.to_item(IMAGE, "bucket")
 
 
-def test_a_record_that_is_not_listed_is_not_in_the_owners_index() -> None:
+def test_an_unlisted_record_is_not_in_the_indexes_of_its_owner() -> None:
     unlisted = replace(IMAGE, state=State.AWAITING_UPLOAD, listed=False, version=2)
     assert not {"created_at", "changed"} & records.to_item(unlisted, "bucket").keys()
 
 
-LOOKS = st.builds(
+ANALYSES = st.builds(
     Analysis,
     width=st.integers(1, 10**5),
     height=st.integers(1, 10**5),
@@ -70,7 +70,7 @@ LOOKS = st.builds(
     st.text(),
     st.lists(st.text()),
     st.integers(0, 10**12),
-    st.none() | LOOKS,
+    st.none() | ANALYSES,
 )
 def test_a_record_reads_back_as_it_was_written(
     state: tuple[State, bool], title: str, tags: list[str], number: int, analysis: Analysis | None
@@ -83,14 +83,14 @@ def test_a_record_reads_back_as_it_was_written(
     assert records.from_item(records.to_item(image, "bucket")) == image
 
 
-@given(LOOKS)
-def test_the_row_of_a_band_says_little_more_than_the_perceptual_hash(analysis: Analysis) -> None:
+@given(ANALYSES)
+def test_a_row_of_a_band_has_the_perceptual_hash_but_not_the_record(analysis: Analysis) -> None:
     key = Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)
-    found = records.from_row(records.to_row(replace(IMAGE, analysis=analysis), key))
-    assert (found.image, found.user_id, found.perceptual_hash) == (None, IMAGE.user_id, "0123456789abcdef")
+    band_row = records.from_row(records.to_row(replace(IMAGE, analysis=analysis), key))
+    assert (band_row.image, band_row.user_id, band_row.perceptual_hash) == (None, IMAGE.user_id, "0123456789abcdef")
 
 
-def test_only_a_record_that_was_updated_is_in_the_indexes_of_that() -> None:
+def test_only_an_updated_record_is_in_the_indexes_by_update() -> None:
     updated = replace(IMAGE, version=2, updated_at="2023-01-01T00:00:00.000Z")
     changed = {"S": f"2023-01-01T00:00:00.000Z/{IMAGE.image_id}"}
     assert "changed" not in records.to_item(IMAGE, "bucket")
@@ -105,21 +105,21 @@ def row(image: Image) -> Row:
     return records.from_row(records.to_row(image, SEA))
 
 
-def test_a_row_carries_its_record_while_both_fit_one_write_unit() -> None:
+def test_a_row_contains_its_record_if_both_fit_into_one_write_unit() -> None:
     # The row of IMAGE without its description has this many bytes.
-    rest = records.size(records.to_row(replace(IMAGE, description=""), SEA))
-    fits = replace(IMAGE, description="x" * (1024 - rest))
-    too_long = replace(IMAGE, description="x" * (1025 - rest))
+    row_bytes = records.size(records.to_row(replace(IMAGE, description=""), SEA))
+    fits = replace(IMAGE, description="x" * (1024 - row_bytes))
+    too_long = replace(IMAGE, description="x" * (1025 - row_bytes))
     assert row(fits) == Row(fits.image_id, "alice", fits.visibility, fits, whole=True, word="sea")
-    without = replace(too_long, description="")
-    assert row(too_long) == Row(fits.image_id, "alice", fits.visibility, without, whole=False, word="sea")
+    without_description = replace(too_long, description="")
+    assert row(too_long) == Row(fits.image_id, "alice", fits.visibility, without_description, whole=False, word="sea")
 
 
-def test_a_row_that_even_the_rest_does_not_fit_says_who_may_see_it() -> None:
+def test_a_row_of_a_large_record_has_only_the_owner_and_the_visibility() -> None:
     large = replace(IMAGE, tags=tuple(f"{n} " + "x" * 60 for n in range(20)))
     assert row(large) == Row(IMAGE.image_id, "alice", IMAGE.visibility, None, whole=False, word="sea")
 
 
-def test_the_size_of_an_item_is_that_of_its_names_and_values() -> None:
+def test_the_size_of_an_item_includes_its_names_and_values() -> None:
     item = {"name": {"S": "\N{EURO SIGN}"}, "n": {"N": "1234"}, "l": {"L": [{"S": "ab"}]}}
     assert records.size(item) == (4 + 3) + (1 + 4) + (1 + 3 + 1 + 2)

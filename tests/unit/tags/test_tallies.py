@@ -13,7 +13,7 @@ from chalicelib.tags import tallies
 from chalicelib.tags.model import TagChange, TagCounter, Tally
 from tests.unit.samples import IMAGE
 
-MOST_TAGS_OF_AN_IMAGE = 41
+MAX_TAGS = 41
 NAMES = st.sampled_from([f"{letter}{n}" for n in range(25) for letter in "abAB"])
 
 
@@ -22,29 +22,29 @@ def images(owners: Sequence[str] = ("alice", "bob")) -> st.SearchStrategy[Image]
         replace,
         st.just(IMAGE),
         user_id=st.sampled_from(owners),
-        tags=st.lists(NAMES, max_size=MOST_TAGS_OF_AN_IMAGE, unique_by=terms.fold).map(tuple),
+        tags=st.lists(NAMES, max_size=MAX_TAGS, unique_by=terms.fold).map(tuple),
         visibility=st.sampled_from(Visibility),
     )
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[TagChange], list[Image]]:
-    """The changes of images that come, change and go, in a row, and those images that are left."""
+    """Tag changes of images that are uploaded, updated and deleted, in any order, and the remaining images."""
     changes: list[TagChange] = []
-    left: list[Image] = []
+    remaining: list[Image] = []
     for image in draw(st.lists(images(), max_size=8)):
         before: Image | None = None
         states = [image, *draw(st.lists(images((image.user_id,)), max_size=2)), *draw(st.lists(st.none(), max_size=1))]
         for after in states:
             changes += tallies.changes(before, after)
             before = after
-        left += [before] if before else []
-    return draw(st.permutations(changes)), left
+        remaining += [before] if before else []
+    return draw(st.permutations(changes)), remaining
 
 
-def recounted(left: list[Image]) -> dict[TagCounter, Tally]:
+def recounted(remaining: list[Image]) -> dict[TagCounter, Tally]:
     counts: Counter[tuple[str | None, str, Visibility]] = Counter()
-    for image in left:
+    for image in remaining:
         public = image.visibility is Visibility.PUBLIC
         for tag in set(map(terms.fold, image.tags)):
             counts.update(
@@ -57,33 +57,33 @@ def recounted(left: list[Image]) -> dict[TagCounter, Tally]:
 
 
 @given(histories())
-def test_all_changes_added_up_in_any_order_are_a_recount(history: tuple[list[TagChange], list[Image]]) -> None:
-    changes, left = history
-    assert tallies.added(*map(tallies.counters, changes)) == recounted(left)
+def test_the_sum_of_changes_in_any_order_equals_a_recount(history: tuple[list[TagChange], list[Image]]) -> None:
+    changes, remaining = history
+    assert tallies.added(*map(tallies.counters, changes)) == recounted(remaining)
 
 
 @given(histories())
-def test_changes_are_folded_in_batches_each_within_one_transaction(
+def test_each_batch_of_changes_fits_into_one_transaction(
     history: tuple[list[TagChange], list[Image]],
 ) -> None:
-    waiting, left = history
-    counted: dict[TagCounter, Tally] = {}
-    while waiting:
-        batch = tallies.batch(waiting)
-        assert batch == tuple(waiting[: len(batch)])
+    queued, remaining = history
+    counts: dict[TagCounter, Tally] = {}
+    while queued:
+        batch = tallies.batch(queued)
+        assert batch == tuple(queued[: len(batch)])
         sums = tallies.added(*map(tallies.counters, batch))
         assert len(batch) > 0
         assert len(batch) + len(sums) <= MAX_WRITES
-        counted, waiting = tallies.added(counted, sums), waiting[len(batch) :]
-    assert counted == recounted(left)
+        counts, queued = tallies.added(counts, sums), queued[len(batch) :]
+    assert counts == recounted(remaining)
 
 
-def test_nothing_waits_in_no_batch() -> None:
+def test_an_empty_queue_gives_an_empty_batch() -> None:
     assert tallies.batch([]) == ()
 
 
 @given(images(("alice",)), images(("alice",)))
-def test_a_change_is_of_what_differs_alone_and_fits_in_a_transaction(before: Image, after: Image) -> None:
+def test_a_change_has_only_tags_that_differ_and_fits_into_one_transaction(before: Image, after: Image) -> None:
     changes = tallies.changes(before, after)
     assert len(changes) <= 2
     assert [change.change_id for change in changes] == sorted(change.change_id for change in changes)
@@ -96,7 +96,7 @@ def test_a_change_is_of_what_differs_alone_and_fits_in_a_transaction(before: Ima
         assert tallies.batch([change]) == (change,)
 
 
-def test_a_tag_that_is_only_spelled_otherwise_is_no_change() -> None:
+def test_another_spelling_of_a_tag_is_not_a_change() -> None:
     assert tallies.changes(IMAGE, replace(IMAGE, title="New", tags=tuple(map(str.upper, IMAGE.tags)))) == ()
     assert tallies.changes(None, replace(IMAGE, tags=())) == ()
 
@@ -107,20 +107,22 @@ def test_a_tag_that_is_only_spelled_otherwise_is_no_change() -> None:
     st.text(max_size=2),
     st.text(max_size=2),
 )
-def test_tags_are_taken_from_between_as_dynamodb_sorts_them(
+def test_tags_between_two_tags_follow_the_order_of_dynamodb(
     counted: dict[str, Tally], prefix: str, after: str, until: str
 ) -> None:
-    def place(tag: str) -> bytes:
+    def sort_key(tag: str) -> bytes:
         return tag.encode()
 
-    found = tallies.between(counted, prefix, after, until)
-    assert found.keys() == {
-        tag for tag in counted if place(after) < place(tag) <= place(until) and place(tag).startswith(place(prefix))
+    between = tallies.between(counted, prefix, after, until)
+    assert between.keys() == {
+        tag
+        for tag in counted
+        if sort_key(after) < sort_key(tag) <= sort_key(until) and sort_key(tag).startswith(sort_key(prefix))
     }
     assert tallies.between(counted, "", None, None) == counted
 
 
-def test_an_id_is_in_the_order_of_time() -> None:
+def test_ids_of_changes_are_in_order_of_time() -> None:
     first, second = (tallies.changes(None, IMAGE)[0].change_id for _ in range(2))
     assert ids.is_id(first)
     assert first < second

@@ -40,7 +40,7 @@ def form(*parts: bytes) -> Any:
 FILE = part('name="file"; filename="a.png"', PHOTO, "Content-Type: image/png")
 
 
-def test_a_form_has_texts_and_the_bytes_of_its_file() -> None:
+def test_a_form_is_read_as_texts_and_the_bytes_of_its_file() -> None:
     encoder = MultipartEncoder({"user": "alice", "description": "Größe", "file": ("a.png", PHOTO, "image/png")})
     assert read(encoder.to_string(), encoder.content_type) == {
         "user": "alice",
@@ -50,7 +50,7 @@ def test_a_form_has_texts_and_the_bytes_of_its_file() -> None:
     }
 
 
-def test_a_field_that_is_repeated_is_a_tuple() -> None:
+def test_a_repeated_field_is_a_tuple() -> None:
     assert form(part('name="tags"', b"a,b"), part('name="tags"', b"c"))["tags"] == ("a,b", "c")
 
 
@@ -73,7 +73,7 @@ def test_a_filename_may_be_encoded(disposition: str, filename: str) -> None:
     assert form(part(disposition))["filename"] == filename
 
 
-def test_a_filename_of_its_own_field_counts_more_than_the_parts() -> None:
+def test_a_filename_field_overrides_the_filename_of_the_file() -> None:
     assert form(FILE, part('name="filename"', b"b.png"))["filename"] == "b.png"
 
 
@@ -86,11 +86,11 @@ def test_a_boundary_may_be_quoted(content_type: str) -> None:
     )
 
 
-def test_a_field_for_a_file_that_none_was_chosen_for_is_absent() -> None:
+def test_a_file_field_without_a_file_is_absent() -> None:
     assert form(part('name="file"; filename=""', b""), part('name="user"', b"alice")) == {"user": "alice"}
 
 
-def test_an_empty_file_is_one() -> None:
+def test_an_empty_file_is_read() -> None:
     assert form(part('name="file"; filename="a.png"', b""))["file"] == b""
 
 
@@ -121,10 +121,10 @@ BROKEN = "The form is malformed or incomplete: check each boundary, also the fin
         (lambda: form(part('name="title"', b"\xff")), "title is not text in UTF-8."),
     ],
 )
-def test_a_form_that_can_not_be_understood_is_refused(make: Callable[[], object], sentence: str) -> None:
-    with pytest.raises(BadInput) as refused:
+def test_a_malformed_form_is_rejected(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
         make()
-    assert refused.value.message == sentence
+    assert raised.value.message == sentence
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def test_a_form_that_can_not_be_understood_is_refused(make: Callable[[], object]
         (lambda: form(part('name="a"', b"x", *(f"X{n}: y" for n in range(8)))), "A part of the form has more than 8"),
     ],
 )
-def test_a_form_over_a_limit_is_refused_by_the_limits_name(make: Callable[[], object], sentence: str) -> None:
-    with pytest.raises(TooLarge) as refused:
+def test_a_form_over_a_limit_is_rejected_with_the_name_of_the_limit(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(TooLarge) as raised:
         make()
-    assert refused.value.message.startswith(sentence)
+    assert raised.value.message.startswith(sentence)
 
 
 def test_a_form_at_its_limit_is_read() -> None:
@@ -172,15 +172,15 @@ pieces = st.sampled_from(
 
 
 @given(st.integers(0, len(whole)), st.integers(0, 40), st.binary(max_size=8) | pieces)
-def test_whatever_is_done_to_a_form_it_is_read_or_refused(at: int, cut: int, put: bytes) -> None:
+def test_any_edited_form_is_read_or_rejected(at: int, cut: int, inserted: bytes) -> None:
     try:
-        read(whole[:at] + put + whole[at + cut :])
+        read(whole[:at] + inserted + whole[at + cut :])
     except ApiError as error:
         assert 400 <= error.status < 500
 
 
 @given(st.text())
-def test_whatever_the_content_type_says_it_is_read_or_refused(options: str) -> None:
+def test_a_form_with_any_content_type_is_read_or_rejected(options: str) -> None:
     try:
         read(whole, f"multipart/form-data;{options}")
     except ApiError as error:

@@ -11,26 +11,26 @@ def allowed(headers: Headers) -> object:
     return headers.get("Access-Control-Allow-Origin")
 
 
-def test_nothing_is_said_where_there_are_no_origins() -> None:
+def test_no_headers_are_added_without_configured_origins() -> None:
     assert cors.readable({"ETag": '"1"'}, PHOTOS, ()) == {"ETag": '"1"'}
     assert cors.preflight(PHOTOS, (), ["GET"], 60) == {}
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_an_answer_is_for_the_origin_that_asks_if_it_is_one_of_them(origin: str) -> None:
+def test_a_configured_origin_may_read_an_answer(origin: str) -> None:
     headers = cors.readable({"ETag": '"1"'}, origin, ORIGINS)
     assert (headers["ETag"], allowed(headers), headers["Vary"]) == ('"1"', origin, "Origin")
     assert "X-Request-Id" in str(headers["Access-Control-Expose-Headers"]).split(", ")
 
 
 @pytest.mark.parametrize("origin", ["", "null", OTHER, f"{PHOTOS}:8443", f"{PHOTOS} {LOCAL}", PHOTOS.upper()])
-def test_other_origins_are_told_only_that_the_answer_depends_on_them(origin: str) -> None:
+def test_other_origins_get_only_the_header_vary(origin: str) -> None:
     assert cors.readable({}, origin, ORIGINS) == {"Vary": "Origin"}
     assert cors.preflight(origin, ORIGINS, ["GET"], 60) == {}
 
 
 @pytest.mark.parametrize("origin", ["", OTHER])
-def test_an_answer_for_all_is_the_same_whoever_asks(origin: str) -> None:
+def test_an_answer_for_all_origins_is_the_same_for_each(origin: str) -> None:
     headers = cors.readable({"Vary": "Accept"}, origin, ("*",))
     assert (allowed(headers), headers["Vary"]) == ("*", "Accept")
 
@@ -39,12 +39,12 @@ def test_an_answer_for_all_is_the_same_whoever_asks(origin: str) -> None:
     ("before", "after"),
     [("Accept", "Accept, Origin"), (["Accept", "X-User-Id"], "Accept, X-User-Id, Origin"), ([], "Origin")],
 )
-def test_what_an_answer_depends_on_besides_stays(before: str | list[str], after: str) -> None:
+def test_the_header_vary_keeps_its_other_values(before: str | list[str], after: str) -> None:
     assert cors.readable({"Vary": before}, OTHER, ORIGINS) == {"Vary": after}
 
 
 @pytest.mark.parametrize(("origin", "origins"), [(PHOTOS, ORIGINS), (OTHER, ("*",))])
-def test_a_preflight_says_what_may_be_sent(origin: str, origins: tuple[str, ...]) -> None:
+def test_a_preflight_answer_lists_methods_and_headers(origin: str, origins: tuple[str, ...]) -> None:
     assert cors.preflight(origin, origins, ["POST", "GET"], 60) == {
         "Access-Control-Allow-Methods": "POST, GET",
         "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, X-User-Id",
@@ -52,5 +52,5 @@ def test_a_preflight_says_what_may_be_sent(origin: str, origins: tuple[str, ...]
     }
 
 
-def test_a_preflight_of_nobody_is_none() -> None:
+def test_a_request_without_an_origin_is_not_a_preflight() -> None:
     assert cors.preflight("", ("*",), ["GET"], 60) == {}

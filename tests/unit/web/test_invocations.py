@@ -7,11 +7,11 @@ from chalicelib.errors import BadInput
 from chalicelib.web import invocations
 
 
-def event(given: object) -> dict[str, Any]:
-    return invocations.api_event("POST", "/upload", given)
+def event(payload: object) -> dict[str, Any]:
+    return invocations.api_event("POST", "/upload", payload)
 
 
-def test_an_event_is_a_request_of_the_routes_path() -> None:
+def test_an_event_becomes_a_request_of_the_routes_path() -> None:
     assert event({"body": '{"title": "Dunes"}'}) == {
         "requestContext": {"httpMethod": "POST", "resourcePath": "/upload"},
         "headers": {"content-type": "application/json"},
@@ -23,34 +23,34 @@ def test_an_event_is_a_request_of_the_routes_path() -> None:
     }
 
 
-def test_what_is_json_in_a_string_may_be_an_object() -> None:
-    inner: dict[str, Any] = {
+def test_an_event_may_have_objects_instead_of_json_strings() -> None:
+    objects: dict[str, Any] = {
         "body": {"title": "Dunes"},
         "queryStringParameters": {"title": "Dunes", "limit": 5, "download": True, "tag": ["a", "b", None], "x": None},
         "pathParameters": {"image_id": "7"},
         "headers": {"X-User-Id": "alice", "Accept": None},
     }
-    found = event(inner)
-    assert found == event({name: json.dumps(value) for name, value in inner.items()})
-    assert json.loads(found["body"]) == {"title": "Dunes"}
-    assert found["multiValueQueryStringParameters"] == {
+    api_event = event(objects)
+    assert api_event == event({name: json.dumps(value) for name, value in objects.items()})
+    assert json.loads(api_event["body"]) == {"title": "Dunes"}
+    assert api_event["multiValueQueryStringParameters"] == {
         "title": ["Dunes"],
         "limit": ["5"],
         "download": ["true"],
         "tag": ["a", "b"],
         "x": [],
     }
-    assert found["pathParameters"] == {"image_id": "7"}
-    assert found["headers"] == {"content-type": "application/json", "x-user-id": "alice"}
+    assert api_event["pathParameters"] == {"image_id": "7"}
+    assert api_event["headers"] == {"content-type": "application/json", "x-user-id": "alice"}
 
 
-@pytest.mark.parametrize("given", [{}, {"body": None, "queryStringParameters": None, "pathParameters": None}])
-def test_what_is_absent_is_empty(given: dict[str, Any]) -> None:
-    assert event(given) == event({"body": {}, "queryStringParameters": {}, "pathParameters": {}})
+@pytest.mark.parametrize("payload", [{}, {"body": None, "queryStringParameters": None, "pathParameters": None}])
+def test_absent_parts_of_an_event_are_empty(payload: dict[str, Any]) -> None:
+    assert event(payload) == event({"body": {}, "queryStringParameters": {}, "pathParameters": {}})
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("payload", "sentence"),
     [
         ([], "The event must be a JSON object."),
         (None, "The event must be a JSON object."),
@@ -61,7 +61,7 @@ def test_what_is_absent_is_empty(given: dict[str, Any]) -> None:
         ({"pathParameters": {"image_id": None}}, "pathParameters.image_id is missing."),
     ],
 )
-def test_an_event_of_another_form_is_refused(given: object, sentence: str) -> None:
-    with pytest.raises(BadInput) as refused:
-        invocations.api_event("GET", "/image/{image_id}", given)
-    assert refused.value.message == sentence
+def test_an_invalid_event_is_rejected(payload: object, sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        invocations.api_event("GET", "/image/{image_id}", payload)
+    assert raised.value.message == sentence

@@ -1,4 +1,4 @@
-"""The OpenAPI document against the routes, the settings and the spellings that it describes, and against itself."""
+"""Compares the OpenAPI document with the routes, settings and spellings that it describes, and with itself."""
 
 import re
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ Json = dict[str, Any]
 DOCUMENT = openapi.document()
 SCHEMAS: Json = DOCUMENT["components"]["schemas"]
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
-FIGURE = r"([0-9,]+)(?: [a-z]+)? \(`(MAX_\w+)`\)"  # as in: 1,000 frames (`MAX_FRAMES`)
+FIGURE = r"([0-9,]+)(?: [a-z]+)? \(`(MAX_\w+)`\)"  # for example: 1,000 frames (`MAX_FRAMES`)
 
 
 def inner(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """Every object of a document, with where it lies."""
+    """Yield every object of a document with its path."""
     if isinstance(value, dict):
         yield path, value
         for name, each in value.items():
@@ -36,12 +36,12 @@ def inner(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def resolved(value: Json) -> Json:
-    """An object of the document, or what it refers to."""
+    """Return an object of the document, or the object that it refers to."""
     while "$ref" in value:
-        found: Any = DOCUMENT
+        target: Any = DOCUMENT
         for step in value["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        value = found
+            target = target[step]
+        value = target
     return value
 
 
@@ -52,7 +52,7 @@ def operations() -> Iterator[tuple[str, str, Json]]:
 
 
 def examples() -> Iterator[tuple[str, Json, Any]]:
-    """Where each example lies, the schema that it is of, and the example."""
+    """Yield the path of each example, its schema, and the example."""
     for path, value in inner(DOCUMENT):
         if "examples" in path[:-1] or "example" in path[:-1]:
             continue
@@ -71,17 +71,17 @@ def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]}, validate_formats=True)
 
 
-def test_it_describes_the_routes_that_there_are_and_no_others() -> None:
-    there = {
+def test_the_document_describes_exactly_the_routes_of_the_app() -> None:
+    routes = {
         (method, path, route.view_function.__name__)
         for path, methods in app.routes.items()
         for method, route in methods.items()
         if route.view_name not in ("unknown_path", "wrong_method", "options")
     }
-    assert {(method, path, operation["operationId"]) for method, path, operation in operations()} == there
+    assert {(method, path, operation["operationId"]) for method, path, operation in operations()} == routes
 
 
-def test_it_is_openapi_3_1() -> None:
+def test_the_document_is_valid_openapi_3_1() -> None:
     schemathesis.openapi.from_dict(DOCUMENT).validate()
     for _, schema in inner(SCHEMAS, ("schemas",)):
         if "$ref" in schema:
@@ -90,10 +90,10 @@ def test_it_is_openapi_3_1() -> None:
         assert jsonschema_rs.meta.is_valid(schema), name
 
 
-def test_every_path_has_its_parameters() -> None:
+def test_every_path_parameter_is_described_once() -> None:
     for method, path, operation in operations():
-        given = [*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
-        names = [(each["in"], each["name"]) for each in map(resolved, given)]
+        parameters = [*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
+        names = [(each["in"], each["name"]) for each in map(resolved, parameters)]
         assert len(names) == len(set(names)), (method, path)
         assert {name for place, name in names if place == "path"} == set(re.findall(r"{(\w+)}", path))
 
@@ -101,32 +101,32 @@ def test_every_path_has_its_parameters() -> None:
 EXAMPLES = list(examples())
 
 
-def test_examples_are_where_a_client_looks_for_them() -> None:
-    # Else the test below could pass by finding none.
+def test_the_document_has_examples() -> None:
+    # Without examples, the next test would check nothing.
     assert len(EXAMPLES) > 30
 
 
 @pytest.mark.parametrize(("where", "schema", "example"), EXAMPLES, ids=[where for where, _, _ in EXAMPLES])
-def test_every_example_is_what_its_schema_says(where: str, schema: Json, example: Any) -> None:
+def test_every_example_matches_its_schema(where: str, schema: Json, example: Any) -> None:
     validator(schema).validate(example)
 
 
-def test_every_limit_is_the_default_of_the_setting_that_it_names() -> None:
+def test_every_limit_is_the_default_of_its_setting() -> None:
     defaults = asdict(config.Settings())
     checked = set()
     for path, value in inner(DOCUMENT):
-        # Not `examples`, nor a property that is called description.
+        # Skips `examples` and properties named description.
         text = value["description"] if isinstance(value.get("description"), str) else ""
-        said = [(int(figure.replace(",", "")), name) for figure, name in re.findall(FIGURE, " ".join(text.split()))]
+        in_text = [(int(figure.replace(",", "")), name) for figure, name in re.findall(FIGURE, " ".join(text.split()))]
         limited = {**value, **value.get("schema", {})}
         limits = [limited[keyword] for keyword in ("maxLength", "maxItems", "maximum") if keyword in limited]
-        for limit, name in [*said, *product(limits, re.findall(r"`(MAX_\w+)`", text))]:
+        for limit, name in [*in_text, *product(limits, re.findall(r"`(MAX_\w+)`", text))]:
             assert limit == defaults[name.lower()], path
             checked.add(name)
     assert len(checked) > 10
 
 
-def test_every_spelling_of_a_list_query_is_a_parameter_and_there_are_no_others() -> None:
+def test_the_parameters_of_lists_are_exactly_the_spellings_of_their_fields() -> None:
     fields = {*SPELLINGS} - {
         "file",
         "tags",
@@ -147,29 +147,29 @@ def test_every_spelling_of_a_list_query_is_a_parameter_and_there_are_no_others()
         assert {each["name"] for each in parameters if each["in"] == "query"} == spellings - without
 
 
-def test_its_table_has_every_spelling_in_the_order_that_counts() -> None:
+def test_the_table_of_spellings_has_all_of_them_in_order_of_precedence() -> None:
     rows = [line for line in DOCUMENT["info"]["description"].splitlines() if line.startswith("| ")]
-    told = [tuple(re.findall(r"`([a-zA-Z0-9_.]+)`", cell)) for row in rows for cell in row.split("|")[2].split(";")]
-    alone = {(field,) for field, spellings in SPELLINGS.items() if spellings == (field,)}
-    assert set(told) - {()} == set(SPELLINGS.values()) - alone
+    in_table = [tuple(re.findall(r"`([a-zA-Z0-9_.]+)`", cell)) for row in rows for cell in row.split("|")[2].split(";")]
+    single_spellings = {(field,) for field, spellings in SPELLINGS.items() if spellings == (field,)}
+    assert set(in_table) - {()} == set(SPELLINGS.values()) - single_spellings
 
 
 def test_every_spelling_of_an_upload_is_a_property() -> None:
     form, flat = (set(SCHEMAS[name]["properties"]) for name in ("FormUpload", "JsonUpload"))
-    apart = SCHEMAS["JsonUploadE"]["properties"]
-    nested = {f"{name}.{field}" for name, value in apart.items() for field in value["properties"]}
+    properties = SCHEMAS["JsonUploadE"]["properties"]
+    nested = {f"{name}.{field}" for name, value in properties.items() for field in value["properties"]}
     for field in ("file", "user_id", "title", "description", "tags", "filename", "visibility"):
         assert set(SPELLINGS[field]) <= flat | nested
         assert field in form
 
 
-def test_it_has_every_type_of_image() -> None:
+def test_the_document_has_every_type_of_image() -> None:
     assert SCHEMAS["ContentType"]["enum"] == list(EXTENSIONS)
     encoding = DOCUMENT["paths"]["/upload"]["post"]["requestBody"]["content"]["multipart/form-data"]["encoding"]
     assert encoding["file"]["contentType"].split(", ") == list(EXTENSIONS)
 
 
-def test_every_answer_of_an_operation_that_takes_tokens_has_a_401() -> None:
+def test_exactly_the_operations_with_a_caller_have_an_answer_401() -> None:
     for method, path, operation in operations():
         parameters = [*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
         names_a_caller = "X-User-Id" in {resolved(each)["name"] for each in parameters}

@@ -55,7 +55,7 @@ def read_query(**query: list[str]) -> Query:
     return readers.query(request(query=query or None))
 
 
-def test_the_least_upload_has_an_owner_and_bytes_and_the_rest_is_empty() -> None:
+def test_an_upload_of_an_owner_and_a_file_has_empty_fields() -> None:
     assert read_upload(**BODY) == UploadRequest(
         file=BYTES,
         user_id="alice",
@@ -68,7 +68,7 @@ def test_the_least_upload_has_an_owner_and_bytes_and_the_rest_is_empty() -> None
     )
 
 
-def test_a_whole_upload() -> None:
+def test_an_upload_with_all_fields_is_read() -> None:
     whole = {"title": "T", "description": "a\nb", "tags": ["x"], "filename": "f.png", "visibility": "private"}
     assert read_upload(**BODY, **whole) == UploadRequest(
         file=BYTES,
@@ -92,18 +92,18 @@ def test_a_whole_upload() -> None:
         {"user_id": " alice ", "image_data": f"{BODY['image_data'][:4]}\r\n{BODY['image_data'][4:]}\n"},
     ],
 )
-def test_each_spelling_and_form_reads_the_same(body: dict[str, Any]) -> None:
+def test_all_spellings_of_an_upload_are_read_as_the_same_upload(body: dict[str, Any]) -> None:
     assert read_upload(**body) == read_upload(**BODY)
 
 
 @pytest.mark.parametrize(
     "tags", [["Sea", "sky"], '["Sea", "sky"]', "Sea, sky", "Sea,,sky,", [" Sea ", "sky", "SEA", ""]]
 )
-def test_tags_come_as_a_list_a_json_array_or_with_commas(tags: object) -> None:
+def test_tags_are_read_from_a_list_a_json_array_or_comma_separated_text(tags: object) -> None:
     assert read_upload(**BODY, tags=tags).tags == ("Sea", "sky")
 
 
-def test_a_forms_field_that_is_repeated_is_several_tags_and_otherwise_one_too_many() -> None:
+def test_only_tags_may_be_repeated_in_a_form() -> None:
     assert fields.tags("tags", ("Sea,sky", '["sand, wet"]', "SKY"), 9) == {
         "sea": "Sea",
         "sky": "sky",
@@ -163,10 +163,12 @@ def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
         ),
     ],
 )
-def test_a_bad_field_is_refused_by_its_name(change: dict[str, Any], error: type[ApiError], sentence: str) -> None:
-    with pytest.raises(error) as refused:
+def test_an_invalid_field_is_rejected_with_its_name(
+    change: dict[str, Any], error: type[ApiError], sentence: str
+) -> None:
+    with pytest.raises(error) as raised:
         read_upload(**{**BODY, **change})
-    assert refused.value.message.startswith(sentence)
+    assert raised.value.message.startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -184,12 +186,12 @@ def test_a_bad_field_is_refused_by_its_name(change: dict[str, Any], error: type[
         ),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_rejected(
     body: bytes, content_type: str, error: type[ApiError], sentence: str
 ) -> None:
-    with pytest.raises(error) as refused:
+    with pytest.raises(error) as raised:
         readers.upload(request(body=body, headers={"content-type": content_type}))
-    assert refused.value.message.startswith(sentence)
+    assert raised.value.message.startswith(sentence)
 
 
 json_values = st.recursive(
@@ -197,13 +199,11 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=10,
 )
-names_of_fields = st.sampled_from(
-    sorted({name.partition(".")[0] for names in fields.SPELLINGS.values() for name in names})
-)
+field_names = st.sampled_from(sorted({name.partition(".")[0] for names in fields.SPELLINGS.values() for name in names}))
 
 
-@given(st.dictionaries(names_of_fields, json_values))
-def test_whatever_the_fields_hold_it_is_read_or_refused(body: dict[str, Any]) -> None:
+@given(st.dictionaries(field_names, json_values))
+def test_fields_with_any_values_are_read_or_rejected(body: dict[str, Any]) -> None:
     try:
         upload = read_upload(**{**BODY, **body})
     except ApiError as error:
@@ -222,12 +222,12 @@ def test_no_tag_has_the_key_of_another_term(tag: str) -> None:
     assert not any(terms.fold(tag).startswith("\x1f") for tag in tags)
 
 
-def test_a_query_without_parameters_asks_for_everything() -> None:
+def test_a_query_without_parameters_has_no_filters() -> None:
     assert read_query() == Query(limit=100)
 
 
-def test_a_whole_query() -> None:
-    found = read_query(
+def test_a_query_with_all_parameters_is_read() -> None:
+    query = read_query(
         userId=["alice"],
         tag=["Sea", "sky,SEA"],
         tags=['["sand, wet"]'],
@@ -247,7 +247,7 @@ def test_a_whole_query() -> None:
         limit=["7"],
         nextToken=["abc"],
     )
-    assert found == Query(
+    assert query == Query(
         user_id="alice",
         tags=("sand, wet", "sea", "sky"),
         any_tags=("dawn", "dusk"),
@@ -281,7 +281,7 @@ def test_a_whole_query() -> None:
         ("1969-12-31T23:59:59Z", 0, 0),
     ],
 )
-def test_a_date_is_its_whole_day_and_a_time_its_millisecond(text: str, since: int, before: int) -> None:
+def test_a_date_includes_its_whole_day_and_a_time_its_millisecond(text: str, since: int, before: int) -> None:
     assert read_query(date_from=[text]).since == since
     if before:
         assert read_query(date_to=[text]).before == before
@@ -300,18 +300,18 @@ def test_a_date_is_its_whole_day_and_a_time_its_millisecond(text: str, since: in
         "٢٠٢٦-01-01",
     ],
 )
-def test_what_is_no_date_is_refused(text: str) -> None:
+def test_an_invalid_date_is_rejected(text: str) -> None:
     for name in ("dateFrom", "dateTo"):
         with pytest.raises(BadInput, match=f"^{name} must be a date such as 2026-01-31 or a time such as"):
             read_query(**{name: [text]})
 
 
-def test_a_range_may_end_with_the_calendar_or_before_it_begins() -> None:
+def test_date_to_is_limited_to_the_times_of_ids() -> None:
     assert read_query(dateTo=["9999-12-31"]).before == ids.END - 1
     assert read_query(dateTo=["1969-12-31"]).before == 1
 
 
-def test_an_empty_parameter_counts_as_absent() -> None:
+def test_an_empty_parameter_is_treated_as_absent() -> None:
     assert read_query(user_id=[""], tag=[" "], limit=[""], last_evaluated_key=[""]) == read_query()
 
 
@@ -341,10 +341,10 @@ def test_an_empty_parameter_counts_as_absent() -> None:
         ({"order": ["up"]}, "order must be asc or desc."),
     ],
 )
-def test_a_bad_parameter_is_refused_by_its_name(query: dict[str, list[str]], sentence: str) -> None:
-    with pytest.raises(BadInput) as refused:
+def test_an_invalid_parameter_is_rejected_with_its_name(query: dict[str, list[str]], sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
         read_query(**query)
-    assert refused.value.message.startswith(sentence)
+    assert raised.value.message.startswith(sentence)
 
 
 def json_request(body: Any) -> Request:
@@ -357,7 +357,7 @@ def test_an_item_is_any_json_object(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ITEM_NAMES)
-def test_an_item_has_no_field_that_the_service_gives(name: str) -> None:
+def test_an_item_may_not_contain_fields_of_the_service(name: str) -> None:
     with pytest.raises(BadInput, match=f"^{name} is set by the service"):
         readers.item(json_request({name: None}))
     assert readers.item_fields(json_request({"a": None, name: 1})) == {"a": None}
@@ -373,13 +373,13 @@ def nested(levels: int) -> Any:
 
 
 @pytest.mark.parametrize("read", [readers.item, readers.item_fields])
-def test_an_item_is_nested_so_deep_and_no_deeper(read: Any) -> None:
+def test_an_item_may_be_nested_up_to_100_levels(read: Any) -> None:
     assert read(json_request({"a": nested(99)})) == {"a": nested(99)}
     with pytest.raises(BadInput, match="nested more than 100 levels deep"):
         read(json_request({"a": nested(100)}))
 
 
-def test_items_are_asked_for_with_a_limit_and_a_key() -> None:
+def test_a_query_of_items_has_a_limit_and_a_cursor() -> None:
     assert readers.item_query(request()) == ItemQuery(limit=100, cursor=None)
     assert readers.item_query(request(query={"limit": ["7"], "nextToken": ["abc"]})) == ItemQuery(7, "abc")
     with pytest.raises(BadInput, match="limit must be a whole number"):
@@ -398,18 +398,18 @@ def test_items_are_asked_for_with_a_limit_and_a_key() -> None:
         ('"' + "9" * 5000 + '"', set()),
     ],
 )
-def test_if_match_names_versions_and_other_tags_match_none(header: str, versions: set[int] | None) -> None:
+def test_if_match_is_read_as_versions_and_ignores_other_etags(header: str, versions: set[int] | None) -> None:
     assert readers.if_match(request(headers={"If-Match": header})) == versions
     assert readers.if_match(request()) is None
 
 
 @pytest.mark.parametrize("header", ["3", '"3', '"3""4"', '"3" "4"', "'3'", 'w/"3"', '*, "3"', '"a b"'])
-def test_an_if_match_that_is_no_list_of_tags_is_refused(header: str) -> None:
+def test_an_if_match_that_is_not_a_list_of_etags_is_rejected(header: str) -> None:
     with pytest.raises(BadInput, match="If-Match"):
         readers.if_match(request(headers={"If-Match": header}))
 
 
-def test_a_download_is_asked_for_by_true() -> None:
+def test_the_parameter_download_is_true_or_false() -> None:
     assert [
         readers.as_attachment(request(query={"download": [text]})) for text in ("true", "TRUE", "1", "false", "")
     ] == [
@@ -423,7 +423,7 @@ def test_a_download_is_asked_for_by_true() -> None:
         readers.as_attachment(request(query={"download": ["maybe"]}))
 
 
-def test_a_download_has_a_type() -> None:
+def test_the_type_of_a_download_is_read() -> None:
     def read(*types: str) -> DownloadType:
         return readers.download_type(request(query={"type": list(types)}))
 
@@ -441,7 +441,7 @@ def read_patch(body: object) -> UpdateRequest:
     return readers.update(request(body=json.dumps(body).encode()))
 
 
-def test_an_update_has_the_fields_given_and_no_others() -> None:
+def test_an_update_has_only_the_given_fields() -> None:
     assert read_patch({"title": ""}) == UpdateRequest(title="", description=None, tags=None, visibility=None)
     whole = {"title": "T", "description": "D", "tags": "Sea, sky, SEA", "visibility": "private"}
     assert read_patch(whole) == UpdateRequest(
@@ -466,10 +466,10 @@ def test_an_update_has_the_fields_given_and_no_others() -> None:
         ([], "The body must be a JSON object."),
     ],
 )
-def test_a_bad_update_is_refused_by_its_field(body: object, sentence: str) -> None:
-    with pytest.raises(BadInput) as refused:
+def test_an_invalid_update_is_rejected_with_the_name_of_its_field(body: object, sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
         read_patch(body)
-    assert refused.value.message.startswith(sentence)
+    assert raised.value.message.startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -487,13 +487,13 @@ def test_a_bad_update_is_refused_by_its_field(body: object, sentence: str) -> No
         ('"' + "9" * 5000 + '"', set()),
     ],
 )
-def test_the_versions_that_if_match_names(header: str | None, versions: set[int] | None) -> None:
-    found = readers.if_match(request(headers={"If-Match": header} if header else {}))
-    assert found == versions
+def test_if_match_is_read_as_versions(header: str | None, versions: set[int] | None) -> None:
+    if_match = readers.if_match(request(headers={"If-Match": header} if header else {}))
+    assert if_match == versions
 
 
 @pytest.mark.parametrize("header", ["3", '"3', '"3" "4"', '"3",', "w/3", '"a"b"'])
-def test_an_if_match_that_is_none_is_refused(header: str) -> None:
+def test_a_malformed_if_match_is_rejected(header: str) -> None:
     with pytest.raises(BadInput, match="If-Match must be an ETag in quotes"):
         readers.if_match(request(headers={"If-Match": header}))
 
@@ -508,20 +508,20 @@ def test_an_idempotency_key_is_printable_and_short() -> None:
             read(key)
 
 
-def test_the_caller_is_named_by_query_or_header() -> None:
+def test_the_caller_is_read_from_the_query_or_a_header() -> None:
     assert readers.named_user(request(query={"userId": ["alice"]}, headers={"X-User-Id": " bob "})) == "bob"
     assert readers.named_user(request(query={"userId": [" alice "]})) == "alice"
     assert readers.named_user(request(headers={"X-User-Id": "bob"})) == "bob"
     assert readers.named_user(request()) is None
 
 
-def test_a_bearer_token_is_read_and_no_other_scheme() -> None:
+def test_only_a_bearer_token_is_read() -> None:
     assert readers.bearer(request(headers={"Authorization": "bearer  abc "})) == "abc"
     assert readers.bearer(request(headers={"Authorization": "Basic abc"})) is None
     assert readers.bearer(request()) is None
 
 
-def test_the_key_of_an_s3_event_is_url_encoded() -> None:
+def test_the_key_of_an_s3_event_is_url_decoded() -> None:
     record = {
         "eventTime": "1970-01-01T00:01:00.500Z",
         "s3": {"bucket": {"name": "b"}, "object": {"key": "alice+b%40c/017f"}},
@@ -530,32 +530,32 @@ def test_the_key_of_an_s3_event_is_url_encoded() -> None:
     assert readers.objects_created(event) == (ObjectCreated("alice b@c/017f", 60.5),)
 
 
-def test_a_test_event_of_s3_is_of_no_object() -> None:
+def test_a_test_event_of_s3_has_no_objects() -> None:
     assert readers.objects_created(AnyS3Event({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)) == ()
 
 
-def test_an_image_is_shown_as_large_as_it_is_in_what_the_client_accepts() -> None:
+def test_a_render_request_is_read_with_its_defaults() -> None:
     assert readers.render_request(request(headers={"accept": "image/webp"})) == RenderRequest(
         width=None, height=None, fit=Fit.CONTAIN, format=Format.AUTO, preferences=preferences("image/webp")
     )
-    asked = {"w": ["320"], "h": ["200"], "fit": ["COVER"], "format": ["Jpeg"]}
-    assert readers.render_request(request(query=asked)) == RenderRequest(
+    query = {"w": ["320"], "h": ["200"], "fit": ["COVER"], "format": ["Jpeg"]}
+    assert readers.render_request(request(query=query)) == RenderRequest(
         width=320, height=200, fit=Fit.COVER, format=Format.JPEG, preferences=preferences("*/*")
     )
 
 
 @pytest.mark.parametrize("query", [{"w": ["0"]}, {"h": ["10001"]}, {"fit": ["fill"]}, {"format": ["image/webp"]}])
-def test_how_an_image_is_shown_is_within_limits(query: dict[str, list[str]]) -> None:
+def test_an_invalid_render_request_is_rejected(query: dict[str, list[str]]) -> None:
     with pytest.raises(BadInput):
         readers.render_request(request(query=query))
 
 
-def test_images_like_one_are_as_many_as_are_looked_at_and_as_near_as_can_be_told() -> None:
+def test_a_query_of_similar_images_is_read_with_its_defaults() -> None:
     assert readers.similar_query(request()) == SimilarQuery(bits=3, limit=20)
     assert readers.similar_query(request(query={"distance": ["0"], "limit": ["100"]})) == SimilarQuery(0, 100)
 
 
 @pytest.mark.parametrize("query", [{"distance": ["4"]}, {"limit": ["101"]}, {"limit": ["0"]}])
-def test_images_like_one_are_asked_for_within_limits(query: dict[str, list[str]]) -> None:
+def test_an_invalid_query_of_similar_images_is_rejected(query: dict[str, list[str]]) -> None:
     with pytest.raises(BadInput):
         readers.similar_query(request(query=query))

@@ -12,7 +12,7 @@ import pytest
 from dev.stack import Stack, running
 from project import PROJECT
 from tests.http.client import Service, User
-from tests.http.uploads import finished
+from tests.http.uploads import wait_until_processed
 from tests.pictures import picture
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:images-api-local-on_object_created:$LATEST"
@@ -44,7 +44,7 @@ def test_make_sweep_runs_the_schedule(stack: Stack, data: Path) -> None:
 def test_make_redrive_processes_dead_letters_and_keeps_those_that_fail_again(stack: Stack, data: Path) -> None:
     alice = User(Service(stack.url), "alice")
     image = alice.upload(picture())
-    finished(alice, image["image_id"])
+    wait_until_processed(alice, image["image_id"])
     sqs: Any = stack.client("sqs")
     queue = sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"]
 

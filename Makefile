@@ -93,6 +93,7 @@ test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOI
 	@$(BIN)/python -m pytest tests/deployed
 
 PROSE := $(wildcard *.md) docs samples
+CODE := app.py bench chalicelib deploy dev project scripts tests .ci Makefile docker-compose.yml resources.yaml
 
 .PHONY: lint
 lint: $(VENV)/installed ## check style, types, imports, locks and prose
@@ -101,7 +102,7 @@ lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mdformat --check $(PROSE)
-	@$(BIN)/codespell $(PROSE)
+	@$(BIN)/codespell $(PROSE) $(CODE)
 	@$(BIN)/python -m scripts.locks
 
 ROUNDS ?= 100

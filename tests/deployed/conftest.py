@@ -1,4 +1,4 @@
-"""A LocalStack of these tests' own: they deploy the stage `local` there, and destroy it in the end."""
+"""Deploy the stage `local` to an empty LocalStack, and destroy it after the tests."""
 
 import os
 import signal
@@ -19,26 +19,29 @@ Inventory = dict[str, set[str]]
 
 
 @pytest.fixture(scope="session")
-def place() -> target.Target:
-    """The LocalStack that AWS_ENDPOINT_URL names."""
+def localstack() -> target.Target:
+    """Return the LocalStack that AWS_ENDPOINT_URL names."""
     if not os.environ.get("AWS_ENDPOINT_URL"):
         pytest.skip("There is no LocalStack to deploy to: AWS_ENDPOINT_URL is not set.")
     return target.find(LOCAL)
 
 
 @pytest.fixture(scope="session")
-def address(place: target.Target) -> Iterator[str]:
-    """Where the stage answers, deployed by a second run after one that was killed.
+def address(localstack: target.Target) -> Iterator[str]:
+    """Deploy the stage and return its URL. The first runs are killed, so a later run must finish their work.
 
-    So it is destroyed in the end, when all tests have run; and an error, if that leaves anything.
+    After all tests, the stage is destroyed in the same way. It is an error if a resource is left.
     """
-    if found := {kind: names for kind, names in inventory().items() if names}:
-        pytest.fail(f"These tests destroy the stage local; this LocalStack has {found}.", pytrace=False)
-    # CloudFormation makes the stack then, and goes on without who asked for it.
-    kill("deploy", when=lambda line: line.startswith("Deploying the stage") and _is_begun())
+    if resources := {kind: names for kind, names in inventory().items() if names}:
+        pytest.fail(
+            f"These tests need an empty LocalStack, because they destroy the stage local. This one has {resources}.",
+            pytrace=False,
+        )
+    # At this line, CloudFormation has begun to create the stack. It continues without the killed process.
+    kill("deploy", when=lambda line: line.startswith("Deploying the stage") and _stack_exists())
     run("destroy")
     assert not any(inventory().values())
-    # The API is there then, its stage is not, and Chalice hasn't written down what it made.
+    # At this line, the API exists, its stage does not, and Chalice has not recorded what it created.
     kill("deploy", when=lambda line: line.startswith("Creating Rest API"))
     yield run("deploy").stdout.splitlines()[-1]
     kill("destroy", when=lambda line: line.startswith("Deleting function"))
@@ -48,7 +51,7 @@ def address(place: target.Target) -> Iterator[str]:
     assert run("destroy").stdout.startswith("The stage local does not exist on LocalStack")
 
 
-def _is_begun() -> bool:
+def _stack_exists() -> bool:
     deadline = time.monotonic() + 30
     while not inventory()["stacks"]:
         assert time.monotonic() < deadline
@@ -56,27 +59,27 @@ def _is_begun() -> bool:
 
 
 def run(command: str) -> subprocess.CompletedProcess[str]:
-    """`make deploy` or `make destroy` to its end."""
-    done = subprocess.run(_line(command), cwd=PROJECT, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
+    """Run `make deploy` or `make destroy` to its end."""
+    ended = subprocess.run(_line(command), cwd=PROJECT, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
 
 
 def kill(command: str, when: Callable[[str], bool]) -> None:
-    """`make deploy` or `make destroy` until it prints a certain line, and no further."""
+    """Run `make deploy` or `make destroy`, and kill it when it prints a certain line."""
     with subprocess.Popen(_line(command), cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert any(when(line) for line in process.stdout), "It never came that far."
+        assert any(when(line) for line in process.stdout), "The command never printed this line."
         process.send_signal(signal.SIGKILL)
 
 
 def inventory() -> Inventory:
-    """The names of all that LocalStack has, by kind."""
+    """Return the names of all resources in LocalStack, by kind."""
 
     def names(service: Any, operation: str, key: str, name: str | None) -> set[str]:
         pages = boto3.client(service).get_paginator(operation).paginate()
-        found = [entry for page in pages for entry in page.get(key, [])]
-        return {entry[name] if name else entry for entry in found}
+        entries = [entry for page in pages for entry in page.get(key, [])]
+        return {entry[name] if name else entry for entry in entries}
 
     buckets = boto3.client("s3").list_buckets()["Buckets"]
     stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]

@@ -1,4 +1,4 @@
-"""A page of another origin, in a real browser, uploads by a presigned form and reads presigned URLs."""
+"""A page of another origin uploads by a presigned form and reads presigned URLs, in a real browser."""
 
 import html
 import json
@@ -17,7 +17,7 @@ import pytest
 from tests.pictures import picture
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-# Of a browser that sees only this machine, as root in a container can have it.
+# For a browser that may run as root in a container and contacts only this machine.
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 OPTIONS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -57,7 +57,7 @@ main().catch(error => ({error: String(error)})).then(seen => {
 
 @pytest.fixture
 def folder(tmp_path: Path, address: str) -> Path:
-    """What the page's own server has."""
+    """Return the folder that the page's own server serves."""
     (tmp_path / "index.html").write_text(PAGE % json.dumps(address))
     (tmp_path / "photo.png").write_bytes(picture("PNG", width=300, height=200))
     return tmp_path
@@ -65,7 +65,7 @@ def folder(tmp_path: Path, address: str) -> Path:
 
 @pytest.fixture
 def serve(folder: Path) -> Iterator[Any]:
-    """Serves the folder at a port of this machine: an origin."""
+    """Return a function that serves the folder at a port of this machine, and returns the origin."""
     servers: list[ThreadingHTTPServer] = []
 
     def start(port: int) -> str:
@@ -83,17 +83,17 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def seen_by_browser(url: str, profile: Path) -> Any:
+def result_in_browser(url: str, profile: Path) -> Any:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium on this machine.")
-    line = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "--virtual-time-budget=60000", "--dump-dom", url]
-    shown = subprocess.run(line, capture_output=True, text=True, timeout=120).stdout
-    (text,) = re.findall(r'<pre id="seen">(.*?)</pre>', shown, re.DOTALL)
+    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "--virtual-time-budget=60000", "--dump-dom", url]
+    document = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    (text,) = re.findall(r'<pre id="seen">(.*?)</pre>', document, re.DOTALL)
     return json.loads(html.unescape(text))
 
 
-def test_a_page_of_a_configured_origin_can_do_all_that_a_client_can(serve: Any, tmp_path: Path) -> None:
-    assert seen_by_browser(serve(5173), tmp_path / "profile") == {
+def test_a_page_of_a_configured_origin_can_upload_view_and_update(serve: Any, tmp_path: Path) -> None:
+    assert result_in_browser(serve(5173), tmp_path / "profile") == {
         "announced": 201,
         "sent": 204,
         "etag": True,
@@ -104,5 +104,5 @@ def test_a_page_of_a_configured_origin_can_do_all_that_a_client_can(serve: Any, 
     }
 
 
-def test_a_page_of_any_other_origin_can_read_nothing(serve: Any, tmp_path: Path) -> None:
-    assert seen_by_browser(serve(0), tmp_path / "profile") == {"error": "TypeError: Failed to fetch"}
+def test_a_page_of_another_origin_can_read_nothing(serve: Any, tmp_path: Path) -> None:
+    assert result_in_browser(serve(0), tmp_path / "profile") == {"error": "TypeError: Failed to fetch"}

@@ -1,4 +1,4 @@
-"""`make deploy` and `make destroy` on a real LocalStack: what is there then, and that nothing is left."""
+"""`make deploy` creates every resource on a real LocalStack, and `make destroy` deletes them."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ NAMES = {name: lambda_name(CONFIG.chalice_app, name, "local") for name in declar
 
 @pytest.fixture(scope="module")
 def api(address: str) -> str:
-    """The id of the REST API."""
+    """Return the id of the REST API."""
     return urlsplit(address).path.split("/")[3]
 
 
@@ -42,7 +42,7 @@ def client(service: Any) -> Any:
 
 
 def last_changes(api: str) -> Any:
-    """What would change if anything was deployed."""
+    """Return revisions and times that change with every deployment."""
     functions = client("lambda").list_functions()["Functions"]
     (stack,) = client("cloudformation").describe_stacks(StackName="images-api-local")["Stacks"]
     stages = client("apigateway").get_stages(restApiId=api)["item"]
@@ -53,14 +53,14 @@ def last_changes(api: str) -> Any:
     )
 
 
-def test_after_a_crash_the_next_run_finishes_with_one_api_and_one_of_each_function(address: str) -> None:
-    found = inventory()
-    assert len(found["APIs"]) == 1
-    assert found["functions"] == set(NAMES.values())
-    assert found["roles"] == {f"images-api-local-{name}" for name in NAMES}
+def test_a_run_after_a_crash_leaves_one_api_and_one_of_each_function(address: str) -> None:
+    resources = inventory()
+    assert len(resources["APIs"]) == 1
+    assert resources["functions"] == set(NAMES.values())
+    assert resources["roles"] == {f"images-api-local-{name}" for name in NAMES}
 
 
-def test_a_run_with_nothing_new_changes_nothing(address: str, api: str) -> None:
+def test_a_second_run_changes_nothing(address: str, api: str) -> None:
     before = last_changes(api)
     again = run("deploy").stdout
     assert again.splitlines()[1:] == [
@@ -71,7 +71,7 @@ def test_a_run_with_nothing_new_changes_nothing(address: str, api: str) -> None:
     assert last_changes(api) == before
 
 
-def test_what_chalice_cannot_set_is_set(address: str, api: str) -> None:
+def test_properties_that_chalice_cannot_set_are_set(address: str, api: str) -> None:
     functions = client("lambda")
     for name in EVENT_HANDLERS:
         failures = functions.get_function_event_invoke_config(FunctionName=NAMES[name])
@@ -87,14 +87,14 @@ def test_what_chalice_cannot_set_is_set(address: str, api: str) -> None:
     (stage,) = rest.get_stages(restApiId=api)["item"]
     limits = stage["methodSettings"]["*/*"]
     options = Options()
-    wanted = (options.api_requests_per_second, options.api_burst)
-    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == wanted
+    expected = (options.api_requests_per_second, options.api_burst)
+    assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == expected
     for kind, response in gateway.responses(read(CONFIG.environment_variables)).items():
-        set_ = rest.get_gateway_response(restApiId=api, responseType=kind)
-        assert {name: set_[name] for name in response} == response
+        actual = rest.get_gateway_response(restApiId=api, responseType=kind)
+        assert {name: actual[name] for name in response} == response
 
 
-def test_each_role_may_do_what_its_file_says_and_only_lambda_takes_it(address: str) -> None:
+def test_each_role_has_the_policy_in_its_file_and_only_lambda_may_assume_it(address: str) -> None:
     iam = client("iam")
     for name in NAMES:
         role = f"images-api-local-{name}"
@@ -106,7 +106,7 @@ def test_each_role_may_do_what_its_file_says_and_only_lambda_takes_it(address: s
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_the_buckets_are_private_encrypted_and_only_for_tls(address: str) -> None:
+def test_the_buckets_are_private_and_encrypted_and_require_tls(address: str) -> None:
     s3 = client("s3")
     for bucket in BUCKETS:
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
@@ -118,36 +118,36 @@ def test_the_buckets_are_private_encrypted_and_only_for_tls(address: str) -> Non
     assert s3.get_bucket_versioning(Bucket="images-originals")["Status"] == "Enabled"
 
 
-def test_events_and_schedule_lead_to_their_functions(address: str) -> None:
+def test_events_and_the_schedule_invoke_their_functions(address: str) -> None:
     for bucket, name in (("images-originals", "on_object_created"), ("images-staged", "on_upload_staged")):
-        found = client("s3").get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"]
-        assert [(e["LambdaFunctionArn"].rpartition(":")[2], e["Events"]) for e in found] == [
+        targets = client("s3").get_bucket_notification_configuration(Bucket=bucket)["LambdaFunctionConfigurations"]
+        assert [(each["LambdaFunctionArn"].rpartition(":")[2], each["Events"]) for each in targets] == [
             (NAMES[name], ["s3:ObjectCreated:*"])
         ]
     events = client("events")
     (rule,) = events.list_rules()["Rules"]
-    (aim,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    (rule_target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(5 minutes)", "ENABLED")
-    assert aim["Arn"].rpartition(":")[2] == NAMES["sweep"]
+    assert rule_target["Arn"].rpartition(":")[2] == NAMES["sweep"]
 
 
-def test_there_is_a_log_group_for_each_function(address: str) -> None:
+def test_each_function_has_a_log_group(address: str) -> None:
     assert inventory()["log groups"] == {f"/aws/lambda/{function}" for function in NAMES.values()}
 
 
-def test_the_alarms_watch_what_they_are_declared_to(address: str) -> None:
-    found = {alarm["AlarmName"]: alarm for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
+def test_the_alarms_match_their_declarations(address: str) -> None:
+    alarms = {alarm["AlarmName"]: alarm for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
     declared_alarms = TEMPLATE.resources("AWS::CloudWatch::Alarm", Stage="local")
-    assert set(found) == {alarm["Properties"]["AlarmName"] for alarm in declared_alarms.values()}
+    assert set(alarms) == {alarm["Properties"]["AlarmName"] for alarm in declared_alarms.values()}
     for declared_alarm in declared_alarms.values():
-        wanted = declared_alarm["Properties"]
-        alarm = found[wanted["AlarmName"]]
+        expected = declared_alarm["Properties"]
+        alarm = alarms[expected["AlarmName"]]
         for name in ("MetricName", "Namespace", "Threshold", "ComparisonOperator", "TreatMissingData"):
-            assert alarm.get(name) == wanted.get(name)
-        assert len(alarm.get("Metrics", [])) == len(wanted.get("Metrics", []))
+            assert alarm.get(name) == expected.get(name)
+        assert len(alarm.get("Metrics", [])) == len(expected.get("Metrics", []))
 
 
-def test_the_dead_letters_are_encrypted_and_only_for_tls(address: str) -> None:
+def test_the_dead_letter_queue_is_encrypted_and_requires_tls(address: str) -> None:
     sqs = client("sqs")
     url = sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -163,7 +163,7 @@ def test_pages_of_configured_origins_may_use_the_buckets(address: str) -> None:
         assert rule["AllowedOrigins"] == CONFIG.environment_variables["CORS_ORIGINS"].split()
 
 
-def test_only_what_invokes_a_function_may(address: str) -> None:
+def test_only_s3_may_invoke_the_event_handlers(address: str) -> None:
     for name in EVENT_HANDLERS:
         (allowed,) = json.loads(client("lambda").get_policy(FunctionName=NAMES[name])["Policy"])["Statement"]
         assert (allowed["Principal"], allowed["Action"]) == ({"Service": "s3.amazonaws.com"}, "lambda:InvokeFunction")
@@ -172,63 +172,64 @@ def test_only_what_invokes_a_function_may(address: str) -> None:
 
 
 def black_box(url: str, *tests: str) -> None:
-    """Run tests that know nothing but an address."""
+    """Run black-box tests against a URL."""
     options = ["--url", url, "--lambda-endpoint", boto3.client("lambda").meta.endpoint_url]
     options += ["--function-prefix", f"{FUNCTIONS}-", "--localstack"]
-    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, *options]
-    done = subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, timeout=1_200)
-    print(done.stdout[-20_000:])
-    assert done.returncode == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, *options]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1_200)
+    print(ended.stdout[-20_000:])
+    assert ended.returncode == 0
 
 
 @pytest.mark.timeout(1_200)
-def test_the_black_box_tests_hold(address: str) -> None:
+def test_the_black_box_tests_pass(address: str) -> None:
     black_box(address, "tests/http")
 
 
-def test_the_other_form_of_the_address_works_as_well(address: str, api: str, place: Target) -> None:
-    url = f"{place.endpoint_url}/restapis/{api}/local/_user_request_"
+def test_the_black_box_tests_pass_at_the_other_form_of_the_url(address: str, api: str, localstack: Target) -> None:
+    url = f"{localstack.endpoint_url}/restapis/{api}/local/_user_request_"
     black_box(url, "tests/http/contracts", "tests/http/test_images.py", "tests/http/test_errors.py")
 
 
 def background(command: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "scripts.background", command, "local"]
-    return subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    arguments = [sys.executable, "-m", "scripts.background", command, "local"]
+    return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, timeout=300)
 
 
-def test_the_schedule_can_be_invoked(address: str) -> None:
-    swept = background("sweep")
-    assert (swept.returncode, json.loads(swept.stdout)["count"]) == (0, 0), swept.stderr
+def test_make_sweep_runs_the_schedule(address: str) -> None:
+    ended = background("sweep")
+    assert (ended.returncode, json.loads(ended.stdout)["count"]) == (0, 0), ended.stderr
 
 
-def test_an_event_that_fails_again_and_again_is_a_dead_letter_and_can_be_redriven(address: str) -> None:
+def test_an_event_that_fails_three_times_becomes_a_dead_letter_for_make_redrive(address: str) -> None:
     function = NAMES["on_object_created"]
     client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"Records": [{}]}))
     sqs = client("sqs")
     url = sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"]
 
-    def letters() -> int:
-        counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        return int(counted["Attributes"]["ApproximateNumberOfMessages"])
+    def message_count() -> int:
+        response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
-    eventually(lambda: letters() == 1, seconds=240)  # Lambda waits a minute before its second try, two before the third
+    # Lambda waits one minute before its second attempt, and two minutes before the third.
+    eventually(lambda: message_count() == 1, seconds=240)
     failed = background("redrive")
     assert failed.stdout.splitlines()[-1] == "0 events processed, 1 failed again."
     assert failed.stdout.startswith(f"{function} failed again: ")
     sqs.purge_queue(QueueUrl=url)
 
 
-def eventually(seen: Callable[[], bool], seconds: float) -> None:
+def eventually(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not seen():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(1)
 
 
-def test_nothing_is_destroyed_unasked(address: str) -> None:
+def test_make_destroy_asks_before_it_deletes(address: str) -> None:
     before = inventory()
-    line = [sys.executable, "-m", "deploy", "destroy", "local"]
-    asked = subprocess.run(line, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    assert asked.returncode == 1
-    assert asked.stderr.startswith("This deletes the stage local from LocalStack at ")
+    command = [sys.executable, "-m", "deploy", "destroy", "local"]
+    ended = subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("This deletes the stage local from LocalStack at ")
     assert inventory() == before

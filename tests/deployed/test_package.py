@@ -1,4 +1,4 @@
-"""What `make package` writes: by what is in it, and by what LocalStack makes of it."""
+"""What `make package` writes: its contents, and its deployment to LocalStack."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.pictures import base64_picture
 
 STAGE = "packaged"
 SECRETS = {"CURSOR_SECRET": "c" * 40, "JWT_SECRET": "j" * 40}
-MACHINES = {"x86_64": 62, "arm64": 183}  # of an ELF header, e_machine
+MACHINES = {"x86_64": 62, "arm64": 183}  # e_machine in the ELF header
 WITHOUT_CREDENTIALS = """
 import sys
 from pathlib import Path
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, with a stage of its own, whose callers need tokens."""
+    """Copy the repository, and add a stage whose callers need tokens."""
     copy = tmp_path_factory.mktemp("project") / "images-api"
     ignored = shutil.ignore_patterns(
         ".git", ".venv*", ".data", "build", "deploy*ed", "deployments", "*cache*", ".hypothesis", ".coverage*"
@@ -47,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configure(project: Path, architecture: str = "x86_64") -> None:
-    """Give the stage its configuration, without the names that an earlier test has had written."""
+    """Write the configuration of the stage, without the names that an earlier test has added."""
     config = json.loads((PROJECT / ".chalice" / "config.json").read_text().replace("policy-local-", f"policy-{STAGE}-"))
     config["lambda_architecture"] = architecture
     config["stages"][STAGE] = config["stages"]["local"] | {
@@ -66,7 +66,7 @@ def run(project: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Packages the stage for AWS; the folder."""
+    """Return a function that packages the stage for AWS and returns the folder."""
 
     def package(form: str = "cloudformation", architecture: str = "x86_64") -> Path:
         configure(project, architecture)
@@ -82,7 +82,7 @@ def distributions(names: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("architecture", MACHINES)
-def test_the_zip_has_what_is_required_for_its_architecture_and_no_more(
+def test_the_zip_has_exactly_the_requirements_for_its_architecture(
     packaged: Callable[..., Path], architecture: str
 ) -> None:
     path = packaged(architecture=architecture) / "deployment.zip"
@@ -90,19 +90,19 @@ def test_the_zip_has_what_is_required_for_its_architecture_and_no_more(
     with ZipFile(path) as package:
         names = package.namelist()
         starts = {name: package.open(name).read(20) for name in names}
-        unzipped = sum(entry.file_size for entry in package.infolist())
-    print(f"{architecture}: {path.stat().st_size:,} bytes, {unzipped:,} unzipped")
-    assert unzipped < 250_000_000  # Lambda's most
+        unzipped_bytes = sum(entry.file_size for entry in package.infolist())
+    print(f"{architecture}: {path.stat().st_size:,} bytes, {unzipped_bytes:,} unzipped")
+    assert unzipped_bytes < 250_000_000  # Lambda's limit
 
-    wanted = re.findall("^([A-Za-z0-9._-]+)==", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
+    required = re.findall("^([A-Za-z0-9._-]+)==", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
     assert distributions(re.findall(r"^([^/]+)-[^-/]+\.dist-info/METADATA$", "\n".join(names), re.MULTILINE)) == (
-        distributions(wanted)
+        distributions(required)
     )
     sources = [*(PROJECT / "chalicelib").rglob("*.py"), PROJECT / "chalicelib" / "web" / "openapi.yaml"]
     assert {str(file.relative_to(PROJECT)) for file in sources} <= set(names)
-    tops = {name.partition("/")[0] for name in names}
-    assert {"app.py", "chalicelib", "chalice", "PIL"} <= tops
-    assert not tops & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {"chalicelib"}
+    top_level_names = {name.partition("/")[0] for name in names}
+    assert {"app.py", "chalicelib", "chalice", "PIL"} <= top_level_names
+    assert not top_level_names & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {"chalicelib"}
 
     machines = {start[18] for start in starts.values() if start.startswith(b"\x7fELF")}
     assert machines == {MACHINES[architecture]}
@@ -113,11 +113,11 @@ def test_the_zip_has_what_is_required_for_its_architecture_and_no_more(
 
 def test_cfn_lint_accepts_the_template(packaged: Callable[..., Path]) -> None:
     command = [Path(sys.executable).with_name("cfn-lint"), packaged() / "sam.json"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stdout + found.stderr) == (0, "")
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
 
 
-def test_the_template_has_what_localstack_leaves_out(packaged: Callable[..., Path]) -> None:
+def test_the_template_has_the_properties_that_localstack_ignores(packaged: Callable[..., Path]) -> None:
     resources = json.loads((packaged() / "sam.json").read_text())["Resources"]
     (limits,) = resources["RestAPI"]["Properties"]["MethodSettings"]
     assert (limits["HttpMethod"], limits["ResourcePath"]) == ("*", "/*")
@@ -126,11 +126,11 @@ def test_the_template_has_what_localstack_leaves_out(packaged: Callable[..., Pat
         name: resources[name]["Properties"]["ReservedConcurrentExecutions"] for name in ("OnObjectCreated", "Sweep")
     }
     assert reserved == {"OnObjectCreated": 5, "Sweep": 1}
-    granted = resources["OnObjectCreatedFromS3"]["Properties"]
-    assert granted["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    permission = resources["OnObjectCreatedFromS3"]["Properties"]
+    assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
-def test_a_stage_with_xray_is_traced_from_the_api_on(packaged: Callable[..., Path]) -> None:
+def test_a_stage_with_xray_traces_the_api_and_every_function(packaged: Callable[..., Path]) -> None:
     resources = json.loads((packaged() / "sam.json").read_text())["Resources"]
     assert resources["RestAPI"]["Properties"]["TracingEnabled"] is True
     for function in (r for r in resources.values() if r["Type"] == "AWS::Serverless::Function"):
@@ -141,7 +141,7 @@ def test_a_stage_with_xray_is_traced_from_the_api_on(packaged: Callable[..., Pat
 
 
 @pytest.mark.parametrize(("form", "name"), [("cloudformation", "sam.json"), ("terraform", "chalice.tf.json")])
-def test_secrets_are_asked_for_and_never_written(packaged: Callable[..., Path], form: str, name: str) -> None:
+def test_secrets_are_parameters_and_never_written(packaged: Callable[..., Path], form: str, name: str) -> None:
     out = packaged(form)
     written = "".join(path.read_text() for path in out.iterdir() if path.suffix != ".zip")
     assert not [secret for secret in SECRETS.values() if secret in written]
@@ -156,25 +156,25 @@ def test_secrets_are_asked_for_and_never_written(packaged: Callable[..., Path], 
         assert hidden == {"CursorSecret", "JwtSecret"}
 
 
-def test_all_that_the_terraform_document_refers_to_is_in_it(packaged: Callable[..., Path]) -> None:
+def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: Callable[..., Path]) -> None:
     out = packaged("terraform")
     text = (out / "chalice.tf.json").read_text()
     document = json.loads(text)
-    there = {f"{kind}.{name}" for kind, named in document["resource"].items() for name in named}
-    referred = set(re.findall(r"(?<![A-Za-z0-9_.])(aws_[a-z0-9_]+\.[A-Za-z0-9_-]+)", text))
-    assert referred - there == set()
-    assert {f"aws_lambda_function.{name}" for name in ("api_handler", "sweep")} < referred
+    defined = {f"{kind}.{name}" for kind, named in document["resource"].items() for name in named}
+    references = set(re.findall(r"(?<![A-Za-z0-9_.])(aws_[a-z0-9_]+\.[A-Za-z0-9_-]+)", text))
+    assert references - defined == set()
+    assert {f"aws_lambda_function.{name}" for name in ("api_handler", "sweep")} < references
     assert (out / "resources.yaml").read_text() == (PROJECT / "resources.yaml").read_text()
     settings = document["resource"]["aws_api_gateway_method_settings"]["rest_api"]["settings"]
     assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11}
-    given_up = document["resource"]["aws_lambda_function_event_invoke_config"]
-    assert set(given_up) == {"on_object_created", "on_upload_staged"}
+    failure_destinations = document["resource"]["aws_lambda_function_event_invoke_config"]
+    assert set(failure_destinations) == {"on_object_created", "on_upload_staged"}
 
 
 @pytest.fixture(scope="module")
-def place() -> target.Target:
+def localstack() -> target.Target:
     if not os.environ.get("AWS_ENDPOINT_URL"):
-        pytest.skip("AWS_ENDPOINT_URL names no LocalStack")
+        pytest.skip("There is no LocalStack to deploy to: AWS_ENDPOINT_URL is not set.")
     try:
         return target.find(STAGE)
     except CannotRun as reason:
@@ -182,12 +182,14 @@ def place() -> target.Target:
 
 
 @pytest.fixture(scope="module")
-def deployed(project: Path, place: target.Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The outputs of the template's stack, deployed as `aws cloudformation package` and `deploy` do it."""
+def deployed(
+    project: Path, localstack: target.Target, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Deploy the template like `aws cloudformation package` and `deploy`, and return the outputs of its stack."""
     out = tmp_path_factory.mktemp("out")
     configure(project)
     run(project, "-m", "deploy", "package", STAGE, "--out", str(out))
-    s3, cloudformation = place.client("s3"), place.client("cloudformation")
+    s3, cloudformation = localstack.client("s3"), localstack.client("cloudformation")
     artifacts = f"artifacts-{STAGE}"
     s3.create_bucket(Bucket=artifacts)
     try:
@@ -200,26 +202,26 @@ def deployed(project: Path, place: target.Target, tmp_path_factory: pytest.TempP
         cloudformation.create_change_set(
             **changes,
             ChangeSetType="CREATE",
-            TemplateURL=f"{place.endpoint_url}/{artifacts}/sam.json",
+            TemplateURL=f"{localstack.endpoint_url}/{artifacts}/sam.json",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         cloudformation.get_waiter("change_set_create_complete").wait(**changes)
         cloudformation.execute_change_set(**changes)
         cloudformation.get_waiter("stack_create_complete").wait(StackName=stack.name(STAGE))
-        (made,) = cloudformation.describe_stacks(StackName=stack.name(STAGE))["Stacks"]
-        yield {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+        (description,) = cloudformation.describe_stacks(StackName=stack.name(STAGE))["Stacks"]
+        yield {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
     finally:
-        data.delete(place, STAGE)
-        stack.delete(place, STAGE)
+        data.delete(localstack, STAGE)
+        stack.delete(localstack, STAGE)
         for entry in s3.list_objects_v2(Bucket=artifacts).get("Contents", []):
             s3.delete_object(Bucket=artifacts, Key=entry["Key"])
         s3.delete_bucket(Bucket=artifacts)
 
 
 @pytest.fixture(scope="module")
-def service(place: target.Target, deployed: dict[str, str]) -> Service:
-    return Service(place.address(deployed["RestAPIId"], STAGE))
+def service(localstack: target.Target, deployed: dict[str, str]) -> Service:
+    return Service(localstack.address(deployed["RestAPIId"], STAGE))
 
 
 @pytest.fixture(scope="module")
@@ -239,27 +241,31 @@ def test_the_template_deploys_a_service_that_processes_uploads(service: Service,
         return service.call("GET", f"/images/{image_id}", headers=alice).json()
 
     deadline = time.monotonic() + 60
-    while "analysis" not in (viewed := view()) and time.monotonic() < deadline:
+    while "analysis" not in (image := view()) and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert viewed["analysis"]["variants"], "the event of S3 didn't arrive"
+    assert image["analysis"]["variants"], "The S3 event did not arrive."
     assert service.ids(user_id="alice", title="coffee") == [image_id]
 
 
-def test_the_template_sets_what_chalice_can_not(place: target.Target, deployed: dict[str, str]) -> None:
-    stages = place.client("apigateway").get_stages(restApiId=deployed["RestAPIId"])["item"]
-    assert [api["stageName"] for api in stages] == [STAGE]  # SAM's own besides, called Stage, is not made
+def test_the_template_sets_the_properties_that_chalice_cannot(
+    localstack: target.Target, deployed: dict[str, str]
+) -> None:
+    stages = localstack.client("apigateway").get_stages(restApiId=deployed["RestAPIId"])["item"]
+    assert [api["stageName"] for api in stages] == [STAGE]  # SAM's default stage, named Stage, is not created
 
-    functions = place.client("lambda")
+    functions = localstack.client("lambda")
     for function in "on_object_created", "on_upload_staged":
         name = f"images-api-{STAGE}-{function}"
-        given_up = functions.get_function_event_invoke_config(FunctionName=name)
-        assert (given_up["MaximumRetryAttempts"], given_up["MaximumEventAgeInSeconds"]) == (2, 3_600)
-        assert given_up["DestinationConfig"]["OnFailure"]["Destination"] == deployed["DeadLetterQueueArn"]
-        (granted,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
-        assert granted["Principal"] == {"Service": "s3.amazonaws.com"}
-        assert granted["Condition"]["ArnLike"]["AWS:SourceArn"].startswith(f"arn:{place.partition}:s3:::images-")
+        failures = functions.get_function_event_invoke_config(FunctionName=name)
+        assert (failures["MaximumRetryAttempts"], failures["MaximumEventAgeInSeconds"]) == (2, 3_600)
+        assert failures["DestinationConfig"]["OnFailure"]["Destination"] == deployed["DeadLetterQueueArn"]
+        (permission,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+        assert permission["Principal"] == {"Service": "s3.amazonaws.com"}
+        assert permission["Condition"]["ArnLike"]["AWS:SourceArn"].startswith(
+            f"arn:{localstack.partition}:s3:::images-"
+        )
 
 
-def test_api_gateway_answers_in_our_shape_where_no_function_does(service: Service) -> None:
+def test_an_error_of_api_gateway_has_the_common_shape(service: Service) -> None:
     answer = service.call("GET", "/nowhere")
     assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})

@@ -1,4 +1,4 @@
-"""A client of contract B, as its users write them."""
+"""An HTTP client of the service, as its users would write it."""
 
 import base64
 import time
@@ -20,15 +20,15 @@ class Service:
     """A running service."""
 
     url: str
-    in_base64: bool = False  # whether what stands before it leaves bytes in base64, as the function gave them
+    in_base64: bool = False  # whether files arrive in base64, as the Lambda function returned them
 
     def bytes_of(self, answer: requests.Response) -> bytes:
-        """The bytes of an answer that is a file."""
+        """Return the bytes of a response that is a file."""
         return base64.b64decode(answer.content) if self.in_base64 else answer.content
 
-    def call(self, method: str, path: str, **how: Any) -> requests.Response:
-        """Send a request; its answer is as the OpenAPI document says, and every error has the one shape."""
-        answer = requests.request(method, self.url + path, timeout=TIMEOUT_SECONDS, **how)
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request. Check the response against the OpenAPI document, and an error for the common shape."""
+        answer = requests.request(method, self.url + path, timeout=TIMEOUT_SECONDS, **options)
         document.check(method, path, (answer.history or [answer])[0])
         if answer.status_code >= 400:
             assert answer.headers["Content-Type"] == "application/json"
@@ -36,63 +36,63 @@ class Service:
         return answer
 
     def get(self, path: str, **parameters: object) -> Json:
-        """The JSON that a GET is answered with."""
+        """Send a GET, and return the JSON of the response."""
         answer = self.call("GET", path, params=parameters)
         assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
     def pages(
         self, path: str = "/images", headers: dict[str, str] | None = None, /, **query: object
     ) -> Iterator[list[Json]]:
-        """The images of a list, page by page."""
-        more: Json = {}
+        """Yield the images of a list, page by page."""
+        cursor: Json = {}
         while True:
-            answer = self.call("GET", path, headers=headers, params={**query, **more})
+            answer = self.call("GET", path, headers=headers, params={**query, **cursor})
             assert answer.status_code == 200, answer.text
             page = answer.json()
             assert page["count"] == len(page["images"])
             yield page["images"]
             if not page["has_more"]:
                 return
-            more = {"last_evaluated_key": page["last_evaluated_key"]}
+            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
     def ids(self, **query: object) -> list[str]:
-        """The ids of a whole list."""
+        """Return the ids of a whole list."""
         return [image["image_id"] for page in self.pages(**query) for image in page]
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone who uses the service under a name of their own."""
+    """A user of the service."""
 
     service: Service
     user_id: str
 
     def try_upload(self, photo: bytes, **fields: Any) -> requests.Response:
-        """Upload a photo."""
+        """Upload a photo, and return the response."""
         body = {"user_id": self.user_id, "image_data": base64.b64encode(photo).decode(), **fields}
         return self.service.call("POST", "/images", json=body)
 
     def upload(self, photo: bytes, **fields: Any) -> Json:
-        """Upload a photo; its metadata."""
+        """Upload a photo, and return its metadata."""
         answer = self.try_upload(photo, **fields)
         assert answer.status_code == 201, answer.text
         metadata: Json = answer.json()["metadata"]
         return metadata
 
     def delete_all(self) -> None:
-        """Delete whatever is theirs."""
+        """Delete all images of the user."""
         for image_id in self.service.ids(user_id=self.user_id):
             assert self.service.call("DELETE", f"/images/{image_id}?user_id={self.user_id}").status_code == 200
 
 
-def eventually(look: Callable[[], object], wanted: object) -> None:
-    """See what is wanted within a minute: on AWS, lists follow writes a moment later."""
+def eventually(read: Callable[[], object], expected: object) -> None:
+    """Read until the result is as expected, for up to a minute: on AWS, lists are eventually consistent."""
     deadline = time.monotonic() + 60
-    while (found := look()) != wanted and time.monotonic() < deadline:
+    while (current := read()) != expected and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert found == wanted
+    assert current == expected
 
 
 def download(url: str) -> requests.Response:

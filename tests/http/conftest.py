@@ -1,6 +1,6 @@
-"""Black-box tests: they speak HTTP to a base URL and know nothing else.
+"""Black-box tests, which know nothing of the service but its base URL.
 
-The URL is `--url`, or that of an embedded stack started for them.
+The URL is that of `--url`, or of an embedded stack that is started for the tests.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from tests.http.client import Service, User
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack | None]:
-    """The embedded stack, or None where the tests are for a service that runs already."""
+    """Start the embedded stack, or return None if the tests use a service that runs already."""
     if request.config.getoption("--url"):
         yield None
         return
@@ -25,10 +25,10 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def service(request: pytest.FixtureRequest, stack: Stack | None) -> Service:
-    """The service under test.
+    """Return the service under test.
 
-    LocalStack 4.14 decodes an answer only where the API's binary types name the type that the client accepts, and not
-    for `*/*` as API Gateway does.
+    LocalStack 4.14 decodes a response only if the API's binary types name the type that the client accepts. API Gateway
+    also decodes it for `*/*`.
     """
     url = stack.url if stack else request.config.getoption("--url")
     return Service(url.rstrip("/"), in_base64=request.config.getoption("--localstack"))
@@ -36,7 +36,7 @@ def service(request: pytest.FixtureRequest, stack: Stack | None) -> Service:
 
 @pytest.fixture
 def alice(service: Service) -> Iterator[User]:
-    """Someone whom no other test knows; what she uploads is deleted in the end."""
+    """Create a user that no other test has. Her images are deleted after the test."""
     user = User(service, f"alice-{uuid.uuid4()}")
     yield user
     user.delete_all()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: requests are made from it, and answers held to it."""
+"""The OpenAPI document: tests generate requests from it, and check responses against it."""
 
 import base64
 from urllib.parse import urlsplit
@@ -29,17 +29,17 @@ _CONFIG = {
     "seed": 1,
     "generation": {"deterministic": True, "max-examples": 10, "database": "none"},
     "phases": {
-        # Nothing that a list happens to show is changed: it may be somebody's.
+        # Change nothing that a list returns: it may belong to someone else.
         "examples": {"extra-data-sources": {"responses": False}},
         "fuzzing": {"extra-data-sources": {"responses": False}},
-        # The document says nothing of methods that a path doesn't take: test_errors.py looks at these.
+        # The document does not describe methods that a path does not allow. test_errors.py tests them.
         "coverage": {"extra-data-sources": {"responses": False}, "unexpected-methods": []},
         "stateful": {"inference": {"algorithms": []}},
     },
 }
 
 _PICTURES = [picture(kind, width=4, height=3, seed=n) for n, kind in enumerate(("PNG", "JPEG", "GIF", "WEBP", "BMP"))]
-# Mostly pictures: an upload that is refused leads nowhere.
+# Mostly pictures, because no link follows a refused upload.
 _FILES = st.sampled_from(_PICTURES) | st.sampled_from(_PICTURES) | st.binary(max_size=40)
 
 schemathesis.openapi.format("byte", _FILES.map(lambda content: base64.b64encode(content).decode()))
@@ -50,13 +50,13 @@ _PATHS = {*DOCUMENT}
 
 
 def check(method: str, path: str, answer: requests.Response) -> None:
-    """Hold an answer to what the document says of its route; of unknown ones it says nothing.
+    """Check that a response conforms to the document. Unknown routes are not checked.
 
-    Raises FailureGroup.
+    Raises FailureGroup: the response does not conform.
     """
     path = urlsplit(path).path
     operation = DOCUMENT.find_operation_by_path(method, path)
-    # A path without parameters comes before one with (OpenAPI 3.1 section 4.8.8.1), and HEAD is not GET.
+    # A path without parameters is matched before one with parameters (OpenAPI 3.1 section 4.8.8.1). HEAD is not GET.
     if operation and (operation.path == path or path not in _PATHS) and operation.method.upper() == method:
-        ids = {parameter.name: "-" for parameter in operation.path_parameters}  # whichever; a case must have some
+        ids = {parameter.name: "-" for parameter in operation.path_parameters}  # any value, but a case needs one
         operation.Case(path_parameters=ids).validate_response(answer, checks=CHECKS)

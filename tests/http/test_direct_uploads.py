@@ -1,4 +1,4 @@
-"""Images that are sent to S3 directly: announced, sent by a form or in parts, and seen when they were processed."""
+"""Direct uploads: announced, sent to S3 in a form or in parts, processed and viewed."""
 
 import hashlib
 import io
@@ -8,12 +8,12 @@ import requests
 from PIL import Image
 
 from tests.http.client import TIMEOUT_SECONDS, Json, User, download
-from tests.http.uploads import announce, finished, send
+from tests.http.uploads import announce, send, wait_until_processed
 from tests.pictures import picture
 
 
 def upright_photo() -> bytes:
-    """A JPEG that stands on its side, 600 x 800 when it is held upright: red above, blue below."""
+    """Return a JPEG that its EXIF orientation rotates to 600 x 800 pixels: red at the top, blue at the bottom."""
     image = Image.new("RGB", (600, 800), "red")
     image.paste("blue", (0, 400, 600, 800))
     exif = Image.Exif()
@@ -23,28 +23,28 @@ def upright_photo() -> bytes:
     return buffer.getvalue()
 
 
-def test_a_photo_that_is_sent_to_s3_is_processed_and_listed(alice: User) -> None:
+def test_a_direct_upload_is_processed_and_listed(alice: User) -> None:
     photo = upright_photo()
     checksum = hashlib.sha256(photo).hexdigest()
     announced = announce(alice, photo, "image/jpeg", title="Dunes", tags=["sea"], checksum=checksum)
     assert (announced["state"], alice.service.ids(user_id=alice.user_id)) == ("awaiting_upload", [])
     assert send(announced, photo).status_code in (200, 201, 204)
-    view = finished(alice, announced["image_id"])
+    view = wait_until_processed(alice, announced["image_id"])
     assert (view["state"], view["metadata"]["checksum"]) == ("ready", checksum)
     assert (view["analysis"]["width"], view["analysis"]["height"]) == (600, 800)
     assert alice.service.ids(user_id=alice.user_id, tag="sea", title="dunes") == [announced["image_id"]]
     assert download(view["presigned_url"]).content == photo
 
 
-def test_an_upload_through_the_api_is_processed_too(alice: User) -> None:
-    kept = alice.upload(picture(width=700, height=500))
-    view = finished(alice, kept["image_id"])
-    assert (view["state"], view["metadata"]) == ("ready", kept)
+def test_an_upload_through_the_api_is_processed(alice: User) -> None:
+    metadata = alice.upload(picture(width=700, height=500))
+    view = wait_until_processed(alice, metadata["image_id"])
+    assert (view["state"], view["metadata"]) == ("ready", metadata)
     assert [variant["width"] for variant in view["analysis"]["variants"]] == [640, 320]
 
 
 @pytest.mark.parametrize("changed", [{"key": "other/key"}, {"Content-Type": "text/html"}])
-def test_s3_takes_no_form_that_was_changed(alice: User, changed: dict[str, str]) -> None:
+def test_s3_refuses_a_changed_form(alice: User, changed: dict[str, str]) -> None:
     photo = picture()
     announced = announce(alice, photo)
     assert send(announced, photo, **changed).status_code == 403
@@ -52,7 +52,7 @@ def test_s3_takes_no_form_that_was_changed(alice: User, changed: dict[str, str])
 
 
 @pytest.mark.usefixtures("signatures_count")
-def test_s3_takes_no_form_without_its_signature(alice: User) -> None:
+def test_s3_refuses_a_form_with_a_wrong_signature(alice: User) -> None:
     photo = picture()
     announced = announce(alice, photo)
     assert send(announced, photo, **{"x-amz-signature": "0" * 64}).status_code == 403
@@ -60,25 +60,25 @@ def test_s3_takes_no_form_without_its_signature(alice: User) -> None:
 
 
 @pytest.mark.parametrize("content", [picture() + b"x", picture()[:-1]])
-def test_s3_takes_no_other_size(alice: User, content: bytes) -> None:
+def test_s3_refuses_a_file_of_another_size(alice: User, content: bytes) -> None:
     announced = announce(alice, picture())
     assert send(announced, content).status_code == 400
     alice.service.call("POST", f"/images/{announced['image_id']}/abort")
 
 
-def test_what_is_no_image_is_rejected_and_in_no_list(alice: User) -> None:
+def test_a_file_that_is_not_an_image_is_rejected_and_in_no_list(alice: User) -> None:
     announced = announce(alice, b"hello")
     assert send(announced, b"hello").status_code in (200, 201, 204)
-    view = finished(alice, announced["image_id"])
+    view = wait_until_processed(alice, announced["image_id"])
     assert (view["state"], view["reason"][:24]) == ("rejected", "The file is not an image")
     assert alice.service.ids(user_id=alice.user_id) == []
     assert alice.service.call("DELETE", f"/images/{announced['image_id']}").status_code == 200
     assert alice.service.call("GET", f"/images/{announced['image_id']}").status_code == 404
 
 
-def test_a_large_image_goes_up_in_parts_and_is_gone_on_with(alice: User) -> None:
+def test_an_interrupted_upload_in_parts_can_be_continued(alice: User) -> None:
     header = picture("BMP", width=10, height=10)[:54]
-    photo = header + bytes(51_000_000)  # of which only so much is the picture
+    photo = header + bytes(51_000_000)  # more bytes than the picture needs
     announced = announce(alice, photo, "image/bmp", filename="large.bmp")
     size = announced["part_size"]
     path = f"/images/{announced['image_id']}"
@@ -91,16 +91,16 @@ def test_a_large_image_goes_up_in_parts_and_is_gone_on_with(alice: User) -> None
     for part in announced["parts"][::2]:
         put(part)
     assert alice.service.call("POST", f"{path}/complete").status_code == 409
-    rest = alice.service.call("POST", f"{path}/parts").json()
-    assert rest["sent"] == [part["part_number"] for part in announced["parts"][::2]]
-    for part in rest["parts"]:
+    remaining = alice.service.call("POST", f"{path}/parts").json()
+    assert remaining["sent"] == [part["part_number"] for part in announced["parts"][::2]]
+    for part in remaining["parts"]:
         put(part)
     assert alice.service.call("POST", f"{path}/complete").status_code == 202
-    view = finished(alice, announced["image_id"])
+    view = wait_until_processed(alice, announced["image_id"])
     assert (view["state"], view["metadata"]["size"]) == ("ready", len(photo))
 
 
-def test_an_upload_that_is_given_up_is_gone(alice: User) -> None:
+def test_an_aborted_upload_is_deleted(alice: User) -> None:
     announced = announce(alice, picture())
     path = f"/images/{announced['image_id']}"
     assert alice.service.call("POST", f"{path}/abort").status_code == 200

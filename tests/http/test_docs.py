@@ -1,4 +1,4 @@
-"""The commands that the documentation shows, run as they stand but for the address and the name of the user."""
+"""The commands in the documentation, with another base URL and user id."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from PIL import Image
 
 from project import PROJECT
 from tests.http.client import User, eventually
-from tests.http.uploads import finished
+from tests.http.uploads import wait_until_processed
 from tests.pictures import picture
 
 COFFEE = PROJECT / "samples" / "coffee.jpg"
 
 
 def section(page: str, title: str) -> str:
-    """The commands of a section of a page, up to the next heading of any level."""
+    """Return the commands of a section of a page, up to the next heading of any level."""
     heading, language, commands = "", None, ""
     for line in (PROJECT / page).read_text().splitlines(keepends=True):
         if line.startswith("```"):
@@ -35,7 +35,7 @@ def section(page: str, title: str) -> str:
 
 
 class Reader:
-    """Someone who pastes commands into one shell, in a folder that looks like the repository."""
+    """A reader who pastes commands into a shell, in a folder with the samples and scripts of the repository."""
 
     def __init__(self, user: User, folder: Path) -> None:
         self.user, self.folder = user, folder
@@ -43,7 +43,7 @@ class Reader:
             (folder / name).symlink_to(PROJECT / name)
 
     def paste(self, commands: str) -> str:
-        """What the commands print; each of them succeeds, and no answer is an error."""
+        """Run commands, check that all succeed and no response is an error, and return what they print."""
         commands = commands.replace("http://127.0.0.1:8000", self.user.service.url)
         commands, count = re.subn(
             r'(user_id=|USER_ID=|"user_id": "|list_user )me\b', rf"\g<1>{self.user.user_id}", commands
@@ -64,7 +64,7 @@ class Reader:
         return ended.stdout
 
     def picture(self, name: str) -> tuple[str | None, int]:
-        """The format of a picture that was saved, and its width."""
+        """Return the format and the width of a saved picture."""
         with Image.open(self.folder / name) as image:
             image.load()
             return image.format, image.width
@@ -81,16 +81,16 @@ def reader(alice: User, tmp_path: Path) -> Iterator[Reader]:
 
 
 def answers(printed: str) -> list[dict[str, object]]:
-    """The JSON objects that one curl after another printed."""
-    found, decoder, at = [], json.JSONDecoder(), 0
-    while at < len(printed.rstrip()):
-        answer, at = decoder.raw_decode(printed, at)
-        found.append(answer)
-        at += len(printed[at:]) - len(printed[at:].lstrip())
-    return found
+    """Parse the JSON objects that several curl commands printed."""
+    objects, decoder, position = [], json.JSONDecoder(), 0
+    while position < len(printed.rstrip()):
+        answer, position = decoder.raw_decode(printed, position)
+        objects.append(answer)
+        position += len(printed[position:]) - len(printed[position:].lstrip())
+    return objects
 
 
-def test_the_front_page_uploads_lists_views_and_shows_an_image(reader: Reader) -> None:
+def test_the_readme_uploads_lists_views_and_renders_an_image(reader: Reader) -> None:
     commands = section("README.md", "Try it")
     uploaded, listed, viewed = answers(reader.paste(commands))
     assert [set(answer) for answer in (uploaded, listed)] == [
@@ -99,14 +99,15 @@ def test_the_front_page_uploads_lists_views_and_shows_an_image(reader: Reader) -
     ]
     image_id = uploaded["image_id"]
     assert (listed["images"], viewed["image_id"]) == ([uploaded["metadata"]], image_id)
-    assert reader.picture("small.webp") in [("WEBP", 320), ("JPEG", 600)]  # until it is processed, the original
-    assert finished(reader.user, str(image_id))["state"] == "ready"
+    # Until the image is processed, /render returns the original.
+    assert reader.picture("small.webp") in [("WEBP", 320), ("JPEG", 600)]
+    assert wait_until_processed(reader.user, str(image_id))["state"] == "ready"
     (render,) = [line for line in commands.splitlines() if "/render" in line]
     reader.paste(f"URL={reader.user.service.url}; ID={image_id}  # user_id=me\n{render}")
     assert reader.picture("small.webp") == ("WEBP", 320)
 
 
-def test_each_operation_works_by_curl(reader: Reader) -> None:
+def test_the_curl_page_calls_each_operation(reader: Reader) -> None:
     printed = answers(reader.paste(section("docs/curl.md", "How do I call each operation with curl?")))
     first, second, mine, *_ = printed
     assert [image["image_id"] for image in mine["images"]] == [second["image_id"], first["image_id"]]  # type: ignore[attr-defined]
@@ -129,27 +130,27 @@ def test_the_script_uploads_the_sample_image_and_lists_it(reader: Reader) -> Non
 
 
 def photograph(trailing: int = 0) -> bytes:
-    """A JPEG of 1,000 x 800 pixels, which camera software has padded."""
+    """Return a JPEG of 1,000 x 800 pixels, followed by zero bytes."""
     return picture("JPEG", width=1_000, height=800) + bytes(trailing)
 
 
-def directly(way: str) -> str:
+def direct_upload_commands(how: str) -> str:
     page = "docs/uploads.md"
-    return "".join(section(page, title) for title in ("Direct uploads", way, "Wait until it is ready"))
+    return "".join(section(page, title) for title in ("Direct uploads", how, "Wait until it is ready"))
 
 
-def test_a_photograph_goes_to_s3_by_one_form(reader: Reader) -> None:
+def test_the_uploads_page_sends_a_photograph_in_one_form(reader: Reader) -> None:
     (reader.folder / "summit.jpg").write_bytes(photograph())
-    reader.paste(directly("Send one form"))
+    reader.paste(direct_upload_commands("Send one form"))
     assert reader.picture("summit-640.webp") == ("WEBP", 640)
     (listed,) = reader.user.service.get("/images", user_id=reader.user.user_id)["images"]
     assert (listed["title"], listed["filename"], listed["width"]) == ("Summit", "summit.jpg", 1_000)
 
 
-def test_a_larger_one_goes_to_s3_in_parts(reader: Reader) -> None:
+def test_the_uploads_page_sends_a_large_photograph_in_parts(reader: Reader) -> None:
     large = photograph(trailing=51_000_000)
     (reader.folder / "summit.jpg").write_bytes(large)
-    reader.paste(directly("Send parts"))
+    reader.paste(direct_upload_commands("Send parts"))
     assert reader.picture("summit-640.webp") == ("WEBP", 640)
     (listed,) = reader.user.service.get("/images", user_id=reader.user.user_id)["images"]
     assert (listed["title"], listed["size"]) == ("Summit", len(large))

@@ -1,4 +1,4 @@
-"""Lists by what images are found by: whichever filters, in whichever order, for whomever."""
+"""Lists with filters, in each order, for several callers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ import pytest
 from tests.http.client import Json, Service, User, eventually
 from tests.pictures import picture
 
-Wanted = Callable[[int], object]
+Matches = Callable[[int], object]
 
 IMAGES = 20
-CASES: list[tuple[str, Wanted]] = [
+CASES: list[tuple[str, Matches]] = [
     ("", lambda n: True),
     ("user_id=alice", lambda n: n % 2 == 1),
     ("user_id=bob&tag=n2", lambda n: n % 4 == 2),
@@ -47,39 +47,41 @@ CASES: list[tuple[str, Wanted]] = [
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """Twenty images of two people, oldest first; every fifth is private, every third was updated."""
+    """Twenty images of two users, oldest first. Every fifth is private, every third was updated."""
 
     service: Service
-    mark: str  # that their names, tags and words begin with, as those of no others do
+    mark: str  # prefix of the user ids, tags and words of these images alone
     images: list[Json]
 
     def marked(self, query: str) -> str:
-        """A query for these images alone."""
+        """Add the mark to each value of a query, so that it matches only these images."""
         for name in ("alice", "bob", "all", "none", "n0", "n1", "n2", "n3"):
             query = query.replace(f"={name}", f"={self.mark}{name}").replace(f",{name}", f",{self.mark}{name}")
         return query.replace("*", self.mark)
 
     def listed(self, query: str, caller: str) -> list[str]:
-        """The ids of a whole list, of these images."""
+        """Return the ids of a whole list, without images of other tests."""
         ours = {image["image_id"] for image in self.images}
         pages = self.service.pages(f"/images?{self.marked(query)}", {"X-User-Id": self.mark + caller})
         return [image["image_id"] for page in pages for image in page if image["image_id"] in ours]
 
     def count(self, query: str, caller: str) -> Json:
-        """The answer to a count."""
+        """Return the response to a count."""
         return self._get(f"/images/count?{self.marked(query)}", caller)
 
-    def wanted(self, wanted: Wanted, by: str, caller: str) -> list[str]:
-        """The ids of those that are wanted, by their numbers, and that the caller may see, oldest first."""
-        found = [image for n, image in enumerate(self.images) if wanted(n)]
-        seen = [image for image in found if image["visibility"] == "public" or image["user_id"] == self.mark + caller]
-        return [image["image_id"] for image in sorted(seen, key=lambda image: (image[by], image["image_id"]))]
+    def expected(self, matches: Matches, by: str, caller: str) -> list[str]:
+        """Return the ids of the images whose number matches and that the caller may see, oldest first."""
+        matching = [image for n, image in enumerate(self.images) if matches(n)]
+        visible = [
+            image for image in matching if image["visibility"] == "public" or image["user_id"] == self.mark + caller
+        ]
+        return [image["image_id"] for image in sorted(visible, key=lambda image: (image[by], image["image_id"]))]
 
     def _get(self, path: str, caller: str) -> Json:
         answer = self.service.call("GET", path, headers={"X-User-Id": self.mark + caller})
         assert answer.status_code == 200, answer.text
-        found: Json = answer.json()
-        return found
+        body: Json = answer.json()
+        return body
 
 
 @pytest.fixture(scope="module")
@@ -108,26 +110,26 @@ def album(service: Service) -> Iterator[Album]:
 
 
 @pytest.mark.parametrize("sort", ["created_at", "updated_at"])
-@pytest.mark.parametrize(("query", "wanted"), CASES, ids=[query for query, _ in CASES])
-def test_any_filters_find_every_match_once_in_either_order(album: Album, query: str, wanted: Wanted, sort: str) -> None:
+@pytest.mark.parametrize(("query", "matches"), CASES, ids=[query for query, _ in CASES])
+def test_filters_list_every_match_once_in_each_order(album: Album, query: str, matches: Matches, sort: str) -> None:
     for caller, order, limit in product(("alice", "nobody"), ("asc", "desc"), (3, 1000)):
-        # Of everything, others have more than ours.
-        whole = f"{query}&sort={sort}&order={order}&limit={limit if query else 1000}"
-        matches = album.wanted(wanted, sort, caller)
-        eventually(partial(album.listed, whole, caller), matches if order == "asc" else matches[::-1])
+        # The list without filters also contains the images of other users.
+        full_query = f"{query}&sort={sort}&order={order}&limit={limit if query else 1000}"
+        expected = album.expected(matches, sort, caller)
+        eventually(partial(album.listed, full_query, caller), expected if order == "asc" else expected[::-1])
     if query:
-        assert album.count(query, "alice") == {"count": len(album.wanted(wanted, sort, "alice"))}
+        assert album.count(query, "alice") == {"count": len(album.expected(matches, sort, "alice"))}
 
 
 @pytest.mark.parametrize("sort", ["created_at", "updated_at"])
-def test_dates_are_of_creation_whatever_the_order(album: Album, sort: str) -> None:
+def test_dates_filter_by_creation_in_each_order(album: Album, sort: str) -> None:
     first, last = album.images[4]["created_at"], album.images[11]["created_at"]
-    matches = album.wanted(lambda n: 4 <= n <= 11, sort, "alice")
-    found = album.listed(f"tag=all&dateFrom={first}&dateTo={last}&sort={sort}&limit=3", "alice")
-    assert found == matches[::-1]
+    expected = album.expected(lambda n: 4 <= n <= 11, sort, "alice")
+    image_ids = album.listed(f"tag=all&dateFrom={first}&dateTo={last}&sort={sort}&limit=3", "alice")
+    assert image_ids == expected[::-1]
 
 
-def test_a_checksum_finds_the_same_bytes_and_no_others(album: Album) -> None:
-    found = album.listed(f"checksum={album.images[7]['checksum'].upper()}&order=asc", "alice")
-    assert found == album.wanted(lambda n: n % 7 == 0, "created_at", "alice")
+def test_a_checksum_lists_only_images_with_the_same_bytes(album: Album) -> None:
+    image_ids = album.listed(f"checksum={album.images[7]['checksum'].upper()}&order=asc", "alice")
+    assert image_ids == album.expected(lambda n: n % 7 == 0, "created_at", "alice")
     assert album.listed("checksum=" + "0" * 64, "alice") == []

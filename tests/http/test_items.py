@@ -8,26 +8,26 @@ from tests.http.client import Service, eventually
 
 @pytest.fixture
 def items(service: Service) -> Iterator[list[dict[str, Any]]]:
-    """Three new items, newest first; deleted in the end."""
+    """Create three items, newest first, and delete them after the test."""
     answers = [service.call("POST", "/items", json={"n": n, "text": "Ünï\N{GRINNING FACE}"}) for n in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 201]
-    made = [answer.json() for answer in answers][::-1]
-    yield made
-    for item in made:
+    created = [answer.json() for answer in answers][::-1]
+    yield created
+    for item in created:
         service.call("DELETE", f"/items/{item['id']}")
 
 
-def listed(service: Service, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of all items, page by page, those with the ids that are wanted; others may have made more."""
-    ids = {item["id"] for item in wanted}
-    found: list[dict[str, Any]] = []
-    more: dict[str, str] = {}
+def listed(service: Service, expected: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read all items page by page, and return those with the expected ids. Other tests may have created more."""
+    ids = {item["id"] for item in expected}
+    matching: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
     while True:
-        page = service.get("/items", limit=2, **more)
-        found += [item for item in page["items"] if item["id"] in ids]
-        if len(found) == len(ids) or not page["has_more"]:
-            return found
-        more = {"last_evaluated_key": page["last_evaluated_key"]}
+        page = service.get("/items", limit=2, **cursor)
+        matching += [item for item in page["items"] if item["id"] in ids]
+        if len(matching) == len(ids) or not page["has_more"]:
+            return matching
+        cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
 
 def test_items_are_viewed_and_listed_newest_first(service: Service, items: list[dict[str, Any]]) -> None:
@@ -36,20 +36,20 @@ def test_items_are_viewed_and_listed_newest_first(service: Service, items: list[
         assert service.get(f"/items/{item['id']}") == item
 
 
-def test_an_item_is_changed_only_at_the_version_asked_for(service: Service, items: list[dict[str, Any]]) -> None:
+def test_an_item_is_changed_only_if_its_version_matches(service: Service, items: list[dict[str, Any]]) -> None:
     path = f"/items/{items[0]['id']}"
     etag = {"If-Match": service.call("GET", path).headers["ETag"]}
     assert service.call("PUT", path, json={"n": [None]}, headers=etag).json()["n"] == [None]
     assert service.call("PUT", path, json={"n": 8}, headers=etag).status_code == 412
     assert service.call("DELETE", path, headers=etag).status_code == 412
-    changed = service.get(path)
-    assert (changed["n"], changed["text"], changed["version"]) == ([None], items[0]["text"], 2)
+    item = service.get(path)
+    assert (item["n"], item["text"], item["version"]) == ([None], items[0]["text"], 2)
     assert service.call("DELETE", path).status_code == 200
     assert service.call("GET", path).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("method", "how", "status"),
+    ("method", "options", "status"),
     [
         ("POST", {"json": []}, 400),
         ("POST", {"json": {"id": "x"}}, 400),
@@ -58,5 +58,5 @@ def test_an_item_is_changed_only_at_the_version_asked_for(service: Service, item
         ("GET", {"params": {"last_evaluated_key": "x"}}, 400),
     ],
 )
-def test_what_is_refused_has_its_status(service: Service, method: str, how: dict[str, Any], status: int) -> None:
-    assert service.call(method, "/items", **how).status_code == status
+def test_an_invalid_request_has_its_status(service: Service, method: str, options: dict[str, Any], status: int) -> None:
+    assert service.call(method, "/items", **options).status_code == status

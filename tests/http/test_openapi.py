@@ -1,4 +1,4 @@
-"""The service against its OpenAPI document."""
+"""The service conforms to its OpenAPI document."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ CLIENTS = 8
 
 AnyCase: TypeAlias = Case[Any]
 
-# Where links start, and where they lead.
+# The operations that links start at, and those that they lead to.
 UPLOADS = {"post_image", "post_image_in_either_form", "upload"}
 OF_AN_IMAGE = {
     *("view_image", "update_image", "delete_image", "download_image", "render_image", "list_similar"),
@@ -29,15 +29,15 @@ OF_AN_ITEM = {"view_item", "update_item", "delete_item"}
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends what is made from the document, and remembers what that made."""
+    """Sends generated requests, and records what they create."""
 
     service: Service
-    images: dict[str, str] = field(default_factory=dict)  # their owners, by their ids
+    images: dict[str, str] = field(default_factory=dict)  # owners, by image id
     items: list[str] = field(default_factory=list)
     succeeded: set[str] = field(default_factory=set)  # ids of operations
 
     def send(self, case: AnyCase) -> Response:
-        """Send a request. Raises FailureGroup: the answer is not as the document says."""
+        """Send a request. Raises FailureGroup: the response does not conform to the document."""
         answer = case.call(base_url=self.service.url)
         operation = case.operation.definition.raw["operationId"]
         if answer.status_code < 400:
@@ -49,15 +49,15 @@ class Sender:
         return answer
 
     def delete_all(self) -> None:
-        """Delete whatever was made and is still there."""
-        made = [(f"/images/{image_id}", {"user_id": owner}) for image_id, owner in self.images.items()]
-        made += [(f"/items/{item_id}", {}) for item_id in self.items]
+        """Delete everything that was created and still exists."""
+        created = [(f"/images/{image_id}", {"user_id": owner}) for image_id, owner in self.images.items()]
+        created += [(f"/items/{item_id}", {}) for item_id in self.items]
 
         def delete(path: str, query: dict[str, str]) -> int:
             return self.service.call("DELETE", path, params=query).status_code
 
         with ThreadPoolExecutor(CLIENTS) as clients:
-            assert set(clients.map(delete, *zip(*made, strict=True))) <= {200, 404}
+            assert set(clients.map(delete, *zip(*created, strict=True))) <= {200, 404}
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +67,13 @@ def sender(service: Service) -> Iterator[Sender]:
     sender.delete_all()
 
 
-def test_the_service_answers_the_document(service: Service) -> None:
+def test_the_service_serves_its_document(service: Service) -> None:
     assert service.get("/openapi.json") == openapi.document()
 
 
 @pytest.mark.usefixtures("odd_requests_arrive")
 @DOCUMENT.parametrize()
-def test_every_answer_is_as_the_document_says(case: AnyCase, sender: Sender) -> None:
+def test_every_response_conforms_to_the_document(case: AnyCase, sender: Sender) -> None:
     case.validate_response(sender.send(case), checks=[not_a_server_error, *CHECKS])
 
 
@@ -81,7 +81,7 @@ def test_every_answer_is_as_the_document_says(case: AnyCase, sender: Sender) -> 
 @pytest.mark.parametrize(
     ("starts", "leads_to"), [(UPLOADS, OF_AN_IMAGE), ({"create_item"}, OF_AN_ITEM)], ids=["images", "items"]
 )
-def test_what_was_made_can_be_viewed_changed_and_deleted_by_the_links(
+def test_links_lead_from_each_creation_to_every_operation_on_the_result(
     service: Service, starts: set[str], leads_to: set[str]
 ) -> None:
     sender = Sender(service)
@@ -89,7 +89,7 @@ def test_what_was_made_can_be_viewed_changed_and_deleted_by_the_links(
 
     class Walk(machine):  # type: ignore[misc]
         def before_call(self, case: AnyCase) -> None:
-            # Keys are remembered: in a second run they would give what the first one has deleted.
+            # The service stores the keys: in a second run, it would return images that the first run has deleted.
             case.headers.pop("Idempotency-Key", None)
 
         def call(self, case: AnyCase, **_: Any) -> Response:

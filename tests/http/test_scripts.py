@@ -1,4 +1,4 @@
-"""The scripts for those who have a shell, curl and Python's standard library, and nothing installed."""
+"""The scripts that need only a shell, curl and Python's standard library."""
 
 import json
 import os
@@ -18,37 +18,37 @@ from tests.http.client import Service, User, download, eventually
 from tests.pictures import picture
 
 CURL_EXAMPLES = PROJECT / "scripts" / "curl_examples.sh"
-SAMPLE_IMAGE = [sys.executable, "-I", "-S", str(PROJECT / "scripts" / "sample_image.py")]  # the standard library alone
+SAMPLE_IMAGE = [sys.executable, "-I", "-S", str(PROJECT / "scripts" / "sample_image.py")]  # no installed packages
 UNKNOWN = str(uuid.UUID(int=0))
 
 
 def example(service: Service, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run an example, with no locale of this machine's."""
-    everything = {"PATH": os.environ["PATH"], "API_URL": service.url, **environment}
+    """Run an example, without the locale of this machine."""
+    variables = {"PATH": os.environ["PATH"], "API_URL": service.url, **environment}
     return subprocess.run(
-        [CURL_EXAMPLES, *arguments], env=everything, capture_output=True, text=True, check=False, timeout=60
+        [CURL_EXAMPLES, *arguments], env=variables, capture_output=True, text=True, check=False, timeout=60
     )
 
 
-def answered(ended: subprocess.CompletedProcess[str]) -> Any:
+def output_json(ended: subprocess.CompletedProcess[str]) -> Any:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.endswith("\n")
     return json.loads(ended.stdout)
 
 
 def listed(service: Service, *query: str) -> Any:
-    return answered(example(service, *query))["images"]
+    return output_json(example(service, *query))["images"]
 
 
 def assert_is_http_error(ended: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
-    """The error's body is shown, and the exit status is curl's of an HTTP error."""
+    """Check that the error's body is printed, and that the exit status is curl's for an HTTP error."""
     assert (ended.returncode, str(status) in ended.stderr) == (22, True)
     assert all(word in json.loads(ended.stdout)["error"] for word in words)
 
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
-    """The sample image in a file."""
+    """Write the sample image to a file."""
     file = tmp_path / "sample.png"
     file.write_bytes(subprocess.run(SAMPLE_IMAGE, capture_output=True, check=True, timeout=30).stdout)
     return file
@@ -62,7 +62,7 @@ def test_the_sample_image_is_a_small_png(sample: Path) -> None:
         assert (image.getpixel((0, 0)), image.getpixel((95, 63))) == ((0, 0, 255), (255, 255, 0))
 
 
-def test_the_sample_image_is_not_for_a_terminal() -> None:
+def test_the_sample_image_is_not_written_to_a_terminal() -> None:
     terminal, end = pty.openpty()
     try:
         ended = subprocess.run(SAMPLE_IMAGE, stdout=end, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
@@ -76,7 +76,7 @@ def test_the_sample_image_is_not_for_a_terminal() -> None:
 def test_the_examples_upload_list_get_and_delete(alice: User, sample: Path) -> None:
     service, tag = alice.service, f"tag of {alice.user_id}"
     fields = {"USER_ID": alice.user_id, "TITLE": "Dawn", "DESCRIPTION": "At six", "TAGS": f"{tag},still life"}
-    uploaded = answered(example(service, "upload", str(sample), **fields))["metadata"]
+    uploaded = output_json(example(service, "upload", str(sample), **fields))["metadata"]
     image_id = uploaded["image_id"]
     assert {name: uploaded[name] for name in ("user_id", "title", "description", "tags", "filename")} == {
         "user_id": alice.user_id,
@@ -85,22 +85,22 @@ def test_the_examples_upload_list_get_and_delete(alice: User, sample: Path) -> N
         "tags": [tag, "still life"],
         "filename": "sample.png",
     }
-    assert answered(example(service, "get", image_id))["metadata"] == uploaded
+    assert output_json(example(service, "get", image_id))["metadata"] == uploaded
     for query in (("list_user", alice.user_id), ("list_tag", tag)):
         eventually(partial(listed, service, *query), [uploaded])
-    assert answered(example(service, "delete", image_id))["image_id"] == image_id
+    assert output_json(example(service, "delete", image_id))["image_id"] == image_id
     eventually(lambda: example(service, "get", image_id).returncode, 22)
 
 
-def test_the_example_of_a_download_leads_to_the_bytes(alice: User, sample: Path) -> None:
-    image_id = answered(example(alice.service, "upload", str(sample), USER_ID=alice.user_id))["image_id"]
-    url = answered(example(alice.service, "download", image_id))["download_url"]
+def test_the_download_example_returns_a_url_of_the_file(alice: User, sample: Path) -> None:
+    image_id = output_json(example(alice.service, "upload", str(sample), USER_ID=alice.user_id))["image_id"]
+    url = output_json(example(alice.service, "download", image_id))["download_url"]
     assert download(url).content == sample.read_bytes()
 
 
-def test_an_upload_without_more_is_of_the_user_demo(service: Service, sample: Path) -> None:
-    uploaded = answered(example(service, "upload", str(sample)))["metadata"]
-    answered(example(service, "delete", uploaded["image_id"]))
+def test_an_upload_without_fields_belongs_to_the_user_demo(service: Service, sample: Path) -> None:
+    uploaded = output_json(example(service, "upload", str(sample)))["metadata"]
+    output_json(example(service, "delete", uploaded["image_id"]))
     assert (uploaded["user_id"], uploaded["title"], uploaded["description"], uploaded["tags"]) == ("demo", "", "", [])
 
 
@@ -113,32 +113,32 @@ def test_an_upload_without_more_is_of_the_user_demo(service: Service, sample: Pa
         "$HOME `id` %s %% & ; 'single' {} [] * \\",
     ],
 )
-def test_any_text_comes_back_as_it_was_given(alice: User, sample: Path, text: str) -> None:
+def test_any_text_is_stored_unchanged(alice: User, sample: Path, text: str) -> None:
     file = sample.rename(sample.with_name(text.replace("\\", "").strip().translate({10: 32, 13: 32, 9: 32}) + ".png"))
     fields = {"USER_ID": alice.user_id, "TITLE": text, "DESCRIPTION": f"{text}{text}"}
-    uploaded = answered(example(alice.service, "upload", str(file), **fields))["metadata"]
+    uploaded = output_json(example(alice.service, "upload", str(file), **fields))["metadata"]
     assert (uploaded["title"], uploaded["description"]) == (text, f"{text}{text}")
 
 
-def test_a_tag_may_have_quotes_and_a_query_is_encoded(alice: User, sample: Path) -> None:
+def test_a_tag_may_contain_quotes_and_is_encoded_in_a_query(alice: User, sample: Path) -> None:
     tag = f'"{alice.user_id}" & \\ more=+%20#?é'
-    uploaded = answered(example(alice.service, "upload", str(sample), USER_ID=alice.user_id, TAGS=f"{tag},b"))[
+    uploaded = output_json(example(alice.service, "upload", str(sample), USER_ID=alice.user_id, TAGS=f"{tag},b"))[
         "metadata"
     ]
     assert uploaded["tags"] == [tag, "b"]
     eventually(partial(listed, alice.service, "list_tag", tag), [uploaded])
 
 
-def test_a_large_photograph_is_not_too_long_an_argument(alice: User, tmp_path: Path) -> None:
+def test_a_large_photograph_can_be_uploaded(alice: User, tmp_path: Path) -> None:
     photograph = picture(width=1_000, height=1_000)
     assert 2_900_000 < len(photograph) < 3_400_000
     file = tmp_path / "- a photograph.PNG"
     file.write_bytes(photograph)
-    uploaded = answered(example(alice.service, "upload", str(file), USER_ID=alice.user_id))["metadata"]
+    uploaded = output_json(example(alice.service, "upload", str(file), USER_ID=alice.user_id))["metadata"]
     assert (uploaded["size"], uploaded["filename"]) == (len(photograph), "- a photograph.PNG")
 
 
-def test_an_error_is_shown_and_is_a_failure(service: Service, sample: Path) -> None:
+def test_an_http_error_is_printed_and_fails_the_script(service: Service, sample: Path) -> None:
     assert_is_http_error(example(service, "get", UNKNOWN), 404)
     assert_is_http_error(example(service, "delete", UNKNOWN), 404)
     assert_is_http_error(example(service, "upload", str(sample), USER_ID="a/b"), 400, "user_id")
@@ -147,7 +147,7 @@ def test_an_error_is_shown_and_is_a_failure(service: Service, sample: Path) -> N
     assert (nowhere.returncode, nowhere.stderr.startswith("curl: (7)")) == (7, True)
 
 
-def test_what_can_not_be_read_is_one_line(service: Service, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_in_one_line(service: Service, tmp_path: Path) -> None:
     for path in (tmp_path / "none.png", tmp_path):
         ended = example(service, "upload", str(path))
         assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{path} cannot be read as a file.\n")
@@ -166,7 +166,7 @@ def test_what_can_not_be_read_is_one_line(service: Service, tmp_path: Path) -> N
         ("put", "a"),
     ],
 )
-def test_wrong_arguments_are_answered_with_the_usage(service: Service, arguments: tuple[str, ...]) -> None:
+def test_wrong_arguments_print_the_usage(service: Service, arguments: tuple[str, ...]) -> None:
     ended = example(service, *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("usage: scripts/curl_examples.sh upload FILE | list_user ID | list_tag TAG | get ID")

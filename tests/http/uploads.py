@@ -11,7 +11,7 @@ PROCESSED_SECONDS = 60
 
 
 def announce(user: User, content: bytes, content_type: str = "image/png", **fields: Any) -> Json:
-    """Begin an upload."""
+    """Announce a direct upload, and return the response."""
     body = {"user_id": user.user_id, "content_type": content_type, "size": len(content), **fields}
     answer = user.service.call("POST", "/images/direct-upload", json=body)
     assert answer.status_code == 201, answer.text
@@ -25,12 +25,12 @@ def send(announced: Json, content: bytes, **changed: str) -> requests.Response:
     return requests.post(announced["url"], data=fields, files={"file": content}, timeout=TIMEOUT_SECONDS)
 
 
-def finished(user: User, image_id: str) -> Json:
-    """The view of an image when it is on its way no more."""
+def wait_until_processed(user: User, image_id: str) -> Json:
+    """Wait until an image is neither awaiting its upload nor being processed, and return its view."""
     deadline = time.monotonic() + PROCESSED_SECONDS
     while time.monotonic() < deadline:
         view = user.service.get(f"/images/{image_id}", user_id=user.user_id)
         if view["state"] not in ("awaiting_upload", "processing"):
             return view
         time.sleep(0.3)
-    raise AssertionError(f"still {view['state']}")
+    raise AssertionError(f"The image is still {view['state']}.")

@@ -1,4 +1,4 @@
-"""Holds every handler to the permissions it declares while its tests run, as IAM would on AWS."""
+"""Refuses every AWS call that the declared permissions of the calling handler do not allow, as IAM does on AWS."""
 
 from tests.iam.guard import Guard, Refused, aside
 from tests.iam.whole_suite import WholeSuite

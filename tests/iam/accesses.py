@@ -1,4 +1,4 @@
-"""What AWS checks: the IAM actions and resources of a client's call, or of a URL that is signed."""
+"""The IAM actions and resources that AWS checks for a client's call, a signed URL or a signed form."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ class Access(NamedTuple):
 
 
 class UnknownOperation(LookupError):
-    """Nothing here says what AWS would check; say it here."""
+    """This module does not know what AWS checks for an operation. Add it here."""
 
 
 OBJECT_ACTIONS = {
@@ -45,7 +45,7 @@ BUCKET_ACTIONS = {
     "ListObjectVersions": "s3:ListBucketVersions",
     "GetBucketLocation": "s3:GetBucketLocation",
 }
-# Each needs an action of its own beside that of the call, or of the signed URL or form, that it is in.
+# Parameters that need an action in addition to the action of their call.
 EXTRA_ACTIONS = {
     "Tagging": "s3:PutObjectTagging",
     "ACL": "s3:PutObjectAcl",
@@ -59,37 +59,37 @@ URL_ACTIONS = {
     "POST": "s3:PutObject",
     "DELETE": "s3:DeleteObject",
 }
-# What a signed URL may hold without meaning more than its method; `versionId`, `tagging` and others do.
+# Parameters of a signed URL that need no additional action. `versionId`, `tagging` and others need one.
 PLAIN_PARAMETER = re.compile(r"response-.+|x-amz-(sdk-)?checksum-.+|x-amz-content-sha256|x-amz-meta-.+", re.IGNORECASE)
 
 
-def of_call(place: StageLocation, service: str, operation: str, params: Params) -> list[Access]:
-    """What a client's call needs.
+def of_call(location: StageLocation, service: str, operation: str, params: Params) -> list[Access]:
+    """Return what AWS checks for a client's call.
 
-    Raises UnknownOperation.
+    Raises UnknownOperation: no rule for the operation is known.
     """
     if service == "dynamodb":
-        return _of_dynamodb(place, operation, params)
+        return _of_dynamodb(location, operation, params)
     if service == "s3":
-        return _of_s3(place, operation, params)
+        return _of_s3(location, operation, params)
     raise UnknownOperation(f"{service} {operation}")
 
 
-def of_url(place: StageLocation, method: str, url: str, headers: Iterable[str] = ()) -> list[Access]:
-    """What a signed S3 URL, path style, lets its holder do; `headers` are the names of those it is signed with.
+def of_url(location: StageLocation, method: str, url: str, headers: Iterable[str] = ()) -> list[Access]:
+    """Return what a signed path-style URL of S3 allows its holder to do. `headers` are the names of the signed headers.
 
-    Raises UnknownOperation: it is of another method, or means more than an object's current version and its bytes.
+    Raises UnknownOperation: the method is not known, or a parameter may need an additional action.
     """
     parts = urlsplit(url)
     names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
     names += [name for name in headers if name.lower().startswith("x-amz-")]
     if method not in URL_ACTIONS or not all(PLAIN_PARAMETER.fullmatch(name) for name in names):
         raise UnknownOperation(f"a signed {method} of {url} with {names}")
-    return [Access(URL_ACTIONS[method], _object(place, unquote(parts.path).removeprefix("/")))]
+    return [Access(URL_ACTIONS[method], _object(location, unquote(parts.path).removeprefix("/")))]
 
 
-def of_form(place: StageLocation, url: str, conditions: list[Any]) -> list[Access]:
-    """What a signed S3 form, to a path-style URL, lets its holder do: upload to the keys that its conditions admit."""
+def of_form(location: StageLocation, url: str, conditions: list[Any]) -> list[Access]:
+    """Return what a signed form for a path-style URL of S3 allows: uploads to the keys that its conditions permit."""
     bucket = unquote(urlsplit(url).path).strip("/")
     key, extras = "*", []
     for condition in conditions:
@@ -102,11 +102,11 @@ def of_form(place: StageLocation, url: str, conditions: list[Any]) -> list[Acces
                 extras.append("s3:PutObjectTagging")
             case {"acl": _} | [_, "$acl", _]:
                 extras.append("s3:PutObjectAcl")
-    return [Access(action, _object(place, f"{bucket}/{key}")) for action in ["s3:PutObject", *extras]]
+    return [Access(action, _object(location, f"{bucket}/{key}")) for action in ["s3:PutObject", *extras]]
 
 
 def allows(policy: Policy, access: Access) -> bool:
-    """Whether a policy, of the kind that permissions.py makes, allows an access."""
+    """Return whether a policy of `chalicelib.permissions` allows an access."""
     return any(
         access.action in statement["Action"] and covers(statement["Resource"], access.arn)
         for statement in policy["Statement"]
@@ -114,13 +114,13 @@ def allows(policy: Policy, access: Access) -> bool:
 
 
 def covers(pattern: str, arn: str) -> bool:
-    """Whether a policy's resource covers an ARN: `*` stands for any characters, `?` for one."""
+    """Return whether a policy's resource covers an ARN. `*` stands for any characters, `?` for one."""
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn, re.DOTALL))
 
 
-def _of_dynamodb(place: StageLocation, operation: str, params: Params) -> list[Access]:
+def _of_dynamodb(location: StageLocation, operation: str, params: Params) -> list[Access]:
     def table(name: str) -> str:
-        return f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{name}"
+        return f"arn:{location.partition}:dynamodb:{location.region}:{location.account}:table/{name}"
 
     match operation:
         case "Query" | "Scan" if "IndexName" in params:
@@ -130,7 +130,7 @@ def _of_dynamodb(place: StageLocation, operation: str, params: Params) -> list[A
         case "BatchGetItem" | "BatchWriteItem":
             return [Access(f"dynamodb:{operation}", table(name)) for name in params["RequestItems"]]
         case "TransactWriteItems" | "TransactGetItems":
-            # IAM has no action of these names: each entry (Get, Put, Update, Delete, ConditionCheck) needs its own.
+            # IAM has no actions with these names. Each entry (Get, Put, Update, Delete, ConditionCheck) needs its own.
             return [
                 Access(f"dynamodb:{verb}Item", table(entry["TableName"]))
                 for item in params["TransactItems"]
@@ -139,37 +139,39 @@ def _of_dynamodb(place: StageLocation, operation: str, params: Params) -> list[A
     raise UnknownOperation(f"dynamodb {operation}")
 
 
-def _of_s3(place: StageLocation, operation: str, params: Params) -> list[Access]:
+def _of_s3(location: StageLocation, operation: str, params: Params) -> list[Access]:
     extras = [action for name, action in EXTRA_ACTIONS.items() if name in params]
     if operation in BUCKET_ACTIONS:
-        return [Access(BUCKET_ACTIONS[operation], _object(place, params["Bucket"]))]
+        return [Access(BUCKET_ACTIONS[operation], _object(location, params["Bucket"]))]
     if operation == "DeleteObjects":
-        return [_versioned("s3:DeleteObject", place, params["Bucket"], entry) for entry in params["Delete"]["Objects"]]
+        return [
+            _versioned("s3:DeleteObject", location, params["Bucket"], entry) for entry in params["Delete"]["Objects"]
+        ]
     if operation == "CopyObject":
         source = params["CopySource"]
         if isinstance(source, str):
             path, _, version = source.removeprefix("/").partition("?versionId=")
             bucket, _, key = unquote(path).partition("/")
             source = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
-        copied = _object(place, f"{params['Bucket']}/{params['Key']}")
+        copied = _object(location, f"{params['Bucket']}/{params['Key']}")
         return [
-            _versioned("s3:GetObject", place, source["Bucket"], source),
+            _versioned("s3:GetObject", location, source["Bucket"], source),
             *(Access(action, copied) for action in ["s3:PutObject", *extras]),
         ]
     if operation in OBJECT_ACTIONS:
-        first = _versioned(OBJECT_ACTIONS[operation], place, params["Bucket"], params)
+        first = _versioned(OBJECT_ACTIONS[operation], location, params["Bucket"], params)
         return [first, *(Access(action, first.arn) for action in extras)]
     raise UnknownOperation(f"s3 {operation}")
 
 
-def _versioned(action: str, place: StageLocation, bucket: str, named: Params) -> Access:
-    # Reading or deleting a version by its id needs an action of its own; tagging one isn't called that simply.
-    if "VersionId" in named:
+def _versioned(action: str, location: StageLocation, bucket: str, params: Params) -> Access:
+    # Only s3:GetObject and s3:DeleteObject become an action for a version when Version is added to the name.
+    if "VersionId" in params:
         if action not in ("s3:GetObject", "s3:DeleteObject"):
             raise UnknownOperation(f"{action} of a version")
         action += "Version"
-    return Access(action, _object(place, f"{bucket}/{named['Key']}"))
+    return Access(action, _object(location, f"{bucket}/{params['Key']}"))
 
 
-def _object(place: StageLocation, path: str) -> str:
-    return f"arn:{place.partition}:s3:::{path}"
+def _object(location: StageLocation, path: str) -> str:
+    return f"arn:{location.partition}:s3:::{path}"

@@ -1,4 +1,4 @@
-"""Refuses each AWS call, and each URL signed, that the running handler's permissions don't allow."""
+"""Refuse each AWS call and each signed URL that the permissions of the running handler do not allow."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,24 +17,24 @@ from chalicelib.stores import presign
 from tests.aws_calls import Call, intercepted
 from tests.iam.accesses import Access, UnknownOperation, allows, covers, of_call, of_form, of_url
 
-TEST = ""  # the test itself: may do anything
+TEST = ""  # the test itself, which may do anything
 NO_HANDLER = "the app, outside of any handler"
 NO_CONTEXT = "a thread that doesn't say which handler it works for"
 
-# The innermost last: a direct function that calls the app runs until the route's handler is done.
+# The running handlers, the innermost last: a Lambda function that calls the app runs until the route's handler ends.
 _running: ContextVar[tuple[str, ...]] = ContextVar("running", default=(NO_CONTEXT,))
 
 
 class Refused(BaseException):
-    """A handler did what its permissions don't allow.
+    """A handler made a call that its permissions do not allow.
 
-    No Exception, so that the app's error handling doesn't answer it and the test fails where it happened.
+    Not an Exception, so that the app's error handling does not catch it and the test fails at the call.
     """
 
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """What a test does while a handler is held up, say in a stub of a call, is the test's own affair."""
+    """Check no calls in the block. A test uses it for its own calls while a handler runs, for example in a stub."""
     token = _running.set((TEST,))
     try:
         yield
@@ -43,27 +43,27 @@ def aside() -> Iterator[None]:
 
 
 class Guard:
-    """Holds each handler of an app to its own permissions during tests, and remembers which were used."""
+    """Checks the calls of each handler of an app against its permissions, and records which permissions are used."""
 
-    def __init__(self, app: Chalice, place: StageLocation) -> None:
+    def __init__(self, app: Chalice, location: StageLocation) -> None:
         self._app = app
-        self._place = place
+        self._location = location
         self._needs: dict[str, tuple[Permission, ...]] = {NO_HANDLER: (), NO_CONTEXT: ()}
-        # A handler must be content with the policy of its own needs, and with its function's as it is deployed.
-        nothing = [allowing((), place)]
+        # Two policies must allow each call: that of the handler's permissions, and the deployed one of its function.
+        nothing = [allowing((), location)]
         self._policies: dict[str, list[Policy]] = {NO_HANDLER: nothing, NO_CONTEXT: nothing}
         for function, handlers in declared(app).items():
             for handler, permissions in handlers.items():
                 self._needs[handler] = permissions
-                self._policies[handler] = [allowing(permissions, place), policy(app, function, place)]
+                self._policies[handler] = [allowing(permissions, location), policy(app, function, location)]
         self._used: set[tuple[str, Permission]] = set()
         self._refusals: list[str] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch every handler, client and signer in the process; what the test itself calls is its own affair.
+        """Watch every handler, client and signer in the process. Calls of the test itself are not checked.
 
-        Raises Refused from the call that isn't allowed, and fails at the end, should the app have swallowed that.
+        Raises Refused from a call that is not allowed. The test also fails at the end, in case the app caught Refused.
         """
         self._refusals.clear()
         with aside(), intercepted(self._check_call), pytest.MonkeyPatch.context() as patch:
@@ -75,7 +75,7 @@ class Guard:
             pytest.fail("\n".join(self._refusals), pytrace=False)
 
     def unused(self) -> list[str]:
-        """What handlers declare and nothing used so far: one line for each handler and permission."""
+        """Return the declared permissions that were not used so far: one line for each handler and permission."""
         return [
             f"{handler}: {permission}"
             for handler, permissions in self._needs.items()
@@ -88,7 +88,7 @@ class Guard:
             for route in methods.values():
                 patch.setattr(route, "view_function", _as_handler(route.view_name, route.view_function))
 
-        # The entries to Lambda functions, so that middleware is watched as well.
+        # The entry points of Lambda functions, so that middleware is watched too.
         events = {id(handler): name for name, handler in self._app.handler_map.items()}
         enter_event = EventSourceHandler.__call__
         enter_api = type(self._app).__call__
@@ -97,8 +97,8 @@ class Guard:
             return _run((events.get(id(handler), NO_HANDLER),), enter_event, handler, *args)
 
         def api(app: Chalice, *args: Any) -> Any:
-            inside = _running.get() if _handlers() else (NO_HANDLER,)
-            return _run(inside, enter_api, app, *args)
+            running = _running.get() if _handlers() else (NO_HANDLER,)
+            return _run(running, enter_api, app, *args)
 
         patch.setattr(EventSourceHandler, "__call__", event)
         patch.setattr(type(self._app), "__call__", api)
@@ -112,7 +112,7 @@ class Guard:
         patch.setattr(ThreadPoolExecutor, "submit", submit_in_context)
 
     def _watch_signers(self, patch: pytest.MonkeyPatch) -> None:
-        # boto3 signs S3 URLs by signature version 2 unless it is told otherwise.
+        # By default, boto3 signs S3 URLs with signature version 2.
         for url_signer in SigV4QueryAuth, HmacV1QueryAuth:
             self._watch_signer(patch, url_signer, self._of_url)
         for form_signer in S3SigV4PostAuth, HmacV1PostAuth:
@@ -121,14 +121,16 @@ class Guard:
         sign = presign.presigned_url
 
         def checked_sign(method: str, url: str, query: Any, *args: Any) -> str:
-            self._check(lambda: of_url(self._place, method, url, query))
+            self._check(lambda: of_url(self._location, method, url, query))
             return sign(method, url, query, *args)
 
         patch.setattr(presign, "presigned_url", checked_sign)
 
     def _check_call(self, call: Call) -> Any:
-        here = replace(self._place, region=call.client.meta.region_name)
-        self._check(partial(of_call, here, call.client.meta.service_model.service_name, call.operation, call.params))
+        location = replace(self._location, region=call.client.meta.region_name)
+        self._check(
+            partial(of_call, location, call.client.meta.service_model.service_name, call.operation, call.params)
+        )
         return call.send()
 
     def _watch_signer(self, patch: pytest.MonkeyPatch, kind: Any, accesses: Callable[[Any], list[Access]]) -> None:
@@ -141,10 +143,10 @@ class Guard:
         patch.setattr(kind, "add_auth", checked_sign)
 
     def _of_url(self, request: Any) -> list[Access]:
-        return of_url(self._place, request.method, request.url, [*request.headers, *request.params])
+        return of_url(self._location, request.method, request.url, [*request.headers, *request.params])
 
     def _of_form(self, request: Any) -> list[Access]:
-        return of_form(self._place, request.url, request.context["s3-presign-post-policy"]["conditions"])
+        return of_form(self._location, request.url, request.context["s3-presign-post-policy"]["conditions"])
 
     def _check(self, accesses: Callable[[], list[Access]]) -> None:
         running = _running.get()
@@ -163,12 +165,12 @@ class Guard:
         self._used.update(
             (handler, permission)
             for permission in self._needs[handler]
-            if permission.action == access.action and covers(permission.resource.at(self._place), access.arn)
+            if permission.action == access.action and covers(permission.resource.at(self._location), access.arn)
         )
 
-    def _refuse(self, why: str) -> None:
-        self._refusals.append(why)
-        raise Refused(why)
+    def _refuse(self, reason: str) -> None:
+        self._refusals.append(reason)
+        raise Refused(reason)
 
 
 def _handlers() -> tuple[str, ...]:

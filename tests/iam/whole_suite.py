@@ -1,4 +1,4 @@
-"""Fails a whole run of the app's tests that left a declared permission unused."""
+"""Fail a complete run of the app's tests in which a declared permission was not used."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,18 +8,18 @@ import pytest
 
 from tests.iam.guard import Guard
 
-_REPORT = "whole_suite"  # in what a worker of pytest-xdist hands to its controller
+_REPORT = "whole_suite"  # the key of a report in the output of a pytest-xdist worker
 
 
 class WholeSuite:
-    """A pytest plugin: at the end of a run of every test in `folder`, names the permissions that no test needed.
+    """A pytest plugin that prints the permissions that no test needed, after a run of every test in `folder`.
 
-    After a run of some of the tests, it says why it cannot tell. Where pytest-xdist spreads the tests over workers,
-    each worker reports what it found, and the controller decides.
+    After a run of only some tests, it prints why it cannot know them. With pytest-xdist, each worker sends a report and
+    the controller decides.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.guard: Guard | None = None  # that of the tests in `folder`, where this process has collected them
+        self.guard: Guard | None = None  # set by the conftest.py in `folder`, if this process loads it
         self._folder = folder
         self._collected: list[pytest.Item] = []
         self._reports: list[dict[str, Any]] = []
@@ -28,19 +28,19 @@ class WholeSuite:
         self._left_out = ""
         self._unused: list[str] = []
 
-    @pytest.hookimpl(tryfirst=True)  # before -k, -m and the like take their pick
+    @pytest.hookimpl(tryfirst=True)  # before -k and -m deselect tests
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note all tests that were found."""
+        """Record all tests that were collected."""
         self._collected = [item for item in items if item.path.is_relative_to(self._folder)]
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Note a test that has run, here or in a worker."""
+        """Record a test that has run, here or in a worker."""
         self._ran.add(nodeid)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take a worker's report."""
-        output = getattr(node, "workeroutput", None)  # which a worker that crashed has not
+        """Store a worker's report."""
+        output = getattr(node, "workeroutput", None)  # None if the worker crashed
         if output is None:
             self._lost += 1
         elif _REPORT in output:
@@ -48,7 +48,7 @@ class WholeSuite:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Look for unused permissions, and fail the run for them."""
+        """Look for unused permissions. Fail the run if there are any."""
         if self.guard:
             collected = {item.nodeid: str(item.path) for item in self._collected}
             self._reports.append({"collected": collected, "unused": self.guard.unused()})
@@ -57,14 +57,14 @@ class WholeSuite:
                 session.config.workeroutput[_REPORT] = self._reports[0]
             return
         if self._reports:
-            self._left_out = next(self._what_was_left_out(session.config.args), "")
+            self._left_out = next(self._omissions(session.config.args), "")
             if not self._left_out:
                 self._unused = self._unused_by_all()
         if self._unused and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Name the unused permissions, or why there was no looking for them."""
+        """Print the unused permissions, or why they are not known."""
         if self._left_out:
             terminalreporter.write_line(f"Didn't look for unused permissions: {self._left_out} was left out.")
         if self._unused:
@@ -76,11 +76,11 @@ class WholeSuite:
         first, *others = (report["unused"] for report in self._reports)
         return [permission for permission in first if all(permission in other for other in others)]
 
-    def _what_was_left_out(self, arguments: Iterable[str]) -> Iterator[str]:
+    def _omissions(self, arguments: Iterable[str]) -> Iterator[str]:
         if self._lost:
             yield "what a worker that crashed had used"
         yield from (f"what is beside {argument}" for argument in arguments if "::" in argument)
         collected = {nodeid: Path(path) for report in self._reports for nodeid, path in report["collected"].items()}
-        found = set(collected.values())
-        yield from (path.name for path in sorted(self._folder.rglob("test_*.py")) if path not in found)
+        collected_files = set(collected.values())
+        yield from (path.name for path in sorted(self._folder.rglob("test_*.py")) if path not in collected_files)
         yield from (nodeid for nodeid in collected if nodeid not in self._ran)

@@ -1,4 +1,4 @@
-"""Fixtures of the embedded stack's tests."""
+"""Fixtures for the tests of the embedded stack."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from dev.server import Server
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running S3 emulator without the rest of the stack."""
+    """The S3 and SQS emulator, without the rest of the stack."""
 
     url: str
     access_key_id: str
@@ -44,7 +44,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 class Store:
-    """What a request that writes waits for."""
+    """A store whose `settle` a request calls before its writes are acknowledged."""
 
     def __init__(self) -> None:
         self.settled = 0
@@ -58,7 +58,7 @@ class Store:
 
 @contextmanager
 def serving(app: Chalice, store: Store) -> Iterator[Server]:
-    """The embedded stack's HTTP server with a small app behind it."""
+    """Run the embedded stack's HTTP server with a small app."""
     with Server(LOOPBACK, 0) as server:
         config = ChaliceConfig.create(chalice_app=app, app_name=app.app_name)
         threading.Thread(target=server.serve, args=(app, config, store.settle), daemon=True).start()

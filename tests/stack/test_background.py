@@ -1,4 +1,4 @@
-"""`make sweep` and `make redrive` against the stack that runs."""
+"""`make sweep` and `make redrive` with a running stack."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from dev.stack import Stack, running
 from project import PROJECT
 from tests.http.client import Service, User
-from tests.http.uploads import finished
+from tests.http.uploads import wait_until_processed
 from tests.pictures import picture
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:images-api-local-on_object_created:$LATEST"
@@ -30,21 +30,21 @@ def stack(data: Path) -> Iterator[Stack]:
 
 
 def background(data: Path, command: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run it."""
+    """Run `make sweep` or `make redrive`."""
     arguments = [sys.executable, "-m", "scripts.background", command, "local", "--data", str(data), *options]
     return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, timeout=60)
 
 
-def test_the_schedule_comes_round_when_it_is_told_to(stack: Stack, data: Path) -> None:
+def test_make_sweep_runs_the_schedule(stack: Stack, data: Path) -> None:
     for options in ((), ("--dry-run",)):
         done = background(data, "sweep", *options)
         assert (done.returncode, json.loads(done.stdout)) == (0, {"count": 0, "repaired": []}), done.stderr
 
 
-def test_a_dead_letter_is_processed_again_and_stays_while_it_fails(stack: Stack, data: Path) -> None:
+def test_make_redrive_processes_dead_letters_and_keeps_those_that_fail_again(stack: Stack, data: Path) -> None:
     alice = User(Service(stack.url), "alice")
-    kept = alice.upload(picture())
-    finished(alice, kept["image_id"])
+    image = alice.upload(picture())
+    wait_until_processed(alice, image["image_id"])
     sqs: Any = stack.client("sqs")
     queue = sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"]
 
@@ -52,7 +52,7 @@ def test_a_dead_letter_is_processed_again_and_stays_while_it_fails(stack: Stack,
         letter = {"requestContext": {"functionArn": ARN}, "requestPayload": event}
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
 
-    s3 = {"bucket": {"name": "images-originals"}, "object": {"key": kept["s3_key"]}}
+    s3 = {"bucket": {"name": "images-originals"}, "object": {"key": image["s3_key"]}}
     dead_letter({"Records": [{"eventTime": "2026-01-01T00:00:00.000Z", "s3": s3}]})
     done = background(data, "redrive")
     assert (done.returncode, done.stdout) == (0, "1 events processed, 0 failed again.\n"), done.stderr
@@ -66,9 +66,9 @@ def test_a_dead_letter_is_processed_again_and_stays_while_it_fails(stack: Stack,
     sqs.purge_queue(QueueUrl=queue)
 
 
-def test_there_has_to_be_a_stack(tmp_path: Path) -> None:
-    gone = background(tmp_path, "redrive")
-    assert (gone.returncode, gone.stderr) == (
+def test_make_redrive_needs_a_running_stack(tmp_path: Path) -> None:
+    failed = background(tmp_path, "redrive")
+    assert (failed.returncode, failed.stderr) == (
         1,
         f"No service runs on the data folder {tmp_path}; `make run` starts one.\n",
     )

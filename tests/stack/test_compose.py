@@ -1,4 +1,4 @@
-"""`make up` and `make down`, with programs named docker on PATH in place of Docker's."""
+"""`make up` and `make down`, with a fake `docker` command on PATH."""
 
 import os
 import stat
@@ -11,17 +11,17 @@ import pytest
 from project import PROJECT
 
 Docker = Callable[[str], None]
-SAYS = 'echo "$PWD: $*"\n'
+ECHO = 'echo "$PWD: $*"\n'
 
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
-    """Puts a docker of this script, and no other, on PATH."""
+    """Return a function that puts this script on PATH as the only `docker`."""
     folder = tmp_path / "docker"
     folder.mkdir()
-    # What make itself runs is found, a docker beside it is not.
+    # PATH has the programs that make runs, and no docker that is installed beside them.
     for program in ("make", "sh"):
-        (folder / program).symlink_to(next(path for path in found(program) if path.exists()))
+        (folder / program).symlink_to(next(path for path in candidates(program) if path.exists()))
     monkeypatch.setenv("PATH", str(folder))
 
     def install(script: str) -> None:
@@ -32,7 +32,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     return install
 
 
-def found(program: str) -> list[Path]:
+def candidates(program: str) -> list[Path]:
     return [Path(folder) / program for folder in os.environ["PATH"].split(os.pathsep)]
 
 
@@ -43,13 +43,13 @@ def make(target: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(("target", "verb"), [("up", "up --detach --wait"), ("down", "down")])
-def test_make_up_and_down_are_docker_composes_in_the_repository(docker: Docker, target: str, verb: str) -> None:
-    docker(f'case "$*" in info | "compose version") echo noise; echo noise >&2 ;; *) {SAYS} ;; esac')
+def test_make_up_and_down_run_docker_compose_in_the_repository(docker: Docker, target: str, verb: str) -> None:
+    docker(f'case "$*" in info | "compose version") echo noise; echo noise >&2 ;; *) {ECHO} ;; esac')
     ended = make(target)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{PROJECT}: compose {verb}\n", "")
 
 
-def test_what_docker_compose_says_of_a_failure_is_seen(docker: Docker) -> None:
+def test_an_error_of_docker_compose_is_shown(docker: Docker) -> None:
     docker('case "$*" in "compose up"*) echo "port is already allocated" >&2; exit 7 ;; esac')
     ended = make("up")
     assert ended.returncode != 0
@@ -57,7 +57,7 @@ def test_what_docker_compose_says_of_a_failure_is_seen(docker: Docker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "what"),
+    ("script", "problem"),
     [
         (None, "There is no docker command on PATH"),
         ('[ "$1" != compose ] || { echo "unknown command" >&2; exit 1; }', "The docker command has no compose plugin"),
@@ -66,12 +66,14 @@ def test_what_docker_compose_says_of_a_failure_is_seen(docker: Docker) -> None:
     ids=["command", "plugin", "daemon"],
 )
 @pytest.mark.parametrize("target", ["up", "down"])
-def test_what_is_missing_is_said_in_one_sentence(docker: Docker, target: str, script: str | None, what: str) -> None:
+def test_missing_software_is_reported_in_one_line(
+    docker: Docker, target: str, script: str | None, problem: str
+) -> None:
     if script:
         docker(script)
     ended = make(target)
     assert ended.stdout == ""
-    line, made = ended.stderr.splitlines()
-    assert line == f"{what}; `make run` starts the service without Docker."
-    assert made.startswith("make: ***")
-    assert made.endswith("Error 1")
+    line, make_error = ended.stderr.splitlines()
+    assert line == f"{problem}; `make run` starts the service without Docker."
+    assert make_error.startswith("make: ***")
+    assert make_error.endswith("Error 1")

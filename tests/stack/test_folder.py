@@ -1,4 +1,4 @@
-"""The data folder's memory of events that a killed stack may have lost."""
+"""The data folder records that a killed stack may have lost events."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -6,26 +6,29 @@ from pathlib import Path
 from dev.folder import opened
 
 
-def owed(path: Path, end: BaseException, *, paid: bool = False) -> bool:
-    """Whether a stack finds events owed at its start; it ends by `end`, `paid` or not."""
-    found = False
+def must_resend(path: Path, end: BaseException, *, resent: bool = False) -> bool:
+    """Start a stack and end it by `end`; return whether events of earlier stacks were missing when it started.
+
+    `resent` says whether this stack sends them again before it ends.
+    """
+    missing = False
     with suppress(type(end)), opened(path) as folder, folder.events_at_risk() as debt:
-        found = debt.since is not None
-        if paid:
+        missing = debt.since is not None
+        if resent:
             debt.since = None
         raise end
-    return found
+    return missing
 
 
-def test_a_stack_that_ends_in_order_leaves_no_events_owed(tmp_path: Path) -> None:
-    assert not owed(tmp_path / "data", SystemExit(0))
-    assert not owed(tmp_path / "data", SystemExit(0))
+def test_a_stack_that_stops_cleanly_loses_no_events(tmp_path: Path) -> None:
+    assert not must_resend(tmp_path / "data", SystemExit(0))
+    assert not must_resend(tmp_path / "data", SystemExit(0))
 
 
-def test_events_are_owed_after_any_other_end_until_they_are_sent_again(tmp_path: Path) -> None:
+def test_any_other_end_may_lose_events_until_they_are_sent_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    assert not owed(data, SystemExit("ministack ended with status -9."))
-    assert owed(data, SystemExit(0))  # Ctrl-C before it had paid
-    assert owed(data, RuntimeError("a bug"), paid=True)
-    assert owed(data, SystemExit(0), paid=True)
-    assert not owed(data, SystemExit(0))
+    assert not must_resend(data, SystemExit("ministack ended with status -9."))
+    assert must_resend(data, SystemExit(0))  # Ctrl-C before it had sent them
+    assert must_resend(data, RuntimeError("a bug"), resent=True)
+    assert must_resend(data, SystemExit(0), resent=True)
+    assert not must_resend(data, SystemExit(0))

@@ -1,4 +1,4 @@
-"""Lambda's Invoke API of the embedded stack, by boto3 and by `make invoke`, with a small app of its own behind it."""
+"""Lambda's Invoke API of the embedded stack, called by boto3 and by `make invoke`, with a small test app."""
 
 import json
 import os
@@ -21,10 +21,10 @@ from project import PROJECT
 from tests.stack.conftest import Store, serving
 
 app = Chalice(app_name="shop", configure_logs=False)
-DEPLOYED = "shop-dev-echo"  # as Chalice names it in its default stage
+DEPLOYED = "shop-dev-echo"  # Chalice's name for it in the default stage
 ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{DEPLOYED}"
 MEBIBYTE = 1024 * 1024
-noted: queue.Queue[Any] = queue.Queue()
+events: queue.Queue[Any] = queue.Queue()
 
 
 @app.lambda_function(name="echo")
@@ -45,7 +45,7 @@ def size(event: str, context: Any) -> int:
 
 @app.lambda_function(name="note")
 def note(event: Any, context: Any) -> None:
-    noted.put(event)
+    events.put(event)
 
 
 @app.lambda_function(name="fail")
@@ -53,8 +53,8 @@ def fail(event: Any, context: Any) -> None:
     raise LookupError(f"no {event}")
 
 
-@app.lambda_function(name="unspeakable")
-def unspeakable(event: Any, context: Any) -> object:
+@app.lambda_function(name="return_no_json")
+def return_no_json(event: Any, context: Any) -> object:
     return object()
 
 
@@ -76,28 +76,28 @@ def server(store: Store) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def functions(server: Server) -> Any:
-    """A boto3 client, as their users make it."""
+    """Return a boto3 client, as users of the functions create it."""
     session: Any = boto3.session.Session("any", "any", region_name="us-east-1")
     return session.client("lambda", endpoint_url=server.url, config=Config(retries={"total_max_attempts": 1}))
 
 
 def invoked(functions: Any, name: str, event: Any) -> Any:
-    """What a function returns."""
+    """Invoke a function and return its result."""
     answer = functions.invoke(FunctionName=name, Payload=json.dumps(event))
     assert "FunctionError" not in answer
     return json.load(answer["Payload"])
 
 
 def make_invoke(server: Server | str, *variables: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What who types `make invoke` sees."""
+    """Run `make invoke`."""
     url = server if isinstance(server, str) else server.url
-    # Nothing is installed for it: the recipe alone is of interest.
+    # Skip the installation: only the recipe is tested.
     command = ["make", "--silent", "--assume-old", ".venv/installed-run", "invoke", f"URL={url}", *variables]
-    everything = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
-    return subprocess.run(command, cwd=PROJECT, env=everything, capture_output=True, text=True, check=False, timeout=60)
+    combined = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
+    return subprocess.run(command, cwd=PROJECT, env=combined, capture_output=True, text=True, check=False, timeout=60)
 
 
-def assert_is_one_line(ended: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_is_one_line_error(ended: subprocess.CompletedProcess[str], *words: str) -> None:
     assert ended.stdout == ""
     line, made = ended.stderr.splitlines()
     assert made.startswith("make: ***")
@@ -106,21 +106,21 @@ def assert_is_one_line(ended: subprocess.CompletedProcess[str], *words: str) -> 
 
 
 @pytest.mark.parametrize("name", ["echo", DEPLOYED, ARN, ARN.replace(DEPLOYED, "echo"), f"{ARN}:$LATEST"])
-def test_a_function_is_invoked_by_each_of_its_names(functions: Any, name: str) -> None:
+def test_each_name_of_a_function_invokes_it(functions: Any, name: str) -> None:
     answer = functions.invoke(FunctionName=name, Payload=b'{"body": "{\\"title\\": \\"gr\\u00fcn\\"}"}')
     assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
-    echoed = json.load(answer["Payload"])
-    assert echoed == {
+    result = json.load(answer["Payload"])
+    assert result == {
         "event": {"body": '{"title": "grün"}'},
         "function": DEPLOYED,
         "request_id": answer["ResponseMetadata"]["RequestId"],
         "in_time": True,
         "http_request": "None",
     }
-    assert UUID(echoed["request_id"])
+    assert UUID(result["request_id"])
 
 
-def test_a_function_sees_no_http_request_of_before_on_its_connection(server: Server) -> None:
+def test_a_function_sees_no_earlier_http_request_of_its_connection(server: Server) -> None:
     with requests.Session() as connection:
         assert connection.post(f"{server.url}/page", timeout=60).json() == {"page": "yes"}
         path = "/2015-03-31/functions/echo/invocations"
@@ -128,22 +128,22 @@ def test_a_function_sees_no_http_request_of_before_on_its_connection(server: Ser
     assert answer.json()["http_request"] == "None"
 
 
-def test_no_payload_is_an_empty_event(functions: Any) -> None:
+def test_a_missing_payload_is_an_empty_event(functions: Any) -> None:
     assert json.load(functions.invoke(FunctionName="echo")["Payload"])["event"] == {}
 
 
 @pytest.mark.parametrize(
     "name", ["page", "nothing", "echo:2", "shop-prod-echo", ARN.replace("function", "layer"), "a/../echo"]
 )
-def test_what_is_no_function_is_not_found_and_says_what_is(functions: Any, name: str) -> None:
+def test_the_error_for_an_unknown_function_lists_the_functions(functions: Any, name: str) -> None:
     with pytest.raises(functions.exceptions.ResourceNotFoundException) as refused:
         functions.invoke(FunctionName=name)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
-    message = f"Function not found: {name}. The functions are: echo, fail, note, size, unspeakable."
+    message = f"Function not found: {name}. The functions are: echo, fail, note, return_no_json, size."
     assert refused.value.response["Error"]["Message"] == message
 
 
-def test_what_a_function_raises_is_answered_as_its_error(functions: Any, store: Store) -> None:
+def test_an_exception_of_a_function_is_returned_as_a_function_error(functions: Any, store: Store) -> None:
     before = store.settled
     answer = functions.invoke(FunctionName="fail", Payload=b'"shoes"')
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
@@ -151,20 +151,20 @@ def test_what_a_function_raises_is_answered_as_its_error(functions: Any, store: 
     assert store.settled == before
 
 
-def test_an_answer_that_is_no_json_is_the_functions_error(functions: Any) -> None:
-    answer = functions.invoke(FunctionName="unspeakable")
+def test_a_result_that_is_not_json_is_a_function_error(functions: Any) -> None:
+    answer = functions.invoke(FunctionName="return_no_json")
     assert answer["FunctionError"] == "Unhandled"
     assert json.load(answer["Payload"])["errorType"] == "TypeError"
 
 
 @pytest.mark.parametrize("payload", [b"{", b"\xff", b"NaN", b"[" * 100_000])
-def test_a_payload_that_is_no_json_is_refused(functions: Any, payload: bytes) -> None:
+def test_a_payload_that_is_not_json_is_refused(functions: Any, payload: bytes) -> None:
     with pytest.raises(functions.exceptions.InvalidRequestContentException):
         functions.invoke(FunctionName="note", Payload=payload)
-    assert noted.empty()
+    assert events.empty()
 
 
-def test_a_payload_of_six_mebibytes_is_taken_and_a_larger_one_is_not(functions: Any) -> None:
+def test_a_payload_may_have_up_to_six_mebibytes(functions: Any) -> None:
     text = "x" * (6 * MEBIBYTE - 2)
     assert invoked(functions, "size", text) == len(text)
     for larger in (text + "x", text * 2):
@@ -172,43 +172,43 @@ def test_a_payload_of_six_mebibytes_is_taken_and_a_larger_one_is_not(functions: 
             functions.invoke(FunctionName="size", Payload=json.dumps(larger))
 
 
-def test_an_event_is_taken_at_once_and_done_in_the_background(functions: Any) -> None:
+def test_an_event_is_accepted_at_once_and_processed_in_the_background(functions: Any) -> None:
     assert functions.invoke(FunctionName="note", InvocationType="Event", Payload=b"5")["StatusCode"] == 202
-    assert noted.get(timeout=60) == 5
+    assert events.get(timeout=60) == 5
 
 
-def test_an_event_has_at_most_a_mebibyte(functions: Any) -> None:
+def test_an_event_may_have_up_to_one_mebibyte(functions: Any) -> None:
     with pytest.raises(functions.exceptions.RequestTooLargeException, match=str(MEBIBYTE)):
         functions.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps("x" * MEBIBYTE))
-    assert noted.empty()
+    assert events.empty()
 
 
-def test_a_dry_run_runs_nothing_but_knows_the_names(functions: Any) -> None:
+def test_a_dry_run_checks_the_name_and_invokes_nothing(functions: Any) -> None:
     assert functions.invoke(FunctionName="note", InvocationType="DryRun")["StatusCode"] == 204
-    assert noted.empty()
+    assert events.empty()
     with pytest.raises(functions.exceptions.ResourceNotFoundException):
         functions.invoke(FunctionName="nothing", InvocationType="DryRun")
 
 
-def test_another_type_of_invocation_is_refused(functions: Any) -> None:
+def test_an_unknown_invocation_type_is_refused(functions: Any) -> None:
     with pytest.raises(functions.exceptions.InvalidRequestContentException, match="RequestResponse, Event or DryRun"):
         functions.invoke(FunctionName="note", InvocationType="Later")
-    assert noted.empty()
+    assert events.empty()
 
 
 def test_an_unsigned_request_is_refused(server: Server) -> None:
     answer = requests.post(f"{server.url}/2015-03-31/functions/note/invocations", "1", timeout=60)
     assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
-    assert noted.empty()
+    assert events.empty()
 
 
-def test_what_a_function_wrote_is_settled_before_it_is_acknowledged(functions: Any, store: Store) -> None:
+def test_a_function_returns_after_its_writes_are_on_disk(functions: Any, store: Store) -> None:
     before = store.settled
-    invoked(functions, "note", noted.qsize())
-    assert (store.settled, noted.get(timeout=60)) == (before + 1, 0)
+    invoked(functions, "note", events.qsize())
+    assert (store.settled, events.get(timeout=60)) == (before + 1, 0)
 
 
-def test_what_can_not_be_settled_is_a_service_exception(functions: Any, store: Store) -> None:
+def test_an_unreachable_store_is_a_service_exception(functions: Any, store: Store) -> None:
     store.reached = False
     try:
         with pytest.raises(ClientError, match="can't be reached") as refused:
@@ -221,31 +221,31 @@ def test_what_can_not_be_settled_is_a_service_exception(functions: Any, store: S
 TRICKY = r"""{"queryStringParameters": "{\"limit\": \"5\"}", "text": "$HOME $(shell date) `id` 'ü' \\ # ; * $("}"""
 
 
-def test_make_invoke_passes_the_event_as_it_was_typed(server: Server) -> None:
-    for said in (
+def test_make_invoke_passes_the_event_unchanged(server: Server) -> None:
+    for ended in (
         make_invoke(server, "FUNCTION=echo", f"EVENT={TRICKY}"),
         make_invoke(server, "FUNCTION=echo", EVENT=TRICKY),
     ):
-        assert (said.returncode, said.stderr) == (0, "")
-        assert json.loads(said.stdout)["event"] == json.loads(TRICKY)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert json.loads(ended.stdout)["event"] == json.loads(TRICKY)
 
 
-def test_make_invoke_takes_the_event_from_a_file_and_none_as_empty(server: Server, tmp_path: Path) -> None:
+def test_make_invoke_reads_the_event_from_a_file_or_sends_an_empty_one(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "an event.json"
     file.write_text(json.dumps({"long": "x" * 200_000}))
-    said = make_invoke(server, "FUNCTION=size", f"EVENT=@{file}")
-    assert said.stdout == "1\n"
+    ended = make_invoke(server, "FUNCTION=size", f"EVENT=@{file}")
+    assert ended.stdout == "1\n"
     assert json.loads(make_invoke(server, "FUNCTION=echo").stdout)["event"] == {}
 
 
-def test_make_invoke_without_success_is_one_line(server: Server, tmp_path: Path) -> None:
-    assert_is_one_line(make_invoke("http://127.0.0.1:1", "FUNCTION=echo"), "http://127.0.0.1:1", "`make run`")
-    assert_is_one_line(make_invoke("nowhere", "FUNCTION=echo"), "nowhere")
-    assert_is_one_line(make_invoke(server, "FUNCTION=nothing"), "Function not found: nothing.", "echo")
-    assert_is_one_line(make_invoke(server), "FUNCTION=")
-    assert_is_one_line(make_invoke(server, "FUNCTION=fail"), "fail failed:", "LookupError", "no {}")
-    assert_is_one_line(make_invoke(server, "FUNCTION=echo", "EVENT={"), "JSON")
-    assert_is_one_line(
+def test_make_invoke_reports_each_failure_in_one_line(server: Server, tmp_path: Path) -> None:
+    assert_is_one_line_error(make_invoke("http://127.0.0.1:1", "FUNCTION=echo"), "http://127.0.0.1:1", "`make run`")
+    assert_is_one_line_error(make_invoke("nowhere", "FUNCTION=echo"), "nowhere")
+    assert_is_one_line_error(make_invoke(server, "FUNCTION=nothing"), "Function not found: nothing.", "echo")
+    assert_is_one_line_error(make_invoke(server), "FUNCTION=")
+    assert_is_one_line_error(make_invoke(server, "FUNCTION=fail"), "fail failed:", "LookupError", "no {}")
+    assert_is_one_line_error(make_invoke(server, "FUNCTION=echo", "EVENT={"), "JSON")
+    assert_is_one_line_error(
         make_invoke(server, "FUNCTION=echo", f"EVENT=@{tmp_path}/none"), f"{tmp_path}/none cannot be read"
     )
-    assert_is_one_line(make_invoke(server, "FUNCTION=echo", AWS_PROFILE="unknown"), "unknown")
+    assert_is_one_line_error(make_invoke(server, "FUNCTION=echo", AWS_PROFILE="unknown"), "unknown")

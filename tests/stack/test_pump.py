@@ -1,4 +1,4 @@
-"""S3 events and schedules reach the app's handlers as on AWS."""
+"""S3 events and schedules call the app's handlers, as on AWS."""
 
 import queue
 from collections.abc import Iterator
@@ -33,15 +33,15 @@ def pumping(emulator: Emulator, app: Chalice, retries: tuple[int, ...] = (0, 0),
         yield
 
 
-def waiting(emulator: Emulator, name: str) -> int:
-    """How many messages a queue holds, in flight or not."""
+def message_count(emulator: Emulator, name: str) -> int:
+    """Return the number of messages in a queue, including those in flight."""
     url = emulator.sqs.get_queue_url(QueueName=name)["QueueUrl"]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = emulator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(int(found[name]) for name in names)
+    counts = emulator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(counts[name]) for name in names)
 
 
-def test_an_upload_reaches_its_handler_as_one_record(emulator: Emulator, bucket: str) -> None:
+def test_an_upload_calls_its_handler_with_one_record(emulator: Emulator, bucket: str) -> None:
     app, events = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(events.put)
     with pumping(emulator, app):
@@ -59,7 +59,7 @@ def test_an_upload_reaches_its_handler_as_one_record(emulator: Emulator, bucket:
     assert events.empty()
 
 
-def test_prefix_suffix_and_kind_of_event_choose_the_handler(emulator: Emulator, bucket: str) -> None:
+def test_prefix_suffix_and_event_type_choose_the_handler(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[tuple[str, str]]()
 
     @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], prefix="in/", suffix=".jpg")
@@ -79,11 +79,11 @@ def test_prefix_suffix_and_kind_of_event_choose_the_handler(emulator: Emulator, 
     assert calls.empty()
 
 
-def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emulator, bucket: str) -> None:
+def test_a_handler_that_fails_three_times_leaves_a_dead_letter(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
     dead_letters = settings().dead_letter_queue_name
     emulator.sqs.create_queue(QueueName=dead_letters)
-    before = waiting(emulator, dead_letters)
+    before = message_count(emulator, dead_letters)
 
     @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
     def on_object_created(event: S3Event) -> None:
@@ -94,14 +94,14 @@ def test_a_failing_handler_is_tried_three_times_and_its_event_kept(emulator: Emu
     with pumping(emulator, app):
         emulator.s3.put_object(Bucket=bucket, Key="bad", Body=b"")
         assert [calls.get(timeout=60) for _ in range(3)] == ["bad"] * 3
-        # What comes after the failure is delivered all the same.
+        # Events after the failure are still delivered.
         emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
         assert calls.get(timeout=60) == "good"
     assert calls.empty()
-    assert (waiting(emulator, pump.QUEUE), waiting(emulator, dead_letters)) == (0, before + 1)
+    assert (message_count(emulator, pump.QUEUE), message_count(emulator, dead_letters)) == (0, before + 1)
 
 
-def test_a_failure_is_one_line_in_the_log_until_it_is_the_last(
+def test_only_the_last_failure_is_logged_with_a_traceback(
     emulator: Emulator, bucket: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
@@ -120,7 +120,7 @@ def test_a_failure_is_one_line_in_the_log_until_it_is_the_last(
     ]
 
 
-def test_a_failed_event_waits_for_its_retry(emulator: Emulator, bucket: str) -> None:
+def test_a_failed_event_waits_for_its_retry_and_delays_no_other_event(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
 
     @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
@@ -135,11 +135,11 @@ def test_a_failed_event_waits_for_its_retry(emulator: Emulator, bucket: str) -> 
         assert {calls.get(timeout=60), calls.get(timeout=60)} == {"bad", "good"}
     assert calls.empty()
     url = emulator.sqs.get_queue_url(QueueName=pump.QUEUE)["QueueUrl"]
-    assert waiting(emulator, pump.QUEUE) == 1
+    assert message_count(emulator, pump.QUEUE) == 1
     emulator.sqs.purge_queue(QueueUrl=url)
 
 
-def test_events_from_before_a_start_are_delivered_after_it(emulator: Emulator, bucket: str) -> None:
+def test_events_from_before_a_start_are_delivered(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
     with pumping(emulator, app):
@@ -161,7 +161,7 @@ def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, buck
     assert debt.since is None
 
 
-def test_events_from_before_the_risk_are_not_sent_again(emulator: Emulator, bucket: str) -> None:
+def test_events_older_than_the_lost_ones_are_not_sent_again(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="old", Body=b"")
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
@@ -171,7 +171,7 @@ def test_events_from_before_the_risk_are_not_sent_again(emulator: Emulator, buck
     assert calls.empty()
 
 
-def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator) -> None:
+def test_a_schedule_calls_its_handler_repeatedly(emulator: Emulator) -> None:
     app, events = Chalice("pumped", configure_logs=False), queue.Queue[CloudWatchEvent]()
 
     @app.schedule(Rate(1, unit=Rate.MINUTES))
@@ -185,7 +185,7 @@ def test_a_schedule_calls_its_handler_again_and_again(emulator: Emulator) -> Non
     assert first.event_id != second.event_id
 
 
-def test_a_schedule_that_is_no_rate_is_refused_with_its_name(emulator: Emulator) -> None:
+def test_a_schedule_that_is_not_a_rate_is_refused_by_name(emulator: Emulator) -> None:
     app = Chalice("pumped", configure_logs=False)
 
     @app.schedule(Cron(0, 4, "*", "*", "?", "*"))

@@ -1,4 +1,4 @@
-"""The HTTP edge of the embedded stack, with a small app of its own behind it."""
+"""The HTTP server of the embedded stack, with a small test app."""
 
 import json
 import socket
@@ -60,7 +60,7 @@ def server(store: Store) -> Iterator[Server]:
 
 
 def exchange(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes as they are; status, headers and body of the answer, read until the server closes."""
+    """Send bytes unchanged; return status, headers and body of the response."""
     with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(request)
         answer = HTTPResponse(connection, method=request.split(b" ")[0].decode())
@@ -81,30 +81,30 @@ def assert_is_an_error(answer: tuple[int, dict[str, str], bytes], status: int, *
     assert all(word in error for word in words)
 
 
-def test_an_unknown_path_is_404_with_an_error(server: Server) -> None:
+def test_an_unknown_path_is_404_with_a_json_error(server: Server) -> None:
     answer = requests.get(f"{server.url}/no/such/path", timeout=60)
     assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})
 
 
-def test_an_unknown_path_is_404_for_who_brings_a_token_too(server: Server) -> None:
+def test_an_unknown_path_is_404_also_with_a_token(server: Server) -> None:
     answer = requests.get(f"{server.url}/no/such/path", headers={"Authorization": "Bearer é".encode()}, timeout=60)
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD"])
-def test_the_app_says_which_methods_a_path_takes(server: Server, method: str) -> None:
+def test_a_405_lists_the_methods_of_the_path(server: Server, method: str) -> None:
     answer = requests.request(method, f"{server.url}/read", timeout=60)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
     assert answer.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW"])
-def test_a_method_that_api_gateway_does_not_know_is_501(server: Server, method: str) -> None:
+def test_a_method_that_api_gateway_does_not_support_is_501(server: Server, method: str) -> None:
     answer = requests.request(method, f"{server.url}/read", timeout=60)
     assert (answer.status_code, answer.json()) == (501, {"error": f"Unsupported method ('{method}')."})
 
 
-def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> None:
+def test_a_response_to_head_has_no_body_and_the_connection_stays_usable(server: Server) -> None:
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.request("HEAD", "/no/such/path")
     assert connection.getresponse().read() == b""
@@ -115,7 +115,7 @@ def test_head_has_no_body_and_leaves_the_connection_in_order(server: Server) -> 
     assert json.load(connection.getresponse()) == {"read": "yes"}
 
 
-def test_no_content_has_no_length_either_and_leaves_the_connection_in_order(server: Server) -> None:
+def test_a_204_has_no_content_length_and_the_connection_stays_usable(server: Server) -> None:
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.request("OPTIONS", "/nothing")
     nothing = connection.getresponse()
@@ -126,15 +126,15 @@ def test_no_content_has_no_length_either_and_leaves_the_connection_in_order(serv
 
 
 @pytest.mark.parametrize("length", ["ten", "-1", "1.5", "", "+3", "٣"])
-def test_a_content_length_that_is_no_number_is_400(server: Server, length: str) -> None:
+def test_a_content_length_that_is_not_a_number_is_400(server: Server, length: str) -> None:
     assert_is_an_error(post(server, f"Content-Length: {length}"), 400, "Content-Length")
 
 
-def test_two_content_lengths_that_differ_are_400(server: Server) -> None:
+def test_two_different_content_lengths_are_400(server: Server) -> None:
     assert_is_an_error(post(server, "Content-Length: 1", "Content-Length: 2", body=b"ab"), 400, "Content-Length")
 
 
-def test_a_body_of_ten_mebibytes_is_taken(server: Server) -> None:
+def test_a_body_of_ten_mebibytes_is_accepted(server: Server) -> None:
     body = bytes(MAX_BODY_BYTES)
     answer = requests.post(
         f"{server.url}/echo/a", body, headers={"Content-Type": "application/octet-stream"}, timeout=30
@@ -142,7 +142,7 @@ def test_a_body_of_ten_mebibytes_is_taken(server: Server) -> None:
     assert answer.json()["size"] == MAX_BODY_BYTES
 
 
-def test_a_larger_body_is_413_though_the_client_sends_all_of_it(server: Server) -> None:
+def test_a_larger_body_is_413_even_if_the_client_sends_all_of_it(server: Server) -> None:
     answer = requests.post(f"{server.url}/echo/a", bytes(MAX_BODY_BYTES + 1), timeout=60)
     assert answer.status_code == 413
     assert str(MAX_BODY_BYTES) in answer.json()["error"]
@@ -152,7 +152,7 @@ def test_a_huge_content_length_is_413_at_once(server: Server) -> None:
     assert_is_an_error(post(server, f"Content-Length: {'9' * 5_000}"), 413, str(MAX_BODY_BYTES))
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
+def test_a_client_that_expects_100_continue_receives_it(server: Server) -> None:
     with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(
             b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
@@ -162,16 +162,16 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> 
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_client_that_asks_before_it_sends_too_much_is_refused_at_once(server: Server) -> None:
+def test_a_client_that_expects_100_continue_for_a_larger_body_receives_413(server: Server) -> None:
     assert_is_an_error(post(server, f"Content-Length: {MAX_BODY_BYTES + 1}", "Expect: 100-continue"), 413)
 
 
-def test_a_chunked_body_is_read_whole(server: Server) -> None:
+def test_a_chunked_body_is_read_completely(server: Server) -> None:
     answer = requests.post(f"{server.url}/echo/a", iter([b"abc", b"d" * 70_000]), timeout=60)
     assert answer.json()["size"] == 70_003
 
 
-def test_chunk_extensions_and_trailers_are_dropped(server: Server) -> None:
+def test_chunk_extensions_and_trailers_are_ignored(server: Server) -> None:
     body = b"3;name=value\r\nabc\r\n0\r\nX-Trailer: yes\r\n\r\n"
     status, _, content = post(server, "Transfer-Encoding: chunked", body=body)
     assert (status, json.loads(content)["size"]) == (200, 3)
@@ -186,7 +186,7 @@ def test_a_chunked_body_over_the_limit_is_413(server: Server) -> None:
 @pytest.mark.parametrize(
     "body", [b"x\r\nabc\r\n0\r\n\r\n", b"\r\n", b"-3\r\nabc\r\n0\r\n\r\n", b"0x3\r\nabc\r\n0\r\n\r\n", b"2\r\nabc\r\n"]
 )
-def test_chunks_without_a_proper_size_are_400(server: Server, body: bytes) -> None:
+def test_chunks_without_a_valid_size_are_400(server: Server, body: bytes) -> None:
     assert_is_an_error(post(server, "Transfer-Encoding: chunked", body=body), 400, "chunk")
 
 
@@ -207,17 +207,17 @@ def test_other_transfer_encodings_and_ambiguous_lengths_are_400(server: Server) 
         (b"GET / HTTP/1.1" + b"\r\nX: 1" * 200, 431),
     ],
 )
-def test_what_is_no_http_is_refused_in_json(server: Server, request_line: bytes, status: int) -> None:
+def test_an_invalid_request_is_refused_in_json(server: Server, request_line: bytes, status: int) -> None:
     assert_is_an_error(exchange(server, request_line + b"\r\n\r\n"), status)
 
 
-def test_path_parameters_are_decoded_as_api_gateway_does(server: Server) -> None:
+def test_path_parameters_are_decoded_as_by_api_gateway(server: Server) -> None:
     answer = requests.post(f"{server.url}/echo/gr%C3%BC%C3%9Fe%20%2F%20x", b"", timeout=60)
     assert answer.json()["name"] == "grüße / x"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_headers_are_utf_8_where_they_can_be(server: Server, encoding: str) -> None:
+def test_headers_are_decoded_as_utf_8_or_else_as_latin_1(server: Server, encoding: str) -> None:
     headers = {"X-User-Id": "Jürgen".encode(encoding)}
     assert requests.get(f"{server.url}/whoami", headers=headers, timeout=60).json() == {"user": "Jürgen"}
 
@@ -226,14 +226,14 @@ def test_headers_are_utf_8_where_they_can_be(server: Server, encoding: str) -> N
     ("content_type", "encoded"),
     [("application/json", False), ("image/png", True), ("multipart/form-data; boundary=x", True)],
 )
-def test_binary_bodies_reach_the_app_encoded_as_api_gateway_does(
+def test_binary_bodies_are_encoded_for_the_app_as_by_api_gateway(
     server: Server, content_type: str, encoded: bool
 ) -> None:
     answer = requests.post(f"{server.url}/echo/event", b"abc", headers={"Content-Type": content_type}, timeout=60)
     assert answer.json() == {"name": "event", "size": 3, "encoded": encoded}
 
 
-def test_a_client_that_goes_away_is_not_spoken_of(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_disconnects_is_not_logged(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nabc")
         connection.shutdown(socket.SHUT_WR)
@@ -241,19 +241,19 @@ def test_a_client_that_goes_away_is_not_spoken_of(server: Server, capfd: pytest.
     assert capfd.readouterr().err == ""
 
 
-def test_a_hundred_clients_at_once_are_all_answered(server: Server) -> None:
+def test_a_hundred_concurrent_clients_are_all_answered(server: Server) -> None:
     with ThreadPoolExecutor(100) as clients:
         answers = clients.map(lambda _: requests.get(f"{server.url}/read", timeout=60).status_code, range(200))
     assert set(answers) == {200}
 
 
-def test_a_second_server_on_a_port_is_one_clear_line(server: Server) -> None:
+def test_a_second_server_on_a_port_is_refused_in_one_line(server: Server) -> None:
     host, port = server.server_address[:2]
     with pytest.raises(CannotRun, match=rf"^Port {port} of 127\.0\.0\.1 cannot be used: Address already in use\.$"):
         Server(str(host), port)
 
 
-def test_what_was_written_is_settled_before_it_is_acknowledged(server: Server, store: Store) -> None:
+def test_writes_are_on_disk_before_they_are_acknowledged(server: Server, store: Store) -> None:
     before = store.settled
     requests.get(f"{server.url}/read", timeout=60)
     assert store.settled == before
@@ -261,13 +261,13 @@ def test_what_was_written_is_settled_before_it_is_acknowledged(server: Server, s
     assert store.settled == before + 1
 
 
-def test_a_refusal_needs_no_settling(server: Server, store: Store) -> None:
+def test_a_refusal_does_not_wait_for_the_store(server: Server, store: Store) -> None:
     before = store.settled
     assert requests.post(f"{server.url}/refuse", b"x", timeout=60).status_code == 400
     assert store.settled == before
 
 
-def test_what_can_not_be_settled_is_503(server: Server, store: Store) -> None:
+def test_an_unreachable_store_is_503(server: Server, store: Store) -> None:
     store.reached = False
     answer = requests.post(f"{server.url}/echo/x", b"x", timeout=60)
     store.reached = True

@@ -1,4 +1,4 @@
-"""`make` installs what it needs, and repairs an installation that was interrupted."""
+"""`make` installs the packages that it needs, and repairs an interrupted installation."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ if count == 0:
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the virtual environment goes. The first call of pip fails halfway."""
+    """Return the folder of the virtual environment. The first call of pip fails halfway."""
     (tmp_path / "fakes").mkdir()
     (tmp_path / "fakes" / "pip.py").write_text(PIP)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"), prepend=os.pathsep)
@@ -36,7 +36,7 @@ def install(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_an_interrupted_installation_starts_from_an_empty_environment(environment: Path) -> None:
+def test_a_failed_installation_is_repeated_in_an_empty_environment(environment: Path) -> None:
     failed = install(environment)
     assert (failed.returncode, failed.stderr) == (1, "No space left on device\npip failed.\n")
     assert (environment / "unfinished").exists()
@@ -59,7 +59,7 @@ def test_pip_installs_the_locked_packages_and_checks_their_hashes(environment: P
     assert arguments[-4:] == ["--requirement", "requirements.txt", "--requirement", "dev/run.txt"]
 
 
-def test_an_environment_of_another_python_is_replaced(environment: Path) -> None:
+def test_an_environment_with_another_python_is_replaced(environment: Path) -> None:
     install(environment)
     install(environment)
     settings = (environment / "pyvenv.cfg").read_text()
@@ -68,7 +68,7 @@ def test_an_environment_of_another_python_is_replaced(environment: Path) -> None
     assert install(environment).stdout.startswith(f"Creating {environment} with Python {version} (")
 
 
-def test_a_folder_that_can_not_be_written_is_one_line(environment: Path, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line(environment: Path, tmp_path: Path) -> None:
     environment.write_text("a file")
     refused = install(environment / "below")
     assert refused.returncode == 1

@@ -1,1 +1,1 @@
-"""The published examples of each contract, one file for each, as its clients send them."""
+"""The published examples of each contract, as its clients send them. Each contract has a file."""

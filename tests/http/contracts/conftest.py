@@ -1,4 +1,4 @@
-"""What clients of the contracts have: a shell with curl, a photo, and for A's functions boto3."""
+"""Fixtures for the contracts: a photo, a shell with curl, and boto3 for the functions of contract A."""
 
 import json
 import os
@@ -21,34 +21,37 @@ Invoke = Callable[[str, object], Any]
 
 @pytest.fixture(scope="session")
 def photo() -> bytes:
-    """A small PNG."""
+    """Return a small PNG."""
     return picture("PNG", width=64, height=48)
 
 
 @pytest.fixture
 def shell(service: Service, alice: User, photo: bytes, tmp_path: Path) -> Shell:
-    """Runs a line as someone types it, beside photo.png, with $URL and $ALICE set; the JSON that it prints."""
+    """Return a function that runs a shell command and returns the JSON that it prints.
+
+    The folder has photo.png, and the variables URL and ALICE are set.
+    """
     if shutil.which("curl") is None:
         pytest.skip("There is no curl on this machine.")
     (tmp_path / "photo.png").write_bytes(photo)
     environment = {**os.environ, "URL": service.url, "ALICE": alice.user_id}
 
     def run(line: str) -> Any:
-        ran = subprocess.run(
+        ended = subprocess.run(
             ["/bin/sh", "-ec", line], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
         )
-        assert ran.returncode == 0, ran.stderr
-        return json.loads(ran.stdout)
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
 
     return run
 
 
 @pytest.fixture
 def invoke(request: pytest.FixtureRequest, stack: Stack | None) -> Iterator[Invoke]:
-    """Invokes a Lambda function by boto3: its status, and what its body says."""
+    """Return a function that invokes a Lambda function by boto3 and returns the status and body of its response."""
     endpoint = request.config.getoption("--lambda-endpoint")
     if stack is None and endpoint is None:
-        pytest.skip("The functions' endpoint is not known: give --lambda-endpoint beside --url.")
+        pytest.skip("The endpoint of the functions is unknown: --url needs --lambda-endpoint as well.")
     client: Any = (
         stack.client("lambda")
         if stack

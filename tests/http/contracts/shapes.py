@@ -1,4 +1,4 @@
-"""Whether an answer has every key that a contract publishes, each of its type."""
+"""The keys that each contract publishes, with the types of their values."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ RECORD: Shape = {**METADATA, "content_type": str, "size": int, "checksum": str}
 
 
 def check(answer: Any, shape: Any) -> None:
-    """Fail where a key is missing or its value is of another type; more keys are welcome."""
+    """Check that no key is missing and that each value has its type. Additional keys are allowed."""
     if isinstance(shape, dict):
         assert isinstance(answer, dict)
         assert shape.keys() <= answer.keys()
@@ -27,7 +27,7 @@ def check(answer: Any, shape: Any) -> None:
             check(answer[key], inner)
     elif isinstance(shape, list):
         assert isinstance(answer, list)
-        for each in answer:
-            check(each, shape[0])
+        for entry in answer:
+            check(entry, shape[0])
     else:
         assert type(answer) is shape, (answer, shape)

@@ -1,4 +1,4 @@
-"""A: JSON upload, presigned view, and four plain Lambda functions."""
+"""Contract A: upload as JSON, view by a presigned URL, and four Lambda functions."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from tests.http.contracts.shapes import METADATA, check
 
 @pytest.fixture
 def sample(photo: bytes, alice: User) -> dict[str, str]:
-    """The published body, its description unlike that of any other test."""
+    """Return the published body, with a description that no other test has."""
     return {
         "image_file": base64.b64encode(photo).decode(),
         "title": "Sample Image",
@@ -23,8 +23,8 @@ def sample(photo: bytes, alice: User) -> dict[str, str]:
 
 
 @pytest.fixture
-def kept(service: Service) -> Iterator[Callable[[str], None]]:
-    """Remembers what a test kept as anonymous, and deletes it in the end."""
+def delete_later(service: Service) -> Iterator[Callable[[str], None]]:
+    """Return a function that marks an anonymous image for deletion after the test."""
     ids: list[str] = []
     yield ids.append
     for image_id in ids:
@@ -32,13 +32,13 @@ def kept(service: Service) -> Iterator[Callable[[str], None]]:
 
 
 def test_upload_list_view_and_delete_over_http(
-    service: Service, sample: dict[str, str], photo: bytes, kept: Callable[[str], None]
+    service: Service, sample: dict[str, str], photo: bytes, delete_later: Callable[[str], None]
 ) -> None:
     answer = service.call("POST", "/upload", json=sample)
     assert answer.status_code == 201
     check(answer.json(), {"image_id": str, "id": str, "key": str, "bucket": str, "message": str, "metadata": METADATA})
     image_id = answer.json()["image_id"]
-    kept(image_id)
+    delete_later(image_id)
     assert {name: answer.json()["metadata"][name] for name in ("title", "description", "user_id")} == {
         "title": sample["title"],
         "description": sample["description"],
@@ -60,17 +60,17 @@ def test_upload_list_view_and_delete_over_http(
     assert download(view["download_url"]).status_code == 404
 
 
-def test_by_curl(shell: Shell, kept: Callable[[str], None]) -> None:
+def test_curl_uploads_views_and_deletes(shell: Shell, delete_later: Callable[[str], None]) -> None:
     answer = shell(
         """{ printf '{"title": "Sample Image", "description": "by curl", "image_file": "'
         base64 < photo.png | tr -d '\\n'; printf '"}'; } |
         curl -sS -X POST "$URL/upload" -H 'Content-Type: application/json' -d @-"""
     )
-    kept(answer["image_id"])
-    line = f'curl -sS "$URL/image/{answer["image_id"]}"'
-    check(shell(line), {"download_url": str})
-    assert shell(line.replace("-sS", "-sS -X DELETE"))["image_id"] == answer["image_id"]
-    assert list(shell(line)) == ["error"]
+    delete_later(answer["image_id"])
+    command = f'curl -sS "$URL/image/{answer["image_id"]}"'
+    check(shell(command), {"download_url": str})
+    assert shell(command.replace("-sS", "-sS -X DELETE"))["image_id"] == answer["image_id"]
+    assert list(shell(command)) == ["error"]
 
 
 def as_strings(event: dict[str, Any]) -> dict[str, Any]:
@@ -78,18 +78,18 @@ def as_strings(event: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", [as_strings, dict], ids=["inner JSON strings", "inner objects"])
-def test_the_four_functions(
+def test_the_four_functions_upload_list_view_and_delete(
     invoke: Invoke,
     sample: dict[str, str],
     photo: bytes,
-    kept: Callable[[str], None],
+    delete_later: Callable[[str], None],
     form: Callable[[dict[str, Any]], Any],
 ) -> None:
     status, body = invoke("upload_image", form({"body": sample}))
     assert status == 201
     check(body, {"image_id": str, "metadata": METADATA})
     image_id = body["image_id"]
-    kept(image_id)
+    delete_later(image_id)
 
     query = {"title": "Sample Image", "description": sample["description"], "limit": "5"}
     listed = form({"queryStringParameters": query})
@@ -102,12 +102,12 @@ def test_the_four_functions(
     check(view, {"image_id": str, "download_url": str})
     assert download(view["download_url"]).content == photo
 
-    gone = form({"pathParameters": {"image_id": image_id}})
-    assert [invoke("delete_images", gone)[0] for _ in range(2)] == [200, 404]
-    assert invoke("view_images", gone)[0] == 404
+    event = form({"pathParameters": {"image_id": image_id}})
+    assert [invoke("delete_images", event)[0] for _ in range(2)] == [200, 404]
+    assert invoke("view_images", event)[0] == 404
 
 
-def test_a_bad_event_is_a_400(invoke: Invoke) -> None:
+def test_an_invalid_event_is_400(invoke: Invoke) -> None:
     for function, event in (
         ("upload_image", {"body": "{}"}),
         ("upload_image", {"body": '{"image_file": "%%%"}'}),

@@ -1,4 +1,4 @@
-"""An image that is uploaded through any contract is seen through every other."""
+"""Every contract sees the images of every other."""
 
 import base64
 from collections.abc import Callable
@@ -14,42 +14,44 @@ from tests.http.contracts.conftest import Invoke
 Upload = Callable[[Service, User, bytes], Any]
 
 
-def form(service: Service, path: str, photo: bytes, **fields: str) -> Any:
+def post_form(service: Service, path: str, photo: bytes, **fields: str) -> Any:
     encoder = MultipartEncoder({**fields, "file": ("photo.png", photo, "image/png")})
     return service.call("POST", path, data=encoder, headers={"Content-Type": encoder.content_type}).json()
 
 
-def posted(service: Service, path: str, body: object) -> Any:
+def post_json(service: Service, path: str, body: object) -> Any:
     return service.call("POST", path, json=body).json()
 
 
-def _has(listed: Callable[[], list[str]], image_id: str) -> bool:
+def _contains(listed: Callable[[], list[str]], image_id: str) -> bool:
     return image_id in listed()
 
 
-def text(photo: bytes) -> str:
+def encoded(photo: bytes) -> str:
     return base64.b64encode(photo).decode()
 
 
 UPLOADS: dict[str, Upload] = {
-    "A": lambda service, user, photo: posted(
-        service, "/upload", {"user_id": user.user_id, "image_file": text(photo), "title": "Dunes", "tags": ["sea"]}
+    "A": lambda service, user, photo: post_json(
+        service, "/upload", {"user_id": user.user_id, "image_file": encoded(photo), "title": "Dunes", "tags": ["sea"]}
     ),
-    "B": lambda service, user, photo: posted(
-        service, "/images", {"user_id": user.user_id, "image_data": text(photo), "title": "Dunes", "tags": ["sea"]}
+    "B": lambda service, user, photo: post_json(
+        service, "/images", {"user_id": user.user_id, "image_data": encoded(photo), "title": "Dunes", "tags": ["sea"]}
     ),
-    "C": lambda service, user, photo: form(service, "/upload", photo, user=user.user_id, title="Dunes", tags="sea"),
-    "D": lambda service, user, photo: posted(
-        service, "/images", {"user_id": user.user_id, "image_base64": text(photo), "title": "Dunes", "tags": ["sea"]}
+    "C": lambda service, user, photo: post_form(
+        service, "/upload", photo, user=user.user_id, title="Dunes", tags="sea"
     ),
-    "E, form": lambda service, user, photo: form(
+    "D": lambda service, user, photo: post_json(
+        service, "/images", {"user_id": user.user_id, "image_base64": encoded(photo), "title": "Dunes", "tags": ["sea"]}
+    ),
+    "E, form": lambda service, user, photo: post_form(
         service, "/images/upload", photo, userId=user.user_id, title="Dunes", tags='["sea"]'
     ),
-    "E, JSON": lambda service, user, photo: posted(
+    "E, JSON": lambda service, user, photo: post_json(
         service,
         "/images/upload",
         {
-            "image": {"filename": "photo.png", "content": text(photo)},
+            "image": {"filename": "photo.png", "content": encoded(photo)},
             "metadata": {"userId": user.user_id, "title": "Dunes", "tags": ["sea"]},
         },
     ),
@@ -57,7 +59,7 @@ UPLOADS: dict[str, Upload] = {
 
 
 @pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
-def test_an_upload_through_one_contract_is_seen_through_every_other(
+def test_an_upload_through_one_contract_is_visible_through_every_other(
     service: Service, alice: User, photo: bytes, upload: Upload
 ) -> None:
     image_id = upload(service, alice, photo)["image_id"]
@@ -70,7 +72,7 @@ def test_an_upload_through_one_contract_is_seen_through_every_other(
         "E": lambda: service.ids(userId=alice.user_id, tags="sea"),
     }
     for listed in lists.values():
-        eventually(partial(_has, listed, image_id), True)
+        eventually(partial(_contains, listed, image_id), True)
     for url in (
         service.get(f"/image/{image_id}")["download_url"],
         service.get(f"/images/{image_id}")["presigned_url"],
@@ -83,24 +85,24 @@ def test_an_upload_through_one_contract_is_seen_through_every_other(
     assert service.bytes_of(binary) == photo
 
 
-def test_a_functions_upload_is_seen_over_http_and_the_other_way_round(
+def test_functions_and_http_see_the_uploads_of_each_other(
     service: Service, alice: User, photo: bytes, invoke: Invoke
 ) -> None:
-    body = {"user": alice.user_id, "image_file": text(photo)}
-    _, kept = invoke("upload_image", {"body": body})
-    other = alice.upload(photo)["image_id"]
-    eventually(lambda: service.ids(user_id=alice.user_id), [other, kept["image_id"]])
+    body = {"user": alice.user_id, "image_file": encoded(photo)}
+    _, first = invoke("upload_image", {"body": body})
+    second = alice.upload(photo)["image_id"]
+    eventually(lambda: service.ids(user_id=alice.user_id), [second, first["image_id"]])
     query = {"queryStringParameters": {"user_id": alice.user_id}}
-    assert [image["image_id"] for image in invoke("list_images", query)[1]["images"]] == [other, kept["image_id"]]
-    assert invoke("delete_images", {"pathParameters": {"image_id": other}})[0] == 200
-    assert service.call("GET", f"/images/{other}").status_code == 404
+    assert [image["image_id"] for image in invoke("list_images", query)[1]["images"]] == [second, first["image_id"]]
+    assert invoke("delete_images", {"pathParameters": {"image_id": second}})[0] == 200
+    assert service.call("GET", f"/images/{second}").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/images/{}", "/image/{}", "/delete/{}"])
-def test_a_deletion_through_one_contract_is_one_through_every_other(
+def test_a_deletion_through_one_contract_applies_to_every_other(
     service: Service, alice: User, photo: bytes, path: str
 ) -> None:
     image_id = alice.upload(photo)["image_id"]
     assert service.call("DELETE", path.format(image_id)).status_code == 200
-    for gone in ("/images/{}", "/image/{}", "/view/{}", "/images/{}/download"):
-        assert service.call("GET", gone.format(image_id)).status_code == 404
+    for view_path in ("/images/{}", "/image/{}", "/view/{}", "/images/{}/download"):
+        assert service.call("GET", view_path.format(image_id)).status_code == 404

@@ -1,4 +1,4 @@
-"""B: the canonical REST contract."""
+"""Contract B: the canonical REST contract."""
 
 import base64
 from datetime import datetime
@@ -60,35 +60,35 @@ def test_upload_list_view_and_delete(service: Service, alice: User, photo: bytes
     assert service.call("DELETE", f"/images/{image_id}").status_code == 404
 
 
-def test_absent_fields_read_back_empty(service: Service, alice: User, photo: bytes) -> None:
+def test_omitted_fields_are_empty(service: Service, alice: User, photo: bytes) -> None:
     metadata = alice.upload(photo)
     assert (metadata["title"], metadata["description"], metadata["tags"]) == ("", "", [])
     assert service.get(f"/images/{metadata['image_id']}")["metadata"] == metadata
 
 
-def test_pages_follow_each_other_by_last_evaluated_key(service: Service, alice: User, photo: bytes) -> None:
-    made = [alice.upload(photo, tags=["nature"])["image_id"] for _ in range(3)][::-1]
-    eventually(lambda: service.ids(user_id=alice.user_id), made)
-    page = service.get("/images", user_id=alice.user_id, tag="nature", limit=2)
-    check(page, {"images": [METADATA], "count": int, "has_more": bool, "last_evaluated_key": str})
-    assert (page["count"], page["has_more"]) == (2, True)
-    key = page["last_evaluated_key"]
-    rest = service.get("/images", user_id=alice.user_id, tag="nature", limit=2, last_evaluated_key=key)
-    assert (rest["count"], rest["has_more"], "last_evaluated_key" in rest) == (1, False, False)
-    assert [image["image_id"] for image in page["images"] + rest["images"]] == made
+def test_last_evaluated_key_leads_to_the_next_page(service: Service, alice: User, photo: bytes) -> None:
+    image_ids = [alice.upload(photo, tags=["nature"])["image_id"] for _ in range(3)][::-1]
+    eventually(lambda: service.ids(user_id=alice.user_id), image_ids)
+    first_page = service.get("/images", user_id=alice.user_id, tag="nature", limit=2)
+    check(first_page, {"images": [METADATA], "count": int, "has_more": bool, "last_evaluated_key": str})
+    assert (first_page["count"], first_page["has_more"]) == (2, True)
+    cursor = first_page["last_evaluated_key"]
+    last_page = service.get("/images", user_id=alice.user_id, tag="nature", limit=2, last_evaluated_key=cursor)
+    assert (last_page["count"], last_page["has_more"], "last_evaluated_key" in last_page) == (1, False, False)
+    assert [image["image_id"] for image in first_page["images"] + last_page["images"]] == image_ids
 
 
 @pytest.mark.parametrize(
-    ("body", "named"),
+    ("body", "word"),
     [({"image_data": "aGk="}, "user_id"), ({"user_id": "user123", "image_data": "not base64!"}, "base64")],
 )
-def test_a_bad_upload_is_a_400(service: Service, body: dict[str, str], named: str) -> None:
+def test_an_invalid_upload_is_400(service: Service, body: dict[str, str], word: str) -> None:
     answer = service.call("POST", "/images", json=body)
     assert answer.status_code == 400
-    assert named in answer.json()["error"]
+    assert word in answer.json()["error"]
 
 
-def test_by_curl(shell: Shell) -> None:
+def test_curl_uploads_lists_views_and_deletes(shell: Shell) -> None:
     answer = shell(
         """curl -sS -X POST "$URL/images" -H "Content-Type: application/json" \
         -d "{\\"user_id\\": \\"$ALICE\\", \\"tags\\": [\\"nature\\"],

@@ -1,4 +1,4 @@
-"""D: base64 upload with tags."""
+"""Contract D: upload in base64 with tags."""
 
 import base64
 import hashlib
@@ -42,15 +42,15 @@ def test_upload_list_get_download_and_delete(service: Service, alice: User, phot
     assert service.get(f"/images/{image_id}")["metadata"] == record
     link = service.get(f"/images/{image_id}/download")
     check(link, {"image_id": str, "download_url": str, "expires_in": int})
-    opened = download(link["download_url"])
-    assert opened.content == photo
-    assert opened.headers["Content-Type"] == "image/png"
+    downloaded = download(link["download_url"])
+    assert downloaded.content == photo
+    assert downloaded.headers["Content-Type"] == "image/png"
 
     assert service.call("DELETE", f"/images/{image_id}").status_code == 200
     assert service.ids(user_id=alice.user_id, tag="nature") == []
     assert service.call("GET", f"/images/{image_id}/download").status_code == 404
 
 
-def test_a_content_type_is_what_the_bytes_are(service: Service, alice: User, photo: bytes) -> None:
+def test_the_content_type_comes_from_the_bytes(service: Service, alice: User, photo: bytes) -> None:
     assert alice.upload(photo, content_type="image/gif")["content_type"] == "image/png"
     assert alice.try_upload(b"no image", content_type="image/png").status_code == 415

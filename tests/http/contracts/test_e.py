@@ -1,4 +1,4 @@
-"""E: both upload forms, update, visibility, and items."""
+"""Contract E: upload as a form or JSON, update, visibility, and items."""
 
 import base64
 import time
@@ -16,21 +16,21 @@ from tests.http.contracts.shapes import RECORD, check
 UPLOADED = {"message": str, "image_id": str, "metadata": {**RECORD, "visibility": str, "filename": str}}
 
 
-def as_form(service: Service, alice: User, photo: bytes, **fields: str) -> Any:
+def upload_form(service: Service, alice: User, photo: bytes, **fields: str) -> Any:
     form = MultipartEncoder({"userId": alice.user_id, **fields, "file": ("photo.png", photo, "image/png")})
     return service.call("POST", "/images/upload", data=form, headers={"Content-Type": form.content_type})
 
 
-def as_json(service: Service, alice: User, photo: bytes, **metadata: Any) -> Any:
+def upload_json(service: Service, alice: User, photo: bytes, **metadata: Any) -> Any:
     image = {"filename": "photo.png", "content": base64.b64encode(photo).decode(), "contentType": "image/png"}
     body = {"image": image, "metadata": {"userId": alice.user_id, **metadata}}
     return service.call("POST", "/images/upload", json=body)
 
 
-def test_both_forms_of_an_upload(service: Service, alice: User, photo: bytes) -> None:
+def test_a_form_and_json_upload_the_same_image(service: Service, alice: User, photo: bytes) -> None:
     answers = [
-        as_form(service, alice, photo, description="a test", visibility="private", tags='["nature", "sunset"]'),
-        as_json(service, alice, photo, description="a test", visibility="private", tags=["nature", "sunset"]),
+        upload_form(service, alice, photo, description="a test", visibility="private", tags='["nature", "sunset"]'),
+        upload_json(service, alice, photo, description="a test", visibility="private", tags=["nature", "sunset"]),
     ]
     for answer in answers:
         assert answer.status_code == 201
@@ -49,53 +49,53 @@ def test_both_forms_of_an_upload(service: Service, alice: User, photo: bytes) ->
         assert download(requests.get(url, timeout=30).json()["presigned_url"]).content == photo
 
 
-def test_by_curl(shell: Shell) -> None:
-    kept = shell(
+def test_curl_uploads_lists_and_updates(shell: Shell) -> None:
+    uploaded = shell(
         """curl -sS -X POST "$URL/images/upload" -F "file=@photo.png" -F "userId=$ALICE" -F "description=by curl" \
         -F "visibility=public" -F 'tags=["nature","sunset"]'"""
     )
-    check(kept, UPLOADED)
+    check(uploaded, UPLOADED)
     eventually(lambda: shell('curl -sS "$URL/images?userId=$ALICE&tags=nature,sunset"')["count"], 1)
     changed = shell(
-        f"""curl -sS -X PUT "$URL/images/{kept["image_id"]}" -H 'Content-Type: application/json' \
+        f"""curl -sS -X PUT "$URL/images/{uploaded["image_id"]}" -H 'Content-Type: application/json' \
         -d '{{"title": "New", "visibility": "private"}}'"""
     )
     check(changed, UPLOADED)
     assert (changed["metadata"]["title"], changed["metadata"]["description"]) == ("New", "by curl")
 
 
-def test_a_file_alone_is_enough_for_the_legacy_upload(shell: Shell, service: Service, photo: bytes) -> None:
-    kept = shell('curl -sS -X POST "$URL/upload" -F "file=@photo.png"')
-    assert kept["metadata"]["user_id"] == "anonymous"
-    binary = service.call("GET", f"/images/{kept['image_id']}/download?type=binary")
+def test_the_legacy_upload_needs_only_a_file(shell: Shell, service: Service, photo: bytes) -> None:
+    uploaded = shell('curl -sS -X POST "$URL/upload" -F "file=@photo.png"')
+    assert uploaded["metadata"]["user_id"] == "anonymous"
+    binary = service.call("GET", f"/images/{uploaded['image_id']}/download?type=binary")
     assert service.bytes_of(binary) == photo
-    assert service.call("DELETE", f"/images/{kept['image_id']}").status_code == 200
+    assert service.call("DELETE", f"/images/{uploaded['image_id']}").status_code == 200
 
 
-def test_an_update_changes_the_fields_given(service: Service, alice: User, photo: bytes) -> None:
-    kept = alice.upload(photo, title="T", description="D", tags=["old"])
-    path = f"/images/{kept['image_id']}"
+def test_an_update_changes_only_the_given_fields(service: Service, alice: User, photo: bytes) -> None:
+    metadata = alice.upload(photo, title="T", description="D", tags=["old"])
+    path = f"/images/{metadata['image_id']}"
     answer = service.call("PUT", path, json={"description": "new", "tags": ["new", "sunset"]})
     assert answer.status_code == 200
     check(answer.json(), UPLOADED)
-    wanted = {**kept, "description": "new", "tags": ["new", "sunset"], "version": 2}
-    wanted["updated_at"] = answer.json()["metadata"]["updated_at"]
-    assert answer.json()["metadata"] == wanted
-    assert service.get(path)["metadata"] == wanted
-    eventually(lambda: service.ids(userId=alice.user_id, tags="new"), [kept["image_id"]])
+    expected = {**metadata, "description": "new", "tags": ["new", "sunset"], "version": 2}
+    expected["updated_at"] = answer.json()["metadata"]["updated_at"]
+    assert answer.json()["metadata"] == expected
+    assert service.get(path)["metadata"] == expected
+    eventually(lambda: service.ids(userId=alice.user_id, tags="new"), [metadata["image_id"]])
     assert service.ids(userId=alice.user_id, tags="old") == []
-    for body, named in (
+    for body, field in (
         ({"userId": "someone"}, "userId"),
         ({"checksum": "0"}, "checksum"),
         ({"visibility": "x"}, "visibility"),
     ):
         refused = service.call("PUT", path, json=body)
         assert refused.status_code == 400
-        assert named in refused.json()["error"]
+        assert field in refused.json()["error"]
 
 
-def test_a_private_image_is_there_for_its_owner_alone(service: Service, alice: User, photo: bytes) -> None:
-    image_id = as_json(service, alice, photo, visibility="private", tags=["nature"]).json()["image_id"]
+def test_a_private_image_is_visible_only_to_its_owner(service: Service, alice: User, photo: bytes) -> None:
+    image_id = upload_json(service, alice, photo, visibility="private", tags=["nature"]).json()["image_id"]
     for headers, status in (({}, 404), ({"X-User-Id": "stranger"}, 404), ({"X-User-Id": alice.user_id}, 200)):
         for path in (
             f"/images/{image_id}",
@@ -108,19 +108,19 @@ def test_a_private_image_is_there_for_its_owner_alone(service: Service, alice: U
     assert service.call("PUT", f"/images/{image_id}", json={"title": "T"}).status_code == 404
     assert service.call("DELETE", f"/delete/{image_id}").status_code == 404
     eventually(lambda: service.ids(userId=alice.user_id), [image_id])
-    for listed in (service.get("/images", tags="nature")["images"], service.get("/images")["images"]):
-        assert image_id not in [image["image_id"] for image in listed]
+    for images in (service.get("/images", tags="nature")["images"], service.get("/images")["images"]):
+        assert image_id not in [image["image_id"] for image in images]
 
 
-def test_each_filter_of_a_list(service: Service, alice: User, photo: bytes) -> None:
+def test_each_filter_lists_its_matches(service: Service, alice: User, photo: bytes) -> None:
     day = timedelta(days=1)
     start = datetime.now(UTC)
-    older = as_form(service, alice, photo, description="sunny", tags="nature, sea").json()["metadata"]
+    older = upload_form(service, alice, photo, description="sunny", tags="nature, sea").json()["metadata"]
     time.sleep(0.01)
     newer = alice.upload(photo, filename="IMG_0001.png", visibility="private", tags=["nature"])
     both = [newer["image_id"], older["image_id"]]
     eventually(lambda: service.ids(userId=alice.user_id), both)
-    for query, wanted in (
+    for query, expected in (
         ({"tags": "nature"}, both),
         ({"tags": "nature,sea"}, both[1:]),
         ({"filename": "photo"}, both[1:]),
@@ -135,15 +135,15 @@ def test_each_filter_of_a_list(service: Service, alice: User, photo: bytes) -> N
         ({"sort": "createdAt", "order": "asc"}, both[::-1]),
         ({"sort": "createdAt", "order": "desc", "description": "sunny"}, both[1:]),
     ):
-        assert service.ids(userId=alice.user_id, **query) == wanted, query
+        assert service.ids(userId=alice.user_id, **query) == expected, query
     page = service.get("/images", userId=alice.user_id, limit=1)
     check(page, {"images": [UPLOADED["metadata"]], "count": int, "has_more": bool})
-    following = service.get("/images", userId=alice.user_id, limit=1, nextToken=page["last_evaluated_key"])
-    assert [image["image_id"] for image in page["images"] + following["images"]] == both
+    next_page = service.get("/images", userId=alice.user_id, limit=1, nextToken=page["last_evaluated_key"])
+    assert [image["image_id"] for image in page["images"] + next_page["images"]] == both
 
 
 @pytest.mark.parametrize("accept", ["*/*", "image/png", "application/json"])
-def test_each_type_of_a_download(service: Service, alice: User, photo: bytes, accept: str) -> None:
+def test_each_download_type_returns_the_file(service: Service, alice: User, photo: bytes, accept: str) -> None:
     path = f"/images/{alice.upload(photo, filename='photo.png')['image_id']}/download"
     headers = {"Accept": accept}
     redirect = service.call("GET", f"{path}?type=redirect", headers=headers, allow_redirects=False)
@@ -159,7 +159,7 @@ def test_each_type_of_a_download(service: Service, alice: User, photo: bytes, ac
     assert service.call("GET", f"{path}?type=zip").status_code == 400
 
 
-def test_items(service: Service) -> None:
+def test_items_are_created_listed_changed_and_deleted(service: Service) -> None:
     answer = service.call("POST", "/items", json={"name": "first", "size": 1.5, "parts": [{"a": None}]})
     assert answer.status_code == 201
     check(answer.json(), {"id": str, "name": str, "size": float, "parts": [dict]})

@@ -155,6 +155,13 @@ def test_a_step_has_the_result_in_the_table(kind: str, step: str) -> None:
     assert after != image
 
 
+def test_processing_does_not_bring_back_an_image_whose_record_is_deleted() -> None:
+    for image in IMAGES.values():
+        deleted = lifecycle.without_record(image)
+        assert deleted.is_gone
+        assert [step for step in _PROCESSING if STEPS[step](deleted) != deleted] == []
+
+
 def test_a_claim_binds_an_upload_to_one_file() -> None:
     announced = replace(IMAGES["awaiting"], checksum="", upload_id="U", part_size=5)
     claimed = lifecycle.claimed(announced, "ab" * 32)

@@ -80,6 +80,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write `14:05:09 GET    /images/{image_id}  200  3 ms, 1 AWS call`, or the like for other messages."""
         line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {self._text(record)}"
+        if record.levelno >= logging.ERROR and _request_id.get():
+            line += f"  request_id={_request_id.get()}"
         if record.exc_info:
             line += f"\n{self.formatException(record.exc_info)}"
         return _printable(_without_queries(line))

@@ -8,13 +8,15 @@ empty environment, because pip takes a package for installed whose files are onl
 """
 
 import argparse
+import fcntl
 import importlib.util
 import subprocess
 import sys
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev import install as engines
@@ -33,12 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     started = time.monotonic()
     try:
-        pip = _environment(options.environment)
-        with ThreadPoolExecutor() as pool:
-            packages = pool.submit(_packages, pip, options.environment, options.locks, compiled=options.compile)
-            if options.engines:
-                engines.installed(pip)
-            packages.result()
+        with _locked(options.environment):
+            _install(options)
     except KeyboardInterrupt:
         raise CannotRun("Interrupted; run the same command again.") from None
     except OSError as error:
@@ -46,17 +44,52 @@ def main() -> None:
     print(f"Installed in {time.monotonic() - started:.0f} s.", flush=True)
 
 
-def _environment(folder: Path) -> tuple[str, ...]:
-    """Create the virtual environment unless there is a usable one, and return the pip command for it."""
+def _install(options: argparse.Namespace) -> None:
+    pip, is_in_environment = _environment(options.environment)
+    with ThreadPoolExecutor() as pool:
+        packages = pool.submit(_packages, pip, options.environment, options.locks, compiled=options.compile)
+        if is_in_environment:  # installing the packages replaces this pip, so nothing else may use it meanwhile
+            packages.result()
+        if options.engines:
+            engines.installed(pip)
+        packages.result()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time install into an environment."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _environment(folder: Path) -> tuple[tuple[str, ...], bool]:
+    """Create the virtual environment unless there is a usable one.
+
+    Returns the pip command for it, and whether that pip is in the environment itself.
+    Raises CannotRun: the folder has other files, or this Python has neither pip nor ensurepip.
+    """
     has_pip = importlib.util.find_spec("pip") is not None
     python = folder / "bin" / "python"
     unfinished = folder / "unfinished"
-    if unfinished.exists() or not _is_of_this_python(folder):
+    if unfinished.exists() or not _is_of_this_python(folder) or not (has_pip or _has_pip(folder)):
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
+            raise CannotRun(f"{folder} has files and is not a virtual environment; name another folder.")
         print(f"Creating {folder} with Python {_version()} ({sys.executable}) ...", flush=True)
         # This Python's pip installs into the environment, which saves installing pip there first. Debian can lack it.
-        venv.create(folder, clear=True, symlinks=True, with_pip=not has_pip)
+        try:
+            venv.create(folder, clear=True, symlinks=True, with_pip=not has_pip)
+        except subprocess.CalledProcessError:
+            advice = "on Debian and Ubuntu, install the package python3-venv"
+            raise CannotRun(f"{sys.executable} has neither pip nor ensurepip; {advice}.") from None
     unfinished.touch()
-    return (sys.executable, "-m", "pip", "--python", str(python)) if has_pip else (str(python), "-m", "pip")
+    if has_pip:
+        return (sys.executable, "-m", "pip", "--python", str(python)), False
+    return (str(python), "-m", "pip"), True
+
+
+def _has_pip(folder: Path) -> bool:
+    return any(folder.glob("lib/python*/site-packages/pip/__main__.py"))
 
 
 def _is_of_this_python(folder: Path) -> bool:

@@ -81,7 +81,7 @@ def abort(caller: Caller, image_id: str) -> Image:
     Raises NotFound, Unauthorized, Forbidden: see images.find_changeable. Raises Conflict: see lifecycle.discarded.
     """
     read = partial(images.find_changeable, caller, image_id)
-    _, discarded = lifecycle.take(lambda image: lifecycle.discarded(image, ids.now()), read(), read)
+    _, discarded = lifecycle.take(lambda image: lifecycle.discarded(image, ids.now()), read)
     images.finish_delete(discarded)
     return discarded
 

@@ -125,7 +125,7 @@ def update(caller: Caller, image_id: str, request: UpdateRequest, *, if_match: f
     Raises Conflict, PreconditionFailed: see lifecycle.updated.
     """
     read = partial(find_changeable, caller, image_id)
-    _, updated = lifecycle.take(lambda image: lifecycle.updated(image, request, if_match, ids.now()), read(), read)
+    _, updated = lifecycle.take(lambda image: lifecycle.updated(image, request, if_match, ids.now()), read)
     return updated
 
 
@@ -137,7 +137,7 @@ def delete(caller: Caller, image_id: str, *, if_match: frozenset[int] | None) ->
     Raises PreconditionFailed: see lifecycle.deleting.
     """
     read = partial(find_changeable, caller, image_id)
-    _, deleting = lifecycle.take(lambda image: lifecycle.deleting(image, if_match, ids.now()), read(), read)
+    _, deleting = lifecycle.take(lambda image: lifecycle.deleting(image, if_match, ids.now()), read)
     finish_delete(deleting)
     return deleting
 

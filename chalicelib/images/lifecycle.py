@@ -53,18 +53,23 @@ def writes(before: Image | None, after: Image) -> list[Write]:
     return [record, *catalog.row_writes(before, after), *tags.count_writes(before, after)]
 
 
-def take(step: Step, image: Image, read_again: Callable[[], Image]) -> tuple[Image, Image]:
-    """Commit a step of an image or, if another writer was first, of the image as it is now.
+def take(step: Step, read: Callable[[], Image], image: Image | None = None) -> tuple[Image, Image]:
+    """Commit a step of an image. If another writer is first, read the image again and repeat the step.
 
+    A caller that has just read the image passes it, which saves the first read.
     Returns the image before and after the step; both are the same if the step changes nothing.
     Raises Unavailable: other writers keep changing the image. Raises whatever the step raises.
     """
-    try:
-        return _commit(step, image)
-    except dynamodb.Changed:
-        return dynamodb.retried(
-            lambda: _commit(step, read_again()), "The image is being changed by other requests; try again in a moment."
-        )
+    known = [image] if image else []
+
+    def attempt() -> tuple[Image, Image]:
+        before = known.pop() if known else read()
+        after = step(before)
+        if after != before:
+            dynamodb.commit(writes(before, after))
+        return before, after
+
+    return dynamodb.retried(attempt, "The image is being changed by other requests; try again in a moment.")
 
 
 # The first step of a new image.
@@ -222,13 +227,6 @@ def failed(image: Image, reason: str) -> Image:
 def failed_after(image: Image, attempts: int, reason: str) -> Image:
     """Note a failure once this many attempts were counted."""
     return image if image.attempts < attempts else failed(image, reason)
-
-
-def _commit(step: Step, image: Image) -> tuple[Image, Image]:
-    after = step(image)
-    if after != image:
-        dynamodb.commit(writes(image, after))
-    return image, after
 
 
 def _new(metadata: Metadata, image_id: str, state: State, *, listed: bool) -> Image:

@@ -169,7 +169,7 @@ def _take(step: Step, image: Image) -> Image:
 
     If the image is deleted or rejected by now, removes the objects that this attempt has written.
     """
-    before, after = lifecycle.take(step, image, partial(_read, image))
+    before, after = lifecycle.take(step, partial(_read, image), image)
     if after.state is not before.state:
         logs.note_state(after.state)
     _remove_if_over(image, after)

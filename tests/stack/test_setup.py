@@ -68,6 +68,17 @@ def test_an_environment_with_another_python_is_replaced(environment: Path) -> No
     assert install(environment).stdout.startswith(f"Creating {environment} with Python {version} (")
 
 
+def test_a_folder_with_other_files_is_left_alone(environment: Path) -> None:
+    environment.mkdir()
+    (environment / "letter.txt").write_text("Dear Zoe")
+    refused = install(environment)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"{environment} has files and is not a virtual environment; name another folder.\n",
+    )
+    assert [path.name for path in environment.iterdir()] == ["letter.txt"]
+
+
 def test_an_unwritable_folder_is_reported_in_one_line(environment: Path, tmp_path: Path) -> None:
     environment.write_text("a file")
     refused = install(environment / "below")

@@ -94,7 +94,7 @@ def test_the_zip_has_exactly_the_requirements_for_its_architecture(
     print(f"{architecture}: {path.stat().st_size:,} bytes, {unzipped_bytes:,} unzipped")
     assert unzipped_bytes < 250_000_000  # Lambda's limit
 
-    required = re.findall("^([A-Za-z0-9._-]+)==", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
+    required = re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
     assert distributions(re.findall(r"^([^/]+)-[^-/]+\.dist-info/METADATA$", "\n".join(names), re.MULTILINE)) == (
         distributions(required)
     )

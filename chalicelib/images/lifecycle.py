@@ -3,26 +3,22 @@
 A step is a pure function from an image to the image after the step. `take` commits a step: the record, the index rows
 and the tag counts change in one transaction, or nothing changes.
 
-    An upload through the API, listed from the beginning:
+    An upload through the API is listed from the beginning:
 
         uploaded --> PROCESSING --processed--> READY
-                         |  ^
-                         |  +-- processed ----------+
-                         +------failed---------> FAILED
+                     PROCESSING --failed--> FAILED --processed--> READY
 
-    A direct upload, listed once it is shown:
+    A direct upload is listed once it is READY:
 
         announced --> AWAITING_UPLOAD --claimed--> PROCESSING --shown--> READY
-                              |                      |    ^
-                              |                      |    +-- claimed --+
-                              +----------------------+----failed----> FAILED
-                              +----------------------+---rejected---> REJECTED
+                      AWAITING_UPLOAD, PROCESSING --rejected--> REJECTED
+                      AWAITING_UPLOAD, PROCESSING --failed--> FAILED --claimed--> PROCESSING
 
     The end of every image:
 
-        deleting, discarded --> DELETING --deleted--> DELETED --> no record
-                                    |                                ^
-                                    +--(processed before)------------+
+        any state --deleting--> DELETING, not listed --discarded--> DELETING
+        DELETING --> no record, if the image was processed
+        DELETING --deleted--> DELETED --> no record, if it was not
 
 A step of processing does not change an image that is READY, REJECTED or gone: another process was first. FAILED is not
 final: a repeated event, or the operator's redrive, processes the image again.

@@ -14,12 +14,20 @@ from tests.iam import WholeSuite
 hypothesis_settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any speed")
 
-WHOLE_SUITE = WholeSuite(Path(__file__).parent / "app")
+TESTS = Path(__file__).parent
+WHOLE_SUITE = WholeSuite(TESTS / "app")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the plugin here, because the controller of pytest-xdist does not load tests/app."""
     config.pluginmanager.register(WHOLE_SUITE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure coverage only where the service runs in the test's process, because measuring doubles the time."""
+    for item in items:
+        if not any(item.path.is_relative_to(TESTS / folder) for folder in ("unit", "app")):
+            item.add_marker("no_cover")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +137,15 @@ def no_time_limit() -> Iterator[None]:
         settings()  # read now: the test client later sets the variables of its stage
         yield
     settings.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the service's temporary files: in a common one, every process removes the old files of all."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = Path(tmp_path_factory.mktemp("temporary"))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from chalicelib.config import WrongSetting, settings
 from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
 from chalicelib.items import items
 from chalicelib.lists import lists
-from chalicelib.model import Caller
+from chalicelib.model import Caller, Visibility
 from chalicelib.permissions import (
     CATALOG,
     DEAD_LETTERS,
@@ -27,8 +27,9 @@ from chalicelib.permissions import (
     needs,
 )
 from chalicelib.tags import tags
-from chalicelib.web import answers, bodies, openapi, readers
+from chalicelib.web import answers, bodies, caching, contracts, openapi, readers
 from chalicelib.web.app import ImagesApi
+from chalicelib.web.contracts import contract
 
 try:
     app = ImagesApi(app_name="images-api")
@@ -57,7 +58,7 @@ RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.
 @needs()
 def welcome() -> Response:
     """Get an overview of the API."""
-    return Response(answers.welcome())
+    return Response(answers.welcome(), caching.revalidated(Visibility.PUBLIC))
 
 
 @app.route("/health")
@@ -72,7 +73,7 @@ def health() -> Response:
 @needs()
 def describe() -> Response:
     """Get the OpenAPI document."""
-    return Response(openapi.document())
+    return Response(openapi.document(), caching.revalidated(Visibility.PUBLIC))
 
 
 # Contracts B, the service's own, and D
@@ -83,7 +84,7 @@ def describe() -> Response:
 def post_image() -> Response:
     """Upload an image."""
     image = images.upload(known_caller(), readers.upload(app.current_request))
-    return Response(answers.uploaded(image), answers.etag(image), 201)
+    return Response(*contract().uploaded(image))
 
 
 @app.route("/images", methods=["GET"])
@@ -91,7 +92,7 @@ def post_image() -> Response:
 def get_images() -> Response:
     """List images."""
     page = lists.list_images(caller(), readers.query(app.current_request))
-    return Response(answers.listed(page))
+    return Response(*contract().listed(page))
 
 
 @app.route("/images/count")
@@ -99,7 +100,7 @@ def get_images() -> Response:
 def count_images() -> Response:
     """Count images."""
     count = lists.count_images(caller(), readers.query(app.current_request))
-    return Response(answers.counted(count))
+    return Response(answers.counted(count), caching.revalidated(Visibility.PRIVATE))
 
 
 @app.route("/tags")
@@ -107,7 +108,7 @@ def count_images() -> Response:
 def list_tags() -> Response:
     """List tags with their number of images."""
     page = tags.list_tags(caller(), readers.tag_query(app.current_request))
-    return Response(answers.tags(page))
+    return Response(answers.tags(page), caching.revalidated(Visibility.PRIVATE))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
@@ -117,9 +118,8 @@ def view_image(image_id: str) -> Response:
     viewer, as_attachment = caller(), readers.as_attachment(app.current_request)
     image = images.find(viewer, image_id)
     if not image.listed:
-        return Response(answers.unlisted(image), answers.etag(image))
-    view = images.with_url(image, download=as_attachment)
-    return Response(answers.viewed(view), answers.etag(image))
+        return Response(answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility))
+    return Response(*contract().viewed(images.with_url(image, download=as_attachment)))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
@@ -127,7 +127,7 @@ def view_image(image_id: str) -> Response:
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its objects, then its record."""
     image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
-    return Response(answers.deleted(image))
+    return Response(*contract().deleted(image))
 
 
 @app.route("/images/{image_id}/download")
@@ -135,7 +135,7 @@ def delete_image(image_id: str) -> Response:
 def download_image(image_id: str) -> Response:
     """Download an image: by a presigned URL in JSON (D), or by a redirect, its bytes or base64 (E)."""
     download = images.download(caller(), image_id, readers.download_type(app.current_request))
-    return Response(*answers.downloaded(download))
+    return Response(*contract().downloaded(download))
 
 
 @app.route("/images/{image_id}/render")
@@ -151,7 +151,7 @@ def render_image(image_id: str) -> Response:
 def list_similar(image_id: str) -> Response:
     """List similar images, the most similar first."""
     page = similar.find_similar(caller(), image_id, readers.similar_query(app.current_request))
-    return Response(answers.similar(page))
+    return Response(answers.similar(page), caching.revalidated(Visibility.PRIVATE))
 
 
 # Contract E
@@ -162,7 +162,7 @@ def list_similar(image_id: str) -> Response:
 def post_image_in_either_form() -> Response:
     """Upload an image as a form, or as JSON that separates the file from the metadata."""
     image = images.upload(known_caller(), readers.upload(app.current_request))
-    return Response(answers.uploaded(image), answers.etag(image), 201)
+    return Response(*contract().uploaded_in_either_form(image))
 
 
 @app.route("/images/{image_id}", methods=["PUT"])
@@ -172,7 +172,7 @@ def update_image(image_id: str) -> Response:
     request = app.current_request
     editor = known_caller(image_id)
     image = images.update(editor, image_id, readers.update(request), if_match=readers.if_match(request))
-    return Response(answers.updated(image), answers.etag(image))
+    return Response(*contract().updated(image))
 
 
 @app.route("/items", methods=["POST"])
@@ -180,7 +180,7 @@ def update_image(image_id: str) -> Response:
 def create_item() -> Response:
     """Create an item from a JSON document."""
     item = items.create(known_caller(), readers.item(app.current_request))
-    return Response(answers.item(item), answers.etag(item), 201)
+    return Response(*contract().item(item, 201))
 
 
 @app.route("/items", methods=["GET"])
@@ -188,7 +188,7 @@ def create_item() -> Response:
 def list_items() -> Response:
     """List items, newest first."""
     page = items.list_items(readers.item_query(app.current_request))
-    return Response(answers.listed_items(page))
+    return Response(answers.listed_items(page), caching.revalidated(Visibility.PUBLIC))
 
 
 @app.route("/items/{item_id}", methods=["GET"])
@@ -196,7 +196,7 @@ def list_items() -> Response:
 def view_item(item_id: str) -> Response:
     """View an item."""
     item = items.view(item_id)
-    return Response(answers.item(item), answers.etag(item))
+    return Response(*contract().item(item))
 
 
 @app.route("/items/{item_id}", methods=["PUT"])
@@ -205,7 +205,7 @@ def update_item(item_id: str) -> Response:
     """Update an item: set the given fields and keep the others."""
     request = app.current_request
     item = items.update(known_caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
-    return Response(answers.item(item), answers.etag(item))
+    return Response(*contract().item(item))
 
 
 @app.route("/items/{item_id}", methods=["DELETE"])
@@ -213,7 +213,7 @@ def update_item(item_id: str) -> Response:
 def delete_item(item_id: str) -> Response:
     """Delete an item."""
     items.delete(known_caller(), item_id, if_match=readers.if_match(app.current_request))
-    return Response(answers.deleted_item(item_id))
+    return Response(*contract().deleted_item(item_id))
 
 
 # Contracts A and C
@@ -225,8 +225,7 @@ def upload() -> Response:
     """Upload an image as JSON (A) or as a form (C and E). It belongs to the caller if the body names no owner."""
     uploader = known_caller()
     image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or "anonymous"))
-    status = 200 if bodies.is_form(app.current_request) else 201
-    return Response(answers.contract_a_and_c_upload(image), answers.etag(image), status)
+    return Response(*contract().uploaded_by_verb(image, as_form=bodies.is_form(app.current_request)))
 
 
 @app.route("/image/{image_id}", methods=["GET"])
@@ -234,7 +233,7 @@ def upload() -> Response:
 def link_image(image_id: str) -> Response:
     """Get a presigned URL of an image (A)."""
     view = images.view(caller(), image_id, download=False)
-    return Response(answers.contract_a_view(view), answers.etag(view.image))
+    return Response(*contract().linked(view))
 
 
 @app.route("/image/{image_id}", methods=["DELETE"])
@@ -250,8 +249,7 @@ def delete_image_for_a(image_id: str) -> Response:
 def list_entries() -> Response:
     """List images as an array; the header Link has the next page (C)."""
     page = lists.list_images(caller(), readers.query(app.current_request, settings().max_page_size))
-    next_page = answers.contract_c_next_page(page, readers.parameters(app.current_request))
-    return Response(answers.contract_c_list(page), next_page)
+    return Response(*contracts.c_listed(page, readers.parameters(app.current_request)))
 
 
 @app.route("/view/{image_id}")
@@ -259,7 +257,7 @@ def list_entries() -> Response:
 def view_entry(image_id: str) -> Response:
     """View an image (C)."""
     view = images.view(caller(), image_id, download=False)
-    return Response(answers.contract_c_view(view), answers.etag(view.image))
+    return Response(*contracts.c_viewed(view))
 
 
 @app.route("/delete/{image_id}", methods=["DELETE"])
@@ -267,7 +265,7 @@ def view_entry(image_id: str) -> Response:
 def delete_entry(image_id: str) -> Response:
     """Delete an image (C)."""
     image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
-    return Response(answers.contract_c_deletion(image))
+    return Response(*contracts.c_deleted(image))
 
 
 # Contract A's direct functions: each answers as its route does

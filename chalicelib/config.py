@@ -47,6 +47,9 @@ _FORMATS = (
     r"(?!.*\b(\w+)\b.*\b\1\b)(webp|avif|jpeg)( +(webp|avif|jpeg))*",
 )
 
+# Page sizes of the services whose contracts these are, if not 100 (CONTRACT).
+_PAGE_SIZES = {"a": 10, "d": 20, "e": 10}
+
 
 class WrongSetting(Exception):
     """A setting cannot be used. The message is one line that names the variable and says what is required."""
@@ -355,7 +358,11 @@ class Settings:
         100, "Deepest nesting of an item. The JSON encoder allows 254.", "MAX_ITEM_DEPTH", unit="levels", high=250
     )
     default_page_size: int = setting(
-        100, "Page size of a list without a `limit`.", "DEFAULT_PAGE_SIZE", unit="entries", high=1_000
+        100,
+        "Page size of a list without a `limit`. Default: 100; with `CONTRACT=a` or `e` 10, with `d` 20.",
+        "DEFAULT_PAGE_SIZE",
+        unit="entries",
+        high=1_000,
     )
     max_page_size: int = setting(1_000, "Largest `limit` of a list.", "MAX_PAGE_SIZE", unit="entries", high=1_000)
     max_page_bytes: int = setting(
@@ -384,6 +391,13 @@ class Settings:
     )
     cursor_seconds: int = setting(
         86_400, "How long a list cursor is valid.", "CURSOR_SECONDS", unit="seconds", high=2**31
+    )
+    contract: str = setting(
+        "b",
+        "Whose answers the routes give that several contracts share; see [contracts](contracts.md). `b` is the "
+        "service's own.",
+        "CONTRACT",
+        choices=("a", "b", "c", "d", "e"),
     )
     explain: str = setting(
         "off",
@@ -492,6 +506,8 @@ def read(environment: Mapping[str, str]) -> Settings:
                 break
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
     values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
+    if page_size := _PAGE_SIZES.get(values.get("contract", "")):
+        values.setdefault("default_page_size", page_size)
     values["log_format"] = values.get("log_format") or ("json" if on_lambda else "text")
     parsed = Settings(**values)
     _check(parsed)

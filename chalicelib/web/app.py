@@ -1,6 +1,7 @@
 """What all requests, answers and events have in common, whatever the route: errors, logs, CORS and HTTP methods."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, Sc
 from chalicelib import logs
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
+from chalicelib.model import EXTENSIONS
 from chalicelib.permissions import needs
-from chalicelib.web import cors, invocations
+from chalicelib.web import caching, cors, invocations
+from chalicelib.web.contracts import contract
 
 # Chalice has no catch-all route. Unknown paths of up to this many segments have routes of their own, which answer 404.
 _MAX_UNKNOWN_SEGMENTS = 8
@@ -33,7 +36,8 @@ class ImagesApi(Chalice):
         super().__init__(app_name=app_name, configure_logs=False)
         logs.configure()
         # Chalice passes every body in as bytes and every answer out unchanged, whatever Content-Type and Accept say.
-        self.api.binary_types = ["*/*"]
+        # LocalStack does not know the wildcard: it decodes only answers whose type is in the list.
+        self.api.binary_types = ["*/*", *EXTENSIONS]
         self.register_middleware(_handle_request, "http")
         self.register_middleware(_handle_event, "s3")
         self.register_middleware(_handle_event, "scheduled")
@@ -42,8 +46,13 @@ class ImagesApi(Chalice):
             self.route(path, methods=_METHODS, name=_UNKNOWN_PATH)(_unknown_path)
 
     def route(self, path: str, **kwargs: Any) -> Callable[..., Any]:
-        """Register a route as Chalice does, for all content types: the body's reader checks the content type."""
-        return super().route(path, content_types=["*/*"], **kwargs)
+        """Register a route as Chalice does, for all content types: the body's reader checks the content type.
+
+        A route for GET also answers HEAD (RFC 9110 section 9.3.2).
+        """
+        methods = kwargs.pop("methods", ["GET"])
+        methods = [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods
+        return super().route(path, methods=methods, content_types=["*/*"], **kwargs)
 
     def answer_every_method(self) -> None:
         """Add routes for the methods that paths do not allow. Call this after all other routes are registered.
@@ -159,12 +168,28 @@ def _handle_request(request: Request, get_response: Callable[[Request], Response
             if error.status >= 500 and not isinstance(error, NotYet):
                 log.error("%s", error, exc_info=True)
             response = _error_response(error)
-        if not isinstance(response.body, bytes | str):
-            response = _as_json(response)
+        response = _to_send(response, request)
         response.headers["X-Request-Id"] = request_id
         response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
         logs.note(status=response.status_code)
     return response
+
+
+def _to_send(response: Response, request: Request) -> Response:
+    """Return an answer as it is sent: as JSON, or without its body for HEAD and for a client that has it already."""
+    headers = {**caching.NO_STORE, "X-Content-Type-Options": "nosniff", **response.headers}
+    if request.method in ("GET", "HEAD") and response.status_code == 200:
+        if "ETag" not in headers and headers["Cache-Control"] != "no-store":
+            headers["ETag"] = caching.content_etag(response.body, headers, time.time(), settings().cursor_seconds)
+        if caching.is_unchanged(request.headers.get("if-none-match", ""), headers):
+            return TextResponse("", headers, 304)
+    response = Response(response.body, headers, response.status_code)
+    if not isinstance(response.body, bytes | str):
+        response = _as_json(response)
+    if request.method != "HEAD":
+        return response
+    length = len(response.body if isinstance(response.body, bytes) else response.body.encode())
+    return TextResponse("", {**response.headers, "Content-Length": str(length)}, response.status_code)
 
 
 def _as_json(response: Response) -> TextResponse:
@@ -176,14 +201,14 @@ def _as_json(response: Response) -> TextResponse:
 
 
 def _error_response(error: ApiError) -> Response:
-    return Response({"error": error.message}, {**error.headers}, error.status)
+    return Response(contract().error(error.message), {**error.headers}, error.status)
 
 
 def _internal_error_replaced(response: Response) -> Response:
     """Return the answer, or the service's own answer to an uncaught exception in place of Chalice's."""
     if response.status_code == 500:  # Chalice has logged the exception
         error = "An internal error occurred; the service's log has the details under this request_id."
-        return Response({"error": error, "request_id": logs.request_id()}, status_code=500)
+        return Response({**contract().error(error), "request_id": logs.request_id()}, status_code=500)
     return response
 
 

@@ -37,6 +37,9 @@ _UPDATABLE = ("title", "description", "tags", "visibility")
 # An entity tag, W/ if weak (RFC 9110 section 8.8.3). If-Match never matches a weak one (section 13.1.1).
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
+# What the service puts into an ETag: a version and, in the ETag of an image that was processed, a state.
+_VERSION = re.compile("([1-9][0-9]{0,17})(?:-[a-z_]+)?")
+
 
 def upload(request: Request, default_owner: str = "") -> UploadRequest:
     """Read an upload from a JSON body or a form. `default_owner` is the owner if the body names none.
@@ -191,7 +194,8 @@ def if_match(request: Request) -> frozenset[int] | None:
     if not all(etags):
         raise BadInput('If-Match must be an ETag in quotes such as "1", several ETags separated by commas, or *.')
     strong = [etag[2] for etag in etags if etag and not etag[1]]
-    return frozenset(int(text) for text in strong if re.fullmatch("[1-9][0-9]{0,17}", text))
+    versions = [_VERSION.fullmatch(text) for text in strong]
+    return frozenset(int(version[1]) for version in versions if version)
 
 
 def as_attachment(request: Request) -> bool:

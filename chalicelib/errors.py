@@ -45,7 +45,7 @@ class NotFound(ApiError):
     status = 404
 
     def __init__(self, given_id: str, kind: str = "image") -> None:
-        super().__init__(f"No {kind} {given_id[:64]!r} is here.")
+        super().__init__(f"The {kind} {given_id[:64]!r} was not found.")
 
 
 class UnknownPath(ApiError):

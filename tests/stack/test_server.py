@@ -12,6 +12,7 @@ from chalice.app import BadRequestError, Chalice, Response
 
 from dev.server import MAX_BODY_BYTES, Server
 from project import CannotRun
+from tests.errors import error
 from tests.stack.conftest import Store, serving
 
 app = Chalice(app_name="edge", configure_logs=False)
@@ -83,7 +84,7 @@ def assert_is_an_error(answer: tuple[int, dict[str, str], bytes], status: int, *
 
 def test_an_unknown_path_is_404_with_a_json_error(server: Server) -> None:
     answer = requests.get(f"{server.url}/no/such/path", timeout=60)
-    assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})
+    assert (answer.status_code, answer.json()) == (404, error("No route matches this path."))
 
 
 def test_an_unknown_path_is_404_also_with_a_token(server: Server) -> None:
@@ -101,7 +102,7 @@ def test_a_405_lists_the_methods_of_the_path(server: Server, method: str) -> Non
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW"])
 def test_a_method_that_api_gateway_does_not_support_is_501(server: Server, method: str) -> None:
     answer = requests.request(method, f"{server.url}/read", timeout=60)
-    assert (answer.status_code, answer.json()) == (501, {"error": f"Unsupported method ('{method}')."})
+    assert (answer.status_code, answer.json()) == (501, error(f"Unsupported method ('{method}')."))
 
 
 def test_a_response_to_head_has_no_body_and_the_connection_stays_usable(server: Server) -> None:
@@ -272,4 +273,4 @@ def test_an_unreachable_store_is_503(server: Server, store: Store) -> None:
     answer = requests.post(f"{server.url}/echo/x", b"x", timeout=60)
     store.reached = True
     assert answer.status_code == 503
-    assert answer.json() == {"error": "The store can't be reached; try again in a moment."}
+    assert answer.json() == error("The store can't be reached; try again in a moment.")

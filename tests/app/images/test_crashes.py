@@ -14,6 +14,7 @@ from tests.app.background import catch_up, object_created, sweep
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
 from tests.aws_calls import Call
+from tests.errors import error
 from tests.pictures import base64_picture
 
 
@@ -170,7 +171,7 @@ def test_an_upload_fails_if_its_object_is_deleted_before_its_transaction(
     configured(SWEEP_AFTER_SECONDS="3600")
     calls.before("TransactWriteItems", lambda: object_created(api, next(iter(stores.objects()))))
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64_picture()})
-    assert (answer.status_code, answer.json_body) == (503, {"error": "The upload took too long; send it again."})
+    assert (answer.status_code, answer.json_body) == (503, error("The upload took too long; send it again."))
     assert api.listed() == []
     assert stores.objects() == {}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.app.conftest import Api, Stores
+from tests.errors import error
 from tests.pictures import base64_picture, picture
 
 
@@ -103,7 +104,7 @@ def test_a_heif_of_any_brand_is_refused_or_can_be_viewed(api: Api, brand: bytes)
 def test_a_header_with_too_many_parts_is_refused(api: Api, stores: Stores, header: bytes) -> None:
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(header).decode()})
     sentence = "The image has more than 1000 parts in its header, which is the limit (MAX_HEADER_PARTS)."
-    assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (413, error(sentence))
     assert stores.are_empty()
 
 
@@ -163,7 +164,7 @@ def test_an_image_over_a_limit_is_refused_with_the_name_of_the_limit(
     configured(**limit)
     data = file if isinstance(file, bytes) else picture(file, frames=3)
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(data).decode()})
-    assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (413, error(sentence))
     assert stores.are_empty()
 
 

@@ -10,6 +10,7 @@ from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
 from tests.app.tokens import SECRET, token, with_token
 from tests.aws_calls import Call
+from tests.errors import error
 
 Json = dict[str, Any]
 
@@ -106,7 +107,7 @@ class TestOneItem:
     def test_an_unknown_id_is_not_found(self, api: Api, item_id: str) -> None:
         path = f"/items/{item_id}"
         for answer in (api.get(path), api.call("PUT", path, {"a": 1}), api.call("DELETE", path)):
-            assert (answer.status_code, answer.json_body) == (404, {"error": f"No item '{item_id}' is here."})
+            assert (answer.status_code, answer.json_body) == (404, error(f"The item '{item_id}' was not found."))
 
     def test_the_id_of_an_image_is_not_the_id_of_an_item(self, api: Api) -> None:
         assert api.get(f"/items/{api.upload()['image_id']}").status_code == 404
@@ -121,7 +122,7 @@ class TestValidation:
         answer = api.call("POST", "/items", {"a": 1, name: None})
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": f"{name} is set by the service and cannot be a field of an item."},
+            error(f"{name} is set by the service and cannot be a field of an item."),
         )
         assert stored(stores) == []
 
@@ -129,7 +130,7 @@ class TestValidation:
     def test_an_update_without_a_field_is_refused(self, api: Api, fields: Json) -> None:
         item = create(api, a=1)
         answer = api.call("PUT", f"/items/{item['id']}", fields)
-        assert (answer.status_code, answer.json_body) == (400, {"error": "The body has no field to set."})
+        assert (answer.status_code, answer.json_body) == (400, error("The body has no field to set."))
         assert api.get(f"/items/{item['id']}").json_body == item
 
     @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ class TestValidation:
     ) -> None:
         configured(MAX_ITEM_BYTES="100")
         item = create(api, a="x" * 92)  # and 8 bytes for {"a":"…"}
-        too_large = {"error": "The item has more than 100 bytes of JSON, which is the limit (MAX_ITEM_BYTES)."}
+        too_large = error("The item has more than 100 bytes of JSON, which is the limit (MAX_ITEM_BYTES).")
         for answer in (
             api.call("POST", "/items", {"a": "x" * 93}),
             api.call("POST", "/items", {"a": "\N{GRINNING FACE}" * 24}),
@@ -179,7 +180,7 @@ class TestValidation:
         answer = Api(api.client, {"X-User-Id": "x" * 129}).call("POST", "/items", {})
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "user_id has more than 128 characters, which is the limit (MAX_USER_ID_CHARS)."},
+            error("user_id has more than 128 characters, which is the limit (MAX_USER_ID_CHARS)."),
         )
         assert stored(stores) == []
 
@@ -266,7 +267,7 @@ class TestLists:
         answer = api.get(f"/items?limit={limit}")
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."},
+            error("limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
         )
 
     def test_a_page_has_a_hundred_items_by_default(self, api: Api) -> None:
@@ -284,7 +285,7 @@ class TestLists:
             answer = api.get(path)
             assert (answer.status_code, answer.json_body) == (
                 400,
-                {"error": "last_evaluated_key is not valid for this list; begin the list again."},
+                error("last_evaluated_key is not valid for this list; begin the list again."),
             )
 
 
@@ -312,7 +313,7 @@ class TestVersions:
             answer = with_if_match(api, if_match).call(method, path, {"a": 3})
             assert (answer.status_code, answer.json_body) == (
                 412,
-                {"error": 'If-Match names another version; the record is at "2".'},
+                error('If-Match names another version; the record is at "2".'),
             )
         assert api.get(path).json_body == item
 
@@ -451,7 +452,7 @@ class TestTokens:
         for anonymous in (api, Api(api.client, {"X-User-Id": "alice"})):
             answer = anonymous.call("POST", "/items", {"user_id": "alice"})
             assert answer.status_code == 401
-            assert answer.json_body == {"error": "This request needs a bearer token."}
+            assert answer.json_body == error("This request needs a bearer token.")
         assert stored(stores) == []
 
 

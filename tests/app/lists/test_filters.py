@@ -12,6 +12,7 @@ import pytest
 
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Log, Stores
+from tests.errors import error
 from tests.pictures import base64_picture, picture
 
 Filter = Callable[[int, dict[str, Any]], object]
@@ -199,7 +200,7 @@ def test_a_list_explains_its_plan_if_explain_is_on(album: Album, configured: Cal
     assert album.api.get("/images?visibility=private&explain=true").json_body["explain"]["driver"] is None
     configured(EXPLAIN="off")
     answer = album.api.get("/images?explain=true")
-    assert (answer.status_code, answer.json_body) == (403, {"error": "This service does not explain lists (EXPLAIN)."})
+    assert (answer.status_code, answer.json_body) == (403, error("This service does not explain lists (EXPLAIN)."))
 
 
 def test_a_count_is_exact_up_to_its_limit(album: Album, configured: Callable[..., None]) -> None:
@@ -289,4 +290,4 @@ def test_a_field_without_indexed_words_cannot_be_a_filter(api: Api, configured: 
     configured(MAX_DESCRIPTION_WORDS="0")
     answer = api.get("/images?description=sea")
     sentence = "Lists cannot be filtered by description: its words are not indexed (MAX_DESCRIPTION_WORDS)."
-    assert (answer.status_code, answer.json_body) == (400, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (400, error(sentence))

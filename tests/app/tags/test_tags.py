@@ -19,6 +19,7 @@ from tests.app import background
 from tests.app.calls import Calls, Rule, canceled
 from tests.app.conftest import Api, Stores
 from tests.aws_calls import Call
+from tests.errors import error
 
 Sweep = Callable[[], object]
 
@@ -211,7 +212,7 @@ def test_a_list_continues_after_the_tag_in_its_cursor_was_deleted(api: Api, swee
 )
 def test_an_invalid_parameter_is_refused_with_its_name(api: Api, query: str, sentence: str) -> None:
     answer = api.get(f"/tags?{query}")
-    assert (answer.status_code, answer.json_body) == (400, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (400, error(sentence))
 
 
 def test_a_cursor_is_valid_only_for_its_list(api: Api) -> None:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib import access
 from tests.app.conftest import Api, Stores
 from tests.app.tokens import SECRET, token, with_token
+from tests.errors import error
 from tests.pictures import base64_picture
 
 BODY = {"image_data": base64_picture()}
@@ -63,7 +64,7 @@ class TestTokens:
         ):
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"] == "Bearer"
-            assert answer.json_body == {"error": "This request needs a bearer token."}
+            assert answer.json_body == error("This request needs a bearer token.")
 
     def test_a_caller_cannot_write_for_another_user(self, api: Api) -> None:
         public = with_token(api, token("alice")).upload()["image_id"]
@@ -73,7 +74,7 @@ class TestTokens:
             bob.call("POST", "/images", {"user_id": "alice", **BODY}),
             bob.call("DELETE", f"/images/{public}"),
         ):
-            assert (answer.status_code, answer.json_body) == (403, {"error": "The token belongs to another user_id."})
+            assert (answer.status_code, answer.json_body) == (403, error("The token belongs to another user_id."))
 
     @pytest.mark.parametrize(
         "invalid",
@@ -89,7 +90,7 @@ class TestTokens:
     )
     def test_an_invalid_token_is_refused_also_for_reading(self, api: Api, invalid: str) -> None:
         answer = with_token(api, invalid).get("/images")
-        assert (answer.status_code, answer.json_body) == (401, {"error": "The bearer token is not valid."})
+        assert (answer.status_code, answer.json_body) == (401, error("The bearer token is not valid."))
 
     def test_a_token_for_another_audience_is_refused(self, api: Api, configured: Callable[..., None]) -> None:
         configured(JWT_AUDIENCE="images")

@@ -35,7 +35,8 @@ def test_a_script_can_read_answers(photos: Api) -> None:
     answer = photos.get(f"/images/{image_id}")
     assert (answer.status_code, readable_by(answer), answer.headers["Vary"]) == (200, PHOTOS, "Origin")
     exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
-    not_exposed = {"Content-Type", "Vary"}  # scripts can always read the first, and need not read the second
+    # Scripts can always read the first three (Fetch, "CORS-safelisted response-header name").
+    not_exposed = {"Cache-Control", "Content-Type", "Last-Modified", "Vary", "X-Content-Type-Options"}
     header_names = {name for name in answer.headers if not name.startswith("Access-Control-")}
     assert header_names - not_exposed == {"ETag", "X-Request-Id"} <= {*exposed}
     assert "Access-Control-Allow-Credentials" not in answer.headers
@@ -81,7 +82,7 @@ def test_a_cached_redirect_varies_by_origin(photos: Api) -> None:
 
 def test_other_origins_cannot_read_answers(photos: Api, api: Api) -> None:
     for client in (api, from_origin(OTHER, api), from_origin("null", api)):
-        answer = client.get("/images")
+        answer = client.get("/health")
         assert (answer.status_code, readable_by(answer), answer.headers["Vary"]) == (200, None, "Origin")
 
 
@@ -94,15 +95,15 @@ def test_every_origin_can_read_answers_if_all_are_allowed(api: Api, configured: 
 
 def test_without_the_setting_answers_have_no_cors_headers(api: Api) -> None:
     for method in ("GET", "OPTIONS"):
-        headers = from_origin(PHOTOS, api).call(method, "/images").headers
+        headers = from_origin(PHOTOS, api).call(method, "/health").headers
         assert not [name for name in headers if name.startswith("Access-Control-") or name == "Vary"]
 
 
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/images", "POST, GET"),
-        ("/images/x", "GET, DELETE, PUT"),
+        ("/images", "POST, GET, HEAD"),
+        ("/images/x", "GET, HEAD, DELETE, PUT"),
         ("/upload", "POST"),
         # Without these, a browser would not let the script read the 404.
         ("/no/such/path", "GET, HEAD, POST, PUT, PATCH, DELETE"),
@@ -112,7 +113,7 @@ def test_a_preflight_request_gets_the_allowed_methods_and_headers(photos: Api, p
     answer = photos.call("OPTIONS", path)
     assert (answer.status_code, answer.body, readable_by(answer)) == (204, b"", PHOTOS)
     assert answer.headers["Access-Control-Allow-Methods"] == answer.headers["Allow"] == methods
-    expected = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-User-Id"}
+    expected = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-User-Id"}
     assert {*answer.headers["Access-Control-Allow-Headers"].split(", ")} == expected
     assert answer.headers["Access-Control-Max-Age"] == "7200"
 
@@ -128,6 +129,10 @@ def test_a_preflight_request_needs_no_token_and_gets_the_configured_max_age(
 def test_a_preflight_request_of_another_origin_gets_only_the_methods(photos: Api, api: Api) -> None:
     for client in (api, from_origin(OTHER, api)):
         answer = client.call("OPTIONS", "/images")
-        assert (answer.status_code, answer.headers["Allow"], answer.headers["Vary"]) == (204, "POST, GET", "Origin")
+        assert (answer.status_code, answer.headers["Allow"], answer.headers["Vary"]) == (
+            204,
+            "POST, GET, HEAD",
+            "Origin",
+        )
         assert not [name for name in answer.headers if name.startswith("Access-Control-")]
         assert client.call("OPTIONS", "/no/such/path").status_code == 404

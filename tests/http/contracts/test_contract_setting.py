@@ -3,16 +3,18 @@
 import base64
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from chalicelib.web.fields import SPELLINGS
 from dev.stack import running
 from project import PROJECT
+from tests.http import document
 from tests.http.client import TIMEOUT_SECONDS, eventually
 from tests.pictures import picture
 
@@ -28,10 +30,14 @@ class Stage:
     """A service, and an image that a test may view but not delete."""
 
     url: str
-    image_id: str
+    described: OpenApiSchema
+    image_id: str = ""
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        return requests.request(method, self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options)
+        """Send a request, and check the response against the document of the stage."""
+        answer = requests.request(method, self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options)
+        document.check(method, path, answer, self.described)
+        return answer
 
     def upload(self, owner: str = OWNER) -> str:
         """Return the id of a new image. C's keys are the same under every CONTRACT but in `POST /upload`."""
@@ -143,8 +149,10 @@ def page_size(section: str, column: int) -> int:
 @pytest.fixture
 def stage(contract: str, tmp_path: Path) -> Iterator[Stage]:
     with running(tmp_path / "data", environment={"CONTRACT": contract}) as stack:
-        image_id = Stage(stack.url, "").upload()
-        stage = Stage(stack.url, image_id)
+        described = document.loaded(requests.get(f"{stack.url}/openapi.json", timeout=TIMEOUT_SECONDS).json())
+        stage = Stage(stack.url, described)
+        image_id = stage.upload()
+        stage = replace(stage, image_id=image_id)
         eventually(lambda: stage.call("HEAD", f"/images/{image_id}").headers["ETag"], '"1-ready"')
         yield stage
 

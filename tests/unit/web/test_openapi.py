@@ -18,7 +18,7 @@ from chalicelib.web.fields import SPELLINGS
 
 Json = dict[str, Any]
 
-DOCUMENT = openapi.document()
+DOCUMENT = openapi.of_contract("b")
 SCHEMAS: Json = DOCUMENT["components"]["schemas"]
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 VERBS = "(get|check|list|count|view|upload|update|delete|download|render|create|start|resume|complete|cancel)"
@@ -239,3 +239,31 @@ def test_exactly_the_operations_with_a_caller_have_an_answer_401() -> None:
     for method, path, operation in operations():
         names_a_caller = "X-User-Id" in {each["name"] for each in parameters(path, operation)}
         assert ("401" in operation["responses"]) is names_a_caller, (method, path)
+
+
+@pytest.mark.parametrize("contract", "abcde")
+def test_the_document_of_every_contract_is_valid(contract: str) -> None:
+    document = openapi.of_contract(contract)
+    schemathesis.openapi.from_dict(document).validate()
+    for path, value in inner(document):
+        assert None not in value.values() or "example" in path or "examples" in path, path
+        if "$ref" in value:
+            target: Any = document
+            for step in value["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+
+
+@pytest.mark.parametrize("contract", "acde")
+def test_the_examples_of_every_contract_match_their_schemas(contract: str) -> None:
+    document = openapi.of_contract(contract)
+    for name, answer in document["components"]["responses"].items():
+        content = answer.get("content", {}).get("application/json", {})
+        examples = [content["example"]] if "example" in content else []
+        examples += [each["value"] for each in content.get("examples", {}).values()]
+        for example in examples:
+            schema = {**content["schema"], "components": document["components"]}
+            jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(example)
+            properties = document["components"]["schemas"].get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+            if not properties.get("additionalProperties"):
+                known = properties.get("properties", example)
+                assert {*example} <= {*known} if isinstance(example, dict) else True, (contract, name)

@@ -36,8 +36,8 @@ class ImagesApi(Chalice):
         super().__init__(app_name=app_name, configure_logs=False)
         logs.configure()
         # Chalice passes every body in as bytes and every answer out unchanged, whatever Content-Type and Accept say.
-        # LocalStack does not know the wildcard: it decodes only answers whose type is in the list.
-        self.api.binary_types = ["*/*", *EXTENSIONS]
+        # LocalStack ignores the wildcard: it decodes an answer only if the type that the client accepts is listed.
+        self.api.binary_types = ["*/*", "application/json", *EXTENSIONS]
         self.register_middleware(_handle_request, "http")
         self.register_middleware(_handle_event, "s3")
         self.register_middleware(_handle_event, "scheduled")

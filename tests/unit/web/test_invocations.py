@@ -91,7 +91,7 @@ def test_headers_are_read_from_both_forms_and_a_repeated_header_is_one_list() ->
 def test_a_body_in_base64_is_decoded() -> None:
     payload = {"body": base64.b64encode(b"\xff\0").decode(), "isBase64Encoded": True}
     assert (event(payload)["body"], event(payload)["isBase64Encoded"]) == (b"\xff\0", False)
-    with pytest.raises(BadInput, match="^body is not valid base64, although isBase64Encoded is true"):
+    with pytest.raises(BadInput, match=r"^body is not valid base64, although isBase64Encoded is true"):
         event({"body": "é", "isBase64Encoded": True})
 
 
@@ -124,7 +124,9 @@ def test_an_event_with_a_path_is_matched_to_a_route(path: str, route: str, param
 
 
 def test_an_event_of_payload_format_2_becomes_the_event_of_a_rest_api() -> None:
-    sent = of_http_api("/images", "POST", rawQueryString="tag=a&tag=b", body="eA==", isBase64Encoded=True)
+    sent: dict[str, Any] = of_http_api(
+        "/images", "POST", rawQueryString="tag=a&tag=b", body="eA==", isBase64Encoded=True
+    )
     sent |= {"cookies": ["a=1"], "headers": {"Content-Type": "image/png"}}
     got = invocations.gateway_event(sent, PATHS)
     assert {name: got[name] for name in ("headers", "multiValueQueryStringParameters", "pathParameters", "body")} == {
@@ -167,7 +169,8 @@ def test_a_load_balancer_gets_headers_in_the_form_that_it_sends() -> None:
         **answer,
         "multiValueHeaders": {"ETag": ["1"], "Vary": ["a", "b"]},
     }
-    for sent in ({"requestContext": {"elb": {}}, "headers": {}}, {**multi, "requestContext": {}}, {}):
+    others: list[dict[str, Any]] = [{"requestContext": {"elb": {}}, "headers": {}}, {**multi, "requestContext": {}}, {}]
+    for sent in others:
         assert invocations.gateway_answer(sent, answer) == answer
 
 

@@ -152,6 +152,8 @@ def test_every_route_accepts_exactly_the_parameters_that_the_document_describes(
         parameters = [*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
         names = {each["name"] for each in map(resolved, parameters) if each["in"] == "query"} - {*SPELLINGS["user_id"]}
         known = readers._PARAMETERS.get(f"{method} {path}", ())
+        if "requestBody" in operation:  # of an upload: a file's metadata is described as headers
+            known = ()
         assert names == {name for field in known for name in SPELLINGS[field] if "." not in name}, (method, path)
 
 

@@ -216,7 +216,7 @@ def test_a_body_that_is_not_a_json_object_is_rejected(
     assert raised.value.message.startswith(sentence)
 
 
-def read_file(query: dict[str, list[str]] | None = None, content: bytes = BYTES, **headers: str) -> UploadRequest:
+def read_file(query: dict[str, list[str]] | None = None, content: bytes = BYTES, **headers: Any) -> UploadRequest:
     sent = {"content-type": "image/jpeg", **{name.replace("_", "-"): value for name, value in headers.items()}}
     return readers.upload(request(body=content, headers=sent, query=query))
 
@@ -234,8 +234,8 @@ WHOLE_FILE = UploadRequest(
 
 
 def test_a_body_that_is_a_file_has_its_metadata_in_headers() -> None:
-    headers = {"X_Title": "Caf%C3%A9", "X_Description": "50% off", "x_tags": "Sea, still%20life"}
-    more = {"X_FILENAME": "a%20b.jpg", "X_Visibility": "private", "X_User_Id": "alice"}
+    headers: Any = {"X_Title": "Caf%C3%A9", "X_Description": "50% off", "x_tags": "Sea, still%20life"}
+    more: Any = {"X_FILENAME": "a%20b.jpg", "X_Visibility": "private", "X_User_Id": "alice"}
     assert read_file(**headers, **more) == WHOLE_FILE
     assert read_file(**{**headers, "X_Title": "Café"}, **more) == WHOLE_FILE
 
@@ -274,7 +274,7 @@ def test_a_file_with_an_invalid_field_is_rejected(
 def test_metadata_beside_a_json_body_is_rejected_instead_of_lost() -> None:
     body = json.dumps(BODY).encode()
     assert readers.upload(request(body=body, query={"user_id": ["bob"], "_": ["1"]})).user_id == "alice"
-    with pytest.raises(BadInput, match="^title is in the query string; send it in the body, beside the image."):
+    with pytest.raises(BadInput, match=r"^title is in the query string; send it in the body, beside the image."):
         readers.upload(request(body=body, query={"title": ["Dunes"]}))
 
 
@@ -486,7 +486,7 @@ def check(route: str, **query: list[str]) -> None:
         (
             "GET /images",
             "metadata.title",
-            "'metadata.title' is not a query parameter of this route. Did you mean title?",
+            "'metadata.title' is not a query parameter of this route. It accepts",
         ),
         ("GET /images", "", "'' is not a query parameter of this route. It accepts user_id, tag, "),
         ("GET /images", "x" * 9_000, "'" + "x" * 100 + "' is not a query parameter of this route. It accepts"),

@@ -187,6 +187,7 @@ def create_item() -> Response:
 @needs(ITEMS.query)
 def list_items() -> Response:
     """List items, newest first."""
+    readers.check_parameters(app.current_request)
     page = items.list_items(readers.item_query(app.current_request))
     return Response(answers.listed_items(page), caching.revalidated(Visibility.PUBLIC))
 
@@ -195,6 +196,7 @@ def list_items() -> Response:
 @needs(ITEMS.get)
 def view_item(item_id: str) -> Response:
     """View an item."""
+    readers.check_parameters(app.current_request)
     item = items.view(item_id)
     return Response(*contract().item(item))
 
@@ -364,26 +366,38 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
 
 
 def caller() -> Caller:
-    """Return the caller: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
+    """Return the caller, and check the names of the query's parameters.
 
     A route that depends on the caller calls this before it reads the body or the query.
+    Raises Unauthorized: the token is not valid. Raises BadInput: the route does not read one of the parameters.
+    """
+    caller = identified()
+    readers.check_parameters(app.current_request)
+    return caller
+
+
+def known_caller(image_id: str | None = None) -> Caller:
+    """Return the caller of a route that only a known caller may use. Refuses others before the route reads the request.
+
+    Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
+    if a caller without a token cannot see the image. Only in this case one AWS call is made.
+    Raises BadInput: see caller.
+    """
+    known = identified()
+    if image_id is not None and known.verified and known.user_id is None:
+        images.find_changeable(known, image_id)
+    access.check_owner(known, known.user_id or "")
+    readers.check_parameters(app.current_request)
+    return known
+
+
+def identified() -> Caller:
+    """Return the caller: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
+
     Raises Unauthorized: the token is not valid.
     """
     request = app.current_request
     return access.caller(readers.bearer(request), readers.named_user(request))
-
-
-def known_caller(image_id: str | None = None) -> Caller:
-    """Return the caller of a route that only a known caller may use. Refuses others before the route reads the body.
-
-    Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
-    if a caller without a token cannot see the image. Only in this case one AWS call is made.
-    """
-    known = caller()
-    if image_id is not None and known.verified and known.user_id is None:
-        images.find_changeable(known, image_id)
-    access.check_owner(known, known.user_id or "")
-    return known
 
 
 app.answer_every_method()

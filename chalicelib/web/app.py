@@ -12,7 +12,7 @@ from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
 from chalicelib.model import EXTENSIONS
 from chalicelib.permissions import needs
-from chalicelib.web import caching, cors, invocations
+from chalicelib.web import caching, cors, invocations, readers
 from chalicelib.web.contracts import contract
 
 # Chalice has no catch-all route. Unknown paths of up to this many segments have routes of their own, which answer 404.
@@ -82,21 +82,23 @@ class ImagesApi(Chalice):
         return _with_event_class(AnyScheduledEvent, super().schedule(expression, name, description))
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Answer an event of API Gateway.
+        """Answer an event of API Gateway, a function URL or a load balancer.
 
         A client without an Accept header accepts everything (RFC 9110 section 12.5.1), but Chalice would refuse it.
         """
-        headers = {"accept": "*/*"} | {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-        return super().__call__({**event, "headers": headers}, context)
+        try:
+            request = invocations.gateway_event(event, self.routes)
+        except UnknownPath as error:  # deeper than the paths that answer 404
+            return invocations.gateway_answer(event, _refusal(error, context, "", "unknown path"))
+        headers = {"accept": "*/*", **request["headers"]}
+        return invocations.gateway_answer(event, super().__call__({**request, "headers": headers}, context))
 
     def invoke(self, method: str, path: str, event: object, context: Any) -> dict[str, Any]:
         """Answer a direct invocation as the route of this path answers a request: in the shape of a Lambda proxy."""
         try:
             request = invocations.api_event(method, path, event)
         except BadInput as error:
-            with logs.request(context.aws_request_id, method, path):
-                logs.note(status=error.status)
-            return _as_json(_error_response(error)).to_dict()
+            return _refusal(error, context, method, path)
         return self(request, context)
 
     @needs()
@@ -157,11 +159,20 @@ def _unknown_path(**segments: str) -> Response:
     raise UnknownPath
 
 
+def _refusal(error: ApiError, context: Any, method: str, path: str) -> dict[str, Any]:
+    """Return and log the answer to an event that is not a request of any route."""
+    with logs.request(context.aws_request_id, method, path):
+        logs.note(status=error.status)
+    return _as_json(_error_response(error)).to_dict()
+
+
 def _handle_request(request: Request, get_response: Callable[[Request], Response]) -> Response:
     request_id = request.lambda_context.aws_request_id if request.lambda_context else ""
     # request.path is the route's pattern. The path and the query that the client sent stay out of the log.
     with logs.request(request_id, request.method, request.path):
         logs.note_image((request.uri_params or {}).get("image_id", ""))
+        if clients_id := readers.request_id(request.headers):
+            logs.note(client_request_id=clients_id)
         try:
             response = _internal_error_replaced(get_response(request))
         except ApiError as error:
@@ -169,7 +180,7 @@ def _handle_request(request: Request, get_response: Callable[[Request], Response
                 log.error("%s", error, exc_info=True)
             response = _error_response(error)
         response = _to_send(response, request)
-        response.headers["X-Request-Id"] = request_id
+        response.headers["X-Request-Id"] = clients_id or request_id
         response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
         logs.note(status=response.status_code)
     return response

@@ -9,7 +9,20 @@ from collections.abc import Iterable, Sequence
 Headers = dict[str, str | list[str]]  # as Chalice expects them
 
 # Headers that the service reads and that a script can send only if a preflight allows them.
-_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-User-Id")
+_REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "X-Description",
+    "X-Filename",
+    "X-Request-Id",
+    "X-Tags",
+    "X-Title",
+    "X-User-Id",
+    "X-Visibility",
+)
 # Headers that the service sends and that a script can read only if the answer exposes them.
 _RESPONSE_HEADERS = (
     "Allow",

@@ -56,6 +56,19 @@ _MAX_MARKS = 30
 
 _DIRECT_UPLOAD_ADVICE = " Upload it directly to S3: POST images/direct-upload."
 
+# What some clients append to the name of a list's parameter, as PHP and axios do.
+_LIST_SUFFIX = re.compile(r"\[\d{0,4}\]$", re.ASCII)
+
+# Parameters without a meaning: `_` has a new value in each request, so that no cache answers it (jQuery).
+_IGNORED_PARAMETERS = ("_",)
+
+# What a `data:` URL has before its comma, if its data is base64 (RFC 2397 section 3).
+_BASE64_HEAD = re.compile(r";\s*base64\s*$", re.I | re.A)
+# The characters of base64 that a URL may have percent-encoded.
+_ESCAPES = (("%2B", "+"), ("%2F", "/"), ("%3D", "="))
+# The URL-safe alphabet of base64 (RFC 4648 section 5), as the standard one.
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -76,6 +89,30 @@ def find(body: Mapping[str, Any], field: str) -> tuple[str, Any]:
         if value is not None:
             return spelling, value
     return SPELLINGS[field][0], None
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a repeated field or parameter: some clients write `name[]` or `name[0]` for each value."""
+    return _LIST_SUFFIX.sub("", name)
+
+
+def check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    """Check the names of the parameters of a query string: each must be a spelling of a field in `known`.
+
+    A request with a misspelled filter would otherwise list more than its client asked for.
+    Raises BadInput: one is not. The message names it, the most similar known name, and the canonical names.
+    """
+    spellings = {spelling: field for field in known for spelling in SPELLINGS[field] if "." not in spelling}
+    for name in names:
+        if name not in spellings and name not in _IGNORED_PARAMETERS:
+            # Imported here: most requests have no unknown parameter.
+            from difflib import get_close_matches
+
+            by_lower = {spelling.lower(): spelling for spelling in spellings}
+            nearest = [by_lower[match] for match in get_close_matches(name[:100].lower(), by_lower, n=1)]
+            advice = f" Did you mean {nearest[0]}?" if nearest else ""
+            accepted = ", ".join(SPELLINGS[field][0] for field in dict.fromkeys(spellings.values()))
+            raise BadInput(f"{name[:100]!r} is not a query parameter of this route.{advice} It accepts {accepted}.")
 
 
 def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> str:
@@ -309,13 +346,11 @@ def picture_format(value: str) -> Format:
 
 
 def file(body: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an image: those of a form's file, or decoded from base64.
+    """Return the bytes of an image: those of a file, or decoded from base64 or from a `data:` URL.
 
-    White space in the base64 and the head of a `data:` URL are ignored.
+    Base64 may have white space in it, may lack its padding, and may have the URL-safe alphabet.
     Raises BadInput: there is no file, or it is empty or not base64. Raises TooLarge.
     """
-    import pybase64
-
     spelling, value = find(body, "file")
     if value in (None, ""):
         raise BadInput("The image is missing: send it as image_data in JSON or as file in a form.")
@@ -323,17 +358,38 @@ def file(body: Mapping[str, Any]) -> bytes:
         return _checked(value, spelling, settings().max_form_image_bytes, "MAX_FORM_IMAGE_BYTES")
     if not isinstance(value, str):
         raise BadInput(f"{spelling} must be a string.")
-    if value.startswith("data:"):
-        value = value.partition(",")[2]
-    value = "".join(value.split())
     limit = settings().max_image_bytes
+    if value[:5].lower() == "data:":
+        value = _data_of_url(spelling, value)
+    return _checked(_from_base64(spelling, value, limit), spelling, limit, "MAX_IMAGE_BYTES")
+
+
+def _data_of_url(spelling: str, url: str) -> str:
+    """Return the base64 in a `data:` URL.
+
+    Raises BadInput: the URL's data is not declared as base64.
+    """
+    head, comma, data = url.partition(",")
+    if not comma or not _BASE64_HEAD.search(head):
+        raise BadInput(f"{spelling} is a data: URL without base64; it must begin like data:image/png;base64, instead.")
+    for escape, character in _ESCAPES:
+        data = data.replace(escape, character).replace(escape.lower(), character)
+    return data
+
+
+def _from_base64(spelling: str, value: str, limit: int) -> bytes:
+    import pybase64
+
+    value = "".join(value.split()).translate(_STANDARD_ALPHABET)
     if len(value) // 4 * 3 > limit + 2:  # before decoding, which takes memory
         raise TooLarge("The image", limit, "bytes", "MAX_IMAGE_BYTES", _DIRECT_UPLOAD_ADVICE)
+    unpadded = value.rstrip("=")
+    if len(value) - len(unpadded) > 2:
+        raise BadInput(f"{spelling} is not valid base64.")
     try:
-        decoded = pybase64.b64decode(value, validate=True)
+        return pybase64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise BadInput(f"{spelling} is not valid base64.") from None
-    return _checked(decoded, spelling, limit, "MAX_IMAGE_BYTES")
 
 
 def _checked(content: bytes, spelling: str, limit: int, setting: str) -> bytes:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from chalice.app import CloudWatchEvent, Request, S3Event
 
@@ -34,6 +34,52 @@ _DEFAULT_SIMILAR = 20  # images in an answer if the request has no limit
 
 _UPDATABLE = ("title", "description", "tags", "visibility")
 
+# The headers that have the metadata of a file that is the whole body. X-User-Id is one too.
+_UPLOAD_HEADERS = {
+    "title": "X-Title",
+    "description": "X-Description",
+    "tags": "X-Tags",
+    "filename": "X-Filename",
+    "visibility": "X-Visibility",
+}
+
+# The fields that routes read from the query string, beside user_id, which names the caller of every route.
+_FILTERS = (
+    *("tag", "any_tag", "title", "description", "filename"),
+    *("visibility", "content_type", "checksum", "date_from", "date_to"),
+)
+_PAGE = ("limit", "last_evaluated_key")
+_LIST = (*_FILTERS, "sort", "order", "include", *_PAGE)
+_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "GET /images": (*_LIST, "explain"),
+    "GET /list": _LIST,
+    "GET /images/count": _FILTERS,
+    "GET /tags": ("prefix", *_PAGE),
+    "GET /items": _PAGE,
+    "GET /images/{image_id}": ("download",),
+    "GET /images/{image_id}/download": ("type",),
+    "GET /images/{image_id}/render": ("w", "h", "fit", "format"),
+    "GET /images/{image_id}/similar": ("distance", "limit"),
+    **dict.fromkeys(("POST /images", "POST /images/upload", "POST /upload"), tuple(_UPLOAD_HEADERS)),
+    "PUT /images/{image_id}": (),
+    "DELETE /images/{image_id}": (),
+    "POST /images/direct-upload": (),
+    "POST /images/{image_id}/parts": (),
+    "POST /images/{image_id}/complete": (),
+    "POST /images/{image_id}/abort": (),
+    "GET /image/{image_id}": (),
+    "DELETE /image/{image_id}": (),
+    "GET /view/{image_id}": (),
+    "DELETE /delete/{image_id}": (),
+    "POST /items": (),
+    "GET /items/{item_id}": (),
+    "PUT /items/{item_id}": (),
+    "DELETE /items/{item_id}": (),
+}
+
+# What a client may send as the id of its request.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
 # An entity tag, W/ if weak (RFC 9110 section 8.8.3). If-Match never matches a weak one (section 13.1.1).
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
@@ -42,11 +88,12 @@ _VERSION = re.compile("([1-9][0-9]{0,17})(?:-[a-z_]+)?")
 
 
 def upload(request: Request, default_owner: str = "") -> UploadRequest:
-    """Read an upload from a JSON body or a form. `default_owner` is the owner if the body names none.
+    """Read an upload from a JSON body, a form, or a file with its metadata in the query string or in headers.
 
+    `default_owner` is the owner if the request names none.
     Raises BadInput, TooLarge, Unsupported: the message names the field.
     """
-    body = bodies.read(request)
+    body = {**_metadata_beside_file(request), **bodies.read(request)}
     return UploadRequest(
         **_metadata(body, default_owner), file=fields.file(body), idempotency_key=_idempotency_key(request)
     )
@@ -118,7 +165,7 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         title=fields.words(Kind.TITLE, _parameter(values, "title"), limits.max_title_chars),
         description=fields.words(Kind.DESCRIPTION, _parameter(values, "description"), limits.max_description_chars),
         filename=fields.words(Kind.FILENAME, _parameter(values, "filename"), limits.max_filename_chars),
-        visibility=fields.visibility(visibility) if visibility else None,
+        visibility=fields.visibility(visibility) if visibility not in (None, "all") else None,
         content_type=fields.content_type(content_type) if content_type else None,
         checksum=fields.checksum(checksum) if checksum else None,
         since=since,
@@ -247,8 +294,28 @@ def similar_query(request: Request) -> SimilarQuery:
 
 
 def parameters(request: Request) -> Mapping[str, list[str]]:
-    """Return the parameters of the query string, each with all of its values."""
-    return request.to_original_event().get("multiValueQueryStringParameters") or {}
+    """Return the parameters of the query string, each with all of its values. `name[]` is `name`."""
+    values: dict[str, list[str]] = {}
+    for name, texts in (request.to_original_event().get("multiValueQueryStringParameters") or {}).items():
+        values.setdefault(fields.plain_name(name), []).extend(texts)
+    return values
+
+
+def check_parameters(request: Request) -> None:
+    """Check that the query string has only parameters that the request's route reads.
+
+    A route that is not in _PARAMETERS ignores its query string.
+    Raises BadInput: the message names the parameter, and those that the route reads.
+    """
+    known = _PARAMETERS.get(f"{request.method} {request.path}")
+    if known is not None:
+        fields.check_names(parameters(request), ("user_id", *known))
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Read the id that the client gave its request, in the header X-Request-Id; None if it has not the right form."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else None
 
 
 def named_user(request: Request) -> str | None:
@@ -277,6 +344,31 @@ def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
 def is_dry_run(event: CloudWatchEvent) -> bool:
     """Read whether an operator invoked the schedule's handler with `{"dry_run": true}`: it then changes nothing."""
     return event.to_dict().get("dry_run") is True
+
+
+def _metadata_beside_file(request: Request) -> bodies.Body:
+    """Return the metadata of a file that is the whole body. The query string comes before headers.
+
+    Raises BadInput: the body has the metadata, but the query string has some too.
+    """
+    query = parameters(request)
+    if bodies.is_file(request):
+        given = {field: _text_of_header(request, name) for field, name in _UPLOAD_HEADERS.items()}
+        given["user_id"] = _parameter(query, "user_id") or request.headers.get("x-user-id", "")
+        texts = bodies.grouped((name, value) for name, values in query.items() for value in values)
+        return {name: value for name, value in {**given, **texts}.items() if value}
+    for name in query:
+        if any(name in SPELLINGS[field] for field in _UPLOAD_HEADERS):
+            raise BadInput(f"{name} is in the query string; send it in the body, beside the image.")
+    return {}
+
+
+def _text_of_header(request: Request, name: str) -> str:
+    """Return a header's text, which may be percent-encoded UTF-8: a script can send no other letters than Latin-1."""
+    try:
+        return unquote(request.headers.get(name, ""), errors="strict")
+    except UnicodeDecodeError:
+        raise BadInput(f"{name} is not percent-encoded UTF-8.") from None
 
 
 def _metadata(body: bodies.Body, default_owner: str) -> dict[str, Any]:

@@ -433,7 +433,12 @@ class TestForms:
         ("upload_image", [], 400, "The event must be a JSON object."),
         ("upload_image", {}, 400, "The image is missing: send it as image_data in JSON or as file in a form."),
         ("upload_image", {"body": "{"}, 400, "The body is not valid JSON."),
-        ("upload_image", {"body": "%", "isBase64Encoded": True}, 400, "The body is not valid JSON."),
+        (
+            "upload_image",
+            {"body": "%", "isBase64Encoded": True},
+            400,
+            "body is not valid base64, although isBase64Encoded is true.",
+        ),
         ("list_images", {"queryStringParameters": "limit=5"}, 400, "queryStringParameters is not valid JSON."),
         (
             "list_images",

@@ -113,7 +113,17 @@ def test_a_preflight_request_gets_the_allowed_methods_and_headers(photos: Api, p
     answer = photos.call("OPTIONS", path)
     assert (answer.status_code, answer.body, readable_by(answer)) == (204, b"", PHOTOS)
     assert answer.headers["Access-Control-Allow-Methods"] == answer.headers["Allow"] == methods
-    expected = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-User-Id"}
+    metadata = {"X-Title", "X-Description", "X-Tags", "X-Filename", "X-Visibility"}
+    expected = {
+        *metadata,
+        "Authorization",
+        "Content-Type",
+        "Idempotency-Key",
+        "If-Match",
+        "If-None-Match",
+        "X-Request-Id",
+        "X-User-Id",
+    }
     assert {*answer.headers["Access-Control-Allow-Headers"].split(", ")} == expected
     assert answer.headers["Access-Control-Max-Age"] == "7200"
 

@@ -45,13 +45,18 @@ def test_options_returns_the_methods_of_a_path(api: Api) -> None:
     assert not [name for name in answer.headers if name.startswith("Access-Control-") or name == "Vary"]
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/vnd.api+json"]
+)
 def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str) -> None:
     form = Api(api.client, {"Content-Type": content_type})
     answer = form.call("POST", "/images", b"user_id=alice")
     assert (answer.status_code, answer.json_body) == (
         415,
-        error(f"The body must be application/json or multipart/form-data, not {content_type!r}."),
+        error(
+            "The body must be application/json, multipart/form-data, or the file itself with its type, "
+            f"such as image/jpeg; not {content_type!r}."
+        ),
     )
 
 

@@ -13,7 +13,7 @@ import schemathesis
 from app import app
 from chalicelib import config
 from chalicelib.model import EXTENSIONS
-from chalicelib.web import openapi
+from chalicelib.web import openapi, readers
 from chalicelib.web.fields import SPELLINGS
 
 Json = dict[str, Any]
@@ -211,6 +211,21 @@ def test_the_parameters_of_lists_are_exactly_the_canonical_names_of_their_fields
     for path, without in (("/images", set()), ("/list", {"explain"}), ("/images/count", pages)):
         listed = parameters(path, DOCUMENT["paths"][path]["get"])
         assert {each["name"] for each in listed if each["in"] == "query"} == names - without
+
+
+def test_every_route_accepts_exactly_the_parameters_that_the_document_describes() -> None:
+    for method, path, operation in operations():
+        parameters = [*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
+        names = {each["name"] for each in map(resolved, parameters) if each["in"] == "query"} - {*SPELLINGS["user_id"]}
+        known = readers._PARAMETERS.get(f"{method} {path}", ())
+        if "requestBody" in operation:  # of an upload: a file's metadata is described as headers
+            known = ()
+        assert names == {name for field in known for name in SPELLINGS[field] if "." not in name}, (method, path)
+
+
+def test_only_routes_without_a_caller_ignore_unknown_parameters() -> None:
+    without = {f"{method} {path}" for method, path, _ in operations()} - readers._PARAMETERS.keys()
+    assert without == {"GET /", "GET /health", "GET /openapi.json"}
 
 
 def test_the_table_of_spellings_has_all_of_them_in_order_of_precedence() -> None:

@@ -1,8 +1,6 @@
 """One embedded stack, and the clients that generators make from its document."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

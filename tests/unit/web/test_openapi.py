@@ -86,6 +86,7 @@ def test_the_document_describes_exactly_the_routes_of_the_app() -> None:
         for path, methods in app.routes.items()
         for method, route in methods.items()
         if route.view_name not in ("unknown_path", "wrong_method", "options")
+        and method != "HEAD"  # as GET: generators would make a second method of each operation
     }
     assert {(method, path) for method, path, _ in operations()} == routes
 

@@ -92,6 +92,10 @@ test-http: $(VENV)/installed ## run the black-box tests against a service that r
 test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOINT_URL, run the black-box tests there, destroy it
 	@$(BIN)/python -m pytest tests/deployed
 
+.PHONY: test-clients
+test-clients: $(VENV)/installed ## make clients with five generators, run them on an embedded stack, and lint the OpenAPI document
+	@$(BIN)/python -m pytest tests/clients
+
 PROSE := $(wildcard *.md) docs samples
 CODE := app.py bench chalicelib deploy dev project scripts tests .ci Makefile docker-compose.yml resources.yaml
 
@@ -129,7 +133,7 @@ hooks: $(VENV)/installed ## install a git hook that checks style, types and pros
 .PHONY: lock
 lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm; do \
+	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/clients/requirements; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 

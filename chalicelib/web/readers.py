@@ -53,7 +53,7 @@ _LIST = (*_FILTERS, "sort", "order", "include", *_PAGE)
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /images": (*_LIST, "explain"),
     "GET /list": _LIST,
-    "GET /images/count": _FILTERS,
+    "GET /images/count": (*_LIST, "explain"),  # a list's query can be counted as it is
     "GET /tags": ("prefix", *_PAGE),
     "GET /items": _PAGE,
     "GET /images/{image_id}": ("download",),
@@ -307,7 +307,8 @@ def check_parameters(request: Request) -> None:
     A route that is not in _PARAMETERS ignores its query string.
     Raises BadInput: the message names the parameter, and those that the route reads.
     """
-    known = _PARAMETERS.get(f"{request.method} {request.path}")
+    method = "GET" if request.method == "HEAD" else request.method
+    known = _PARAMETERS.get(f"{method} {request.path}")
     if known is not None:
         fields.check_names(parameters(request), ("user_id", *known))
 

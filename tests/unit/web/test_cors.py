@@ -47,8 +47,10 @@ def test_the_header_vary_keeps_its_other_values(before: str | list[str], after: 
 def test_a_preflight_answer_lists_methods_and_headers(origin: str, origins: tuple[str, ...]) -> None:
     assert cors.preflight(origin, origins, ["POST", "GET"], 60) == {
         "Access-Control-Allow-Methods": "POST, GET",
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Description, "
-        "X-Filename, X-Request-Id, X-Tags, X-Title, X-User-Id, X-Visibility",
+        "Access-Control-Allow-Headers": (
+            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Description, "
+            "X-Filename, X-Request-Id, X-Tags, X-Title, X-User-Id, X-Visibility"
+        ),
         "Access-Control-Max-Age": "60",
     }
 

@@ -27,6 +27,9 @@ _NO_CONTENT: Answer = ("", {}, 204)
 class B:
     """The answers of contract B, and of every route whose contract is not that of the stage."""
 
+    # The filter `visibility` of a list query that has none: the images that the caller may see, or public ones only.
+    default_visibility: str = "all"
+
     def error(self, sentence: str) -> Shape:
         """Return the body of an error."""
         return {"error": sentence, "message": sentence}
@@ -167,6 +170,8 @@ class D(B):
 
 class E(B):
     """The answers of contract E: flat records in camelCase."""
+
+    default_visibility = "public"
 
     def error(self, sentence: str) -> Shape:
         """Return the body of an error."""

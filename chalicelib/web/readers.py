@@ -25,6 +25,7 @@ from chalicelib.index.terms import Kind
 from chalicelib.items.model import ITEM_NAMES, Document, ItemQuery
 from chalicelib.tags.model import TagQuery
 from chalicelib.web import accept, bodies, fields
+from chalicelib.web.contracts import contract
 from chalicelib.web.fields import SPELLINGS
 
 _MAX_CODE_CHARS = 200  # of a visibility, a content type or a checksum; every valid one is shorter
@@ -152,7 +153,8 @@ def query(request: Request, default_limit: int | None = None) -> Query:
     """
     limits = settings()
     values = parameters(request)
-    owner, visibility = _parameter(values, "user_id"), _parameter(values, "visibility")
+    owner = _parameter(values, "user_id")
+    visibility = _parameter(values, "visibility") or contract().default_visibility
     content_type, checksum = _parameter(values, "content_type"), _parameter(values, "checksum")
     since = fields.timestamp_ms("dateFrom", _parameter(values, "date_from"), 0)
     before = max(1, fields.timestamp_ms("dateTo", _parameter(values, "date_to"), ids.END, end=True))
@@ -165,7 +167,7 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         title=fields.words(Kind.TITLE, _parameter(values, "title"), limits.max_title_chars),
         description=fields.words(Kind.DESCRIPTION, _parameter(values, "description"), limits.max_description_chars),
         filename=fields.words(Kind.FILENAME, _parameter(values, "filename"), limits.max_filename_chars),
-        visibility=fields.visibility(visibility) if visibility not in (None, "all") else None,
+        visibility=None if visibility == "all" else fields.visibility(visibility),
         content_type=fields.content_type(content_type) if content_type else None,
         checksum=fields.checksum(checksum) if checksum else None,
         since=since,

@@ -291,3 +291,19 @@ def test_a_field_without_indexed_words_cannot_be_a_filter(api: Api, configured: 
     answer = api.get("/images?description=sea")
     sentence = "Lists cannot be filtered by description: its words are not indexed (MAX_DESCRIPTION_WORDS)."
     assert (answer.status_code, answer.json_body) == (400, error(sentence))
+
+
+def test_a_list_of_contract_e_has_private_images_only_if_the_query_asks_for_them(
+    api: Api, configured: Callable[..., None]
+) -> None:
+    public, private = (api.upload(visibility=visibility)["image_id"] for visibility in ("public", "private"))
+    alice = Api(api.client, {"X-User-Id": "alice"})
+
+    def listed(query: str) -> list[str]:
+        return [image.get("image_id") or image["id"] for image in alice.get(f"/images?{query}").json_body["images"]]
+
+    assert listed("") == [private, public]
+    configured(CONTRACT="e")
+    assert listed("") == listed("visibility=public") == [public]
+    assert listed("visibility=private") == [private]
+    assert listed("visibility=all") == [private, public]

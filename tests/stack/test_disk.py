@@ -137,6 +137,7 @@ def test_a_service_on_a_full_disk_says_so_deletes_and_recovers_without_a_restart
         for image_id in (first, second):
             wait_until_processed(alice, image_id)
         direct = announce(alice, picture())
+        waiting = upload(stack, 4).json()["image_id"]  # its event comes when the disk is full
         fill(data, left=19_000_000)
         for refused in (upload(stack, 2), requests.get(f"{stack.url}/health", timeout=60)):
             assert refused.status_code == 503
@@ -155,7 +156,7 @@ def test_a_service_on_a_full_disk_says_so_deletes_and_recovers_without_a_restart
         form = send(direct, picture())
         assert form.status_code == 204
         third = upload(stack, 3).json()["image_id"]
-        for image_id in (direct["image_id"], third):
+        for image_id in (direct["image_id"], third, waiting):
             wait_until_processed(alice, image_id)
         assert " ERROR The disk is full: " in stack.log.read_text()
         assert stack.stop() == 0

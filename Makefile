@@ -22,11 +22,15 @@ $(VENV)/installed: requirements.txt dev/run.txt requirements-dev.txt
 HOST = 127.0.0.1
 S3_PORT = 0
 DYNAMODB_PORT = 0
+# Further names by which clients reach the service, and the space of the disk that is kept free, in MB.
+ALLOWED_HOSTS =
+MIN_FREE_MB = 100
 
 .PHONY: run
 run: ENGINES = --engines
-run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
-	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)"
+run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, ALLOWED_HOSTS, S3_PORT, DYNAMODB_PORT, MIN_FREE_MB
+	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)" \
+	  --allowed-hosts "$(ALLOWED_HOSTS)" --min-free-mb "$(MIN_FREE_MB)"
 
 .PHONY: samples
 samples: $(VENV)/installed-run ## upload the sample photographs to the running service: PORT or URL
@@ -60,8 +64,8 @@ unexport EVENT
 
 .PHONY: invoke
 invoke: export INVOKE_EVENT := $(value EVENT)
-invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
-	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
+invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service: FUNCTION, EVENT (JSON or @file), DATA, PORT or URL
+	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --data "$(DATA)" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Modules without input and output, but for lifecycle's one transaction: tests must run each of their lines.
 PURE := config errors ids metrics model permissions images/lifecycle images/likeness images/model images/render \

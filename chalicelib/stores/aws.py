@@ -64,7 +64,7 @@ def credentials() -> "ReadOnlyCredentials":
     Raises RuntimeError: there are no credentials.
     """
     with _lock:
-        refreshable = _session().get_credentials()
+        refreshable = session().get_credentials()
     if refreshable is None:
         raise RuntimeError("There are no AWS credentials: boto3 finds none in the environment or its files.")
     frozen: ReadOnlyCredentials = refreshable.get_frozen_credentials()
@@ -117,16 +117,17 @@ def answers(call: Callable[[], object]) -> bool:
 
 
 @cache
-def _session() -> Any:
+def session() -> Any:
+    """Return the session that creates all clients. They inherit the handlers of its events."""
     # Not at the top of the module: importing boto3 would make every cold start longer.
     import boto3.session
 
-    session = boto3.session.Session(region_name=settings().aws_region)
-    # These handlers count calls and capacity units for the log. The clients of the session inherit them.
-    session.events.register("before-call", _count_call)  # runs once per call, not per attempt
-    session.events.register("before-parameter-build.dynamodb", _ask_for_units)
-    session.events.register("after-call.dynamodb", _count_units)
-    return session
+    created = boto3.session.Session(region_name=settings().aws_region)
+    # These handlers count calls and capacity units for the log.
+    created.events.register("before-call", _count_call)  # runs once per call, not per attempt
+    created.events.register("before-parameter-build.dynamodb", _ask_for_units)
+    created.events.register("after-call.dynamodb", _count_units)
+    return created
 
 
 def _count_call(**_: Any) -> None:
@@ -155,7 +156,7 @@ def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
 def _client(service: str, attempts: int) -> Any:
     from botocore.config import Config
 
-    return _session().client(
+    return session().client(
         service,
         config=Config(
             connect_timeout=1,

@@ -9,7 +9,7 @@ from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, Sc
 
 from chalicelib import logs
 from chalicelib.config import settings
-from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
+from chalicelib.errors import ApiError, BadInput, Forbidden, NotYet, UnknownPath, WrongMethod
 from chalicelib.model import EXTENSIONS
 from chalicelib.permissions import needs
 from chalicelib.web import caching, cors, invocations, readers
@@ -174,6 +174,7 @@ def _handle_request(request: Request, get_response: Callable[[Request], Response
         if clients_id := readers.request_id(request.headers):
             logs.note(client_request_id=clients_id)
         try:
+            _check_origin(request)
             response = _internal_error_replaced(get_response(request))
         except ApiError as error:
             if error.status >= 500 and not isinstance(error, NotYet):
@@ -184,6 +185,13 @@ def _handle_request(request: Request, get_response: Callable[[Request], Response
         response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
         logs.note(status=response.status_code)
     return response
+
+
+def _check_origin(request: Request) -> None:
+    """Raise Forbidden if a page of another site writes under AUTH=open. A bearer token needs a preflight anyway."""
+    limits = settings()
+    if limits.auth == "open" and cors.is_foreign_write(request.method, request.headers, limits.origins):
+        raise Forbidden("Web pages of this origin may not write; CORS_ORIGINS can name the origin to allow it.")
 
 
 def _to_send(response: Response, request: Request) -> Response:

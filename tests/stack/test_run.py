@@ -252,6 +252,22 @@ def test_a_damaged_database_is_named_in_one_line(
     )
 
 
+def test_a_missing_part_of_the_data_is_reported_in_one_line_and_nothing_is_deleted(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
+    requests.post(f"{stack.url}/images", {"user_id": "me"}, files={"file": COFFEE.read_bytes()}, timeout=60)
+    for part, problem in (
+        ("dynamodb", "has originals, but its database "),
+        ("s3", " has no bucket images-originals; "),
+    ):
+        data = tmp_path / part
+        shutil.copytree(folder / "data", data)
+        shutil.rmtree(data / part)
+        files = sorted(data.rglob("*.*"))
+        assert problem in refusal("--data", data)
+        assert sorted(data.rglob("*.*")) == [file for file in files if file != data / "stack.json"]
+
+
 def test_damaged_credentials_are_reported_in_one_line(stack: Stack, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "data", tmp_path / "data")
     (tmp_path / "data" / "credentials.json").write_text("{")

@@ -9,7 +9,9 @@ from chalice.test import HTTPResponse
 
 from tests.app.calls import ANY, Calls
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET
+from tests.app.tokens import SECRET, authorization, token
+from tests.errors import error
+from tests.pictures import base64_picture
 
 PHOTOS, LOCAL, OTHER = "https://photos.example.org", "http://localhost:5173", "https://example.com"
 
@@ -146,3 +148,36 @@ def test_a_preflight_request_of_another_origin_gets_only_the_methods(photos: Api
         )
         assert not [name for name in answer.headers if name.startswith("Access-Control-")]
         assert client.call("OPTIONS", "/no/such/path").status_code == 404
+
+
+FOREIGN = {"Origin": OTHER, "Sec-Fetch-Site": "cross-site", "Host": "127.0.0.1:8000"}
+
+
+def test_a_page_of_another_site_changes_nothing_in_open_mode(photos: Api) -> None:
+    image_id = photos.upload()["image_id"]
+    foreign = replace(photos, headers=FOREIGN)
+    sentence = "Web pages of this origin may not write; CORS_ORIGINS can name the origin to allow it."
+    for method, path, body in (
+        ("POST", "/images", {"user_id": "a", "image_data": base64_picture()}),
+        ("POST", "/items", {"a": 1}),
+        ("POST", f"/images/{image_id}/abort", None),
+        ("PUT", f"/images/{image_id}", {"title": "theirs"}),
+        ("DELETE", f"/images/{image_id}", None),
+    ):
+        answer = foreign.call(method, path, body)
+        assert (answer.status_code, answer.json_body) == (403, error(sentence))
+        assert readable_by(answer) is None
+    assert [image["title"] for image in photos.get("/images").json_body["images"]] != ["theirs"]
+    assert photos.get("/items").json_body["count"] == 0
+    assert foreign.get(f"/images/{image_id}").status_code == 200
+
+
+def test_a_page_of_the_service_itself_may_write(photos: Api) -> None:
+    own = replace(photos, headers={"Origin": "http://127.0.0.1:8000", "Host": "127.0.0.1:8000"})
+    assert own.call("POST", "/items", {"a": 1}).status_code == 201
+
+
+def test_a_token_is_enough_for_a_page_of_another_site(api: Api, configured: Callable[..., None]) -> None:
+    configured(AUTH="jwt", JWT_SECRET=SECRET)
+    foreign = replace(api, headers=FOREIGN | authorization(token("alice")))
+    assert foreign.call("POST", "/items", {"a": 1}).status_code == 201

@@ -490,7 +490,7 @@ def check(route: str, **query: list[str]) -> None:
         ),
         ("GET /images", "", "'' is not a query parameter of this route. It accepts user_id, tag, "),
         ("GET /images", "x" * 9_000, "'" + "x" * 100 + "' is not a query parameter of this route. It accepts"),
-        ("GET /images/count", "limit", "'limit' is not a query parameter of this route."),
+        ("GET /images/count", "page", "'page' is not a query parameter of this route."),
         ("GET /items/{item_id}", "limit", "'limit' is not a query parameter of this route. It accepts user_id."),
     ],
 )

@@ -237,6 +237,20 @@ class Settings:
         "PROCESSING_ATTEMPTS",
         unit="attempts",
     )
+    max_json_values: int = setting(
+        100_000,
+        "Maximum number of commas and opening brackets in a JSON body, about one for each value. An item of 100,000 "
+        "bytes has at most half as many values.",
+        "MAX_JSON_VALUES",
+        unit="values",
+    )
+    max_invocation_chars: int = setting(
+        10_240,
+        "Maximum length of the headers, of the query and of the path parameters in a direct invocation, each as JSON. "
+        "API Gateway has this limit for the headers of a request.",
+        "MAX_INVOCATION_CHARS",
+        unit="characters",
+    )
     max_form_parts: int = setting(64, "Maximum number of parts in a form.", "MAX_FORM_PARTS", unit="parts")
     max_part_headers: int = setting(
         8, "Maximum number of headers in a part of a form.", "MAX_PART_HEADERS", unit="headers"
@@ -305,6 +319,12 @@ class Settings:
         high=41,
     )
     max_tag_chars: int = setting(64, "Maximum length of a tag.", "MAX_TAG_CHARS", unit="characters", high=200)
+    max_tag_list_chars: int = setting(
+        50_000,
+        "Maximum length of all tags in a request, separated by commas. Empty and repeated tags count.",
+        "MAX_TAG_LIST_CHARS",
+        unit="characters",
+    )
     max_query_tags: int = setting(
         10, "Maximum number of tags in a list's filter.", "MAX_QUERY_TAGS", unit="tags", high=50
     )

@@ -44,14 +44,17 @@ def json_object(request: Request) -> dict[str, Any]:
     """Return the fields of a JSON body.
 
     Raises Unsupported: the content type is not JSON. Raises BadInput: the body is not a JSON object.
+    Raises TooLarge: the body may have more than MAX_JSON_VALUES values.
     """
     import orjson
 
     content_type = _content_type(request)
     if content_type != "application/json":
         raise Unsupported(f"The body must be application/json, not {content_type[:100]!r}.")
+    raw: Any = request.raw_body
+    _check_values(raw)
     try:
-        body = orjson.loads(request.raw_body)
+        body = orjson.loads(raw)
     except ValueError:
         raise BadInput("The body is not valid JSON.") from None
     if not isinstance(body, dict):
@@ -98,6 +101,13 @@ def form(request: Request) -> Body:
 def _content_type(request: Request) -> str:
     value: str = request.headers.get("content-type", "application/json")
     return value.partition(";")[0].strip().lower()
+
+
+def _check_values(body: bytes) -> None:
+    """Check the number of values before they are parsed, which can take seconds. Each value follows one of these."""
+    limit = settings().max_json_values
+    if sum(map(body.count, (b",", b"[", b"{"))) > limit:
+        raise TooLarge("The body", limit, "commas and opening brackets", "MAX_JSON_VALUES")
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.config import settings
 from chalicelib.errors import BadInput
 
 Event = dict[str, Any]
@@ -16,7 +17,8 @@ def api_event(method: str, path: str, event: object) -> Event:
     """Return the event of API Gateway that makes the same request: this method on this route's path.
 
     In a direct invocation `body`, `headers`, `queryStringParameters` and `pathParameters` are objects, or JSON in a
-    string. Raises BadInput: one of them is neither, or a parameter of the path is missing.
+    string. Raises BadInput: one of them is neither, a parameter of the path is missing, or an object other than the body
+    is longer than MAX_INVOCATION_CHARS.
     """
     if not isinstance(event, dict):
         raise BadInput("The event must be a JSON object.")
@@ -38,6 +40,9 @@ def api_event(method: str, path: str, event: object) -> Event:
 
 def _object(event: Event, name: str) -> Mapping[str, Any]:
     value = event.get(name)
+    limit = settings().max_invocation_chars
+    if value and len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) > limit:
+        raise BadInput(f"{name} has more than {limit} characters, which is the limit (MAX_INVOCATION_CHARS).")
     if isinstance(value, str) and value:
         try:
             value = json.loads(value)

@@ -17,8 +17,9 @@ def api_event(method: str, path: str, event: object) -> Event:
     """Return the event of API Gateway that makes the same request: this method on this route's path.
 
     In a direct invocation `body`, `headers`, `queryStringParameters` and `pathParameters` are objects, or JSON in a
-    string. Raises BadInput: one of them is neither, a parameter of the path is missing, or an object other than the body
-    is longer than MAX_INVOCATION_CHARS.
+    string.
+    Raises BadInput: one of them is neither, a parameter of the path is missing, or one other than `body` is longer than
+    MAX_INVOCATION_CHARS.
     """
     if not isinstance(event, dict):
         raise BadInput("The event must be a JSON object.")

@@ -56,8 +56,14 @@ def test_absent_parts_of_an_event_are_empty(payload: dict[str, Any]) -> None:
         (None, "The event must be a JSON object."),
         ({"queryStringParameters": "title=x"}, "queryStringParameters is not valid JSON."),
         ({"queryStringParameters": "[" * 10_000}, "queryStringParameters is not valid JSON."),
-        ({"queryStringParameters": " " * 10_241}, "queryStringParameters has more than 10240 characters"),
-        ({"headers": {"If-Match": "," * 10_240}}, "headers has more than 10240 characters"),
+        (
+            {"queryStringParameters": " " * 10_241},
+            "queryStringParameters has more than 10240 characters, which is the limit (MAX_INVOCATION_CHARS).",
+        ),
+        (
+            {"headers": {"If-Match": "," * 10_240}},
+            "headers has more than 10240 characters, which is the limit (MAX_INVOCATION_CHARS).",
+        ),
         ({"pathParameters": "[]"}, "pathParameters must be a JSON object."),
         ({"headers": 7}, "headers must be a JSON object."),
         ({"pathParameters": {"image_id": None}}, "pathParameters.image_id is missing."),

@@ -384,10 +384,10 @@ class Settings:
     max_page_reads: int = setting(
         20,
         "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor. At least twice the "
-        "highest number of partitions in `SHARDS`, and 3.",
+        "highest number of partitions in `SHARDS`, and 4.",
         "MAX_PAGE_READS",
         unit="calls",
-        low=5,
+        low=6,
     )
     max_page_read_units: int = setting(
         500, "Read units that one page may cost, with the same effect.", "MAX_PAGE_READ_UNITS", unit="read units"
@@ -541,9 +541,9 @@ def _check(parsed: Settings) -> None:
             f"SHARDS must have valid days, in ascending order for each list, not {parsed.shards!r}."
         ) from None
     shards = max((count for steps in parsed.spread.values() for _, count in steps), default=1)
-    if parsed.max_page_reads < 2 * shards + 3:
-        # A list by last update reads each partition and the updates, of public and of private images, and records.
-        raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 3}, because SHARDS has {shards} partitions.")
+    if parsed.max_page_reads < 2 * shards + 4:
+        # A list by last update reads each partition and the updates, of public and of private images: see lists/plan.
+        raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 4}, because SHARDS has {shards} partitions.")
     if list(parsed.variant_widths_px) != sorted(set(parsed.variant_widths_px)):
         raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
     if parsed.default_page_size > parsed.max_page_size:

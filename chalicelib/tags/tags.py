@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import count
 
-from chalicelib import access, ids
+from chalicelib import access, deadline, ids
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 from chalicelib.lists import cursors
@@ -23,7 +23,9 @@ from chalicelib.tags.model import TagChange, TagCount, TagPage, TagQuery, Tally
 
 log = logging.getLogger("images-api")
 
-_APPLY_SECONDS = 240  # of a run: the schedule's function has 300, and the next run goes on
+# A run ends after this time, or if its function has less time left than one batch may take. The next run goes on.
+_APPLY_SECONDS = 120
+_BATCH_SECONDS = 30
 _BEGINNING = ids.smallest_id(0)  # before every change
 
 # Queued changes that a list of everyone's tags takes into account: about 50 KB, so that they never add more than about
@@ -55,7 +57,7 @@ def list_tags(caller: Caller, query: TagQuery) -> TagPage:
 
 
 def apply_changes() -> None:
-    """Add queued changes to their counters, oldest first, until none is left or 240 seconds have passed.
+    """Add queued changes to their counters, oldest first, until none is left or 120 seconds have passed.
 
     Each change is applied exactly once, even after a crash and with several runs at a time. Three calls for each batch:
     as many changes as fit in one transaction.
@@ -63,7 +65,7 @@ def apply_changes() -> None:
     until = time.monotonic() + _APPLY_SECONDS
     after = _BEGINNING
     applied = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until and deadline.remaining() > _BATCH_SECONDS:
         queued = store.queued(after, dynamodb.MAX_WRITES)
         batch = tallies.batch(queued)
         if batch:

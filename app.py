@@ -40,8 +40,8 @@ except WrongSetting as wrong:
     raise SystemExit(1) from None
 
 UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
-COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
-LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
+COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query)
+LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)

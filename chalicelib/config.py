@@ -240,6 +240,20 @@ class Settings:
         "PROCESSING_ATTEMPTS",
         unit="attempts",
     )
+    max_json_values: int = setting(
+        100_000,
+        "Maximum number of commas and opening brackets in a JSON body, about one for each value. An item of 100,000 "
+        "bytes has at most half as many values.",
+        "MAX_JSON_VALUES",
+        unit="values",
+    )
+    max_invocation_chars: int = setting(
+        10_240,
+        "Maximum length of the headers, of the query and of the path parameters in a direct invocation, each as JSON. "
+        "API Gateway has this limit for the headers of a request.",
+        "MAX_INVOCATION_CHARS",
+        unit="characters",
+    )
     max_form_parts: int = setting(64, "Maximum number of parts in a form.", "MAX_FORM_PARTS", unit="parts")
     max_part_headers: int = setting(
         8, "Maximum number of headers in a part of a form.", "MAX_PART_HEADERS", unit="headers"
@@ -308,6 +322,12 @@ class Settings:
         high=41,
     )
     max_tag_chars: int = setting(64, "Maximum length of a tag.", "MAX_TAG_CHARS", unit="characters", high=200)
+    max_tag_list_chars: int = setting(
+        50_000,
+        "Maximum length of all tags in a request, separated by commas. Empty and repeated tags count.",
+        "MAX_TAG_LIST_CHARS",
+        unit="characters",
+    )
     max_query_tags: int = setting(
         10, "Maximum number of tags in a list's filter.", "MAX_QUERY_TAGS", unit="tags", high=50
     )
@@ -370,9 +390,11 @@ class Settings:
     )
     max_page_reads: int = setting(
         20,
-        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor.",
+        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor. At least twice the "
+        "highest number of partitions in `SHARDS`, and 4.",
         "MAX_PAGE_READS",
         unit="calls",
+        low=6,
     )
     max_page_read_units: int = setting(
         500, "Read units that one page may cost, with the same effect.", "MAX_PAGE_READ_UNITS", unit="read units"
@@ -534,6 +556,10 @@ def _check(parsed: Settings) -> None:
         raise WrongSetting(
             f"SHARDS must have valid days, in ascending order for each list, not {parsed.shards!r}."
         ) from None
+    shards = max((count for steps in parsed.spread.values() for _, count in steps), default=1)
+    if parsed.max_page_reads < 2 * shards + 4:
+        # A list by last update reads each partition and the updates, of public and of private images: see lists/plan.
+        raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 4}, because SHARDS has {shards} partitions.")
     if list(parsed.variant_widths_px) != sorted(set(parsed.variant_widths_px)):
         raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
     if parsed.default_page_size > parsed.max_page_size:

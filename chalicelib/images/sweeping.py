@@ -3,7 +3,7 @@
 import logging
 import time
 
-from chalicelib import ids, logs
+from chalicelib import deadline, ids, logs
 from chalicelib.config import settings
 from chalicelib.images import images, processing
 from chalicelib.images.model import Repaired
@@ -13,7 +13,10 @@ from chalicelib.stores import catalog, dynamodb, staged
 log = logging.getLogger("images-api")
 
 _MOST_IMAGES = 1_000  # of one state in one run
-_SECONDS = 240  # after which a run begins no other image: its function has 300, and one image takes at most ten
+# A run begins no other image after this time, or if its function has less time left than one image may take. The next
+# run goes on. The function also applies changes of tag counts, see tags.apply_changes: each has its share.
+_MOST_SECONDS = 120
+_IMAGE_SECONDS = 60
 
 
 def sweep(*, dry_run: bool) -> tuple[Repaired, ...]:
@@ -42,7 +45,7 @@ def _sweep(*, dry_run: bool) -> tuple[Repaired, ...]:
     repaired: list[Repaired] = []
     for state, seconds in ages:
         for image_id, _ in catalog.unfinished(state, ids.timestamp(time.time() - seconds), _MOST_IMAGES):
-            if time.monotonic() - started > _SECONDS:  # the next run goes on
+            if time.monotonic() - started > _MOST_SECONDS or deadline.remaining() < _IMAGE_SECONDS:
                 return tuple(repaired)
             image = catalog.get(image_id, consistent=True)
             if image is None or image.state is not state:  # the index is eventually consistent

@@ -3,11 +3,12 @@
 import logging
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, ScheduleExpression
 
-from chalicelib import logs
+from chalicelib import deadline, logs
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, Forbidden, NotYet, UnknownPath, WrongMethod
 from chalicelib.model import EXTENSIONS
@@ -20,6 +21,9 @@ _MAX_UNKNOWN_SEGMENTS = 8
 
 # The methods that API Gateway supports, except OPTIONS, which every path answers in the same way.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+_API_GATEWAY_SECONDS = 29  # API Gateway Developer Guide, "Quotas": integration timeout
+_ANSWER_SECONDS = 0.5  # to write an answer and its log line
 
 # Names of the views that belong to no contract: they answer unknown paths, wrong methods and OPTIONS.
 _UNKNOWN_PATH, _WRONG_METHOD, _OPTIONS = "unknown_path", "wrong_method", "options"
@@ -169,7 +173,7 @@ def _refusal(error: ApiError, context: Any, method: str, path: str) -> dict[str,
 def _handle_request(request: Request, get_response: Callable[[Request], Response]) -> Response:
     request_id = request.lambda_context.aws_request_id if request.lambda_context else ""
     # request.path is the route's pattern. The path and the query that the client sent stay out of the log.
-    with logs.request(request_id, request.method, request.path):
+    with logs.request(request_id, request.method, request.path), deadline.after(_seconds_left(request)):
         logs.note_image((request.uri_params or {}).get("image_id", ""))
         if clients_id := readers.request_id(request.headers):
             logs.note(client_request_id=clients_id)
@@ -231,6 +235,19 @@ def _internal_error_replaced(response: Response) -> Response:
     return response
 
 
+def _seconds_left(request: Request) -> float:
+    """Return how long a request may run: API Gateway's time or, if that is shorter, what its function has left."""
+    # API Gateway's time includes the cold start, which is over when the function's time begins. A test event has any
+    # time, and a direct invocation none.
+    received_ms = request.context.get("requestTimeEpoch", inf)
+    waited = time.time() - received_ms / 1000
+    left = _API_GATEWAY_SECONDS - (waited if 0 < waited < _API_GATEWAY_SECONDS else 0)
+    if request.lambda_context:
+        left = min(left, request.lambda_context.get_remaining_time_in_millis() / 1000)
+    return left - _ANSWER_SECONDS
+
+
 def _handle_event(event: Any, get_response: Callable[[Any], Any]) -> Any:
-    with logs.event(event.context.aws_request_id, event.context.function_name):
+    seconds = event.context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
+    with logs.event(event.context.aws_request_id, event.context.function_name), deadline.after(seconds):
         return get_response(event)

@@ -72,6 +72,7 @@ def json_object(request: Request) -> dict[str, Any]:
 
     Raises Unsupported: the content type is not JSON, or the body is compressed.
     Raises BadInput: the body is not a JSON object, or is not in UTF-8 or the declared charset.
+    Raises TooLarge: the body may have more than MAX_JSON_VALUES values.
     """
     import orjson
 
@@ -82,6 +83,7 @@ def json_object(request: Request) -> dict[str, Any]:
     charset = _option(request.headers.get("content-type", ""), "charset")
     if b"\0" in content[:4] and not charset:
         raise BadInput("The body is JSON in UTF-16 or UTF-32; send it in UTF-8 (RFC 8259 section 8.1).")
+    _check_values(content)
     try:
         body = orjson.loads(text("The body", content, charset) if charset else content)
     except ValueError:
@@ -185,6 +187,13 @@ def _option(header: str, name: str) -> str:
 
     option: str = parse_options_header(header)[1].get(name, "")
     return option
+
+
+def _check_values(body: bytes) -> None:
+    """Check the number of values before they are parsed, which can take seconds. Each value follows one of these."""
+    limit = settings().max_json_values
+    if sum(map(body.count, (b",", b"[", b"{"))) > limit:
+        raise TooLarge("The body", limit, "commas and opening brackets", "MAX_JSON_VALUES")
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

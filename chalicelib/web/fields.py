@@ -3,7 +3,7 @@
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -128,9 +128,9 @@ def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> 
         raise BadInput(f"{spelling} is given more than once.")
     if not isinstance(value, str):
         raise BadInput(f"{spelling} must be a string.")
+    _check_length(spelling, value, limit, setting)
     if _CONTROL_IN_TEXT.search(value):
         raise BadInput(f"{spelling} has a control character.")
-    _check_length(spelling, value, limit, setting)
     _check_marks(spelling, value)
     return value
 
@@ -158,12 +158,13 @@ def tags(spelling: str, value: Any, limit: int, setting: str = "MAX_TAGS") -> di
     """
     if value is None:
         return {}
-    if isinstance(value, str):
-        value = _split_tags(spelling, value)
-    elif isinstance(value, tuple):
-        value = [tag for text in value for tag in _split_tags(spelling, text)]
-    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+    if isinstance(value, str | tuple):
+        texts = (value,) if isinstance(value, str) else value
+        _check_tag_list(spelling, texts)
+        value = [tag for text in texts for tag in _split_tags(spelling, text)]
+    if not isinstance(value, list):
         raise BadInput(f"{spelling} must be a list of strings.")
+    _check_tag_list(spelling, value)
     tags: dict[str, str] = {}
     for folded, tag in _folded_tags(spelling, value):
         tags.setdefault(folded, tag)
@@ -203,21 +204,25 @@ def visibility(value: str) -> Visibility:
         raise BadInput("visibility must be public or private.") from None
 
 
-def words(kind: Kind, value: str | None, limit: int) -> tuple[str, ...]:
-    """Return the folded words of a text filter, at most as many as are indexed; none if the filter is absent.
+def words(kind: Kind, values: Sequence[str], limit: int) -> tuple[str, ...]:
+    """Return the folded words of a text filter; none if the filter is absent. Repeated filters add their words.
 
-    Raises BadInput: the filter has no word, is longer than the field can be, or the field's words are not indexed.
+    Of each value, at most as many words as are indexed.
+    Raises BadInput: a value has no word, the values are longer than the field can be, or its words are not indexed.
     """
-    if value is None:
+    if not values:
         return ()
-    _check_length(kind, value, limit, f"MAX_{kind.upper()}_CHARS")
-    _check_marks(kind, value)
+    _check_length(kind, " ".join(values), limit, f"MAX_{kind.upper()}_CHARS")
     if terms.max_words(kind) == 0:
         raise BadInput(f"Lists cannot be filtered by {kind}: its words are not indexed (MAX_{kind.upper()}_WORDS).")
-    words = terms.words(value, kind)
-    if not words:
-        raise BadInput(f"{kind} must have at least one letter or digit.")
-    return words
+    words: dict[str, None] = {}
+    for value in values:
+        _check_marks(kind, value)
+        found = terms.words(value, kind)
+        if not found:
+            raise BadInput(f"{kind} must have at least one letter or digit.")
+        words |= dict.fromkeys(found)
+    return tuple(words)
 
 
 def content_type(value: str) -> str:
@@ -414,6 +419,15 @@ def _check_marks(spelling: str, value: str) -> None:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if marks > _MAX_MARKS:
             raise BadInput(f"{spelling} has more than {_MAX_MARKS} combining marks on one letter.")
+
+
+def _check_tag_list(spelling: str, tags: Sequence[Any]) -> None:
+    """Check the size of tags before each of them takes time. A list counts as the same tags separated by commas."""
+    limit = settings().max_tag_list_chars
+    if len(tags) <= limit and not all(isinstance(tag, str) for tag in tags):
+        raise BadInput(f"{spelling} must be a list of strings.")
+    if len(tags) > limit or sum(map(len, tags)) + len(tags) - 1 > limit:
+        raise BadInput(f"{spelling} has more than {limit} characters, which is the limit (MAX_TAG_LIST_CHARS).")
 
 
 def _split_tags(spelling: str, value: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus
 
+from chalicelib.config import settings
 from chalicelib.errors import BadInput, UnknownPath
 
 Event = dict[str, Any]
@@ -19,8 +20,8 @@ def api_event(method: str, path: str, event: object) -> Event:
     """Return the event of a REST API for a direct invocation: this method on this route's path.
 
     In a direct invocation `body`, headers and parameters are objects, or JSON in a string.
-    Raises BadInput: one of them is neither, a parameter of the path is missing, or the body is not base64 although
-    `isBase64Encoded` is true.
+    Raises BadInput: one of them is neither, a parameter of the path is missing, one other than `body` is longer
+    than MAX_INVOCATION_CHARS, or the body is not base64 although `isBase64Encoded` is true.
     """
     if not isinstance(event, dict):
         raise BadInput("The event must be a JSON object.")
@@ -132,6 +133,9 @@ def _body(event: Event) -> str | bytes:
 
 def _object(event: Event, name: str) -> Mapping[str, Any]:
     value = event.get(name)
+    limit = settings().max_invocation_chars
+    if value and len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) > limit:
+        raise BadInput(f"{name} has more than {limit} characters, which is the limit (MAX_INVOCATION_CHARS).")
     if isinstance(value, str) and value:
         try:
             value = json.loads(value)

@@ -164,9 +164,9 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         user_id=fields.user_id(owner) if owner else None,
         tags=_query_tags(values, "tag"),
         any_tags=_query_tags(values, "any_tag"),
-        title=fields.words(Kind.TITLE, _parameter(values, "title"), limits.max_title_chars),
-        description=fields.words(Kind.DESCRIPTION, _parameter(values, "description"), limits.max_description_chars),
-        filename=fields.words(Kind.FILENAME, _parameter(values, "filename"), limits.max_filename_chars),
+        title=fields.words(Kind.TITLE, _parameters(values, "title"), limits.max_title_chars),
+        description=fields.words(Kind.DESCRIPTION, _parameters(values, "description"), limits.max_description_chars),
+        filename=fields.words(Kind.FILENAME, _parameters(values, "filename"), limits.max_filename_chars),
         visibility=None if visibility == "all" else fields.visibility(visibility),
         content_type=fields.content_type(content_type) if content_type else None,
         checksum=fields.checksum(checksum) if checksum else None,
@@ -403,11 +403,10 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
-    limit = settings().max_query_tags
     texts = _parameters(values, field)
-    folded = {tag for text in texts for tag in fields.tags(field, text, limit, "MAX_QUERY_TAGS")}
-    if len(folded) > limit:
-        raise BadInput(f"{field} has more than {limit} tags, which is the limit (MAX_QUERY_TAGS).")
+    folded = fields.tags(field, texts, settings().max_query_tags, "MAX_QUERY_TAGS")
+    if texts and not folded:
+        raise BadInput(f"{field} names no tag; name one, or leave {field} out.")
     return tuple(sorted(folded))  # sorted, so that a cursor is valid whatever the order in the request
 
 
@@ -433,17 +432,24 @@ def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:
     return fields.whole_number(field, text, 1, settings().max_render_px, " (MAX_RENDER_PX)") if text else None
 
 
-def _parameters(values: Mapping[str, list[str]], field: str) -> list[str]:
-    """Return every value of a field, in each of its spellings, except empty ones."""
-    return [
-        text
-        for spelling in SPELLINGS[field]
-        if "." not in spelling
-        for text in values.get(spelling, ())
-        if text.strip()
-    ]
+def _parameters(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
+    """Return every value of a field, in each of its spellings. An empty value is an absent one: forms send it.
+
+    Raises BadInput: a value is blank. Taken for an absent one, it would make a list longer than asked.
+    """
+    spellings = [spelling for spelling in SPELLINGS[field] if "." not in spelling]
+    texts = tuple(text for spelling in spellings for text in values.get(spelling, ()) if text)
+    if any(map(str.isspace, texts)):
+        raise BadInput(f"{field} is blank; give it a value, or leave it out.")
+    return texts
 
 
 def _parameter(values: Mapping[str, list[str]], field: str) -> str | None:
-    """Return the first value of a field that is not empty, or None."""
-    return next(iter(_parameters(values, field)), None)
+    """Return the value of a field, or None if it is absent.
+
+    Raises BadInput: the value is blank, or the field is given more than once with different values.
+    """
+    texts = set(_parameters(values, field))
+    if len(texts) > 1:
+        raise BadInput(f"{field} is given more than once, with different values; give it once.")
+    return texts.pop() if texts else None

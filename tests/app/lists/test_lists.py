@@ -161,7 +161,7 @@ def test_a_page_that_spends_its_reads_is_shorter_and_has_a_next_page(api: Api, c
     for _ in range(12):
         api.upload(tags=["a"])
         api.upload(tags=["b"])
-    configured(MAX_PAGE_READS="3")
+    configured(MAX_PAGE_READS="6")
     pages = list(api.pages("tag=a&tag=b&limit=1"))
     assert [image_id for page in pages for image_id in page] == [oldest]
     assert len(pages) > 1

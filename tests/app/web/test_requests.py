@@ -87,7 +87,7 @@ def test_an_invocation_with_a_repeated_parameter_lists_images_with_both_tags(api
 
 def gateway(api: Api, event: dict[str, Any]) -> dict[str, Any]:
     """Send an event of a gateway to the function of the API."""
-    answer: dict[str, Any] = app(event, LambdaContext("api_handler", 256))
+    answer: dict[str, Any] = app(event, LambdaContext("api_handler", 256, 30_000))
     return answer
 
 

@@ -180,7 +180,15 @@ def test_a_load_balancer_gets_headers_in_the_form_that_it_sends() -> None:
         ([], "The event must be a JSON object."),
         (None, "The event must be a JSON object."),
         ({"queryStringParameters": "title=x"}, "queryStringParameters is not valid JSON."),
-        ({"queryStringParameters": "[" * 100_000}, "queryStringParameters is not valid JSON."),
+        ({"queryStringParameters": "[" * 10_000}, "queryStringParameters is not valid JSON."),
+        (
+            {"queryStringParameters": " " * 10_241},
+            "queryStringParameters has more than 10240 characters, which is the limit (MAX_INVOCATION_CHARS).",
+        ),
+        (
+            {"headers": {"If-Match": "," * 10_240}},
+            "headers has more than 10240 characters, which is the limit (MAX_INVOCATION_CHARS).",
+        ),
         ({"pathParameters": "[]"}, "pathParameters must be a JSON object."),
         ({"headers": 7}, "headers must be a JSON object."),
         ({"pathParameters": {"image_id": None}}, "pathParameters.image_id is missing."),

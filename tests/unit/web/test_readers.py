@@ -158,7 +158,13 @@ def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
         ({"tags": "[1"}, BadInput, "tags looks like a JSON array but is not valid JSON."),
         ({"tags": ["x" * 65]}, BadInput, "tags has a tag of more than 64 characters"),
         ({"tags": ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 9]}, BadInput, "tags has a tag of more than 64"),
-        ({"tags": ["a" + "\u0300\u0316" * 100_000]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"tags": ["a" + "\u0300\u0316" * 20_000]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"tags": "," * 50_001}, BadInput, "tags has more than 50000 characters, which is the limit"),
+        ({"tags": ["a"] * 25_001}, BadInput, "tags has more than 50000 characters, which is the limit"),
+        ({"tags": [["a"]] * 10_000}, BadInput, "tags must be a list of strings."),
+        ({"tags": f"[{'[],' * 16_700}"}, BadInput, "tags has more than 50000 characters, which is the limit"),
+        ({"title": ["a"] * 100_000}, TooLarge, "The body has more than 100000 commas and opening brackets"),
+        ({"title": [[]] * 50_000}, TooLarge, "The body has more than 100000 commas and opening brackets"),
         ({"title": "a" + "\u0300\u0316" * 16}, BadInput, "title has more than 30 combining marks on one letter."),
         ({"tags": ["a\x1fb\x00"]}, BadInput, "tags has a tag with a control character."),
         ({"tags": [str(i) for i in range(31)]}, BadInput, "tags has more than 30 tags"),
@@ -527,8 +533,70 @@ def test_the_id_of_a_request_is_short_and_without_spaces() -> None:
     assert readers.request_id({}) is None
 
 
+def test_tags_with_escapes_have_room_in_a_request() -> None:
+    tags = [f"{n:02}" + chr(0x1F30A) * 62 for n in range(30)]  # json.dumps writes 12 characters for each wave
+    assert read_upload(**BODY, tags=json.dumps(tags)).tags == tuple(tags)
+
+
 def test_an_empty_parameter_is_treated_as_absent() -> None:
-    assert read_query(user_id=[""], tag=[" "], limit=[""], last_evaluated_key=[""]) == read_query()
+    """A browser sends a form's empty fields."""
+    names = [name for spellings in fields.SPELLINGS.values() for name in spellings]
+    assert read_query(**{name: [""] for name in names}) == read_query()
+    assert read_query(tag=["", "sea"], tags=[""], limit=["", "7"]) == read_query(tag=["sea"], limit=["7"])
+
+
+QUERY_NAMES = ("user_id", "tag", "any_tag", "title", "description", "filename", "visibility", "content_type", "sort")
+
+
+@pytest.mark.parametrize("name", [*QUERY_NAMES, "checksum", "dateFrom", "dateTo", "order", "limit", "include"])
+def test_a_blank_parameter_does_not_make_a_list_longer_than_asked(name: str) -> None:
+    for blank in (" ", "\t", "\u3000"):
+        with pytest.raises(BadInput, match="is blank; give it a value, or leave it out"):
+            read_query(**{name: [blank]})
+
+
+@pytest.mark.parametrize("name", ["tag", "any_tag"])
+@pytest.mark.parametrize("value", [",", ",,,", " , ", "[]", '["", " "]'])
+def test_a_filter_by_tags_names_a_tag(name: str, value: str) -> None:
+    with pytest.raises(BadInput, match=f"^{name} names no tag; name one, or leave {name} out.$"):
+        read_query(**{name: [value]})
+    assert read_query(**{name: [value, "sea"]}) == read_query(**{name: ["sea"]})
+
+
+def test_every_repetition_of_a_text_filter_counts() -> None:
+    assert read_query(title=["Sunset beach", "dawn", "DAWN"]).title == ("sunset", "beach", "dawn")
+    words = " ".join(chr(ord("a") + n) for n in range(12))
+    assert read_query(title=[words, "z"]).title == (*words.split(), "z")
+    with pytest.raises(BadInput, match="title has more than 256 characters"):
+        read_query(title=["x" * 128, "y" * 128])
+    with pytest.raises(BadInput, match="title must have at least one letter or digit"):
+        read_query(title=["sunset", "..."])
+
+
+SINGLE_VALUES = {
+    "user_id": ("alice", "bob"),
+    "visibility": ("public", "private"),
+    "content_type": ("image/png", "image/gif"),
+    "checksum": ("0" * 64, "1" * 64),
+    "date_from": ("2026-01-01", "2026-01-02"),
+    "date_to": ("2026-01-01", "2026-01-02"),
+    "sort": ("created_at", "updated_at"),
+    "order": ("asc", "desc"),
+    "limit": ("1", "2"),
+    "last_evaluated_key": ("abc", "abd"),
+    "explain": ("true", "false"),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE_VALUES)
+def test_a_parameter_with_one_value_may_be_repeated_but_not_contradicted(name: str) -> None:
+    one, other = SINGLE_VALUES[name]
+    assert read_query(**{name: [one, one]}) == read_query(**{name: [one]})
+    for spelling in fields.SPELLINGS[name]:
+        if "." not in spelling:
+            query = {name: [one, other]} if spelling == name else {name: [one], spelling: [other]}
+            with pytest.raises(BadInput, match=f"^{name} is given more than once, with different values; give it"):
+                read_query(**query)
 
 
 @pytest.mark.parametrize(

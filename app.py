@@ -359,10 +359,7 @@ def on_upload_staged(event: S3Event) -> None:
 @needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *APPLY_TAG_CHANGES)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish the work of processes that crashed, and update the tag counts."""
-    dry_run = readers.is_dry_run(event)
-    if not dry_run:
-        tags.apply_changes()
-    return answers.repaired(sweeping.sweep(dry_run=dry_run))
+    return answers.repaired(sweeping.sweep(dry_run=readers.is_dry_run(event)))
 
 
 def caller() -> Caller:

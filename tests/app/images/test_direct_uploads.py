@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib import ids
+from chalicelib.images import sweeping
 from tests.app.background import catch_up, object_created, sweep, upload_staged
 from tests.app.calls import Calls, Rule, StoreIsDown
 from tests.app.conftest import Api, Stores
@@ -221,14 +222,56 @@ def test_the_schedule_deletes_an_upload_without_a_file(
     assert stores.are_empty()
 
 
+@pytest.mark.parametrize("setting", ["SWEEP_AFTER_SECONDS", "ABANDONED_UPLOAD_SECONDS"])
 def test_the_schedule_finishes_an_upload_whose_event_was_lost(
-    api: Api, stores: Stores, configured: Callable[..., None]
+    api: Api, stores: Stores, configured: Callable[..., None], setting: str
 ) -> None:
     send(stores, announced := announce(api))
-    configured(ABANDONED_UPLOAD_SECONDS="0")
+    waiting = announce(api)
+    sweep(api)
+    assert api.listed() == []
+    configured(**{setting: "0"})
     sweep(api)
     assert api.listed() == [announced["image_id"]]
     assert stores.objects("staged") == {}
+    status = 200 if setting == "SWEEP_AFTER_SECONDS" else 404
+    assert api.get(f"/images/{waiting['image_id']}").status_code == status
+
+
+def test_the_schedule_finishes_an_upload_whose_event_failed_before_its_record_was_read(
+    api: Api, stores: Stores, calls: Calls, configured: Callable[..., None]
+) -> None:
+    key = send(stores, announced := announce(api))
+    with calls.fail("GetItem", StoreIsDown()):
+        for _ in range(3):
+            with pytest.raises(StoreIsDown):
+                upload_staged(api, key)
+    configured(SWEEP_AFTER_SECONDS="0")
+    sweep(api)
+    assert api.listed() == [announced["image_id"]]
+
+
+def test_a_dry_run_of_the_schedule_names_only_uploads_that_it_would_change(
+    api: Api, stores: Stores, configured: Callable[..., None]
+) -> None:
+    send(stores, arrived := announce(api))
+    announce(api)
+    configured(SWEEP_AFTER_SECONDS="0")
+    answer = api.client.lambda_.invoke("sweep", {"dry_run": True}).payload
+    assert answer == {"count": 1, "repaired": [{"image_id": arrived["image_id"], "state": "awaiting_upload"}]}
+    assert api.listed() == []
+
+
+def test_uploads_that_never_arrive_do_not_hide_one_that_did(
+    api: Api, stores: Stores, configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "_MOST_IMAGES", 3)
+    for _ in range(3):
+        announce(api)
+    send(stores, arrived := announce(api))
+    configured(SWEEP_AFTER_SECONDS="0")
+    sweep(api)
+    assert api.listed() == [arrived["image_id"]]
 
 
 def test_repeated_and_early_events_change_nothing(api: Api, stores: Stores) -> None:

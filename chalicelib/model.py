@@ -102,8 +102,8 @@ class Image:
     listed: bool = True  # whether the image is in lists and views; else only its record can be viewed
     reason: str = ""  # why the image is REJECTED or FAILED
     attempts: int = 0  # processing attempts that did not finish
-    upload_id: str = ""  # the multipart upload that the client sends the bytes by, if any
-    part_size: int = 0  # bytes of each part of that multipart upload, except the last
+    upload_id: str = ""  # the multipart upload that the client is sending the bytes by, if any
+    part_size: int = 0  # bytes of each part, except the last; 0: the file was not announced in parts
     analysis: Analysis | None = None  # None: not processed yet
 
     @property

@@ -56,20 +56,18 @@ def complete(caller: Caller, image_id: str) -> Image:
     """Make an object of the parts, which S3's event has processed: three calls. Can be repeated.
 
     Raises NotFound, Unauthorized, Forbidden: see images.find_changeable.
-    Raises Conflict: parts are missing or have another size than announced, or the upload was aborted.
+    Raises Conflict: the image has no parts; no part has been uploaded; parts are missing or have another size than
+    announced; the image is rejected or failed; or the upload was aborted.
     """
-    image = _find(caller, image_id)
-    if image.state in (State.REJECTED, State.FAILED):
-        raise Conflict(f"The image is {image.state}: {image.reason}")
+    image = _check_not_over(_find(caller, image_id))
     if image.state is not State.AWAITING_UPLOAD:
         return image
-    image = _check_parts(image)
     try:
         uploaded = staged.uploaded_parts(image.s3_key, image.upload_id)
         staged.complete_multipart(image.s3_key, image.upload_id, _check_complete(image, uploaded))
     except staged.Gone:
         if not staged.exists(image.s3_key):
-            image = _find(caller, image_id)
+            image = _check_not_over(_find(caller, image_id))
             if image.state is State.AWAITING_UPLOAD:
                 raise Conflict("The upload was aborted; begin a new one.") from None
     return image
@@ -98,10 +96,21 @@ def _check_parts(image: Image) -> Image:
 
     Raises Conflict: it is not.
     """
+    _check_not_over(image)
     if image.state is not State.AWAITING_UPLOAD:
         raise Conflict(f"The image does not await an upload; it is {image.state}.")
-    if not image.upload_id:
-        raise Conflict("This upload has no parts: its form takes the whole file.")
+    return image
+
+
+def _check_not_over(image: Image) -> Image:
+    """Return the image if its file is sent in parts and was not refused.
+
+    Raises Conflict.
+    """
+    if image.state in (State.REJECTED, State.FAILED):
+        raise Conflict(f"The image is {image.state}: {image.reason}")
+    if not image.part_size:
+        raise Conflict("This upload has no parts: the whole file is sent in one request.")
     return image
 
 
@@ -130,8 +139,10 @@ def _part_sizes(image: Image) -> dict[int, int]:
 def _check_complete(image: Image, uploaded: tuple[UploadedPart, ...]) -> tuple[UploadedPart, ...]:
     """Return the parts that make the file, by number.
 
-    Raises Conflict: parts are missing, or have another size than announced.
+    Raises Conflict: no part has been uploaded; or parts are missing, or have another size than announced.
     """
+    if not uploaded:
+        raise Conflict("No part has been uploaded; PUT each part to its URL, then complete the upload.")
     by_number = {part.number: part for part in uploaded}
     sizes = _part_sizes(image)
     wrong = [str(n) for n, size in sizes.items() if n not in by_number or by_number[n].size != size]

@@ -178,7 +178,7 @@ def claimed(image: Image, checksum: str) -> Image:
         raise ChecksumMismatch(
             f"The file's SHA-256 is {checksum}, but {image.checksum} was announced or uploaded before."
         )
-    return replace(image, state=State.PROCESSING, checksum=checksum, reason="", upload_id="", part_size=0)
+    return replace(image, state=State.PROCESSING, checksum=checksum, reason="", upload_id="")
 
 
 def processed(image: Image, analysis: Analysis) -> Image:

@@ -143,6 +143,59 @@ class TestParts:
         assert (repeated.status_code, repeated.json_body["state"]) == (202, "ready")
         assert api.call("POST", f"{path}/parts").status_code == 409
 
+    def test_an_upload_without_any_part_cannot_be_completed(self, api: Api, stores: Stores, large: bytes) -> None:
+        path = f"/images/{self.begin(api, large)['image_id']}"
+        answer = api.call("POST", f"{path}/complete")
+        assert (answer.status_code, answer.json_body) == (
+            409,
+            {"error": "No part has been uploaded; PUT each part to its URL, then complete the upload."},
+        )
+        assert stores.objects("staged") == {}
+        assert len(api.call("POST", f"{path}/parts").json_body["parts"]) == 1
+
+    def test_after_its_completion_an_upload_has_no_open_parts_and_can_be_aborted(
+        self, api: Api, stores: Stores, large: bytes
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, large)
+        path = f"/images/{announced['image_id']}"
+        assert api.call("POST", f"{path}/complete").status_code == 202
+        answer = api.call("POST", f"{path}/parts")
+        assert (answer.status_code, answer.json_body) == (
+            409,
+            {"error": "This upload has no open parts: it was completed or aborted."},
+        )
+        assert api.call("POST", f"{path}/abort").status_code == 200
+        for verb in ("parts", "complete", "abort"):
+            assert api.call("POST", f"{path}/{verb}").status_code == 404
+        assert stores.are_empty()
+
+    def test_a_processed_upload_can_be_completed_again_but_not_aborted(
+        self, api: Api, stores: Stores, large: bytes
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, large)
+        path = f"/images/{announced['image_id']}"
+        api.call("POST", f"{path}/complete")
+        upload_staged(api, f"alice/{announced['image_id']}")
+        assert [api.call("POST", f"{path}/{verb}").status_code for verb in ("complete", "parts", "abort")] == [
+            202,
+            409,
+            409,
+        ]
+        assert api.listed() == [announced["image_id"]]
+
+    def test_an_upload_that_is_rejected_while_it_is_completed_again_is_a_409(
+        self, api: Api, stores: Stores, large: bytes, calls: Calls
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, bytes(len(large)))
+        path = f"/images/{announced['image_id']}/complete"
+        assert api.call("POST", path).status_code == 202
+        calls.before("ListParts", lambda: upload_staged(api, f"alice/{announced['image_id']}"))
+        answer = api.call("POST", path)
+        assert (answer.status_code, answer.json_body["error"][:26]) == (409, "The image is rejected: The")
+
     def test_an_aborted_upload_leaves_nothing(self, api: Api, stores: Stores, large: bytes) -> None:
         announced = self.begin(api, large)
         send_parts(stores, announced, large)
@@ -183,11 +236,14 @@ class TestParts:
         assert api.call("POST", f"/images/{image_id}/abort").status_code == 409
         assert api.listed() == [image_id]
 
-    def test_an_upload_with_a_form_has_no_parts(self, api: Api) -> None:
-        path = f"/images/{announce(api)['image_id']}"
-        for verb in ("parts", "complete"):
-            answer = api.call("POST", f"{path}/{verb}")
-            assert (answer.status_code, answer.json_body["error"][:26]) == (409, "This upload has no parts: ")
+    def test_an_upload_in_one_request_has_no_parts(self, api: Api, stores: Stores) -> None:
+        announced = announce(api)
+        for image_id in (announced["image_id"], api.upload()["image_id"]):
+            for verb in ("parts", "complete"):
+                answer = api.call("POST", f"/images/{image_id}/{verb}")
+                assert (answer.status_code, answer.json_body["error"][:26]) == (409, "This upload has no parts: ")
+        upload_staged(api, send(stores, announced))
+        assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 409
 
     def test_the_schedule_deletes_an_upload_that_was_aborted_in_s3(
         self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]

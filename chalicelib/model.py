@@ -23,6 +23,9 @@ EXTENSIONS = {
     "image/heif": ".heif",
 }
 
+# Control characters, line separators, and code points that are not characters.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
 # Characters that JSON escapes with a backslash.
 ESCAPED = re.compile(r'["\\\n\r\t]')
 

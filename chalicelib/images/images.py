@@ -50,12 +50,13 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
 
 
 def find(caller: Caller, image_id: str) -> Image:
-    """Return an image, listed or not: one call, and a consistent second one if the first finds nothing.
+    """Return an image, listed or not: one call, and a consistent second one if the first finds nothing to see.
 
+    A hidden image takes as many calls as an unknown id, so that the time of an answer does not tell one from the other.
     Raises NotFound: no such image for this caller.
     """
-    image = _get(image_id) or _get(image_id, consistent=True)
-    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
+    image = _visible(caller, _get(image_id)) or _visible(caller, _get(image_id, consistent=True))
+    if image is None:
         raise NotFound(image_id)
     return image
 
@@ -183,6 +184,12 @@ def health() -> Health:
 
 def _get(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
+
+
+def _visible(caller: Caller, image: Image | None) -> Image | None:
+    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
+        return None
+    return image
 
 
 def _stored_before(request: UploadRequest, image: Image) -> Image | None:

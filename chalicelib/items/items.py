@@ -5,7 +5,7 @@ from functools import partial
 
 from chalicelib import access, ids
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, NotFound, PreconditionFailed, TooLarge
+from chalicelib.errors import NotFound, PreconditionFailed, TooLarge
 from chalicelib.items import store
 from chalicelib.items.model import Document, Item, ItemPage, ItemQuery
 from chalicelib.lists import cursors
@@ -21,13 +21,10 @@ _CONTENDED = "The item is being changed by other requests; try again in a moment
 def create(caller: Caller, document: Document) -> Item:
     """Store a document: one call.
 
-    Raises BadInput: the caller's user_id is too long. Raises Unauthorized, TooLarge.
+    Raises Unauthorized, TooLarge.
     """
     owner = caller.user_id or _NOBODY
     access.check_owner(caller, owner)
-    if len(owner) > settings().max_user_id_chars:
-        limit = settings().max_user_id_chars
-        raise BadInput(f"user_id has more than {limit} characters, which is the limit (MAX_USER_ID_CHARS).")
     item_id = ids.new_id()
     item = Item(item_id=item_id, user_id=owner, text=_text(document), updated_at=ids.created_at(item_id))
     store.put(item)

@@ -29,8 +29,6 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]
 # Characters that JSON escapes with a backslash.
 ESCAPED = re.compile(r'["\\\n\r\t]')
 
-_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
-
 
 class Visibility(StrEnum):
     """Who may see an image: everyone, or only its owner."""
@@ -133,17 +131,6 @@ class Image:
         """
         texts = (*[self.user_id] * 3, self.title, self.description, self.filename, *self.tags)
         return 1_000 + sum(len(text.encode()) + 3 * len(ESCAPED.findall(text)) + 5 for text in texts)
-
-    @property
-    def extension(self) -> str:
-        """The extension of the filename or, if it has none, the one of the content type."""
-        match = _EXTENSION.search(self.filename)
-        return match[0] if match else EXTENSIONS.get(self.content_type, "")
-
-    @property
-    def saved_as(self) -> str:
-        """The name that a download saves the file under."""
-        return self.filename or self.image_id + self.extension
 
     @property
     def s3_key(self) -> str:

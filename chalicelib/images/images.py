@@ -5,7 +5,7 @@ import json
 from contextlib import suppress
 from functools import partial
 
-from chalicelib import access, ids, logs
+from chalicelib import access, filenames, ids, logs
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, NotFound, TooLarge, Unavailable
 from chalicelib.images import lifecycle
@@ -95,7 +95,7 @@ def view(caller: Caller, image_id: str, *, download: bool) -> View:
 def with_url(image: Image, *, download: bool) -> View:
     """Return an image with a presigned URL of its original, as `view` does: no call."""
     expires_in = settings().presigned_url_expiration
-    disposition = originals.attachment(image.saved_as) if download else None
+    disposition = originals.attachment(filenames.saved_as(image)) if download else None
     return View(image, originals.view_url(image.s3_key, expires_in, disposition), expires_in, disposition)
 
 

@@ -4,6 +4,7 @@ The contracts A to E are described in docs/contracts.md. Contract B is the servi
 other contracts too. Where another contract has a shape of its own, the function's name begins with that contract.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -23,13 +24,15 @@ from chalicelib.images.model import (
 )
 from chalicelib.items.model import Item, ItemPage
 from chalicelib.lists.model import Count, Explanation, Page
-from chalicelib.model import Image, Visibility
+from chalicelib.model import EXTENSIONS, Image, Visibility
 from chalicelib.stores.model import UploadForm
 from chalicelib.tags.model import TagPage
 from chalicelib.web.fields import SPELLINGS
 
 Shape = dict[str, Any]  # JSON
 Headers = dict[str, str | list[str]]  # as Chalice expects them
+
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 
 # Fields that an image gets from its bytes. Before the bytes are in S3, the answer omits those that are empty.
 _FROM_BYTES = ("checksum", "width", "height")
@@ -305,7 +308,7 @@ def _explanation(explanation: Explanation) -> Shape:
 def _contract_c_metadata(image: Image) -> Shape:
     return {
         "id": image.image_id,
-        "filename": image.saved_as,
+        "filename": image.filename or image.image_id + _contract_c_extension(image),
         "user": image.user_id,
         "description": image.description,
         "created_at": ids.milliseconds(image.image_id) // 1000,  # seconds since the epoch
@@ -314,7 +317,16 @@ def _contract_c_metadata(image: Image) -> Shape:
 
 def _contract_c_key(image: Image) -> str:
     """Return the object's name in contract C: its key in S3, which has no extension, and the file's extension."""
-    return image.s3_key + image.extension
+    return image.s3_key + _contract_c_extension(image)
+
+
+def _contract_c_extension(image: Image) -> str:
+    """Return the extension of the filename or, if it has none, the one of the content type.
+
+    It is a part of the object's name, which must not change. The name of a saved file is filenames.saved_as.
+    """
+    match = _EXTENSION.search(image.filename)
+    return match[0] if match else EXTENSIONS.get(image.content_type, "")
 
 
 def _page(name: str, shapes: list[Shape], cursor: str | None) -> Shape:

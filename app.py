@@ -4,13 +4,16 @@ The letters A to E are the contracts of docs/contracts.md. A route without a let
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access
+from chalicelib import access, tasks
 from chalicelib.config import WrongSetting, settings
 from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
+from chalicelib.images.model import ObjectCreated
 from chalicelib.items import items
 from chalicelib.lists import lists
 from chalicelib.model import Caller
@@ -27,8 +30,9 @@ from chalicelib.permissions import (
     needs,
 )
 from chalicelib.tags import tags
-from chalicelib.web import answers, bodies, openapi, readers
+from chalicelib.web import answers, bodies, openapi, readers, s3_events
 from chalicelib.web.app import ImagesApi
+from chalicelib.web.s3_events import UnreadableRecord
 
 try:
     app = ImagesApi(app_name="images-api")
@@ -343,16 +347,14 @@ def abort_upload(image_id: str) -> Response:
 @needs(*PROCESS, ORIGINALS.get, DEAD_LETTERS.send)
 def on_object_created(event: S3Event) -> None:
     """Process an image that was uploaded, or delete an object whose upload did not finish."""
-    for created in readers.objects_created(event):
-        processing.original_created(created)
+    process_each(event, processing.original_created)
 
 
 @app.on_s3_event(bucket=settings().staged_bucket_name, events=["s3:ObjectCreated:*"])
 @needs(*RECEIVE, DEAD_LETTERS.send)
 def on_upload_staged(event: S3Event) -> None:
     """Check and process the bytes of a direct upload, and add the image to lists."""
-    for created in readers.objects_created(event):
-        processing.staged_created(created)
+    process_each(event, processing.staged_created)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
@@ -360,6 +362,20 @@ def on_upload_staged(event: S3Event) -> None:
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish the work of processes that crashed, and update the tag counts."""
     return answers.repaired(sweeping.sweep(dry_run=readers.is_dry_run(event)))
+
+
+def process_each(event: S3Event, process: Callable[[ObjectCreated], None]) -> None:
+    """Process every object of an event. Objects that fail do not stop the others.
+
+    Raises their errors, and UnreadableRecord for records that can't be read, after the last one: see tasks.run_all.
+    """
+
+    def process_one(created: ObjectCreated | UnreadableRecord) -> None:
+        if isinstance(created, UnreadableRecord):
+            raise created
+        process(created)
+
+    tasks.run_all(partial(process_one, created) for created in s3_events.objects_created(event))
 
 
 def caller() -> Caller:

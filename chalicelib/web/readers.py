@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
-from urllib.parse import unquote_plus
 
-from chalice.app import CloudWatchEvent, Request, S3Event
+from chalice.app import CloudWatchEvent, Request
 
 from chalicelib import ids
 from chalicelib.config import settings
@@ -14,7 +12,6 @@ from chalicelib.errors import BadInput
 from chalicelib.images.model import (
     DirectUploadRequest,
     DownloadType,
-    ObjectCreated,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -257,17 +254,6 @@ def bearer(request: Request) -> str | None:
     """Read the bearer token of a request; None if there is none (RFC 6750 section 2.1)."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
-    """Read the objects of S3's event (S3 User Guide, "event message structure"); a test event has none."""
-    return tuple(
-        ObjectCreated(
-            key=unquote_plus(record["s3"]["object"]["key"]),
-            written_at=datetime.fromisoformat(record["eventTime"]).timestamp(),
-        )
-        for record in event.to_dict().get("Records", ())
-    )
 
 
 def is_dry_run(event: CloudWatchEvent) -> bool:

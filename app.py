@@ -42,17 +42,18 @@ except WrongSetting as wrong:
     print(wrong, file=sys.stderr)
     raise SystemExit(1) from None
 
-UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
 COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
 LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
-UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
+UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put, *KEYS)
 APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
 DISCARD = (CATALOG.get, CATALOG.put, *DELETE_OBJECTS, STAGED.abort_upload)
-DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put)
+DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, *KEYS)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
 RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.put)
 
@@ -130,7 +131,7 @@ def view_image(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its objects, then its record."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(answers.deleted(image))
 
 
@@ -175,7 +176,7 @@ def update_image(image_id: str) -> Response:
     """Update the title, description, tags or visibility of an image."""
     request = app.current_request
     editor = known_caller(image_id)
-    image = images.update(editor, image_id, readers.update(request), if_match=readers.if_match(request))
+    image = images.update(editor, image_id, readers.update(request), **readers.conditions(request))
     return Response(answers.updated(image), answers.etag(image))
 
 
@@ -204,19 +205,19 @@ def view_item(item_id: str) -> Response:
 
 
 @app.route("/items/{item_id}", methods=["PUT"])
-@needs(ITEMS.get, ITEMS.put)
+@needs(ITEMS.get, ITEMS.put, *KEYS)
 def update_item(item_id: str) -> Response:
     """Update an item: set the given fields and keep the others."""
     request = app.current_request
-    item = items.update(known_caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
+    item = items.update(known_caller(), item_id, readers.item_fields(request), **readers.conditions(request))
     return Response(answers.item(item), answers.etag(item))
 
 
 @app.route("/items/{item_id}", methods=["DELETE"])
-@needs(ITEMS.get, ITEMS.delete)
+@needs(ITEMS.get, ITEMS.delete, *KEYS)
 def delete_item(item_id: str) -> Response:
     """Delete an item."""
-    items.delete(known_caller(), item_id, if_match=readers.if_match(app.current_request))
+    items.delete(known_caller(), item_id, **readers.conditions(app.current_request))
     return Response(answers.deleted_item(item_id))
 
 
@@ -245,7 +246,7 @@ def link_image(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_image_for_a(image_id: str) -> Response:
     """Delete an image (A)."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(answers.deleted(image))
 
 
@@ -270,7 +271,7 @@ def view_entry(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_entry(image_id: str) -> Response:
     """Delete an image (C)."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(answers.contract_c_deletion(image))
 
 
@@ -309,7 +310,7 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
 
 
 @app.route("/images/direct-upload", methods=["POST"])
-@needs(CATALOG.put, STAGED.put)
+@needs(CATALOG.get, CATALOG.put, STAGED.put)
 def begin_direct_upload() -> Response:
     """Start a direct upload to S3: store a record, and return how to send the bytes."""
     uploader = known_caller()

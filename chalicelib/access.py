@@ -55,14 +55,19 @@ def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:
     return visibility is Visibility.PUBLIC or caller.user_id == owner
 
 
+def owns(caller: Caller, user_id: str) -> bool:
+    """Whether a caller writes in their own name. A caller who is not verified passes."""
+    return not caller.verified or caller.user_id == user_id
+
+
 def check_owner(caller: Caller, user_id: str) -> None:
-    """Check that a verified caller writes only in their own name. A caller who is not verified passes.
+    """Check that a caller writes in their own name: see owns.
 
     Raises Unauthorized: the caller is anonymous. Raises Forbidden: the caller is another user.
     """
     if caller.verified and caller.user_id is None:
         raise Unauthorized("This request needs a bearer token.")
-    if caller.verified and caller.user_id != user_id:
+    if not owns(caller, user_id):
         raise Forbidden("The token belongs to another user_id.")
 
 
@@ -73,9 +78,9 @@ def check_change(caller: Caller, image: Image) -> None:
     Raises NotFound: the caller may not see the image, or it is gone and not the caller's.
     Raises Unauthorized, Forbidden: see check_owner.
     """
-    # For other verified callers, an image that is gone is like an id that never existed.
-    hidden = Visibility.PRIVATE if image.is_gone and caller.verified else image.visibility
-    if not may_see(caller, image.user_id, hidden):
+    # For others, an image that is gone is like an id that never existed.
+    hidden = image.is_gone and not owns(caller, image.user_id)
+    if hidden or not may_see(caller, image.user_id, image.visibility):
         raise NotFound(image.image_id)
     check_owner(caller, image.user_id)
 

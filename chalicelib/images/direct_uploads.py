@@ -6,11 +6,11 @@ from math import ceil
 
 from chalicelib import access, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, NotFound, TooLarge
+from chalicelib.errors import Conflict, TooLarge
 from chalicelib.images import images, lifecycle
 from chalicelib.images.model import DirectUploadRequest, MissingPart, UploadParts
 from chalicelib.model import Caller, Image, State
-from chalicelib.stores import dynamodb, staged
+from chalicelib.stores import staged
 from chalicelib.stores.model import UploadedPart, UploadForm
 
 _MOST_NUMBERS = 20  # part numbers in an error message
@@ -33,7 +33,7 @@ def begin(caller: Caller, request: DirectUploadRequest) -> tuple[Image, UploadFo
     if image.size > limits.multipart_threshold_bytes:
         upload_id = staged.begin_multipart(image.s3_key, image.content_type)
         image = replace(image, upload_id=upload_id, part_size=limits.part_bytes)
-    dynamodb.commit(lifecycle.writes(None, image))
+    lifecycle.create(image)
     if image.upload_id:
         return image, _upload_parts(image, ())
     return image, staged.upload_form(image.s3_key, image.content_type, image.size, image.checksum)
@@ -42,10 +42,10 @@ def begin(caller: Caller, request: DirectUploadRequest) -> tuple[Image, UploadFo
 def parts(caller: Caller, image_id: str) -> tuple[Image, UploadParts]:
     """Return which parts S3 has, and URLs for the missing ones: two calls.
 
-    Raises NotFound, Unauthorized, Forbidden: see images.find_changeable.
+    Raises NotFound, Unauthorized, Forbidden: see images.find_existing.
     Raises Conflict: the image is not waiting for parts.
     """
-    image = _check_parts(_find(caller, image_id))
+    image = _check_parts(images.find_existing(caller, image_id))
     try:
         return image, _upload_parts(image, staged.uploaded_parts(image.s3_key, image.upload_id))
     except staged.Gone:
@@ -55,11 +55,11 @@ def parts(caller: Caller, image_id: str) -> tuple[Image, UploadParts]:
 def complete(caller: Caller, image_id: str) -> Image:
     """Make an object of the parts, which S3's event has processed: three calls. Can be repeated.
 
-    Raises NotFound, Unauthorized, Forbidden: see images.find_changeable.
+    Raises NotFound, Unauthorized, Forbidden: see images.find_existing.
     Raises Conflict: the image has no parts; no part has been uploaded; parts are missing or have another size than
     announced; the image is rejected or failed; or the upload was aborted.
     """
-    image = _check_not_over(_find(caller, image_id))
+    image = _check_not_over(images.find_existing(caller, image_id))
     if image.state is not State.AWAITING_UPLOAD:
         return image
     try:
@@ -67,7 +67,7 @@ def complete(caller: Caller, image_id: str) -> Image:
         staged.complete_multipart(image.s3_key, image.upload_id, _check_complete(image, uploaded))
     except staged.Gone:
         if not staged.exists(image.s3_key):
-            image = _check_not_over(_find(caller, image_id))
+            image = _check_not_over(images.find_existing(caller, image_id))
             if image.state is State.AWAITING_UPLOAD:
                 raise Conflict("The upload was aborted; begin a new one.") from None
     return image
@@ -82,13 +82,6 @@ def abort(caller: Caller, image_id: str) -> Image:
     _, discarded = lifecycle.take(lambda image: lifecycle.discarded(image, ids.now()), read)
     images.finish_delete(discarded)
     return discarded
-
-
-def _find(caller: Caller, image_id: str) -> Image:
-    image = images.find_changeable(caller, image_id)
-    if image.is_gone:
-        raise NotFound(image_id)
-    return image
 
 
 def _check_parts(image: Image) -> Image:

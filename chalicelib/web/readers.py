@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from chalice.app import CloudWatchEvent, Request
 
@@ -42,7 +42,7 @@ def upload(request: Request, default_owner: str = "") -> UploadRequest:
     """
     body = bodies.read(request)
     return UploadRequest(
-        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=_idempotency_key(request)
+        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=idempotency_key(request)
     )
 
 
@@ -191,6 +191,35 @@ def if_match(request: Request) -> frozenset[int] | None:
     return frozenset(int(text) for text in strong if re.fullmatch("[1-9][0-9]{0,17}", text))
 
 
+def idempotency_key(request: Request) -> str | None:
+    """Read the header Idempotency-Key; None if there is none.
+
+    Raises BadInput: the key is too long, or has other characters than printable ASCII.
+    """
+    key: str = request.headers.get("idempotency-key", "").strip()
+    limit = settings().max_idempotency_key_chars
+    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
+        raise BadInput(
+            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
+        )
+    return key or None
+
+
+class Conditions(TypedDict):
+    """What a PUT or DELETE says about its repetition, besides its body."""
+
+    if_match: frozenset[int] | None  # see if_match
+    idempotency_key: str | None  # see idempotency_key
+
+
+def conditions(request: Request) -> Conditions:
+    """Read the conditions of a PUT or DELETE.
+
+    Raises BadInput: see if_match and idempotency_key.
+    """
+    return {"if_match": if_match(request), "idempotency_key": idempotency_key(request)}
+
+
 def as_attachment(request: Request) -> bool:
     """Read whether a view's URL answers with an attachment: `download=true` in the query string.
 
@@ -277,16 +306,6 @@ def _metadata(body: bodies.Body, default_owner: str) -> dict[str, Any]:
 def _text(body: bodies.Body, field: str, limit: int) -> str:
     """Return a text whose limit is the setting MAX_<FIELD>_CHARS."""
     return fields.text(body, field, limit, f"MAX_{field.upper()}_CHARS")
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key: str = request.headers.get("idempotency-key", "").strip()
-    limit = settings().max_idempotency_key_chars
-    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
-        raise BadInput(
-            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
-        )
-    return key or None
 
 
 def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:

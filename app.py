@@ -4,13 +4,16 @@ The letters A to E are the contracts of docs/contracts.md. A route without a let
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access
+from chalicelib import access, tasks
 from chalicelib.config import WrongSetting, settings
 from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
+from chalicelib.images.model import ObjectCreated
 from chalicelib.items import items
 from chalicelib.lists import lists
 from chalicelib.model import Caller, Visibility
@@ -27,9 +30,10 @@ from chalicelib.permissions import (
     needs,
 )
 from chalicelib.tags import tags
-from chalicelib.web import answers, bodies, caching, contracts, openapi, readers
+from chalicelib.web import answers, bodies, caching, contracts, openapi, readers, s3_events
 from chalicelib.web.app import ImagesApi
 from chalicelib.web.contracts import contract
+from chalicelib.web.s3_events import UnreadableRecord
 
 try:
     app = ImagesApi(app_name="images-api")
@@ -39,17 +43,18 @@ except WrongSetting as wrong:
     print(wrong, file=sys.stderr)
     raise SystemExit(1) from None
 
-UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
 COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query)
 LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
-UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
+UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put, *KEYS)
 APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
 DISCARD = (CATALOG.get, CATALOG.put, *DELETE_OBJECTS, STAGED.abort_upload)
-DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put)
+DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, *KEYS)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
 RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.put)
 
@@ -126,7 +131,7 @@ def view_image(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its objects, then its record."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(*contract().deleted(image))
 
 
@@ -171,7 +176,7 @@ def update_image(image_id: str) -> Response:
     """Update the title, description, tags or visibility of an image."""
     request = app.current_request
     editor = known_caller(image_id)
-    image = images.update(editor, image_id, readers.update(request), if_match=readers.if_match(request))
+    image = images.update(editor, image_id, readers.update(request), **readers.conditions(request))
     return Response(*contract().updated(image))
 
 
@@ -202,19 +207,19 @@ def view_item(item_id: str) -> Response:
 
 
 @app.route("/items/{item_id}", methods=["PUT"])
-@needs(ITEMS.get, ITEMS.put)
+@needs(ITEMS.get, ITEMS.put, *KEYS)
 def update_item(item_id: str) -> Response:
     """Update an item: set the given fields and keep the others."""
     request = app.current_request
-    item = items.update(known_caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
+    item = items.update(known_caller(), item_id, readers.item_fields(request), **readers.conditions(request))
     return Response(*contract().item(item))
 
 
 @app.route("/items/{item_id}", methods=["DELETE"])
-@needs(ITEMS.get, ITEMS.delete)
+@needs(ITEMS.get, ITEMS.delete, *KEYS)
 def delete_item(item_id: str) -> Response:
     """Delete an item."""
-    items.delete(known_caller(), item_id, if_match=readers.if_match(app.current_request))
+    items.delete(known_caller(), item_id, **readers.conditions(app.current_request))
     return Response(*contract().deleted_item(item_id))
 
 
@@ -242,7 +247,7 @@ def link_image(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_image_for_a(image_id: str) -> Response:
     """Delete an image (A)."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(answers.deleted(image))
 
 
@@ -266,7 +271,7 @@ def view_entry(image_id: str) -> Response:
 @needs(*DELETE)
 def delete_entry(image_id: str) -> Response:
     """Delete an image (C)."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(*contracts.c_deleted(image))
 
 
@@ -305,7 +310,7 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
 
 
 @app.route("/images/direct-upload", methods=["POST"])
-@needs(CATALOG.put, STAGED.put)
+@needs(CATALOG.get, CATALOG.put, STAGED.put)
 def begin_direct_upload() -> Response:
     """Start a direct upload to S3: store a record, and return how to send the bytes."""
     uploader = known_caller()
@@ -343,26 +348,35 @@ def abort_upload(image_id: str) -> Response:
 @needs(*PROCESS, ORIGINALS.get, DEAD_LETTERS.send)
 def on_object_created(event: S3Event) -> None:
     """Process an image that was uploaded, or delete an object whose upload did not finish."""
-    for created in readers.objects_created(event):
-        processing.original_created(created)
+    process_each(event, processing.original_created)
 
 
 @app.on_s3_event(bucket=settings().staged_bucket_name, events=["s3:ObjectCreated:*"])
 @needs(*RECEIVE, DEAD_LETTERS.send)
 def on_upload_staged(event: S3Event) -> None:
     """Check and process the bytes of a direct upload, and add the image to lists."""
-    for created in readers.objects_created(event):
-        processing.staged_created(created)
+    process_each(event, processing.staged_created)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 @needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *APPLY_TAG_CHANGES)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish the work of processes that crashed, and update the tag counts."""
-    dry_run = readers.is_dry_run(event)
-    if not dry_run:
-        tags.apply_changes()
-    return answers.repaired(sweeping.sweep(dry_run=dry_run))
+    return answers.repaired(sweeping.sweep(dry_run=readers.is_dry_run(event)))
+
+
+def process_each(event: S3Event, process: Callable[[ObjectCreated], None]) -> None:
+    """Process every object of an event. Objects that fail do not stop the others.
+
+    Raises their errors, and UnreadableRecord for records that can't be read, after the last one: see tasks.run_all.
+    """
+
+    def process_one(created: ObjectCreated | UnreadableRecord) -> None:
+        if isinstance(created, UnreadableRecord):
+            raise created
+        process(created)
+
+    tasks.run_all(partial(process_one, created) for created in s3_events.objects_created(event))
 
 
 def caller() -> Caller:

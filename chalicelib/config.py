@@ -435,7 +435,8 @@ class Settings:
     )
     sweep_after_seconds: int = setting(
         3_600,
-        "Age at which the schedule finishes an interrupted deletion or interrupted processing.",
+        "Age at which the schedule finishes an interrupted deletion, interrupted processing, or a direct upload whose "
+        "file has arrived but was not processed.",
         "SWEEP_AFTER_SECONDS",
         unit="seconds",
         low=0,

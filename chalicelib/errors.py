@@ -74,6 +74,12 @@ class Conflict(ApiError):
     status = 409
 
 
+class Gone(ApiError):
+    """The request succeeded before, and what it created has been deleted since (RFC 9110 section 15.5.11)."""
+
+    status = 410
+
+
 class PreconditionFailed(ApiError):
     """The record is at another version than the request requires (RFC 9110 section 13.1.1)."""
 

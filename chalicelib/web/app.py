@@ -131,7 +131,7 @@ class AnyS3Event(S3Event):
     """An event of S3 about any number of objects. Chalice's own class needs at least one and reads only the first."""
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
-        """Extract nothing: readers.objects_created reads the event."""
+        """Extract nothing: s3_events.objects_created reads the event."""
 
 
 class AnyScheduledEvent(CloudWatchEvent):

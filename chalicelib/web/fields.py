@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from chalicelib import access
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
 from chalicelib.images.model import Fit, Format
 from chalicelib.index import terms
 from chalicelib.index.terms import Kind
-from chalicelib.model import EXTENSIONS, Visibility
+from chalicelib.model import CONTROL, EXTENSIONS, Visibility
 
 # The names that a field can have in a body or in a query. A dot means a field of an object. If a request uses several
 # names of one field, the first name in this list counts.
@@ -47,8 +48,7 @@ SPELLINGS = {
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
 
-# Control characters, line separators, and code points that are not characters. A text may have tabs and line ends.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# As CONTROL, but a text may have tabs and line ends.
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # Normalizing the combining marks of one letter takes quadratic time (UAX #15, Stream-Safe Text Format: at most 30).
@@ -138,14 +138,11 @@ def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> 
 def user_id(value: str) -> str:
     """Return the user_id of an owner, without white space around it.
 
-    Raises BadInput: it is empty, too long, or cannot be the first part of an object key and of a URL's path.
+    Raises BadInput: see access.fault_of_user_id.
     """
     value = value.strip()
-    if not value:
-        raise BadInput("user_id is missing.")
-    if "/" in value or "\\" in value or value in (".", "..") or _CONTROL.search(value):
-        raise BadInput("user_id must not have slashes or control characters, nor be '.' or '..'.")
-    _check_length("user_id", value, settings().max_user_id_chars, "MAX_USER_ID_CHARS")
+    if fault := access.fault_of_user_id(value):
+        raise BadInput(f"user_id {fault}.")
     return value
 
 
@@ -180,7 +177,7 @@ def prefix(value: str | None) -> str:
     """
     prefix = " ".join((value or "").split())
     limit = settings().max_tag_chars
-    if _CONTROL.search(prefix):
+    if CONTROL.search(prefix):
         raise BadInput("prefix has a control character.")
     # The length is checked before and after folding: see _folded_tags.
     if len(prefix) > limit or len(folded := terms.fold(prefix)) > limit:
@@ -190,7 +187,7 @@ def prefix(value: str | None) -> str:
 
 def filename(value: str) -> str:
     """Return the last part of a filename, which may be a path on the client's machine."""
-    return _CONTROL.sub("", value).replace("\\", "/").rpartition("/")[2].strip()
+    return CONTROL.sub("", value).replace("\\", "/").rpartition("/")[2].strip()
 
 
 def visibility(value: str) -> Visibility:
@@ -447,6 +444,6 @@ def _folded_tags(spelling: str, tags: Iterable[str]) -> Iterable[tuple[str, str]
         # make a tag longer: the folded tag is a partition key.
         if len(tag) > limit or len(folded := terms.fold(tag)) > limit:
             raise BadInput(f"{spelling} has a tag of more than {limit} characters, which is the limit (MAX_TAG_CHARS).")
-        if _CONTROL.search(tag):
+        if CONTROL.search(tag):
             raise BadInput(f"{spelling} has a tag with a control character.")
         yield folded, tag

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-from urllib.parse import unquote, unquote_plus
+from typing import Any, TypedDict
+from urllib.parse import unquote
 
-from chalice.app import CloudWatchEvent, Request, S3Event
+from chalice.app import CloudWatchEvent, Request
 
 from chalicelib import ids
 from chalicelib.config import settings
@@ -14,7 +13,6 @@ from chalicelib.errors import BadInput
 from chalicelib.images.model import (
     DirectUploadRequest,
     DownloadType,
-    ObjectCreated,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -96,7 +94,7 @@ def upload(request: Request, default_owner: str = "") -> UploadRequest:
     """
     body = {**_metadata_beside_file(request), **bodies.read(request)}
     return UploadRequest(
-        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=_idempotency_key(request)
+        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=idempotency_key(request)
     )
 
 
@@ -247,6 +245,35 @@ def if_match(request: Request) -> frozenset[int] | None:
     return frozenset(int(version[1]) for version in versions if version)
 
 
+def idempotency_key(request: Request) -> str | None:
+    """Read the header Idempotency-Key; None if there is none.
+
+    Raises BadInput: the key is too long, or has other characters than printable ASCII.
+    """
+    key: str = request.headers.get("idempotency-key", "").strip()
+    limit = settings().max_idempotency_key_chars
+    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
+        raise BadInput(
+            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
+        )
+    return key or None
+
+
+class Conditions(TypedDict):
+    """What a PUT or DELETE says about its repetition, besides its body."""
+
+    if_match: frozenset[int] | None  # see if_match
+    idempotency_key: str | None  # see idempotency_key
+
+
+def conditions(request: Request) -> Conditions:
+    """Read the conditions of a PUT or DELETE.
+
+    Raises BadInput: see if_match and idempotency_key.
+    """
+    return {"if_match": if_match(request), "idempotency_key": idempotency_key(request)}
+
+
 def as_attachment(request: Request) -> bool:
     """Read whether a view's URL answers with an attachment: `download=true` in the query string.
 
@@ -333,17 +360,6 @@ def bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
-    """Read the objects of S3's event (S3 User Guide, "event message structure"); a test event has none."""
-    return tuple(
-        ObjectCreated(
-            key=unquote_plus(record["s3"]["object"]["key"]),
-            written_at=datetime.fromisoformat(record["eventTime"]).timestamp(),
-        )
-        for record in event.to_dict().get("Records", ())
-    )
-
-
 def is_dry_run(event: CloudWatchEvent) -> bool:
     """Read whether an operator invoked the schedule's handler with `{"dry_run": true}`: it then changes nothing."""
     return event.to_dict().get("dry_run") is True
@@ -390,16 +406,6 @@ def _metadata(body: bodies.Body, default_owner: str) -> dict[str, Any]:
 def _text(body: bodies.Body, field: str, limit: int) -> str:
     """Return a text whose limit is the setting MAX_<FIELD>_CHARS."""
     return fields.text(body, field, limit, f"MAX_{field.upper()}_CHARS")
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key: str = request.headers.get("idempotency-key", "").strip()
-    limit = settings().max_idempotency_key_chars
-    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
-        raise BadInput(
-            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
-        )
-    return key or None
 
 
 def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:

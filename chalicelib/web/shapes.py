@@ -1,11 +1,15 @@
 """The records of contracts A, C, D and E, and their answers to uploads: exactly the keys of their services."""
 
+import re
+
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.images.model import View
-from chalicelib.model import Image
+from chalicelib.model import EXTENSIONS, Image
 from chalicelib.web import answers
 from chalicelib.web.answers import Shape
+
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 
 UPLOADED = "Image uploaded successfully"
 
@@ -31,8 +35,8 @@ def c_record(image: Image) -> Shape:
     """Return a record: an entry of a list."""
     return {
         "id": image.image_id,
-        "filename": image.saved_as,
-        "original_name": image.saved_as,
+        "filename": _filename(image),
+        "original_name": _filename(image),
         "user": image.user_id,
         "description": image.description,
         "created_at": ids.milliseconds(image.image_id) // 1000,  # seconds since the epoch
@@ -47,7 +51,7 @@ def c_linked(view: View) -> Shape:
 
 def c_key(image: Image) -> str:
     """Return the object's name in contract C: its key in S3, which has no extension, and the file's extension."""
-    return image.s3_key + image.extension
+    return image.s3_key + _extension(image)
 
 
 def d_record(image: Image) -> Shape:
@@ -74,7 +78,7 @@ def e_record(image: Image) -> Shape:
         "objectKey": image.s3_key,
         "bucket": settings().s3_bucket_name,
         "userId": image.user_id,
-        "filename": image.saved_as,
+        "filename": _filename(image),
         "contentType": image.content_type,
         "description": image.description,
         "visibility": image.visibility,
@@ -96,8 +100,23 @@ def e_file(image: Image) -> Shape:
     """Return the answer to E's older upload, which knows no metadata."""
     return {
         "message": "File uploaded successfully",
-        "filename": image.saved_as,
+        "filename": _filename(image),
         "object_key": image.s3_key,
         "bucket": settings().s3_bucket_name,
         "size": image.size,
     }
+
+
+def _filename(image: Image) -> str:
+    """Return the name of the file, which contracts C and E always have."""
+    return image.filename or image.image_id + _extension(image)
+
+
+def _extension(image: Image) -> str:
+    """Return the extension of the filename or, if it has none, the one of the content type.
+
+    It is a part of the object's name in contract C, which must not change. filenames.saved_as has the name of a file
+    that is saved.
+    """
+    match = _EXTENSION.search(image.filename)
+    return match[0] if match else EXTENSIONS.get(image.content_type, "")

@@ -23,6 +23,10 @@ def test_a_view_has_the_metadata_and_a_url_that_expires_after_an_hour(api: Api) 
     ("fields", "filenames"),
     [
         ({"filename": 'Café "x".png'}, "filename=\"Caf_ _x_.png\"; filename*=UTF-8''Caf%C3%A9%20%22x%22.png"),
+        (
+            {"filename": "invoice\u202egnp.html"},
+            "filename=\"invoicegnp.html.png\"; filename*=UTF-8''invoicegnp.html.png",
+        ),
         ({}, "filename=\"{image_id}.png\"; filename*=UTF-8''{image_id}.png"),
     ],
 )

@@ -14,7 +14,6 @@ from chalicelib.images.model import (
     DownloadType,
     Fit,
     Format,
-    ObjectCreated,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -26,7 +25,6 @@ from chalicelib.items.model import ITEM_NAMES, ItemQuery
 from chalicelib.model import Visibility
 from chalicelib.web import fields, readers
 from chalicelib.web.accept import preferences
-from chalicelib.web.app import AnyS3Event
 
 BYTES = b"any bytes"
 BODY = {"user_id": "alice", "image_data": base64.b64encode(BYTES).decode()}
@@ -804,19 +802,6 @@ def test_only_a_bearer_token_is_read() -> None:
     assert readers.bearer(request(headers={"Authorization": "bearer  abc "})) == "abc"
     assert readers.bearer(request(headers={"Authorization": "Basic abc"})) is None
     assert readers.bearer(request()) is None
-
-
-def test_the_key_of_an_s3_event_is_url_decoded() -> None:
-    record = {
-        "eventTime": "1970-01-01T00:01:00.500Z",
-        "s3": {"bucket": {"name": "b"}, "object": {"key": "alice+b%40c/017f"}},
-    }
-    event = AnyS3Event({"Records": [record]}, None)
-    assert readers.objects_created(event) == (ObjectCreated("alice b@c/017f", 60.5),)
-
-
-def test_a_test_event_of_s3_has_no_objects() -> None:
-    assert readers.objects_created(AnyS3Event({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)) == ()
 
 
 def test_a_render_request_is_read_with_its_defaults() -> None:

@@ -154,6 +154,8 @@ def test_every_route_accepts_exactly_the_parameters_that_the_document_describes(
         known = readers._PARAMETERS.get(f"{method} {path}", ())
         if "requestBody" in operation:  # of an upload: a file's metadata is described as headers
             known = ()
+        elif path == "/images/count":  # which also checks, and then ignores, the parameters of pages
+            known = readers._FILTERS
         assert names == {name for field in known for name in SPELLINGS[field] if "." not in name}, (method, path)
 
 

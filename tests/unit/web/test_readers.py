@@ -490,7 +490,7 @@ def check(route: str, **query: list[str]) -> None:
         ),
         ("GET /images", "", "'' is not a query parameter of this route. It accepts user_id, tag, "),
         ("GET /images", "x" * 9_000, "'" + "x" * 100 + "' is not a query parameter of this route. It accepts"),
-        ("GET /images/count", "limit", "'limit' is not a query parameter of this route."),
+        ("GET /images/count", "titles", "'titles' is not a query parameter of this route. Did you mean title?"),
         ("GET /items/{item_id}", "limit", "'limit' is not a query parameter of this route. It accepts user_id."),
     ],
 )
@@ -507,6 +507,7 @@ def test_an_unknown_parameter_is_rejected_with_the_nearest_known_one(route: str,
         ("GET /images", "user_id tag limit last_evaluated_key"),  # B
         ("GET /images", "user_id tag limit next_token"),  # D
         ("GET /images", "userId tags filename visibility dateFrom dateTo sort order limit nextToken"),  # E
+        ("GET /images/count", "userId tags sort order limit include explain"),
         ("GET /images/{image_id}", "download"),
         ("GET /images/{image_id}/download", "type userId"),
         ("DELETE /images/{image_id}", "user_id user userId _"),

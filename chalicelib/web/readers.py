@@ -52,7 +52,7 @@ _LIST = (*_FILTERS, "sort", "order", "include", *_PAGE)
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /images": (*_LIST, "explain"),
     "GET /list": _LIST,
-    "GET /images/count": (*_LIST, "explain"),  # a list's query can be counted as it is
+    "GET /images/count": (*_LIST, "explain"),  # so that a client can count with the query of its list
     "GET /tags": ("prefix", *_PAGE),
     "GET /items": _PAGE,
     "GET /images/{image_id}": ("download",),

@@ -30,7 +30,7 @@ def test_a_file_can_be_the_whole_body(api: Api, stores: Stores, path: str, statu
 @pytest.mark.parametrize(
     ("query", "content_type", "body", "status", "word"),
     [
-        ("?titel=x", "image/jpeg", RAW, 400, "'titel' is not a query parameter of this route. Did you mean title?"),
+        ("?titl=x", "image/jpeg", RAW, 400, "'titl' is not a query parameter of this route. Did you mean title?"),
         (
             "?title=x",
             "application/json",

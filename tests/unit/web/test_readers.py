@@ -511,6 +511,7 @@ def test_an_unknown_parameter_is_rejected_with_the_nearest_known_one(route: str,
         ("GET /images", "user_id tag limit last_evaluated_key"),  # B
         ("GET /images", "user_id tag limit next_token"),  # D
         ("GET /images", "userId tags filename visibility dateFrom dateTo sort order limit nextToken"),  # E
+        ("GET /images/count", "userId tags sort order limit include explain"),
         ("GET /images/{image_id}", "download"),
         ("GET /images/{image_id}/download", "type userId"),
         ("DELETE /images/{image_id}", "user_id user userId _"),

@@ -61,9 +61,10 @@ class Folder:
     def events_at_risk(self) -> Iterator[Debt]:
         """Yield the events that earlier stacks may have lost, and record that this one may lose its own.
 
-        The record is removed when the block ends with a SystemExit of status 0, because the engines have then saved
-        their queues.
+        The record is removed when the block ends with a SystemExit of status 0 and the emulator has saved its queues,
+        which a full disk can prevent.
         """
+        started = time.time()
         risk = self.path / "events-at-risk"
         debt = Debt(datetime.fromtimestamp(risk.stat().st_mtime, UTC) if risk.exists() else None)
         if debt.since is None:
@@ -71,9 +72,13 @@ class Folder:
         try:
             yield debt
         except SystemExit as end:
-            if not end.code and debt.since is None:
+            if not end.code and debt.since is None and self._queues_are_saved(started):
                 risk.unlink()
             raise
+
+    def _queues_are_saved(self, since: float) -> bool:
+        file = self.s3_state / "sqs.json"
+        return file.exists() and file.stat().st_mtime >= since
 
     @property
     def announcement(self) -> Path:

@@ -1,13 +1,14 @@
 """Run the stack: engines, buckets and tables, event pump, HTTP server."""
 
+import errno
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,7 @@ def run(options: Options) -> None:
         os.environ.setdefault(name, value)
     settings = read_settings(os.environ)
     logging.getLogger("dev").handlers = [logs.handler(settings.log_format, sys.stdout)]
-    with ExitStack() as stack:
+    with _full_disk_reported(options.data), ExitStack() as stack:
         server = stack.enter_context(Server(options.host, options.port))
         s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
         # After the ports: a start that fails for a busy port creates no folder.
@@ -72,6 +73,7 @@ def run(options: Options) -> None:
         programs = installed()
         print(f"Starting the service on the data folder {folder.path} ...", flush=True)
         disk = Disk((folder.s3, folder.s3_state, folder.dynamodb), folder.dynamodb / "reserve", options.min_free_mb)
+        disk.make_room()  # a start writes a little
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
         emulator = ministack(programs, folder, options.host, s3_port, settings.aws_region, options.min_free_mb)
@@ -93,6 +95,16 @@ def run(options: Options) -> None:
                 engine.check()
             disk.watch()
             time.sleep(0.5)
+
+
+@contextmanager
+def _full_disk_reported(data: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise CannotRun(f"The disk of the data folder {data} is full; free some space, then start again.") from None
 
 
 def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, settings: Settings) -> dict[str, str]:

@@ -120,6 +120,7 @@ class Gateway(LocalGateway):
         if method == "DELETE" or route.endswith("/abort"):
             self._disk.make_room()
         elif (method in _WRITES or route == "/health") and (shortage := self._disk.shortage):
+            self._disk.watch()  # logs the shortage before its first refusal
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, shortage)
         response: dict[str, Any] = super().handle_request(method, path, *args, **kwargs)
         return response

@@ -12,7 +12,8 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from dev.stack import Stack, running
+from dev.stack import Stack, running, start
+from project import CannotRun
 from tests.http.client import Service, User
 from tests.http.uploads import announce, send, wait_until_processed
 from tests.pictures import picture
@@ -160,3 +161,22 @@ def test_a_service_on_a_full_disk_says_so_deletes_and_recovers_without_a_restart
             wait_until_processed(alice, image_id)
         assert " ERROR The disk is full: " in stack.log.read_text()
         assert stack.stop() == 0
+
+
+def test_a_service_starts_on_a_full_disk_so_that_images_can_be_deleted(tmp_path: Path, mount: Mount) -> None:
+    data = tmp_path / "data"
+    mount(data, 40_000_000)
+    with running(data, "--min-free-mb", "10") as stack:
+        image_id = upload(stack, 0).json()["image_id"]
+    fill(data)
+    with running(data, "--min-free-mb", "10") as stack:
+        assert requests.get(f"{stack.url}/health", timeout=60).status_code == 503
+        assert requests.delete(f"{stack.url}/images/{image_id}", timeout=60).status_code == 200
+        assert stack.stop() == 0
+    fill(data)
+    (data / "dynamodb" / "reserve").unlink(missing_ok=True)
+    fill(data)
+    with pytest.raises(CannotRun) as refused:
+        start(data)
+    sentence = f"The disk of the data folder {data} is full; free some space, then start again."
+    assert str(refused.value).splitlines()[-1] == sentence

@@ -14,16 +14,18 @@ from dev.folder import Folder, opened
 from project import CannotRun
 
 
-def must_resend(path: Path, end: BaseException, *, resent: bool = False) -> bool:
+def must_resend(path: Path, end: BaseException, *, resent: bool = False, saved: bool = True) -> bool:
     """Start a stack and end it by `end`; return whether events of earlier stacks were missing when it started.
 
-    `resent` says whether this stack sends them again before it ends.
+    `resent` says whether this stack sends them again before it ends, and `saved` whether its queues are saved.
     """
     missing = False
     with suppress(type(end)), opened(path) as folder, folder.events_at_risk() as debt:
         missing = debt.since is not None
         if resent:
             debt.since = None
+        if saved:
+            (folder.s3_state / "sqs.json").write_text("{}")
         raise end
     return missing
 
@@ -38,6 +40,14 @@ def test_any_other_end_may_lose_events_until_they_are_sent_again(tmp_path: Path)
     assert not must_resend(data, SystemExit("ministack ended with status -9."))
     assert must_resend(data, SystemExit(0))  # Ctrl-C before it had sent them
     assert must_resend(data, RuntimeError("a bug"), resent=True)
+    assert must_resend(data, SystemExit(0), resent=True)
+    assert not must_resend(data, SystemExit(0))
+
+
+def test_queues_that_could_not_be_saved_lose_events(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert not must_resend(data, SystemExit(0))
+    assert not must_resend(data, SystemExit(0), saved=False)
     assert must_resend(data, SystemExit(0), resent=True)
     assert not must_resend(data, SystemExit(0))
 

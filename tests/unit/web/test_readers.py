@@ -582,7 +582,7 @@ SINGLE_VALUES = {
     "sort": ("created_at", "updated_at"),
     "order": ("asc", "desc"),
     "limit": ("1", "2"),
-    "last_evaluated_key": ("abc", "abd"),
+    "last_evaluated_key": ("abc", "xyz"),
     "explain": ("true", "false"),
 }
 

@@ -8,7 +8,7 @@ from chalice.test import HTTPResponse
 from chalicelib import ids
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET, token, with_token
+from tests.app.tokens import SECRET, authorization, token, with_token
 from tests.aws_calls import Call
 from tests.errors import error
 
@@ -461,3 +461,84 @@ def test_without_authentication_anyone_can_change_an_item(api: Api) -> None:
     path = f"/items/{create(alice, a=1)['id']}"
     assert bob.call("PUT", path, {"a": 2}).status_code == 200
     assert api.call("DELETE", path).status_code == 200
+
+
+class TestRepeatedRequests:
+    """A PUT or DELETE with an Idempotency-Key."""
+
+    @pytest.fixture
+    def keyed(self, api: Api) -> Api:
+        return Api(api.client, {"Idempotency-Key": "k", "If-Match": '"1"'})
+
+    def test_a_repeated_update_answers_as_the_first_did(self, api: Api, keyed: Api, calls: Calls) -> None:
+        path = f"/items/{create(api, a=1, b=1)['id']}"
+        first = keyed.call("PUT", path, {"a": 2})
+        assert (first.status_code, first.headers["ETag"]) == (200, '"2"')
+        api.call("PUT", path, {"a": 3})
+        with calls.recorded() as made:
+            repeated = keyed.call("PUT", path, {"a": 2})
+        assert (repeated.status_code, repeated.headers["ETag"]) == (200, '"2"')
+        assert repeated.json_body == first.json_body
+        assert made == ["GetItem", "GetItem"]
+        assert api.get(path).json_body["a"] == 3
+
+    def test_a_key_is_valid_for_one_change(self, api: Api, keyed: Api) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        keyed.call("PUT", path, {"a": 2})
+        for answer in (keyed.call("PUT", path, {"a": 3}), keyed.call("DELETE", path)):
+            assert (answer.status_code, answer.json_body) == (
+                409,
+                error("This Idempotency-Key was used for another change."),
+            )
+        assert api.get(path).json_body["a"] == 2
+        api.call("DELETE", path)
+        assert keyed.call("PUT", path, {"a": 2}).status_code == 404
+        assert keyed.call("DELETE", path).status_code == 409
+
+    def test_a_repeated_deletion_answers_as_the_first_did(self, api: Api, keyed: Api, stores: Stores) -> None:
+        path = f"/items/{create(api, a='secret')['id']}"
+        answers = [keyed.call("DELETE", path) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert answers[0].json_body == answers[1].json_body == answers[2].json_body
+        assert api.call("DELETE", path).status_code == 404
+        assert "secret" not in str(stores.dynamodb.scan(TableName="idempotency_keys")["Items"])
+
+    def test_a_change_that_the_aws_client_sends_twice_is_made_once(self, api: Api, keyed: Api, calls: Calls) -> None:
+        def sent_twice(call: Call) -> Any:
+            call.send()
+            return call.send()
+
+        path = f"/items/{create(api, a=1)['id']}"
+        calls.on("TransactWriteItems", sent_twice)
+        changed = keyed.call("PUT", path, {"a": 2})
+        assert (changed.status_code, changed.json_body) == (200, api.get(path).json_body)
+        deleting = Api(api.client, {"Idempotency-Key": "l", "If-Match": '"2"'})
+        assert deleting.call("DELETE", path).status_code == 200
+
+    def test_a_killed_change_can_be_repeated(self, api: Api, keyed: Api, calls: Calls) -> None:
+        def create_item() -> str:
+            return f"/items/{create(api, a=1)['id']}"
+
+        for path in calls.every_kill(create_item, lambda path: keyed.call("PUT", path, {"a": 2})):
+            answer = keyed.call("PUT", path, {"a": 2})
+            assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+            assert api.get(path).json_body == answer.json_body
+        for path in calls.every_kill(create_item, lambda path: keyed.call("DELETE", path)):
+            assert keyed.call("DELETE", path).status_code == 200
+            assert api.get(path).status_code == 404
+
+    def test_with_tokens_only_the_owner_can_repeat_a_deletion(self, api: Api, configured: Callable[..., None]) -> None:
+        configured(AUTH="jwt", JWT_SECRET=SECRET)
+        alice, bob = (
+            Api(api.client, {**authorization(token(name)), "Idempotency-Key": "k"}) for name in ("alice", "bob")
+        )
+        path = f"/items/{create(with_token(api, token('alice')), a=1)['id']}"
+        assert alice.call("DELETE", path).status_code == 200
+        assert bob.call("DELETE", path).status_code == 404
+        assert alice.call("DELETE", path).status_code == 200
+
+    def test_the_largest_item_can_be_changed_with_a_key(self, api: Api, keyed: Api) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        large = {"a": "x" * 99_000}
+        assert keyed.call("PUT", path, large).status_code == 200
+        assert keyed.call("PUT", path, large).json_body == api.get(path).json_body

@@ -46,7 +46,7 @@ def identify(file: bytes | Path) -> Picture:
 
     Of a path, only the header is read. WebP, AVIF and HEIF are an exception: Pillow reads the whole file.
     Raises Unsupported: the file is not an image of an accepted type.
-    Raises TooLarge: over MAX_PIXELS, MAX_SIDE_PX, MAX_FRAMES or MAX_HEADER_PARTS.
+    Raises TooLarge: over MAX_PIXELS, MAX_SIDE_PX, MAX_FRAMES, MAX_HEADER_PARTS or MAX_TIFF_BLOCKS.
     Raises OSError: the path can't be read.
     """
     limits = settings()
@@ -56,6 +56,8 @@ def identify(file: bytes | Path) -> Picture:
         raise TooLarge("The image", limits.max_header_parts, "parts in its header", "MAX_HEADER_PARTS")
     if survey.pages > limits.max_frames:
         raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
+    if survey.blocks > limits.max_tiff_blocks:
+        raise TooLarge("The TIFF", limits.max_tiff_blocks, "strips or tiles", "MAX_TIFF_BLOCKS")
     picture, frames = _parsed(lambda: _described(file))
     if picture.width * picture.height > limits.max_pixels:
         raise TooLarge("The image", limits.max_pixels, "pixels", "MAX_PIXELS")

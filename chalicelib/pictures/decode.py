@@ -63,7 +63,7 @@ def decode(path: Path, size: tuple[int, int]) -> Decoded:
     Raises Undecodable: the file is damaged, or decoding it takes more than MAX_DECODED_BYTES or too many scans.
     Raises OSError: the file can't be read. Raises MemoryError: the machine has not enough memory.
     """
-    with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path) as image:
+    with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path, data) as image:
         exif = identify.exif_of(image, data)
         animated = image.format in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
         profile = image.info.get("icc_profile")
@@ -150,7 +150,9 @@ def _shrunk(image: "Image", size: tuple[int, int]) -> "Image":
     An image that is at least three times as large is averaged first. That happens band by band, so that there is no
     second copy of the whole image in another mode.
     """
-    if image.mode in ("I", "F"):
+    from chalicelib.pictures import formats
+
+    if image.mode in ("I", "F") and formats.MASKS not in image.info:
         image = _stretched(image)
     factor = _reduction(image, size)
     if factor == 1:
@@ -174,9 +176,17 @@ def _reduction(image: "Image", size: tuple[int, int]) -> int:
 
 def _plain(image: "Image") -> "Image":
     """Return an image in a mode that can be resized: without palette, 8 bits per channel."""
+    from chalicelib.pictures import formats
+
+    if converted := formats.converted(image):
+        return converted
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255. Half a unit is added because the conversion to L truncates.
-        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if image.mode == "La":
+        return image.convert("LA")
+    if image.mode == "L":
+        return formats.white_is_light(image)
     if image.mode != "LA" and image.has_transparency_data:
         return image.convert("RGBA")
     if image.mode in ("L", "LA", "RGB", "CMYK", "LAB"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from mmap import mmap
 
-from chalicelib.pictures import avif, boxes, exif, gif, tiff
+from chalicelib.pictures import avif, bmp, boxes, exif, gif, tiff
 
 # JPEG markers (ITU-T T.81 table B.1).
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
@@ -61,6 +61,20 @@ def _counted(data: bytes | mmap, max_parts: int, max_pages: int) -> tuple[int, .
         metadata = avif.exif_blocks(data) if parts <= max_parts else ()
         return max(parts, *(_exif_values(block, max_parts) for block in metadata), 0), frames
     return 0, 1
+
+
+def kind(data: bytes | mmap) -> tuple[str, str]:
+    """Return the format of a BMP or TIFF, and how it stores its pixels, in words.
+
+    Both are empty if the file is neither, or its header is cut off.
+    """
+    try:
+        if data[:2] == bmp.MAGIC:
+            return "BMP", bmp.kind(data)
+        form = tiff.layout(data)
+        return ("TIFF", tiff.kind(data, form)) if form else ("", "")
+    except (struct.error, OverflowError):
+        return "", ""
 
 
 def count_scans(data: bytes | mmap, limit: int) -> int:

@@ -32,6 +32,14 @@ _MAX_COLOR_MAP = 3 << 16
 _READ = {*range(254, 267), 274, SAMPLES, 282, 283, PLANAR, 296, 317, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT}
 _READ |= {338, SAMPLE_FORMAT, 347, 530, 532, 700, 33723, 34675, *_METADATA_DIRECTORIES}
 
+# Values of tags, in words.
+_PHOTOMETRICS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
+_PHOTOMETRICS |= {32_803: "sensor data", 32_844: "LogL", 32_845: "LogLuv"}
+_SAMPLE_FORMATS = {1: "unsigned", 2: "signed", 3: "floating point", 5: "complex", 6: "complex"}
+_COMPRESSIONS = {1: "not compressed", 2: "CCITT", 3: "CCITT", 4: "CCITT", 5: "LZW", 6: "JPEG", 7: "JPEG", 8: "Deflate"}
+_COMPRESSIONS |= {32_773: "PackBits", 34_676: "SGILog", 34_677: "SGILog", 34_712: "JPEG 2000", 34_887: "LERC"}
+_COMPRESSIONS |= {34_892: "lossy DNG", 34_925: "LZMA", 50_000: "Zstandard", 50_001: "WebP", 50_002: "JPEG XL"}
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -118,37 +126,61 @@ def first_page(data: bytes | mmap, form: Layout) -> Mapping[int, Entry]:
     return entries(data, form, offset)
 
 
-def number(page: Mapping[int, Entry], form: Layout, tag: int, default: int) -> int:
-    """Return the only or first value of an entry; the default if there is none in the entry itself."""
+def number(data: bytes | mmap, form: Layout, page: Mapping[int, Entry], tag: int, default: int) -> int:
+    """Return the only or first value of an entry; the default if there is none.
+
+    Raises struct.error, OverflowError: the values are outside the file.
+    """
     entry = page.get(tag)
     letter = _NUMBERS.get(entry.kind) if entry else None
-    if entry is None or letter is None or entry.count * struct.calcsize("=" + letter) > len(entry.value):
+    if not entry or not letter or not entry.count:
         return default
-    (value,) = struct.unpack_from(form.order + letter, entry.value)
+    if entry.count * struct.calcsize("=" + letter) <= len(entry.value):
+        (value,) = struct.unpack_from(form.order + letter, entry.value)
+    else:
+        (offset,) = struct.unpack(form.offset_form, entry.value)
+        (value,) = struct.unpack_from(form.order + letter, data, offset)
     return int(value)
+
+
+def kind(data: bytes | mmap, form: Layout) -> str:
+    """Return how the first page stores its pixels, in words.
+
+    Raises struct.error, OverflowError: the offset points outside the file.
+    """
+    page = first_page(data, form)
+    photometric, compression = number(data, form, page, PHOTOMETRIC, 0), number(data, form, page, COMPRESSION, 1)
+    samples, sample_format = number(data, form, page, SAMPLES, 1), number(data, form, page, SAMPLE_FORMAT, 1)
+    layout = "separate planes, " if number(data, form, page, PLANAR, 1) == 2 else ""
+    return (
+        f"{_PHOTOMETRICS.get(photometric, f'photometric interpretation {photometric}')}, "
+        f"{samples} {'sample' if samples == 1 else 'samples'} of {number(data, form, page, BITS, 1)} bits per pixel, "
+        f"{_SAMPLE_FORMATS.get(sample_format, f'sample format {sample_format}')}, {layout}"
+        f"{_COMPRESSIONS.get(compression, f'compression {compression}')}"
+    )
 
 
 def _values(data: bytes | mmap, form: Layout, page: Mapping[int, Entry], max_parts: int) -> tuple[int, int]:
     """Return the number of values that an image library reads from a page, and the number of its strips or tiles."""
     values = sum(entry.count for tag, entry in page.items() if tag in _READ and entry.kind not in _BYTES)
     blocks = max((page[tag].count for tag in _OFFSETS & page.keys()), default=1)
-    if blocks > max(max_parts, _needed_blocks(page, form)):
+    if blocks > max(max_parts, _needed_blocks(data, form, page)):
         values = max(values, blocks)
     if _COLOR_MAP in page and page[_COLOR_MAP].count > _MAX_COLOR_MAP:
         values = max(values, page[_COLOR_MAP].count)
     for tag in _METADATA_DIRECTORIES:
-        values = max(values, _metadata_values(data, form, number(page, form, tag, 0), max_parts))
+        values = max(values, _metadata_values(data, form, number(data, form, page, tag, 0), max_parts))
     return values, blocks
 
 
-def _needed_blocks(page: Mapping[int, Entry], form: Layout) -> int:
+def _needed_blocks(data: bytes | mmap, form: Layout, page: Mapping[int, Entry]) -> int:
     """Return how many strips or tiles the pixels of a page have."""
-    width, height = (number(page, form, tag, 0) for tag in (WIDTH, HEIGHT))
-    planes = number(page, form, SAMPLES, 1) if number(page, form, PLANAR, 1) == 2 else 1
+    width, height = (number(data, form, page, tag, 0) for tag in (WIDTH, HEIGHT))
+    planes = number(data, form, page, SAMPLES, 1) if number(data, form, page, PLANAR, 1) == 2 else 1
     if _TILE_OFFSETS not in page:
-        return planes * -(-height // max(1, number(page, form, _ROWS_PER_STRIP, height)))
-    across = -(-width // max(1, number(page, form, _TILE_WIDTH, width)))
-    down = -(-height // max(1, number(page, form, _TILE_HEIGHT, height)))
+        return planes * -(-height // max(1, number(data, form, page, _ROWS_PER_STRIP, height)))
+    across = -(-width // max(1, number(data, form, page, _TILE_WIDTH, width)))
+    down = -(-height // max(1, number(data, form, page, _TILE_HEIGHT, height)))
     return planes * across * down
 
 

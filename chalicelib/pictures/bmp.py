@@ -9,6 +9,8 @@ from mmap import mmap
 
 MAGIC = b"BM"
 MAX_HEADER_BYTES = 70  # that `header` reads
+_CORE_HEADER_BYTES = 12  # of OS/2 1
+_MAX_HEADER_SIZE = 124  # of Windows 98
 _BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
 _COMPRESSIONS = {0: "no compression", 1: "RLE8", 2: "RLE4", 3: "bit fields", 4: "JPEG or RLE24", 5: "PNG"}
 _MASK_BITS = (16, 32)  # per pixel, of a BMP with bit fields
@@ -30,6 +32,7 @@ class Header:
     width: int
     height: int
     bottom_up: bool  # the last row of the picture is the first of the file
+    planes: int  # always 1
     bits: int  # per pixel
     compression: int
     masks: tuple[int, ...]  # the bits of red, green, blue and alpha in a pixel; empty: it has no bit fields
@@ -46,20 +49,26 @@ class Header:
 
 
 def header(data: bytes | mmap) -> Header:
-    """Return what the header of a Windows BMP says. Raises struct.error: it is cut off."""
-    pixels, size, width, height, _, bits, compression = struct.unpack_from("<IIiiHHI", data, 10)
+    """Return what the header of a BMP says. Raises struct.error: it is cut off."""
+    pixels, size = struct.unpack_from("<II", data, 10)
+    if size == _CORE_HEADER_BYTES:
+        width, height, planes, bits = struct.unpack_from("<HHHH", data, 18)
+        return Header(size, pixels, width, height, True, planes, bits, 0, ())
+    width, height, planes, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     masks: tuple[int, ...] = ()
     if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS) and bits in _MASK_BITS:
         # They are in the header, or follow a header of 40 bytes. Alpha is in headers of at least 56 bytes.
         masks = struct.unpack_from("<III", data, 54)
         has_alpha = size >= 56 or compression == _ALPHA_BIT_FIELDS
         masks += struct.unpack_from("<I", data, 66) if has_alpha else (0,)
-    return Header(size, pixels, width, abs(height), height > 0, bits, compression, masks)
+    return Header(size, pixels, width, abs(height), height > 0, planes, bits, compression, masks)
 
 
 def kind(data: bytes | mmap) -> str:
-    """Return how a BMP stores its pixels, in words. Raises struct.error: its header is cut off."""
+    """Return how a BMP stores its pixels, in words; empty: the file is no BMP. Raises struct.error: it is cut off."""
     about = header(data)
+    if about.planes != 1 or about.size > _MAX_HEADER_SIZE:
+        return ""
     compression = _COMPRESSIONS.get(about.compression, f"compression {about.compression}")
     return (
         f"a header of {about.size} bytes, {about.bits} {'bit' if about.bits == 1 else 'bits'} per pixel, {compression}"

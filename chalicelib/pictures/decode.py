@@ -32,6 +32,9 @@ _PIXEL_BYTES = {"WEBP": 17, "AVIF": 15, "HEIF": 15, "TIFF": 12}
 _OTHER_PIXEL_BYTES = 6
 _PREMULTIPLIED_BYTES = 6  # added per pixel for a transparent picture that is resized in one step
 
+# CGATS001Compat-v2-micro.icc of github.com/saucecontrol/Compact-ICC-Profiles, which is in the public domain (CC0).
+_CMYK_PROFILE = Path(__file__).with_name("cmyk.icc")
+
 # EXIF orientation -> the member of Pillow's Transpose that turns the stored pixels upright (EXIF 2.32 section 4.6.4).
 _TRANSPOSITIONS = {
     2: "FLIP_LEFT_RIGHT",
@@ -63,7 +66,7 @@ def decode(path: Path, size: tuple[int, int]) -> Decoded:
     Raises Undecodable: the file is damaged, or decoding it takes more than MAX_DECODED_BYTES or too many scans.
     Raises OSError: the file can't be read. Raises MemoryError: the machine has not enough memory.
     """
-    with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path) as image:
+    with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path, data) as image:
         exif = identify.exif_of(image, data)
         animated = image.format in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
         profile = image.info.get("icc_profile")
@@ -150,7 +153,9 @@ def _shrunk(image: "Image", size: tuple[int, int]) -> "Image":
     An image that is at least three times as large is averaged first. That happens band by band, so that there is no
     second copy of the whole image in another mode.
     """
-    if image.mode in ("I", "F"):
+    from chalicelib.pictures import formats
+
+    if image.mode in ("I", "F") and formats.MASKS not in image.info:
         image = _stretched(image)
     factor = _reduction(image, size)
     if factor == 1:
@@ -174,9 +179,17 @@ def _reduction(image: "Image", size: tuple[int, int]) -> int:
 
 def _plain(image: "Image") -> "Image":
     """Return an image in a mode that can be resized: without palette, 8 bits per channel."""
+    from chalicelib.pictures import formats
+
+    if converted := formats.converted(image):
+        return converted
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255. Half a unit is added because the conversion to L truncates.
-        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if image.mode == "La":
+        return image.convert("LA")
+    if image.mode == "L":
+        return formats.white_is_light(image)
     if image.mode != "LA" and image.has_transparency_data:
         return image.convert("RGBA")
     if image.mode in ("L", "LA", "RGB", "CMYK", "LAB"):
@@ -207,12 +220,16 @@ def _in_srgb(image: "Image", profile: bytes | None) -> "Image":
     """Return an image in sRGB, without metadata; in mode RGBA if it is transparent, else RGB.
 
     Colours are converted from the image's ICC profile. Without a usable profile, grey and RGB count as sRGB already,
-    and Pillow converts CMYK by its simple formula.
+    and CMYK as inks of a web offset press (SWOP), as in Photoshop.
     """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if alpha is not None:
         image = image.convert(image.mode[:-1])
-    converted = _by_profile(image, profile) or (image if image.mode == "RGB" else image.convert("RGB"))
+    converted = _by_profile(image, profile)
+    if not converted and image.mode == "CMYK":
+        converted = _by_profile(image, _CMYK_PROFILE.read_bytes())
+    if not converted:
+        converted = image if image.mode == "RGB" else image.convert("RGB")
     if alpha is not None and alpha.getextrema() != (255, 255):
         converted.putalpha(alpha)
     converted.info.clear()

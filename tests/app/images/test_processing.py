@@ -1,19 +1,17 @@
 """Background processing: variants and analysis."""
 
 import base64
-import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from chalicelib.web.s3_events import UnreadableRecord
 from tests.app.background import object_created, sweep
 from tests.app.calls import Calls, Killed, Rule, StoreIsDown
 from tests.app.conftest import Api, Stores
-from tests.app.uploads import BROKEN, announce, send
-from tests.pictures import picture
+from tests.app.uploads import BROKEN, announce
+from tests.pictures import ALPHA_WITHOUT_SIZE, picture
+from tests.tiffs import tiff
 
 
 def test_an_upload_is_listed_at_once_and_ready_after_processing(api: Api, stores: Stores) -> None:
@@ -32,31 +30,22 @@ def test_an_upload_is_listed_at_once_and_ready_after_processing(api: Api, stores
     assert api.get("/images").json_body["images"] == [image]
 
 
-def test_a_record_that_fails_does_not_stop_the_other_records_of_its_event(
-    api: Api, stores: Stores, calls: Calls
-) -> None:
-    images = [api.upload() for _ in range(3)]
-
-    def record(image: dict[str, Any]) -> dict[str, Any]:
-        return {"eventTime": "2026-01-01T00:00:00.000Z", "s3": {"object": {"key": image["s3_key"]}}}
-
-    by_sns = [{"Sns": {"Message": json.dumps({"Records": [record(image)]})}} for image in images]
-    event = {"Records": [{"Sns": {}}, *by_sns]}
-    with (
-        calls.fail("GetObject", StoreIsDown(), when=lambda get: get["Key"] == images[0]["s3_key"]),
-        pytest.raises(ExceptionGroup) as errors,
-    ):
-        api.client.lambda_.invoke("on_object_created", event)
-    assert [type(error) for error in errors.value.exceptions] == [UnreadableRecord, StoreIsDown]
-    assert [api.view(image["image_id"])["state"] for image in images] == ["processing", "ready", "ready"]
-
-
-def test_a_staged_file_is_processed_by_an_event_of_event_bridge(api: Api, stores: Stores) -> None:
-    key = send(stores, announced := announce(api, user_id="alice b+c"))
-    detail = {"bucket": {"name": "images-staged"}, "object": {"key": key}}
-    event = {"detail-type": "Object Created", "time": "2026-01-01T00:00:00Z", "detail": detail}
-    api.client.lambda_.invoke("on_upload_staged", event)
-    assert api.view(announced["image_id"])["state"] == "ready"
+@pytest.mark.parametrize(
+    ("file", "size"),
+    [
+        (ALPHA_WITHOUT_SIZE, (80, 80)),
+        (tiff(lambda x, y: [x / 64], orientation=6, rows_per_strip=48), (48, 64)),
+        (tiff(lambda x, y: [x / 64], photometric=0, bits=16), (64, 48)),
+    ],
+    ids=["AVIF whose transparency has no size", "TIFF to be turned", "TIFF in which white is zero"],
+)
+def test_unusual_kinds_of_files_become_ready(api: Api, file: bytes, size: tuple[int, int]) -> None:
+    image = api.upload(image_data=base64.b64encode(file).decode())
+    assert (image["width"], image["height"]) == size
+    object_created(api, image["s3_key"])
+    view = api.view(image["image_id"])
+    assert view["state"] == "ready"
+    assert [(variant["width"], variant["height"]) for variant in view["analysis"]["variants"]] == [size]
 
 
 def test_an_early_event_waits_for_the_record(api: Api, stores: Stores, calls: Calls) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
-from chalicelib.pictures import identify, structure
+from chalicelib.pictures import identify, jpeg, png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,9 +63,11 @@ def decode(path: Path, size: tuple[int, int]) -> Decoded:
     Raises Undecodable: the file is damaged, or decoding it takes more than MAX_DECODED_BYTES or too many scans.
     Raises OSError: the file can't be read. Raises MemoryError: the machine has not enough memory.
     """
-    with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path) as image:
+    with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path, data) as image:
         exif = identify.exif_of(image, data)
-        animated = image.format in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
+        animated = image.format in ("GIF", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
+        if image.format == "PNG":
+            animated = png.count_frames(data, 1) > 1
         profile = image.info.get("icc_profile")
         stored_size = size[::-1] if exif.swaps_sides else size
         _draft_and_check_cost(image, data, stored_size)
@@ -113,9 +115,9 @@ def _draft_and_check_cost(image: "ImageFile", data: bytes | mmap, size: tuple[in
     Raises Undecodable: it takes more than MAX_DECODED_BYTES, or a JPEG has more than _MAX_SCANS scans.
     """
     coefficient_bytes = 0
-    if image.format in ("JPEG", "MPO"):
-        if not structure.is_in_one_scan(data):  # then the decoder holds all coefficients, at full size
-            if structure.count_scans(data, _MAX_SCANS) > _MAX_SCANS:
+    if image.format == "JPEG":
+        if not jpeg.is_in_one_scan(data):  # then the decoder holds all coefficients, at full size
+            if jpeg.count_scans(data, _MAX_SCANS) > _MAX_SCANS:
                 raise Undecodable(f"The JPEG has more than {_MAX_SCANS} scans, which is the limit.")
             coefficient_bytes = 2 * len(image.getbands()) * image.width * image.height
         # Only for a JPEG. For a HEIF, a draft is the embedded preview, which may show something else. The height is one

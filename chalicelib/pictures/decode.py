@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
-from chalicelib.pictures import identify, jpeg, png
+from chalicelib.pictures import identify, jpeg, png, transparency
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,7 +71,7 @@ def decode(path: Path, size: tuple[int, int]) -> Decoded:
         profile = image.info.get("icc_profile")
         stored_size = size[::-1] if exif.swaps_sides else size
         _draft_and_check_cost(image, data, stored_size)
-        pixels = _first_frame(image, stored_size)
+        pixels = _first_frame(image, data, stored_size)
     return Decoded(_in_srgb(_upright(pixels, exif.orientation), profile), exif.taken_at, animated)
 
 
@@ -126,6 +126,8 @@ def _draft_and_check_cost(image: "ImageFile", data: bytes | mmap, size: tuple[in
     pixel_bytes = _PIXEL_BYTES.get(str(image.format), _OTHER_PIXEL_BYTES)
     if image.has_transparency_data and _reduction(image, size) == 1:
         pixel_bytes += _PREMULTIPLIED_BYTES
+    if image.format == "PNG":
+        pixel_bytes += transparency.extra_bytes(image, data)
     needed, limit = coefficient_bytes + pixel_bytes * image.width * image.height, settings().max_decoded_bytes
     if needed > limit:
         raise Undecodable(
@@ -134,7 +136,7 @@ def _draft_and_check_cost(image: "ImageFile", data: bytes | mmap, size: tuple[in
         )
 
 
-def _first_frame(image: "ImageFile", size: tuple[int, int]) -> "Image":
+def _first_frame(image: "ImageFile", data: bytes | mmap, size: tuple[int, int]) -> "Image":
     """Return the first frame at a size, not yet turned upright, in mode L, LA, RGB, RGBA, CMYK or LAB."""
     announced = image.size
     image.load()
@@ -143,7 +145,7 @@ def _first_frame(image: "ImageFile", size: tuple[int, int]) -> "Image":
             f"The picture has {image.width} x {image.height} pixels, but its header says "
             f"{announced[0]} x {announced[1]}."
         )
-    return _shrunk(image, size)
+    return _shrunk(transparency.applied(image, data) if image.format == "PNG" else image, size)
 
 
 def _shrunk(image: "Image", size: tuple[int, int]) -> "Image":
@@ -178,7 +180,11 @@ def _plain(image: "Image") -> "Image":
     """Return an image in a mode that can be resized: without palette, 8 bits per channel."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255. Half a unit is added because the conversion to L truncates.
-        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        grey = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        if "transparency" not in image.info:
+            return grey
+        grey.putalpha(transparency.alpha_of_grey(image, image.info["transparency"]))
+        return grey
     if image.mode != "LA" and image.has_transparency_data:
         return image.convert("RGBA")
     if image.mode in ("L", "LA", "RGB", "CMYK", "LAB"):

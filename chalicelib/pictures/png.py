@@ -91,6 +91,9 @@ def picture(data: bytes | mmap) -> list[Piece]:
     for chunk in chunks(data):
         start, stop = chunk.start - 8, min(chunk.stop + 4, len(data))
         if chunk.name == b"IDAT":
+            if chunk.stop > len(data):  # it becomes a chunk of the bytes that are there
+                cut = struct.pack(">I4s", len(data) - chunk.start, chunk.name)
+                return [*pieces, pixels, Piece(cut, 0, len(cut)), Piece(data, chunk.start, len(data))]
             pixels = Piece(data, pixels.start or start, stop)
         elif pixels.start:
             break

@@ -259,9 +259,13 @@ class Settings:
     )
     max_header_parts: int = setting(
         1_000,
-        "Maximum number of segments in a JPEG's header, or of entries in a TIFF's.",
+        "Maximum number of parts in a header: segments of a JPEG, chunks of a PNG or WebP, extensions of a GIF, "
+        "entries and values of a TIFF, boxes of an AVIF or HEIC. Parts that frames and pixels need are not counted.",
         "MAX_HEADER_PARTS",
         unit="parts",
+    )
+    max_tiff_blocks: int = setting(
+        100_000, "Maximum number of strips or tiles of a TIFF's page.", "MAX_TIFF_BLOCKS", unit="strips or tiles"
     )
     max_frames: int = setting(
         1_000, "Maximum number of frames of an animation, or of pages of a TIFF.", "MAX_FRAMES", unit="frames"

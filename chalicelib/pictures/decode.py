@@ -154,7 +154,9 @@ def _shrunk(image: "Image", size: tuple[int, int]) -> "Image":
     An image that is at least three times as large is averaged first. That happens band by band, so that there is no
     second copy of the whole image in another mode.
     """
-    if image.mode in ("I", "F"):
+    from chalicelib.pictures import formats
+
+    if image.mode in ("I", "F") and formats.MASKS not in image.info:
         image = _stretched(image)
     factor = _reduction(image, size)
     if factor == 1:
@@ -178,15 +180,22 @@ def _reduction(image: "Image", size: tuple[int, int]) -> int:
 
 def _plain(image: "Image") -> "Image":
     """Return an image in a mode that can be resized: without palette, 8 bits per channel."""
+    from chalicelib.pictures import formats
+
+    if converted := formats.converted(image):
+        return converted
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255. Half a unit is added because the conversion to L truncates.
         grey = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
-        if "transparency" not in image.info:
-            return grey
-        grey.putalpha(transparency.alpha_of_grey(image, image.info["transparency"]))
-        return grey
+        if "transparency" in image.info:
+            grey.putalpha(transparency.alpha_of_grey(image, grey.info.pop("transparency")))
+        image = grey
+    if image.mode == "La":
+        return image.convert("LA")
     if image.mode != "LA" and image.has_transparency_data:
         return image.convert("RGBA")
+    if image.mode == "L":
+        return formats.white_is_light(image)
     if image.mode in ("L", "LA", "RGB", "CMYK", "LAB"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")

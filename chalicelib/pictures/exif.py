@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from mmap import mmap
 
-_IDENTIFIER = b"Exif\0\0"  # stands before the header in a JPEG
+IDENTIFIER = b"Exif\0\0"  # stands before the header in a JPEG
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # the header's first bytes -> byte order, as the struct module spells it
 
 # Tags of entries.
@@ -50,7 +50,7 @@ def read(block: bytes | mmap) -> Exif:
 
     A value that is missing or invalid has its default.
     """
-    start = len(_IDENTIFIER) if block[: len(_IDENTIFIER)] == _IDENTIFIER else 0
+    start = len(IDENTIFIER) if block[: len(IDENTIFIER)] == IDENTIFIER else 0
     order = _BYTE_ORDERS.get(block[start : start + 4])
     if order is None:
         return Exif()

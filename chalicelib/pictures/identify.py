@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
 from chalicelib.model import EXTENSIONS
-from chalicelib.pictures import exif, jpeg, pieces, png, structure
+from chalicelib.pictures import avif, boxes, exif, jpeg, pieces, png, structure
 from chalicelib.pictures.exif import Exif
 
 if TYPE_CHECKING:
@@ -46,24 +46,37 @@ def identify(file: bytes | Path) -> Picture:
 
     Of a path, only the header is read. WebP, AVIF and HEIF are an exception: Pillow reads the whole file.
     Raises Unsupported: the file is not an image of an accepted type.
-    Raises TooLarge: over MAX_PIXELS, MAX_SIDE_PX, MAX_FRAMES or MAX_HEADER_PARTS.
+    Raises TooLarge: over MAX_PIXELS, MAX_SIDE_PX, MAX_FRAMES, MAX_HEADER_PARTS or MAX_TIFF_BLOCKS.
     Raises OSError: the path can't be read.
     """
     limits = settings()
     with mapped(file) as data:
-        survey = _parsed(lambda: structure.survey(data, max_parts=limits.max_header_parts, max_pages=limits.max_frames))
-    if survey.parts > limits.max_header_parts:
-        raise TooLarge("The image", limits.max_header_parts, "parts in its header", "MAX_HEADER_PARTS")
-    if survey.pages > limits.max_frames:
-        raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
-    picture, frames = _parsed(lambda: _described(file))
-    if picture.width * picture.height > limits.max_pixels:
-        raise TooLarge("The image", limits.max_pixels, "pixels", "MAX_PIXELS")
-    if max(picture.width, picture.height) > limits.max_side_px:
-        raise TooLarge("The image", limits.max_side_px, "pixels on one side", "MAX_SIDE_PX")
+        survey = _parsed(
+            data, lambda: structure.survey(data, max_parts=limits.max_header_parts, max_pages=limits.max_frames)
+        )
+        if survey.parts > limits.max_header_parts:
+            raise TooLarge("The image", limits.max_header_parts, "parts in its header", "MAX_HEADER_PARTS")
+        if survey.pages > limits.max_frames:
+            raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
+        if survey.blocks > limits.max_tiff_blocks:
+            raise TooLarge("The TIFF", limits.max_tiff_blocks, "strips or tiles", "MAX_TIFF_BLOCKS")
+        # libavif has a limit of its own, and then does not say what is wrong.
+        declared = _parsed(data, lambda: avif.size(data)) if boxes.is_file(data) else None
+        _check_size(*declared or (0, 0))
+        picture, frames = _parsed(data, lambda: _described(file, data))
+    _check_size(picture.width, picture.height)
     if frames > limits.max_frames:
         raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
     return picture
+
+
+def _check_size(width: int, height: int) -> None:
+    """Raises TooLarge: over MAX_PIXELS or MAX_SIDE_PX."""
+    limits = settings()
+    if width * height > limits.max_pixels:
+        raise TooLarge("The image", limits.max_pixels, "pixels", "MAX_PIXELS")
+    if max(width, height) > limits.max_side_px:
+        raise TooLarge("The image", limits.max_side_px, "pixels on one side", "MAX_SIDE_PX")
 
 
 def opened(file: bytes | Path, data: bytes | mmap) -> "ImageFile":
@@ -77,7 +90,13 @@ def opened(file: bytes | Path, data: bytes | mmap) -> "ImageFile":
         source = pieces.joined(jpeg.picture(data))
     elif data[:8] == png.MAGIC:
         source = pieces.joined(png.picture(data))
-    image: ImageFile = pillow().open(source, formats=_FORMATS)
+    image: ImageFile
+    try:
+        image = pillow().open(source, formats=_FORMATS)
+    except OSError:
+        if not boxes.is_file(data):
+            raise
+        image = pillow().open(io.BytesIO(avif.with_sizes(data)), formats=_FORMATS)
     return image
 
 
@@ -113,26 +132,30 @@ def pillow() -> ModuleType:
         return _pillow()
 
 
-def _parsed(parse: Callable[[], T]) -> T:
-    """Return the result of a parser.
+def _parsed(data: bytes | mmap, parse: Callable[[], T]) -> T:
+    """Return the result of a parser of a file; `data` is the bytes of the file.
 
     Raises Unsupported: the parser raised any exception. Parsers of hostile bytes may raise every type of exception, and
-    all of them mean that the file is not an image.
+    all of them mean that the file is not an image of an accepted type.
     """
     try:
         return parse()
     except Exception as error:
+        name, kind = structure.kind(data)
         raise Unsupported(
-            "The file is not an image of an accepted type (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP, HEIC)."
+            f"The file is a kind of {name} that is not accepted: {kind}. Save it as a common kind, "
+            "for example with 8 bits per channel."
+            if kind
+            else "The file is not an image of an accepted type (JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP, HEIC)."
         ) from error
 
 
-def _described(file: bytes | Path) -> tuple[Picture, int]:
+def _described(file: bytes | Path, data: bytes | mmap) -> tuple[Picture, int]:
     """Return what the header says, and the number of frames.
 
     Raises whatever Pillow raises, and ValueError: the content type is not one of EXTENSIONS.
     """
-    with mapped(file) as data, opened(file, data) as image:
+    with opened(file, data) as image:
         # A sequence of HEIF images counts as HEIF.
         content_type = (image.get_format_mimetype() or "").removesuffix("-sequence")
         # The survey has counted the pages of a TIFF and the frames of a GIF. Pillow needs quadratic time for a TIFF.
@@ -159,7 +182,10 @@ def _pillow() -> ModuleType:
         WebPImagePlugin,
     )
 
+    from chalicelib.pictures import formats
+
     pillow_heif.register_heif_opener()
+    formats.register()
     # Pillow's own limit is off: identify checks MAX_PIXELS before anything is decoded.
     Image.MAX_IMAGE_PIXELS = None
     # A hostile header can cause one warning for each of its entries.

@@ -90,6 +90,11 @@ def picture(data: bytes | mmap) -> list[Piece]:
     return [*pieces, Piece(data, stop, len(data)), Piece(END, 0, len(END))]
 
 
+def is_exif(data: bytes | mmap, start: int) -> bool:
+    """Whether the segment at a position contains EXIF."""
+    return data[start : start + 2] == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
+
+
 def count_scans(data: bytes | mmap, limit: int) -> int:
     """Count the scans of a JPEG, up to `limit` plus one. A decoder passes over all pixels once for each scan.
 

@@ -13,23 +13,17 @@ from pathlib import Path
 
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
-from chalicelib.pictures import identify, items, jpeg, png
+from chalicelib.pictures import avif, bmp, gif, identify, jpeg, png, structure, tiff, webp
 from chalicelib.pictures.pieces import Piece, joined
 
-_MAX_INFLATED_BYTES = 200_000_000  # of a PNG; a larger one does not count as cut off
+_MAX_INFLATED_BYTES = 200_000_000  # of a PNG, which takes 0.4 seconds; a larger one does not count as cut off
 
-# A file with more blocks, chunks or boxes than this does not count as cut off.
-_MAX_BLOCKS = 100_000
-_BYTES_PER_BLOCK = 64
+_CHECKSUM_BYTES = 4  # at the end of a frame of an animated PNG
 
 # A decoder of JPEG reads up to 8 bytes beyond the last code.
 _LOOKAHEAD = bytes(8)
 # The last code of a GIF's frame has no pixels, and at most 12 bits.
 _GIF_END_BYTES = 2
-
-_BMP_HEADER_BYTES = 54
-_BMP_PLAIN = (0, 3, 6)  # compressions of a BMP that are none
-_WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 
 
 def check(file: bytes | Path) -> None:
@@ -43,14 +37,29 @@ def check(file: bytes | Path) -> None:
 
 
 def is_cut_off(data: bytes | mmap) -> bool:
-    """Whether a part of the picture is missing for certain. A file of an unknown format is never cut off."""
+    """Whether a part of the picture is missing for certain.
+
+    A file does not count as cut off if its format is unknown, or if it is over a limit that identify checks.
+    """
+    if not _is_within_limits(data):
+        return False
     for position, magic, lacks_pixels in _CHECKS:
         if data[position : position + len(magic)] == magic:
             try:
                 return lacks_pixels(data)
-            except (struct.error, IndexError):  # the file ends within a header
+            except (struct.error, IndexError, OverflowError):  # the file ends within a header
                 return True
     return False
+
+
+def _is_within_limits(data: bytes | mmap) -> bool:
+    """Whether a file has so few parts that they can be walked in a short time."""
+    limits = settings()
+    try:
+        survey = structure.survey(data, max_parts=limits.max_header_parts, max_pages=limits.max_frames)
+    except (struct.error, IndexError, OverflowError, ValueError):  # the file ends within its first parts
+        return True
+    return survey.parts <= limits.max_header_parts and survey.pages <= limits.max_frames
 
 
 def _jpeg_lacks_pixels(data: bytes | mmap) -> bool:
@@ -112,11 +121,16 @@ def _has_all_scans(frame: bytes, scans: list[bytes]) -> bool:
 
 
 def _png_lacks_pixels(data: bytes | mmap) -> bool:
-    last = b""
-    for number, (name, _, _) in enumerate(png.chunks(data)):
-        if name == b"IEND" or (name != b"IDAT" and last == b"IDAT") or number > _max_blocks(data):
+    pixels = after_pixels = False
+    for name, _, stop in png.chunks(data):
+        if name == b"IEND":
             return False
-        last = name
+        if name == b"fdAT" and stop - _CHECKSUM_BYTES > len(data):
+            return png.count_frames(data, 1) > 1
+        after_pixels = after_pixels or (pixels and name != b"IDAT")
+        pixels = pixels or name == b"IDAT"
+    if after_pixels:
+        return False
     try:
         needed = png.header(data).inflated_bytes
     except ValueError:  # it has none, so that it is not a PNG
@@ -128,95 +142,39 @@ def _png_lacks_pixels(data: bytes | mmap) -> bool:
 
 
 def _gif_lacks_pixels(data: bytes | mmap) -> bool:
-    position, frames, blocks = 13 + _color_table_bytes(data[10]), 0, 0
-    while position < len(data):
-        is_frame = data[position] == ord(",")
-        if is_frame:
-            # After the frame's descriptor and its colour table, one byte has the initial size of the codes.
-            position += 10 + _color_table_bytes(data[position + 9]) + 1
-        elif data[position] == ord("!"):
-            position += 2
-        else:
-            return False
-        first = position
-        while position < len(data) and (length := data[position]):
-            position, blocks = position + 1 + length, blocks + 1
-            if blocks > _max_blocks(data):
-                return False
-        if is_frame and (position == first or position > len(data) + _GIF_END_BYTES):
+    frames = 0
+    for is_frame, start, stop in gif.blocks(data):
+        if is_frame and (start == stop or stop > len(data) + _GIF_END_BYTES):
             return True
-        frames, position = frames + is_frame, position + 1
-    return not frames
-
-
-def _color_table_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-
-def _webp_lacks_pixels(data: bytes | mmap) -> bool:
-    (size,) = struct.unpack_from("<I", data, 4)
-    position, end, found = 12, 8 + size, False
-    for _ in range(_max_blocks(data)):
-        if position + 8 > min(end, len(data)):
-            break
-        name, size = struct.unpack_from("<4sI", data, position)
-        if name in _WEBP_PIXELS:
-            found = True
-            if position + 8 + size > len(data):
-                return True
-        position += 8 + size + size % 2
-    return not found and end > len(data)
-
-
-def _boxes_lack_pixels(data: bytes | mmap) -> bool:
-    """Whether an AVIF or HEIC ends before the last byte of its picture."""
-    for box in items.boxes(data, 0, len(data)):
-        if box.name == b"meta":
-            return box.stop > len(data) or items.pixels_end(data, box) > len(data)
+        frames += is_frame
+        if stop >= len(data):
+            return not frames
     return False
 
 
 def _bmp_lacks_pixels(data: bytes | mmap) -> bool:
-    if len(data) < _BMP_HEADER_BYTES:  # perhaps a text that begins with "BM"
+    if len(data) < bmp.MAX_HEADER_BYTES:  # perhaps a text that begins with "BM"
         return False
-    first, header_bytes = struct.unpack_from("<II", data, 10)
-    if header_bytes == 12:
-        width, height, _, bits = struct.unpack_from("<4H", data, 18)
-        compression = 0
-    else:
-        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
-    row_bytes = (width * bits + 7) // 8
-    if compression not in _BMP_PLAIN or not 14 + header_bytes <= first < len(data) or width <= 0 or height == 0:
+    about = bmp.header(data)
+    is_plain = about.compression in (0, 3, 6) and about.size >= 40 and about.width > 0 and about.height > 0
+    if not is_plain or not 14 + about.size <= about.pixels <= len(data):
         return False
-    end: int = first + (abs(height) - 1) * (-(-row_bytes // 4) * 4) + row_bytes
-    return end > len(data)
+    unpadded = (about.width * about.bits + 7) // 8
+    return about.pixels + (about.height - 1) * about.row_bytes + unpadded > len(data)
 
 
 def _tiff_lacks_pixels(data: bytes | mmap) -> bool:
-    """Whether a strip or a tile of the first page of a TIFF begins after the end (TIFF 6.0 section 2)."""
-    order = "<" if data[:2] == b"II" else ">"
-    (offset,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, offset)
-    for number in range(count):
-        tag, kind, values, value = struct.unpack_from(order + "HHII", data, offset + 2 + 12 * number)
-        if tag in (273, 324) and kind == 4 and 1 < values <= _MAX_BLOCKS:
-            last: int = max(struct.unpack_from(f"{order}{values}I", data, value))
-            return last >= len(data)
-    return False
-
-
-def _max_blocks(data: bytes | mmap) -> int:
-    return _MAX_BLOCKS + len(data) // _BYTES_PER_BLOCK
+    form = tiff.layout(data)
+    return form is not None and tiff.pixels_end(data, form) > len(data)
 
 
 _CHECKS: tuple[tuple[int, bytes, Callable[[bytes | mmap], bool]], ...] = (
     (0, b"\xff\xd8\xff", _jpeg_lacks_pixels),
     (0, png.MAGIC, _png_lacks_pixels),
-    (0, b"GIF87a", _gif_lacks_pixels),
-    (0, b"GIF89a", _gif_lacks_pixels),
-    (8, b"WEBP", _webp_lacks_pixels),
-    (4, b"ftyp", _boxes_lack_pixels),
-    (0, b"BM", _bmp_lacks_pixels),
-    (0, b"II*\0", _tiff_lacks_pixels),
-    (0, b"MM\0*", _tiff_lacks_pixels),
+    *((0, magic, _gif_lacks_pixels) for magic in gif.MAGIC),
+    (8, b"WEBP", webp.lacks_pixels),
+    (4, b"ftyp", avif.lacks_pixels),
+    (0, bmp.MAGIC, _bmp_lacks_pixels),
+    (0, b"II", _tiff_lacks_pixels),
+    (0, b"MM", _tiff_lacks_pixels),
 )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
 from chalicelib.model import EXTENSIONS
-from chalicelib.pictures import avif, boxes, exif, jpeg, pieces, png, structure
+from chalicelib.pictures import avif, boxes, exif, jpeg, pieces, png, structure, webp
 from chalicelib.pictures.exif import Exif
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _check_size(width: int, height: int) -> None:
 def opened(file: bytes | Path, data: bytes | mmap) -> "ImageFile":
     """Open a file with Pillow, which parses its header; `data` is the bytes of the file.
 
-    The caller closes the result, for example by `with`. Pillow sees only those parts of a JPEG or PNG that it needs.
+    The caller closes the result, for example by `with`. Of a JPEG, PNG or WebP, Pillow sees only the parts it needs.
     Raises whatever Pillow raises. Raises struct.error, IndexError: the header is cut off.
     """
     source: Path | io.BufferedIOBase = io.BytesIO(file) if isinstance(file, bytes) else file
@@ -90,6 +90,8 @@ def opened(file: bytes | Path, data: bytes | mmap) -> "ImageFile":
         source = pieces.joined(jpeg.picture(data))
     elif data[:8] == png.MAGIC:
         source = pieces.joined(png.picture(data))
+    elif webp.is_file(data):
+        source = pieces.joined(webp.picture(data))
     image: ImageFile
     try:
         image = pillow().open(source, formats=_FORMATS)

@@ -107,7 +107,7 @@ def count_frames(data: bytes | mmap, limit: int) -> int:
     animated, before_pixels, frames = False, True, 0
     for chunk in chunks(data):
         before_pixels = before_pixels and chunk.name != b"IDAT"
-        animated = animated or (before_pixels and chunk.name == b"acTL" and len(_content(data, chunk)) == 8)
+        animated = animated or (before_pixels and chunk.name == b"acTL" and _is_animation(_content(data, chunk)))
         frames += chunk.name == b"fcTL"
         if frames > limit or (not before_pixels and not animated):
             break
@@ -156,6 +156,11 @@ def _is_useful(data: bytes | mmap, chunk: Chunk) -> bool:
     if chunk.name == b"iCCP":
         return _is_profile(_content(data, chunk))
     return chunk.name == b"eXIf" and _content(data, chunk) != b""
+
+
+def _is_animation(content: bytes) -> bool:
+    """Whether the content of the chunk acTL declares a number of frames that is allowed."""
+    return len(content) == 8 and 0 < struct.unpack_from(">I", content)[0] < 1 << 31
 
 
 def _is_profile(content: bytes) -> bool:

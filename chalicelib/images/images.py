@@ -10,6 +10,7 @@ from chalicelib.errors import Gone, NotFound, TooLarge, Unavailable
 from chalicelib.images import lifecycle
 from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
 from chalicelib.model import Caller, Image, State
+from chalicelib.pictures import completeness
 from chalicelib.pictures.identify import identify
 from chalicelib.stores import catalog, derived, dynamodb, idempotency, originals, staged
 from chalicelib.stores.model import KeyedRequest
@@ -22,10 +23,12 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
     comes first: its event finds an object without a record, but nothing would find a record without an object. The same
     request with the same idempotency key returns the image that was stored first.
     Raises Unauthorized, Forbidden: see access.check_owner. Raises Unsupported, TooLarge: see identify.
+    Raises BadInput: see completeness.check.
     Raises Conflict: the idempotency key was used for another request. Raises Gone: that image was deleted.
     """
     access.check_owner(caller, request.user_id)
     logs.note_caller(request.user_id)
+    completeness.check(request.file)
     picture = identify(request.file)
     digest = hashlib.sha256(request.file)
     image = lifecycle.uploaded(request, ids.new_id(), picture, digest.hexdigest())

@@ -8,9 +8,10 @@ and the tag counts change in one transaction, or nothing changes.
         uploaded --> PROCESSING --processed--> READY
                      PROCESSING --failed--> FAILED --processed--> READY
 
-    A direct upload is listed once it is READY:
+    A direct upload is listed once it is READY, or its bytes are an image that can't be decoded:
 
         announced --> AWAITING_UPLOAD --claimed--> PROCESSING --shown--> READY
+                      PROCESSING --kept--> FAILED --processed--> READY
                       AWAITING_UPLOAD, PROCESSING --rejected--> REJECTED
                       AWAITING_UPLOAD, PROCESSING --failed--> FAILED --claimed--> PROCESSING
 
@@ -263,6 +264,15 @@ def shown(image: Image, analysis: Analysis) -> Image:
         width=analysis.width,
         height=analysis.height,
         analysis=analysis,
+    )
+
+
+def kept(image: Image, picture: Picture, reason: str) -> Image:
+    """List a direct upload that can't be decoded: its bytes are what was announced, so they are not deleted."""
+    if image.listed or not image.is_processable:
+        return image
+    return replace(
+        image, state=State.FAILED, listed=True, attempts=0, width=picture.width, height=picture.height, reason=reason
     )
 
 

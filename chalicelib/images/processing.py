@@ -11,13 +11,13 @@ from functools import partial
 
 from chalicelib import ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import TooLarge, Unsupported
+from chalicelib.errors import BadInput, TooLarge, Unsupported
 from chalicelib.images import images, lifecycle
 from chalicelib.images.lifecycle import ChecksumMismatch, Step
 from chalicelib.images.model import ObjectCreated
 from chalicelib.model import Analysis, Image, State
-from chalicelib.pictures import decode, variants
-from chalicelib.pictures.identify import identify
+from chalicelib.pictures import completeness, decode, variants
+from chalicelib.pictures.identify import Picture, identify
 from chalicelib.stores import catalog, derived, dynamodb, originals, s3, staged
 from chalicelib.stores.model import LocalCopy
 
@@ -116,41 +116,50 @@ def _process(image: Image) -> None:
 
 
 def _receive(image: Image) -> None:
-    """Check a direct upload, make its variants, move it to the originals, and list the image in one transaction."""
+    """Check a direct upload, make its variants, move it to the originals, and list the image in one transaction.
+
+    A file that is as announced and can't be decoded is kept: the image is listed, as if it came through the API.
+    """
+    step: Step
     with s3.local_copy(settings().staged_bucket_name, image.s3_key) as copy:
         if copy is None:
             _check_missing(image)
             return
         try:
-            _check(image, copy)
+            picture = _check(image, copy)
             image = _take(partial(lifecycle.claimed, checksum=copy.checksum), image)
-            if not image.is_processable:
-                return
-            analysis = _analyze(image, copy)
-        except (_Rejected, ChecksumMismatch, decode.Undecodable, TooLarge, Unsupported) as error:
+        except (_Rejected, ChecksumMismatch, BadInput, TooLarge, Unsupported) as error:
             _take(partial(lifecycle.rejected, reason=str(error)), image)
             return
+        if not image.is_processable:
+            return
+        try:
+            step = partial(lifecycle.shown, analysis=_analyze(image, copy))
+        except decode.Undecodable as error:
+            step = partial(lifecycle.kept, picture=picture, reason=str(error))
         try:
             staged.copy_to_originals(image, copy)
         except staged.Gone:
             # The image was deleted; or another file was sent since, and the event of that file rejects it.
             _remove_if_over(image, _read(image))
             return
-    if _take(partial(lifecycle.shown, analysis=analysis), image).state is State.READY:
+    if _take(step, image).listed:
         staged.delete(image.s3_key)
 
 
-def _check(image: Image, copy: LocalCopy) -> None:
-    """Check that the bytes are as announced: their number, their SHA-256 and their content type.
+def _check(image: Image, copy: LocalCopy) -> Picture:
+    """Check that the bytes are as announced: their number, their SHA-256 and their content type. Returns what they are.
 
-    Raises _Rejected, ChecksumMismatch, and what identify raises.
+    Raises _Rejected, ChecksumMismatch, and what completeness.check and identify raise.
     """
     if copy.size != image.size:
         raise _Rejected(f"The file has {copy.size} bytes, but {image.size} were announced.")
     lifecycle.claimed(image, copy.checksum)
+    completeness.check(copy.path)
     picture = identify(copy.path)
     if picture.content_type != image.content_type:
         raise _Rejected(f"The file is {picture.content_type}, but {image.content_type} was announced.")
+    return picture
 
 
 def _analyze(image: Image, original: LocalCopy) -> Analysis:

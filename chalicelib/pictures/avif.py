@@ -77,6 +77,36 @@ def with_sizes(data: bytes | mmap) -> bytes:
     return bytes(repaired)
 
 
+def lacks_pixels(data: bytes | mmap) -> bool:
+    """Whether a file ends before the last byte of its main picture. A grid consists of the items that it refers to.
+
+    Raises struct.error, IndexError: a table is cut off.
+    """
+    found = list(walked(data))
+    if not any(box.name == b"meta" for box in found):
+        end = max((box.end for box in found if not box.parent), default=0)
+        return data[end + 4 : end + 8] == b"meta"
+    main = _main_item(data, found)
+    wanted = {main, *_tiles(data, found, main)}
+    return any(
+        start + length > len(data)
+        for item, method, extents in _locations(data, found)
+        if item in wanted and method == 0
+        for start, length in extents
+    )
+
+
+def _tiles(data: bytes | mmap, found: list[Box], main: int | None) -> Iterator[int]:
+    """Yield the items of which the main picture is derived."""
+    form = "I" if any(data[box.body] for box in found if box.name == b"iref") else "H"
+    size = struct.calcsize(form)
+    for box in found:
+        if box.parent == b"iref" and box.name == b"dimg" and number(data, box.body, form) == main:
+            # After the item and the number of its tiles, which has two bytes.
+            for position in range(box.body + size + 2, box.end - size + 1, size):
+                yield number(data, position, form)
+
+
 def _main_item(data: bytes | mmap, found: list[Box]) -> int | None:
     return next(
         (number(data, box.body + 4, "I" if data[box.body] else "H") for box in found if box.name == b"pitm"), None

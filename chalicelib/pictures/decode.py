@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
-from chalicelib.pictures import identify, structure
+from chalicelib.pictures import identify, jpeg, png, transparency
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,11 +68,13 @@ def decode(path: Path, size: tuple[int, int]) -> Decoded:
     """
     with _blaming_the_file(), identify.mapped(path) as data, identify.opened(path, data) as image:
         exif = identify.exif_of(image, data)
-        animated = image.format in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
+        animated = image.format in ("GIF", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
+        if image.format == "PNG":
+            animated = png.count_frames(data, 1) > 1
         profile = image.info.get("icc_profile")
         stored_size = size[::-1] if exif.swaps_sides else size
         _draft_and_check_cost(image, data, stored_size)
-        pixels = _first_frame(image, stored_size)
+        pixels = _first_frame(image, data, stored_size)
     return Decoded(_in_srgb(_upright(pixels, exif.orientation), profile), exif.taken_at, animated)
 
 
@@ -116,9 +118,9 @@ def _draft_and_check_cost(image: "ImageFile", data: bytes | mmap, size: tuple[in
     Raises Undecodable: it takes more than MAX_DECODED_BYTES, or a JPEG has more than _MAX_SCANS scans.
     """
     coefficient_bytes = 0
-    if image.format in ("JPEG", "MPO"):
-        if not structure.is_in_one_scan(data):  # then the decoder holds all coefficients, at full size
-            if structure.count_scans(data, _MAX_SCANS) > _MAX_SCANS:
+    if image.format == "JPEG":
+        if not jpeg.is_in_one_scan(data):  # then the decoder holds all coefficients, at full size
+            if jpeg.count_scans(data, _MAX_SCANS) > _MAX_SCANS:
                 raise Undecodable(f"The JPEG has more than {_MAX_SCANS} scans, which is the limit.")
             coefficient_bytes = 2 * len(image.getbands()) * image.width * image.height
         # Only for a JPEG. For a HEIF, a draft is the embedded preview, which may show something else. The height is one
@@ -127,6 +129,8 @@ def _draft_and_check_cost(image: "ImageFile", data: bytes | mmap, size: tuple[in
     pixel_bytes = _PIXEL_BYTES.get(str(image.format), _OTHER_PIXEL_BYTES)
     if image.has_transparency_data and _reduction(image, size) == 1:
         pixel_bytes += _PREMULTIPLIED_BYTES
+    if image.format == "PNG":
+        pixel_bytes += transparency.extra_bytes(image, data)
     needed, limit = coefficient_bytes + pixel_bytes * image.width * image.height, settings().max_decoded_bytes
     if needed > limit:
         raise Undecodable(
@@ -135,7 +139,7 @@ def _draft_and_check_cost(image: "ImageFile", data: bytes | mmap, size: tuple[in
         )
 
 
-def _first_frame(image: "ImageFile", size: tuple[int, int]) -> "Image":
+def _first_frame(image: "ImageFile", data: bytes | mmap, size: tuple[int, int]) -> "Image":
     """Return the first frame at a size, not yet turned upright, in mode L, LA, RGB, RGBA, CMYK or LAB."""
     announced = image.size
     image.load()
@@ -144,7 +148,7 @@ def _first_frame(image: "ImageFile", size: tuple[int, int]) -> "Image":
             f"The picture has {image.width} x {image.height} pixels, but its header says "
             f"{announced[0]} x {announced[1]}."
         )
-    return _shrunk(image, size)
+    return _shrunk(transparency.applied(image, data) if image.format == "PNG" else image, size)
 
 
 def _shrunk(image: "Image", size: tuple[int, int]) -> "Image":
@@ -185,13 +189,16 @@ def _plain(image: "Image") -> "Image":
         return converted
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255. Half a unit is added because the conversion to L truncates.
-        image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        grey = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        if "transparency" in image.info:
+            grey.putalpha(transparency.alpha_of_grey(image, grey.info.pop("transparency")))
+        image = grey
     if image.mode == "La":
         return image.convert("LA")
-    if image.mode == "L":
-        return formats.white_is_light(image)
     if image.mode != "LA" and image.has_transparency_data:
         return image.convert("RGBA")
+    if image.mode == "L":
+        return formats.white_is_light(image)
     if image.mode in ("L", "LA", "RGB", "CMYK", "LAB"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")

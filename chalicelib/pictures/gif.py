@@ -1,5 +1,6 @@
 """Count the blocks of a GIF, without an image library (GIF89a appendix A). Pure functions."""
 
+from collections.abc import Iterator
 from mmap import mmap
 
 MAGIC = (b"GIF87a", b"GIF89a")
@@ -42,6 +43,26 @@ def survey(data: bytes | mmap, *, max_parts: int, max_pages: int) -> tuple[int, 
     except IndexError:  # the file ends within a block, which a decoder may still decode in part
         pass
     return max(0, blocks - expected), frames
+
+
+def blocks(data: bytes | mmap) -> Iterator[tuple[bool, int, int]]:
+    """Yield for each block: whether it is a frame, and where its sub-blocks begin and end.
+
+    The end is the position of the block's last byte, which has the value 0. It is after the file if the file ends
+    within a sub-block. Stops at the trailer, and at the first byte that begins no block.
+    Raises IndexError: the file ends within the header, or before the sub-blocks of a frame.
+    """
+    position = 13 + _color_table_bytes(data[10])
+    if position >= len(data):
+        raise IndexError(position)
+    while position < len(data) and data[position] in (_EXTENSION, _FRAME):
+        is_frame = data[position] == _FRAME
+        position += 10 + _color_table_bytes(data[position + 9]) + 1 if is_frame else 2
+        start = position
+        while position < len(data) and (length := data[position]):
+            position += 1 + length
+        yield is_frame, start, position
+        position += 1
 
 
 def _color_table_bytes(flags: int) -> int:

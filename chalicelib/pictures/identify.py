@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
 from chalicelib.model import EXTENSIONS
-from chalicelib.pictures import avif, boxes, exif, structure
+from chalicelib.pictures import avif, boxes, exif, jpeg, pieces, png, structure, webp
 from chalicelib.pictures.exif import Exif
 
 if TYPE_CHECKING:
@@ -84,9 +84,16 @@ def _check_size(width: int, height: int) -> None:
 def opened(file: bytes | Path, data: bytes | mmap) -> "ImageFile":
     """Open a file with Pillow, which parses its header; `data` is the bytes of the file.
 
-    The caller closes the result, for example by `with`. Raises whatever Pillow raises.
+    The caller closes the result, for example by `with`. Of a JPEG, PNG or WebP, Pillow sees only the parts it needs.
+    Raises whatever Pillow raises. Raises struct.error, IndexError: the header is cut off.
     """
-    source = io.BytesIO(file) if isinstance(file, bytes) else file
+    source: Path | io.BufferedIOBase = io.BytesIO(file) if isinstance(file, bytes) else file
+    if data[:2] == jpeg.MAGIC:
+        source = pieces.joined(jpeg.picture(data))
+    elif data[:8] == png.MAGIC:
+        source = pieces.joined(png.picture(data))
+    elif webp.is_file(data):
+        source = pieces.joined(webp.picture(data))
     image: ImageFile
     try:
         image = pillow().open(source, formats=_FORMATS)
@@ -153,12 +160,10 @@ def _described(file: bytes | Path, data: bytes | mmap) -> tuple[Picture, int]:
     Raises whatever Pillow raises, and ValueError: the content type is not one of EXTENSIONS.
     """
     with opened(file, data) as image:
-        # An animated PNG counts as a PNG, a sequence of HEIF images as HEIF, and an MPO as a JPEG. An MPO is a JPEG
-        # followed by further pictures: phones add previews and depth maps.
-        reported = (image.get_format_mimetype() or "").removesuffix("-sequence")
-        content_type = {"image/apng": "image/png", "image/mpo": "image/jpeg"}.get(reported, reported)
+        # A sequence of HEIF images counts as HEIF.
+        content_type = (image.get_format_mimetype() or "").removesuffix("-sequence")
         # The survey has counted the pages of a TIFF and the frames of a GIF. Pillow needs quadratic time for a TIFF.
-        frames = 1 if image.format in ("MPO", "TIFF", "GIF") else getattr(image, "n_frames", 1)
+        frames = 1 if image.format in ("TIFF", "GIF") else getattr(image, "n_frames", 1)
         if content_type not in EXTENSIONS:
             raise ValueError(content_type)
         width, height = image.size

@@ -5,22 +5,12 @@ it takes minutes. So the parts are counted first, without an image library.
 """
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from mmap import mmap
 
-from chalicelib.pictures import avif, bmp, boxes, exif, gif, tiff
+from chalicelib.pictures import avif, bmp, boxes, gif, jpeg, png, tiff
 
-# JPEG markers (ITU-T T.81 table B.1).
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
-_START_OF_SCAN = 0xDA
-_APP1 = 0xE1
-_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
-_SCAN = bytes((0xFF, _START_OF_SCAN))
-
-_PNG = b"\x89PNG\r\n\x1a\n"
 # What a PNG has without being crafted: three chunks for each frame, and chunks of more than a kilobyte.
 _CHUNKS_PER_FRAME = 3
 _BYTES_PER_CHUNK = 1_024
@@ -46,9 +36,9 @@ def survey(data: bytes | mmap, *, max_parts: int, max_pages: int) -> Survey:
 
 def _counted(data: bytes | mmap, max_parts: int, max_pages: int) -> tuple[int, ...]:
     """Return the numbers of parts and pages and, of a TIFF, of blocks. A count stops soon after its limit."""
-    if data[:2] == b"\xff\xd8":
+    if data[:2] == jpeg.MAGIC:
         return _segment_count(data, max_parts), 1
-    if data[:8] == _PNG:
+    if data[:8] == png.MAGIC:
         return _chunks(data, max_parts, max_pages)
     if data[:6] in gif.MAGIC:
         return gif.survey(data, max_parts=max_parts, max_pages=max_pages)
@@ -77,64 +67,13 @@ def kind(data: bytes | mmap) -> tuple[str, str]:
         return "", ""
 
 
-def count_scans(data: bytes | mmap, limit: int) -> int:
-    """Count the scans of a JPEG, up to `limit` plus one. A decoder passes over all pixels once for each scan.
-
-    The count may be too high: the marker of a scan also counts in metadata and in a further picture of the file. It
-    can't occur by chance within a scan.
-    """
-    count, position = 0, data.find(_SCAN)
-    while position >= 0 and count <= limit:
-        count, position = count + 1, data.find(_SCAN, position + 2)
-    return count
-
-
-def is_in_one_scan(data: bytes | mmap) -> bool:
-    """Whether the first scan of a JPEG has all of the picture. Then a decoder holds only a few rows at a time.
-
-    Such a JPEG is not progressive, and its first scan has all components.
-    Raises struct.error, IndexError: see survey.
-    """
-    components, progressive = 0, False
-    for marker, position in _segments(data):
-        if marker in _FRAME_HEADERS:
-            components, progressive = data[position + 9], marker in _PROGRESSIVE
-        if marker == _START_OF_SCAN:
-            return not progressive and data[position + 4] == components
-    return False
-
-
-def _segments(data: bytes | mmap) -> Iterator[tuple[int, int]]:
-    """Yield the markers of a JPEG up to its first scan, each with its position.
-
-    Stuffed zeros and fill bytes count as markers, so that a file can't have too many of them either.
-    """
-    position = 2
-    while True:
-        position = data.find(b"\xff", position)
-        if position < 0:
-            return
-        marker = data[position + 1]
-        yield marker, position
-        if marker == _START_OF_SCAN:
-            return
-        if marker in _WITHOUT_LENGTH:
-            position += 2
-        elif marker in (0x00, 0xFF):  # a stuffed zero or a fill byte
-            position += 1
-        else:
-            (length,) = struct.unpack_from(">H", data, position + 2)
-            position += 2 + length
-
-
 def _segment_count(data: bytes | mmap, max_parts: int) -> int:
     """Count the segments of a JPEG's header, or the values of its EXIF if that has several segments and more values."""
     segments, blocks = 0, []
-    for marker, position in islice(_segments(data), max_parts + 1):
+    for _, start, stop in islice(jpeg.header(data), max_parts + 1):
         segments += 1
-        if marker == _APP1 and data[position + 4 : position + 10] == exif.IDENTIFIER:
-            (length,) = struct.unpack_from(">H", data, position + 2)
-            blocks.append(data[position + 10 : position + 2 + length])
+        if jpeg.is_exif(data, start):
+            blocks.append(data[start + 10 : stop])
     # One segment has too few bytes to matter.
     return max(segments, _exif_values(b"".join(blocks), max_parts)) if len(blocks) > 1 else segments
 
@@ -153,15 +92,14 @@ def _chunks(data: bytes | mmap, max_parts: int, max_pages: int) -> tuple[int, in
 
     Parts are the chunks beyond 3 for each frame and one for each kilobyte of the file. A PNG that is cut off has fewer.
     """
-    position, chunks, frames = len(_PNG), 0, 0
-    expected = len(data) // _BYTES_PER_CHUNK
-    while position + 8 <= len(data) and chunks - expected <= max_parts and frames <= max_pages:
-        length, name = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
+    chunks, frames, expected = 0, 0, len(data) // _BYTES_PER_CHUNK
+    for chunk in png.chunks(data):
         chunks += 1
-        if name == b"fcTL":
+        if chunk.name == b"fcTL":
             frames += 1
             expected += _CHUNKS_PER_FRAME
+        if chunks - expected > max_parts or frames > max_pages:
+            break
     return max(0, chunks - expected), max(1, frames)
 
 

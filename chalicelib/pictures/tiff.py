@@ -27,6 +27,8 @@ _COLOR_MAP = 320
 _OFFSETS = {_STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS, _TILE_LENGTHS}
 _METADATA_DIRECTORIES = (34665, 34853, 40965)  # EXIF, GPS, interoperability
 _MAX_COLOR_MAP = 3 << 16
+_MAX_OFFSETS = 100_000  # that are read: 10 milliseconds
+_WHOLE = (0, 1, 2, 3, 5)  # photometric interpretations in which each pixel has all samples
 
 # Other tags whose values Pillow reads when it opens a file. Each has one value, or one for each sample.
 _READ = {*range(254, 267), 274, SAMPLES, 282, 283, PLANAR, 296, 317, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT}
@@ -141,6 +143,37 @@ def number(data: bytes | mmap, form: Layout, page: Mapping[int, Entry], tag: int
         (offset,) = struct.unpack(form.offset_form, entry.value)
         (value,) = struct.unpack_from(form.order + letter, data, offset)
     return int(value)
+
+
+def pixels_end(data: bytes | mmap, form: Layout) -> int:
+    """Return a position before which the pixels of the first page do not end.
+
+    It is exact for strips that are not compressed. Otherwise, it is after the first byte of the last strip or tile.
+    Raises struct.error, OverflowError: the header is cut off.
+    """
+    page = first_page(data, form)
+    offsets = _block_offsets(data, form, page)
+    if not offsets:
+        return 0
+    width, height, bits, samples = (number(data, form, page, tag, 1) for tag in (WIDTH, HEIGHT, BITS, SAMPLES))
+    is_plain = number(data, form, page, COMPRESSION, 1) == 1 and number(data, form, page, PHOTOMETRIC, 0) in _WHOLE
+    if _TILE_OFFSETS in page or not is_plain or number(data, form, page, PLANAR, 1) == 2:
+        return max(offsets) + 1
+    rows = min(height, number(data, form, page, _ROWS_PER_STRIP, height))
+    return offsets[-1] + max(0, height - rows * (len(offsets) - 1)) * ((width * bits * samples + 7) // 8)
+
+
+def _block_offsets(data: bytes | mmap, form: Layout, page: Mapping[int, Entry]) -> tuple[int, ...]:
+    """Return where the strips or tiles of a page begin; nothing if the page has no such entry or very many."""
+    entry = page.get(_TILE_OFFSETS, page.get(_STRIP_OFFSETS))
+    letter = _NUMBERS.get(entry.kind) if entry else None
+    if not entry or not letter or entry.count > _MAX_OFFSETS:
+        return ()
+    values = struct.Struct(f"{form.order}{entry.count}{letter}")
+    if values.size <= len(entry.value):
+        return values.unpack_from(entry.value)
+    (offset,) = struct.unpack(form.offset_form, entry.value)
+    return values.unpack_from(data, offset)
 
 
 def kind(data: bytes | mmap, form: Layout) -> str:

@@ -8,8 +8,9 @@ from tests.app.conftest import Api, Stores
 from tests.pictures import picture
 
 PNG = picture()
-TRUNCATED = picture("JPEG", width=400, height=400)[:20_000]
-BROKEN = base64.b64encode(TRUNCATED).decode()
+CUT_OFF = picture("JPEG", width=400, height=400)[:20_000]
+DAMAGED = PNG.replace(b"IDAT", b"IDAT\0\0", 1)  # is not cut off, and no decoder can read its pixels
+BROKEN = base64.b64encode(DAMAGED).decode()
 ANNOUNCED = {
     "user_id": "alice",
     "title": "Dunes",

@@ -13,7 +13,7 @@ from chalicelib.images import sweeping
 from tests.app.background import catch_up, object_created, sweep, upload_staged
 from tests.app.calls import Calls, Rule, StoreIsDown
 from tests.app.conftest import Api, Stores
-from tests.app.uploads import ANNOUNCED, PNG, TRUNCATED, announce, send, send_parts
+from tests.app.uploads import ANNOUNCED, CUT_OFF, DAMAGED, PNG, announce, send, send_parts
 from tests.errors import error
 from tests.pictures import picture
 
@@ -66,7 +66,11 @@ def test_an_uploaded_file_is_checked_and_listed(api: Api, stores: Stores) -> Non
         ({"checksum": "0" * 64}, PNG, f"The file's SHA-256 is {hashlib.sha256(PNG).hexdigest()}, but {'0' * 64} was"),
         ({"content_type": "image/gif"}, PNG, "The file is image/png, but image/gif was announced."),
         ({"size": 5}, b"hello", "The file is not an image of an accepted type"),
-        ({"content_type": "image/jpeg", "size": len(TRUNCATED)}, TRUNCATED, "The file is truncated"),
+        (
+            {"content_type": "image/jpeg", "size": len(CUT_OFF)},
+            CUT_OFF,
+            "The file is cut off: a part of its picture is",
+        ),
     ],
 )
 def test_a_file_that_was_not_announced_is_rejected_with_a_reason_and_deleted(
@@ -85,6 +89,28 @@ def test_a_file_that_was_not_announced_is_rejected_with_a_reason_and_deleted(
     configured(ABANDONED_UPLOAD_SECONDS="0")
     sweep(api)
     assert stores.are_empty()
+
+
+def test_a_damaged_file_is_kept_and_listed_with_a_reason(api: Api, stores: Stores) -> None:
+    key = send(stores, announced := announce(api, size=len(DAMAGED)), DAMAGED)
+    for _ in range(2):
+        upload_staged(api, key)
+        object_created(api, key)
+        sweep(api)
+    view = api.view(announced["image_id"])
+    assert (view["state"], view["reason"]) == ("failed", "The picture can't be decoded: its data is broken.")
+    assert (view["metadata"]["width"], view["metadata"]["height"]) == (40, 30)
+    assert api.listed() == api.listed("tag=sea") == [announced["image_id"]]
+    assert [stores.objects(kind) for kind in ("originals", "staged", "derived")] == [{key: DAMAGED}, {}, {}]
+
+
+def test_a_jpeg_without_its_end_mark_is_accepted(api: Api, stores: Stores) -> None:
+    photo = picture("JPEG", width=96, height=64)[:-2]
+    key = send(stores, announced := announce(api, content_type="image/jpeg", size=len(photo)), photo)
+    upload_staged(api, key)
+    view = api.view(announced["image_id"])
+    assert (view["state"], view["metadata"]["width"], view["metadata"]["height"]) == ("ready", 96, 64)
+    assert stores.objects() == {key: photo}
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_broken_image_stays_listed_with_a_reason_and_no_variants(api: Api, sto
     image = api.upload(image_data=BROKEN)
     object_created(api, image["s3_key"])
     view = api.view(image["image_id"])
-    assert (view["state"], view["reason"]) == ("failed", "The file is truncated: its picture is incomplete.")
+    assert (view["state"], view["reason"]) == ("failed", "The picture can't be decoded: its data is broken.")
     assert (api.listed(), stores.objects("derived")) == ([image["image_id"]], {})
     assert api.call("PUT", f"/images/{image['image_id']}", {"title": "Broken"}).status_code == 200
     assert api.view(image["image_id"])["state"] == "failed"

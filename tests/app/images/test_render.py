@@ -12,6 +12,7 @@ from chalice.test import HTTPResponse
 from tests.app.background import object_created, upload_staged
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Log, Stores
+from tests.app.uploads import BROKEN
 from tests.errors import error
 from tests.pictures import picture
 
@@ -119,8 +120,7 @@ def test_a_format_that_browsers_do_not_show_is_a_503_until_it_is_processed(api: 
 
 
 def test_the_redirect_of_a_failed_image_leads_to_its_original(api: Api) -> None:
-    broken = picture("TIFF", width=400, height=400)
-    image = api.upload(image_data=base64.b64encode(broken[: len(broken) // 2]).decode())
+    image = api.upload(image_data=BROKEN)
     object_created(api, image["s3_key"])
     assert api.get(f"/images/{image['image_id']}").json_body["state"] == "failed"
     answer = render(api, image["image_id"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests import crafted
+from tests.app.background import object_created
 from tests.app.conftest import Api, Stores
 from tests.errors import error
 from tests.pictures import base64_picture, picture
@@ -121,13 +122,9 @@ def test_a_header_with_too_many_parts_is_refused(api: Api, stores: Stores, heade
         b"hello",
         b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
         b"%PDF-1.7",
-        picture("JPEG")[:20],
-        picture("PNG")[:24],
-        b"GIF89a",
         b"RIFF\0\0\0\0WEBPVP8 ",
         b"\0\0\0\x18ftypavif" + b"\0" * 40,
         b"\0\0\0\x18ftypheic" + b"\0" * 40,
-        b"II*\0\xff\xff\xff\xff",
         b"BM" + b"\xff" * 60,
     ],
 )
@@ -161,6 +158,47 @@ def test_a_kind_of_file_that_is_not_accepted_is_named(api: Api, stores: Stores, 
     sentence = f"The file is a kind of {kind}. Save it as a common kind, for example with 8 bits per channel."
     assert (answer.status_code, answer.json_body) == (415, error(sentence))
     assert stores.are_empty()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        picture("JPEG")[:20],
+        picture("JPEG")[:-40],
+        picture("JPEG")[:500],
+        picture("PNG")[:24],
+        picture("PNG")[:500],
+        b"GIF89a",
+        picture("GIF")[:900],
+        picture("WEBP")[:500],
+        picture("AVIF")[:500],
+        picture("BMP")[:500],
+        b"II*\0\xff\xff\xff\xff",
+    ],
+)
+@pytest.mark.parametrize("form", [False, True])
+def test_a_file_that_is_cut_off_is_refused_and_leaves_nothing(
+    api: Api, stores: Stores, file: bytes, form: bool
+) -> None:
+    if form:
+        body = b'--B\r\nContent-Disposition: form-data; name="user_id"\r\n\r\nalice\r\n'
+        body += b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + file + b"\r\n--B--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=B"}
+        answer = api.client.http.post("/images", headers=headers, body=body)
+    else:
+        answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(file).decode()})
+    sentence = "The file is cut off: a part of its picture is missing. Send the whole file."
+    assert (answer.status_code, answer.json_body) == (400, error(sentence))
+    assert stores.are_empty()
+
+
+def test_a_jpeg_without_its_end_mark_is_accepted(api: Api, stores: Stores) -> None:
+    photo = picture("JPEG", width=96, height=64)[:-2]
+    image = api.upload(image_data=base64.b64encode(photo).decode())
+    assert (image["content_type"], image["width"], image["height"]) == ("image/jpeg", 96, 64)
+    object_created(api, image["s3_key"])
+    assert api.view(image["image_id"])["state"] == "ready"
+    assert stores.objects() == {image["s3_key"]: photo}
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,26 @@ def exif_block(orientation: int = 1, **times: str) -> bytes:
 
 def png(mode: int, depth: int, pixel: bytes, size: tuple[int, int] = (32, 32), rows: int | None = None) -> bytes:
     """Return a PNG of one colour. Pillow cannot write it, because it writes at most 8 bits per channel."""
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", *size, depth, mode, 0, 0, 0))]
-    row = b"\0" + pixel * size[0]
-    parts += [(b"IDAT", zlib.compress(row * (size[1] if rows is None else rows))), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
-    )
+    row = pixel * size[0]
+    return png_of_rows(mode, depth, [row] * (size[1] if rows is None else rows), size=size)
+
+
+def png_of_rows(
+    mode: int, depth: int, rows: Sequence[bytes], *more: bytes, size: tuple[int, int], interlace: int = 0
+) -> bytes:
+    """Return a PNG of packed rows, with further chunks before its pixels."""
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    first = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, mode, 0, 0, interlace))
+    return b"\x89PNG\r\n\x1a\n" + b"".join((first, *more, chunk(b"IDAT", pixels), chunk(b"IEND", b"")))
+
+
+def chunk(name: bytes, body: bytes, *, checksum: int | None = None) -> bytes:
+    """Return a chunk of a PNG; with another checksum than its own, it is damaged."""
+    right = zlib.crc32(name + body) if checksum is None else checksum
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", right)
+
+
+def with_chunks(data: bytes, *more: bytes, before: bytes = b"IDAT") -> bytes:
+    """Return a PNG with further chunks before one of its own."""
+    at = data.index(before) - 4
+    return data[:at] + b"".join(more) + data[at:]

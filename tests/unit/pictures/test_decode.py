@@ -257,7 +257,7 @@ def test_pages_and_previews_are_not_an_animation(tmp_path: Path) -> None:
         assert is_like(variant, quarters())
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF"])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF"])
 @pytest.mark.parametrize("part", [0, 0.1, 0.5, 0.9])
 def test_a_truncated_file_is_undecodable(tmp_path: Path, kind: str, part: float) -> None:
     path = tmp_path / "cut"
@@ -272,7 +272,7 @@ def test_a_truncated_file_is_undecodable(tmp_path: Path, kind: str, part: float)
     [
         (b"", "The file is not an image of an accepted type"),
         (b"GIF89a or so", "The file is not an image of an accepted type"),
-        (picture("JPEG", width=99, height=99)[:-2000], "The file is truncated: its picture is incomplete."),
+        (picture("PNG", width=99, height=99)[:-2000], "The file is truncated: its picture is incomplete."),
         (png(2, 8, b"abc", (50_000, 50_000), rows=1), "The image has more than 100000000 pixels"),
         (png(3, 8, b"a"), "The picture can't be decoded: its data is broken."),
         (scans(101), "The JPEG has more than 100 scans, which is the limit."),

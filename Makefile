@@ -66,8 +66,9 @@ invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service
 # Modules without input and output, but for lifecycle's one transaction: tests must run each of their lines.
 PURE := config errors ids metrics model permissions images/lifecycle images/likeness images/model images/render \
   index/query index/ranges index/rows index/terms items/model lists/cursors lists/merge lists/model lists/plan \
-  lists/prefixes pictures/exif pictures/jpeg pictures/pieces pictures/png pictures/structure pictures/thumbhash \
-  pictures/webp stores/model stores/records tags/model tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers
+  lists/prefixes pictures/avif pictures/bmp pictures/boxes pictures/exif pictures/gif pictures/jpeg pictures/pieces \
+  pictures/png pictures/structure pictures/thumbhash pictures/tiff pictures/webp stores/model stores/records \
+  tags/model tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers
 comma := ,
 empty :=
 

@@ -3,11 +3,15 @@
 import base64
 import io
 import random
+from pathlib import Path
 
 import pillow_heif
 from PIL import Image
 
 pillow_heif.register_heif_opener()
+
+# An AVIF whose transparency has no size: see tests/data/README.md.
+ALPHA_WITHOUT_SIZE = (Path(__file__).parent / "data/alpha_noispe.avif").read_bytes()
 
 
 def picture(kind: str = "PNG", *, width: int = 40, height: int = 30, frames: int = 1, seed: int = 0) -> bytes:

@@ -14,11 +14,12 @@ from mmap import mmap
 _BRANDS = {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 # Boxes that consist of boxes -> the number of bytes before the first one.
-_CONTAINERS = {b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0, b"iprp": 0, b"ipco": 0}
-_CONTAINERS |= {b"meta": 4, b"iref": 4, b"grpl": 4}
+_CONTAINERS = dict.fromkeys((b"moov", b"trak", b"edts", b"tref", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"), 0)
+_CONTAINERS |= {b"meta": 4, b"iref": 4, b"grpl": 4, b"stsd": 8}
+_SAMPLE_ENTRY_BYTES = 78  # before the boxes of a track's description (in `stsd`)
 
 # Tables of a track -> the position of their number of rows. `stsz` and `stz2` have a row for each frame.
-_TRACK_TABLES = dict.fromkeys((b"stts", b"ctts", b"stsc", b"stco", b"co64", b"stss"), 4)
+_TRACK_TABLES = dict.fromkeys((b"stts", b"ctts", b"stsc", b"stco", b"co64", b"stss", b"elst"), 4)
 _FRAMES = {b"stsz": 8, b"stz2": 8}
 
 
@@ -76,6 +77,8 @@ def walked(data: bytes | mmap) -> Iterator[Box]:
         pending.append((last, end, parent))
         if name in _CONTAINERS:
             pending.append((body + _CONTAINERS[name], last, name))
+        elif parent == b"stsd":
+            pending.append((body + _SAMPLE_ENTRY_BYTES, last, name))
         elif name == b"iinf":
             pending.append((body + (6 if data[body] == 0 else 8), last, name))
 
@@ -95,7 +98,7 @@ def _rows(data: bytes | mmap, box: Box, limit: int) -> int:
     if box.name == b"iinf":
         return number(data, box.body + 4, "I" if data[box.body] else "H")
     # A list of the ids of items. An id has two or four bytes.
-    return (box.end - box.body) // 4 if box.parent in (b"iref", b"grpl") else 0
+    return (box.end - box.body) // 4 if box.parent in (b"iref", b"grpl", b"tref") else 0
 
 
 def _extents(data: bytes | mmap, box: Box, limit: int) -> int:

@@ -32,6 +32,9 @@ _PIXEL_BYTES = {"WEBP": 17, "AVIF": 15, "HEIF": 15, "TIFF": 12}
 _OTHER_PIXEL_BYTES = 6
 _PREMULTIPLIED_BYTES = 6  # added per pixel for a transparent picture that is resized in one step
 
+# CGATS001Compat-v2-micro.icc of github.com/saucecontrol/Compact-ICC-Profiles, which is in the public domain (CC0).
+_CMYK_PROFILE = Path(__file__).with_name("cmyk.icc")
+
 # EXIF orientation -> the member of Pillow's Transpose that turns the stored pixels upright (EXIF 2.32 section 4.6.4).
 _TRANSPOSITIONS = {
     2: "FLIP_LEFT_RIGHT",
@@ -224,12 +227,16 @@ def _in_srgb(image: "Image", profile: bytes | None) -> "Image":
     """Return an image in sRGB, without metadata; in mode RGBA if it is transparent, else RGB.
 
     Colours are converted from the image's ICC profile. Without a usable profile, grey and RGB count as sRGB already,
-    and Pillow converts CMYK by its simple formula.
+    and CMYK as inks of a web offset press (SWOP), as in Photoshop.
     """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if alpha is not None:
         image = image.convert(image.mode[:-1])
-    converted = _by_profile(image, profile) or (image if image.mode == "RGB" else image.convert("RGB"))
+    converted = _by_profile(image, profile)
+    if not converted and image.mode == "CMYK":
+        converted = _by_profile(image, _CMYK_PROFILE.read_bytes())
+    if not converted:
+        converted = image if image.mode == "RGB" else image.convert("RGB")
     if alpha is not None and alpha.getextrema() != (255, 255):
         converted.putalpha(alpha)
     converted.info.clear()

@@ -60,10 +60,12 @@ def identify(file: bytes | Path) -> Picture:
             raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")
         if survey.blocks > limits.max_tiff_blocks:
             raise TooLarge("The TIFF", limits.max_tiff_blocks, "strips or tiles", "MAX_TIFF_BLOCKS")
-        # libavif has a limit of its own, and then does not say what is wrong.
-        declared = _parsed(data, lambda: avif.size(data)) if boxes.is_file(data) else None
-        _check_size(*declared or (0, 0))
-        picture, frames = _parsed(data, lambda: _described(file, data))
+        try:
+            picture, frames = _parsed(data, lambda: _described(file, data))
+        except Unsupported:
+            if boxes.is_file(data):  # libavif has limits of its own, and does not say so
+                _check_size(*_parsed(data, lambda: avif.size(data)) or (0, 0))
+            raise
     _check_size(picture.width, picture.height)
     if frames > limits.max_frames:
         raise TooLarge("The image", limits.max_frames, "frames", "MAX_FRAMES")

@@ -185,8 +185,9 @@ def kind(data: bytes | mmap, form: Layout) -> str:
     photometric, compression = number(data, form, page, PHOTOMETRIC, 0), number(data, form, page, COMPRESSION, 1)
     samples, sample_format = number(data, form, page, SAMPLES, 1), number(data, form, page, SAMPLE_FORMAT, 1)
     layout = "separate planes, " if number(data, form, page, PLANAR, 1) == 2 else ""
+    variant = ("big-endian BigTIFF, " if form.order == ">" else "BigTIFF, ") if form.big else ""
     return (
-        f"{_PHOTOMETRICS.get(photometric, f'photometric interpretation {photometric}')}, "
+        f"{variant}{_PHOTOMETRICS.get(photometric, f'photometric interpretation {photometric}')}, "
         f"{samples} {'sample' if samples == 1 else 'samples'} of {number(data, form, page, BITS, 1)} bits per pixel, "
         f"{_SAMPLE_FORMATS.get(sample_format, f'sample format {sample_format}')}, {layout}"
         f"{_COMPRESSIONS.get(compression, f'compression {compression}')}"

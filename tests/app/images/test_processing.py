@@ -10,7 +10,8 @@ from tests.app.background import object_created, sweep
 from tests.app.calls import Calls, Killed, Rule, StoreIsDown
 from tests.app.conftest import Api, Stores
 from tests.app.uploads import BROKEN, announce
-from tests.pictures import picture
+from tests.pictures import ALPHA_WITHOUT_SIZE, picture
+from tests.tiffs import tiff
 
 
 def test_an_upload_is_listed_at_once_and_ready_after_processing(api: Api, stores: Stores) -> None:
@@ -27,6 +28,24 @@ def test_an_upload_is_listed_at_once_and_ready_after_processing(api: Api, stores
         variant["size"] for variant in reversed(view["analysis"]["variants"])
     ]
     assert api.get("/images").json_body["images"] == [image]
+
+
+@pytest.mark.parametrize(
+    ("file", "size"),
+    [
+        (ALPHA_WITHOUT_SIZE, (80, 80)),
+        (tiff(lambda x, y: [x / 64], orientation=6, rows_per_strip=48), (48, 64)),
+        (tiff(lambda x, y: [x / 64], photometric=0, bits=16), (64, 48)),
+    ],
+    ids=["AVIF whose transparency has no size", "TIFF to be turned", "TIFF in which white is zero"],
+)
+def test_unusual_kinds_of_files_become_ready(api: Api, file: bytes, size: tuple[int, int]) -> None:
+    image = api.upload(image_data=base64.b64encode(file).decode())
+    assert (image["width"], image["height"]) == size
+    object_created(api, image["s3_key"])
+    view = api.view(image["image_id"])
+    assert view["state"] == "ready"
+    assert [(variant["width"], variant["height"]) for variant in view["analysis"]["variants"]] == [size]
 
 
 def test_an_early_event_waits_for_the_record(api: Api, stores: Stores, calls: Calls) -> None:

@@ -1,12 +1,15 @@
 import base64
 import hashlib
+import struct
 from collections.abc import Callable
 
 import pytest
 
+from tests import crafted
 from tests.app.background import object_created
 from tests.app.conftest import Api, Stores
 from tests.pictures import base64_picture, picture
+from tests.tiffs import FLOAT, WEBP, tiff
 
 
 def test_an_upload_stores_the_bytes_and_the_metadata(api: Api, stores: Stores) -> None:
@@ -98,8 +101,12 @@ def test_a_heif_of_any_brand_is_refused_or_can_be_viewed(api: Api, brand: bytes)
     [
         b"\xff\xd8" + b"\xff\xe1\0\x08Exif\0\0" * 170_000,
         b"II*\0\x08\0\0\0" + b"\xff\xff" + b"\0" * 12 * 65_535 + b"\0\0\0\0",
+        crafted.strips(200_000),
+        crafted.gif(b"!\xfe\1x\0" * 200_000),
+        crafted.png(b"tEXt", 50_000),
+        crafted.with_items("AVIF", 50_000),
     ],
-    ids=["segments of a JPEG", "entries of a TIFF"],
+    ids=["segments of a JPEG", "entries of a TIFF", "strips of a TIFF", "comments of a GIF", "PNG", "AVIF"],
 )
 def test_a_header_with_too_many_parts_is_refused(api: Api, stores: Stores, header: bytes) -> None:
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(header).decode()})
@@ -170,6 +177,30 @@ def test_a_jpeg_without_its_end_mark_is_accepted(api: Api, stores: Stores) -> No
 
 
 @pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        (
+            tiff(lambda x, y: [0.1, 0.2, 0.3], photometric=2, bits=32, sample_format=FLOAT),
+            "TIFF that is not accepted: RGB, 3 samples of 32 bits per pixel, floating point, not compressed",
+        ),
+        (
+            tiff(lambda x, y: [0.1, 0.2, 0.3], photometric=2, compression=WEBP),
+            "TIFF that is not accepted: RGB, 3 samples of 8 bits per pixel, unsigned, WebP",
+        ),
+        (
+            picture("BMP").replace(struct.pack("<HH", 1, 24), struct.pack("<HH", 1, 64), 1),
+            "BMP that is not accepted: a header of 40 bytes, 64 bits per pixel, no compression",
+        ),
+    ],
+)
+def test_a_kind_of_file_that_is_not_accepted_is_named(api: Api, stores: Stores, file: bytes, kind: str) -> None:
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(file).decode()})
+    sentence = f"The file is a kind of {kind}. Save it as a common kind, for example with 8 bits per channel."
+    assert (answer.status_code, answer.json_body) == (415, {"error": sentence})
+    assert stores.are_empty()
+
+
+@pytest.mark.parametrize(
     ("limit", "file", "sentence"),
     [
         (
@@ -183,6 +214,16 @@ def test_a_jpeg_without_its_end_mark_is_accepted(api: Api, stores: Stores) -> No
             {"MAX_SIDE_PX": "39"},
             picture(),
             "The image has more than 39 pixels on one side, which is the limit (MAX_SIDE_PX).",
+        ),
+        (
+            {"MAX_TIFF_BLOCKS": "99"},
+            crafted.strips(100, 100, 1),
+            "The TIFF has more than 99 strips or tiles, which is the limit (MAX_TIFF_BLOCKS).",
+        ),
+        (
+            {},
+            crafted.saved("AVIF").replace(struct.pack(">II", 64, 48), struct.pack(">II", 17_000, 17_000), 1),
+            "The image has more than 100000000 pixels, which is the limit (MAX_PIXELS).",
         ),
         ({"MAX_FRAMES": "2"}, "GIF", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),
         ({"MAX_FRAMES": "2"}, "TIFF", "The image has more than 2 frames, which is the limit (MAX_FRAMES)."),

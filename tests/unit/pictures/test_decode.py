@@ -139,8 +139,17 @@ def test_colour_conversion_does_not_change_alpha(tmp_path: Path) -> None:
 def test_cmyk_is_converted_with_and_without_a_profile(tmp_path: Path, kind: str) -> None:
     cyan = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
     paper = Image.new("CMYK", (32, 32), (0, 0, 0, 0))
-    assert is_near(mean(only_variant(tmp_path, saved(cyan, kind))), (0, 255, 255), 12)
-    assert is_near(mean(only_variant(tmp_path, saved(paper, kind))), (255, 255, 255))
+    # Without a profile, the inks of SWOP, as in Photoshop.
+    for inks, color in (
+        ((255, 0, 0, 0), (0, 174, 239)),
+        ((0, 255, 0, 0), (236, 0, 140)),
+        ((0, 0, 255, 0), (255, 242, 0)),
+        ((0, 0, 0, 255), (35, 31, 32)),
+        ((0, 0, 0, 128), (147, 149, 151)),
+        ((0, 0, 0, 0), (255, 255, 255)),
+    ):
+        image = Image.new("CMYK", (32, 32), inks)
+        assert is_near(mean(only_variant(tmp_path, saved(image, kind))), color, 12)
     # A press with orange ink, which only its profile describes.
     press = cmyk_profile(paper=(100, 0, 0), ink=(65, 45, 70))
     actual = mean(only_variant(tmp_path, saved(cyan, kind, icc_profile=press)))

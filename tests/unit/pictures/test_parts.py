@@ -9,8 +9,8 @@ from PIL import Image
 
 from chalicelib.errors import TooLarge
 from chalicelib.pictures.identify import identify
-from tests.unit.pictures import crafted
-from tests.unit.pictures.crafted import LONG, RATIONAL, UNDEFINED, grey, long, short, tiff
+from tests import crafted
+from tests.crafted import LONG, RATIONAL, UNDEFINED, grey, long, short, tiff
 from tests.unit.pictures.made import exif_block, processed, quarters, saved
 
 MANY = 100_000
@@ -49,6 +49,8 @@ CRAFTED: dict[str, tuple[Callable[[], bytes], str]] = {
     "associations of an AVIF": (lambda: crafted.with_associations("AVIF", MANY), PARTS),
     "orientations of an AVIF": (lambda: crafted.with_orientations("AVIF", MANY), PARTS),
     "declared frames of an AVIF": (lambda: crafted.avif_of_frames(MANY), FRAMES),
+    "descriptions of an AVIF's track": (lambda: crafted.with_track_properties(MANY, b"stsd"), PARTS),
+    "properties of an AVIF's track": (lambda: crafted.with_track_properties(MANY, b"av01"), PARTS),
     "boxes of a HEIC": (lambda: crafted.saved("HEIF") + crafted.box(b"free") * MANY, PARTS),
     "items of a HEIC": (lambda: crafted.with_items("HEIF", 20_000), PARTS),
     "resolutions of a JPEG": (lambda: crafted.jpeg_of_resolutions(MANY), PARTS),
@@ -87,6 +89,22 @@ def test_a_header_of_many_parts_is_refused_before_it_is_parsed(name: str) -> Non
 )
 def test_a_header_of_fewer_parts_is_accepted(data: bytes) -> None:
     assert identify(data).width == 64
+
+
+def test_boxes_of_64_bit_sizes_and_boxes_up_to_the_end_of_the_file_are_counted() -> None:
+    data = crafted.saved("AVIF")
+    large = (1).to_bytes(4, "big") + b"free" + (16).to_bytes(8, "big")
+    assert identify(data + large * 900).width == 64
+    assert identify(data + bytes(4) + b"free" + bytes(99)).width == 64
+    with pytest.raises(TooLarge):
+        identify(data + large * 1_000)
+
+
+def test_broken_exif_in_several_segments_is_ignored() -> None:
+    segment = b"\xff\xe1\0\x12Exif\0\0"
+    data = crafted.saved("JPEG")
+    for block in (b"II*\0" + b"\xff" * 16, b"no header of TIFF.__"):
+        assert identify(data[:2] + segment + block[:10] + segment + block[10:] + data[2:]).width == 64
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])

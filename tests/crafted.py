@@ -155,6 +155,20 @@ def avif_of_frames(count: int) -> bytes:
     return data[:at] + struct.pack(">II", 1, count) + data[at + 8 :]
 
 
+def with_track_properties(count: int, parent: bytes) -> bytes:
+    """Return an AVIF with many boxes in the description of its track, or in the description's first entry."""
+    data = saved("AVIF", save_all=True, append_images=[Image.new("RGB", (64, 48), "red")])
+    more = box(b"free") * count
+
+    def described(table: bytes) -> bytes:
+        if parent == b"stsd":
+            return table + more
+        (size,) = struct.unpack_from(">I", table, 8)
+        return table[:8] + struct.pack(">I", size + len(more)) + table[12 : 8 + size] + more
+
+    return changed(data, (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"), described)
+
+
 def jpeg_of_resolutions(count: int) -> bytes:
     """Return a JPEG whose EXIF spans several segments, because its resolution has many values."""
     data = saved("JPEG")

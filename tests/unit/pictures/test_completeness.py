@@ -95,6 +95,13 @@ def test_a_jpeg_over_a_limit_does_not_count_as_cut_off(configured: Configure) ->
         completeness.check(data)
 
 
+def test_a_damaged_jpeg_is_not_cut_off() -> None:
+    data = noise("JPEG")
+    tables = data.index(b"\xff\xc4") + 5
+    completeness.check(data[:tables] + b"\xff" * 16 + data[tables + 16 : -2])
+    completeness.check(data[: data.index(b"\xff\xda") + 20] + data[-1_000:-2] + b"\xff\xc4\xff")
+
+
 def test_a_damaged_png_is_not_cut_off() -> None:
     data = noise("PNG")
     at = data.index(b"IDAT") + 6

@@ -71,9 +71,10 @@ invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service
 PURE := config deadline errors filenames ids metrics model permissions tasks images/lifecycle images/likeness images/model \
   images/render \
   index/query index/ranges index/rows index/terms items/model lists/cursors lists/merge lists/model lists/plan \
-  lists/prefixes pictures/avif pictures/bmp pictures/boxes pictures/exif pictures/gif pictures/structure \
-  pictures/thumbhash pictures/tiff stores/model stores/records tags/model tags/tallies \
-  web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers web/s3_events
+  lists/prefixes pictures/avif pictures/bmp pictures/boxes pictures/exif pictures/gif pictures/jpeg pictures/pieces \
+  pictures/png pictures/structure pictures/thumbhash pictures/tiff pictures/webp stores/model stores/records \
+  tags/model tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers \
+  web/s3_events
 comma := ,
 empty :=
 

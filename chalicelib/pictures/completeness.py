@@ -100,8 +100,11 @@ def _last_row_keeps(data: bytes | mmap, value: int) -> bool:
         image.im = identify.pillow().core.fill(image.mode, image.size, color)
         try:
             image.load()
-        except OSError:  # the decoder waits for more bytes
-            return all(image.im.getpixel((x, image.height - 1)) == color for x in range(image.width))
+        except OSError as error:
+            # Pillow says so if the decoder waits for more bytes. Otherwise, the data is damaged.
+            return "truncated" in str(error) and all(
+                image.im.getpixel((x, image.height - 1)) == color for x in range(image.width)
+            )
     return False
 
 
@@ -156,8 +159,8 @@ def _bmp_lacks_pixels(data: bytes | mmap) -> bool:
     if len(data) < bmp.MAX_HEADER_BYTES:  # perhaps a text that begins with "BM"
         return False
     about = bmp.header(data)
-    is_plain = about.compression in (0, 3, 6) and about.size >= 40 and about.width > 0 and about.height > 0
-    if not is_plain or not 14 + about.size <= about.pixels <= len(data):
+    is_plain = about.compression in (0, 3, 6) and about.bits <= 32 and about.size >= 40  # bytes, Windows's header
+    if not is_plain or about.width <= 0 or about.height <= 0 or not 14 + about.size <= about.pixels <= len(data):
         return False
     unpadded = (about.width * about.bits + 7) // 8
     return about.pixels + (about.height - 1) * about.row_bytes + unpadded > len(data)

@@ -9,7 +9,7 @@ from chalice.utils import UI, OSUtils
 from project import PROJECT
 
 
-def test_the_deployment_package_has_every_module_and_the_openapi_document(tmp_path: Path) -> None:
+def test_the_deployment_package_has_every_module_the_openapi_document_and_the_profile(tmp_path: Path) -> None:
     # The package is built without dependencies, because downloading them needs a network.
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "chalicelib", tmp_path / "chalicelib", ignore=ignored)

@@ -137,8 +137,8 @@ def with_properties(kind: str, count: int) -> bytes:
     return changed(saved(kind), (b"meta", b"iprp", b"ipco"), lambda old: old + box(b"free") * count)
 
 
-def with_associations(kind: str, count: int) -> bytes:
-    rows = b"".join(struct.pack(">HBB", item % 65_536, 1, 1) for item in range(count))
+def with_associations(kind: str, count: int, properties: int = 1) -> bytes:
+    rows = b"".join(struct.pack(">HB", item % 65_536, properties) + b"\1" * properties for item in range(count))
     return changed(saved(kind), (b"meta", b"iprp", b"ipma"), lambda _: bytes(4) + struct.pack(">I", count) + rows)
 
 

@@ -16,6 +16,7 @@ _BRANDS = {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx
 # Boxes that consist of boxes -> the number of bytes before the first one.
 _CONTAINERS = dict.fromkeys((b"moov", b"trak", b"edts", b"tref", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"), 0)
 _CONTAINERS |= {b"meta": 4, b"iref": 4, b"grpl": 4, b"stsd": 8}
+_REFERENCES_PER_ITEM = 16  # to properties; a picture has about five properties
 _SAMPLE_ENTRY_BYTES = 78  # before the boxes of a track's description (in `stsd`)
 
 # Tables of a track -> the position of their number of rows. `stsz` and `stz2` have a row for each frame.
@@ -94,11 +95,23 @@ def _rows(data: bytes | mmap, box: Box, limit: int) -> int:
     if box.name == b"iloc":
         return _extents(data, box, limit)
     if box.name == b"ipma":
-        return number(data, box.body + 4, "I")
+        return _references(data, box, limit)
     if box.name == b"iinf":
         return number(data, box.body + 4, "I" if data[box.body] else "H")
     # A list of the ids of items. An id has two or four bytes.
     return (box.end - box.body) // 4 if box.parent in (b"iref", b"grpl", b"tref") else 0
+
+
+def _references(data: bytes | mmap, box: Box, limit: int) -> int:
+    """Return the number of items that refer to properties; more if they have more than 16 references on average."""
+    items, references = number(data, box.body + 4, "I"), 0
+    id_bytes, reference_bytes = (4 if data[box.body] else 2), (2 if data[box.body + 3] & 1 else 1)
+    position = box.body + 8
+    for _ in range(items if items <= limit else 0):
+        count = data[position + id_bytes]
+        position += id_bytes + 1 + count * reference_bytes
+        references += count
+    return max(items, references // _REFERENCES_PER_ITEM)
 
 
 def _extents(data: bytes | mmap, box: Box, limit: int) -> int:

@@ -47,6 +47,7 @@ CRAFTED: dict[str, tuple[Callable[[], bytes], str]] = {
     "locations of an AVIF's items": (lambda: crafted.with_locations("AVIF", 100, 1_000), PARTS),
     "properties of an AVIF": (lambda: crafted.with_properties("AVIF", MANY), PARTS),
     "associations of an AVIF": (lambda: crafted.with_associations("AVIF", MANY), PARTS),
+    "associations of an AVIF's items": (lambda: crafted.with_associations("AVIF", 100, 255), PARTS),
     "orientations of an AVIF": (lambda: crafted.with_orientations("AVIF", MANY), PARTS),
     "declared frames of an AVIF": (lambda: crafted.avif_of_frames(MANY), FRAMES),
     "descriptions of an AVIF's track": (lambda: crafted.with_track_properties(MANY, b"stsd"), PARTS),

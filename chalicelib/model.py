@@ -43,7 +43,7 @@ class State(StrEnum):
     AWAITING_UPLOAD = "awaiting_upload"  # a direct upload: the client has not sent the bytes to S3 yet
     PROCESSING = "processing"  # the bytes are in S3
     READY = "ready"  # the image has been processed
-    REJECTED = "rejected"  # a direct upload: the bytes are not as announced or not an accepted image; they are deleted
+    REJECTED = "rejected"  # a direct upload: the bytes are not as announced, not an image, or cut off; they are deleted
     FAILED = "failed"  # processing did not succeed; the bytes are in S3
     DELETING = "deleting"  # the image is in no list; its objects are being deleted
     DELETED = "deleted"  # the objects are deleted; a processing attempt that is still running may write new ones

@@ -88,6 +88,7 @@ def picture(data: bytes | mmap) -> list[Piece]:
     an animation, the picture is the one that readers show which do not know animations.
     """
     pieces, pixels = [Piece(data, 0, len(MAGIC))], Piece(data, 0, 0)
+    seen = set[bytes]()  # only the first chunk of a name counts
     for chunk in chunks(data):
         start, stop = chunk.start - 8, min(chunk.stop + 4, len(data))
         if chunk.name == b"IDAT":
@@ -97,8 +98,10 @@ def picture(data: bytes | mmap) -> list[Piece]:
             pixels = Piece(data, pixels.start or start, stop)
         elif pixels.start:
             break
-        elif chunk.name in (b"IHDR", b"PLTE") or _is_useful(data, chunk):
-            pieces.append(Piece(data, start, stop))
+        elif chunk.name not in seen:
+            seen.add(chunk.name)
+            if chunk.name in (b"IHDR", b"PLTE") or _is_useful(data, chunk):
+                pieces.append(Piece(data, start, stop))
     return [*pieces, pixels]
 
 

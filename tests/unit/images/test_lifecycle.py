@@ -13,10 +13,12 @@ from chalicelib.images import lifecycle
 from chalicelib.images.lifecycle import ChecksumMismatch
 from chalicelib.images.model import UpdateRequest
 from chalicelib.model import Image, State, Visibility
+from chalicelib.pictures.identify import Picture
 from chalicelib.stores.dynamodb import MAX_WRITES, Write
 from tests.unit.samples import ANALYSIS, IMAGE
 
 AT = "2026-11-26T12:00:00.000Z"
+PICTURE = Picture(content_type="image/png", width=40, height=30)
 NO_CHANGES = UpdateRequest(title=None, description=None, tags=None, visibility=None)
 
 # Every kind of image: a state, and whether the image is listed.
@@ -43,6 +45,7 @@ STEPS: dict[str, Callable[[Image], Image]] = {
     "claimed": lambda image: lifecycle.claimed(image, image.checksum),
     "processed": lambda image: lifecycle.processed(image, ANALYSIS),
     "shown": lambda image: lifecycle.shown(image, ANALYSIS),
+    "kept": lambda image: lifecycle.kept(image, PICTURE, "Why."),
     "rejected": lambda image: lifecycle.rejected(image, "Why."),
     "counted": lifecycle.counted,
     "failed": lambda image: lifecycle.failed(image, "Why."),
@@ -51,7 +54,7 @@ STEPS: dict[str, Callable[[Image], Image]] = {
 
 # The result of each step: the kind of the image after the step ("changed": the same kind, with other fields), an error,
 # or None if the image is unchanged.
-_PROCESSING = ("claimed", "processed", "shown", "rejected", "counted", "failed", "failed_after")
+_PROCESSING = ("claimed", "processed", "shown", "kept", "rejected", "counted", "failed", "failed_after")
 _UNCHANGED = dict.fromkeys(_PROCESSING)
 TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
     "awaiting": {
@@ -62,6 +65,7 @@ TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
         "claimed": "processing, unlisted",
         "processed": None,
         "shown": "ready",
+        "kept": "failed, listed",
         "rejected": "rejected",
         "counted": "changed",
         "failed": "failed, unlisted",
@@ -75,6 +79,7 @@ TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
         "claimed": None,
         "processed": None,
         "shown": "ready",
+        "kept": "failed, listed",
         "rejected": "rejected",
         "counted": "changed",
         "failed": "failed, unlisted",
@@ -88,6 +93,7 @@ TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
         "claimed": None,
         "processed": "ready",
         "shown": None,
+        "kept": None,
         "rejected": None,
         "counted": "changed",
         "failed": "failed, listed",
@@ -102,6 +108,7 @@ TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
         "claimed": "processing, unlisted",
         "processed": None,
         "shown": "ready",
+        "kept": "failed, listed",
         "rejected": "rejected",
         "counted": "changed",
         "failed": "changed",
@@ -115,6 +122,7 @@ TABLE: dict[str, dict[str, str | type[Exception] | None]] = {
         "claimed": None,
         "processed": "ready",
         "shown": None,
+        "kept": None,
         "rejected": None,
         "counted": "changed",
         "failed": "changed",

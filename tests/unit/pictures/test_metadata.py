@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from chalicelib.pictures import completeness, decode, identify
+from chalicelib.pictures import completeness, decode, identify, png
+from chalicelib.pictures.pieces import joined
 from chalicelib.pictures.variants import make
 from tests.unit.pictures.made import (
     BLUE,
@@ -67,6 +68,14 @@ def test_a_broken_chunk_of_a_png_is_passed_over(tmp_path: Path, name: bytes, bod
 )
 def test_large_metadata_of_a_png_is_passed_over(tmp_path: Path, bomb: bytes, before: bytes) -> None:
     assert_shown(tmp_path, with_chunks(PNG, bomb, before=before))
+
+
+def test_only_the_first_profile_of_a_png_is_inflated(tmp_path: Path) -> None:
+    """A small file with many profiles would otherwise take seconds."""
+    profiles = chunk(b"iCCP", b"broken") + chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(bytes(1_000_000))) * 800
+    data = with_chunks(PNG, profiles)
+    assert_shown(tmp_path, data)
+    assert b"iCCP" not in joined(png.picture(data)).read()
 
 
 def segment(marker: int, body: bytes) -> bytes:

@@ -22,11 +22,15 @@ $(VENV)/installed: requirements.txt dev/run.txt requirements-dev.txt
 HOST = 127.0.0.1
 S3_PORT = 0
 DYNAMODB_PORT = 0
+# Further names by which clients reach the service, and the space of the disk that is kept free, in MB.
+ALLOWED_HOSTS =
+MIN_FREE_MB = 100
 
 .PHONY: run
 run: ENGINES = --engines
-run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, S3_PORT, DYNAMODB_PORT
-	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)"
+run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, ALLOWED_HOSTS, S3_PORT, DYNAMODB_PORT, MIN_FREE_MB
+	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)" \
+	  --allowed-hosts "$(ALLOWED_HOSTS)" --min-free-mb "$(MIN_FREE_MB)"
 
 .PHONY: samples
 samples: $(VENV)/installed-run ## upload the sample photographs to the running service: PORT or URL
@@ -60,15 +64,17 @@ unexport EVENT
 
 .PHONY: invoke
 invoke: export INVOKE_EVENT := $(value EVENT)
-invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service: FUNCTION, EVENT (JSON or @file), PORT or URL
-	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
+invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service: FUNCTION, EVENT (JSON or @file), DATA, PORT or URL
+	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --data "$(DATA)" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Modules without input and output, but for lifecycle's one transaction: tests must run each of their lines.
-PURE := config errors ids metrics model permissions images/lifecycle images/likeness images/model images/render \
+PURE := config deadline errors filenames ids metrics model permissions tasks images/lifecycle images/likeness images/model \
+  images/render \
   index/query index/ranges index/rows index/terms items/model lists/cursors lists/merge lists/model lists/plan \
   lists/prefixes pictures/avif pictures/bmp pictures/boxes pictures/exif pictures/gif pictures/jpeg pictures/pieces \
   pictures/png pictures/structure pictures/thumbhash pictures/tiff pictures/webp stores/model stores/records \
-  tags/model tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers
+  tags/model tags/tallies web/accept web/answers web/bodies web/cors web/fields web/invocations web/readers \
+  web/s3_events
 comma := ,
 empty :=
 
@@ -92,6 +98,10 @@ test-http: $(VENV)/installed ## run the black-box tests against a service that r
 .PHONY: test-deployed
 test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOINT_URL, run the black-box tests there, destroy it
 	@$(BIN)/python -m pytest tests/deployed
+
+.PHONY: test-clients
+test-clients: $(VENV)/installed ## make clients with five generators, run them on an embedded stack, and lint the OpenAPI document
+	@$(BIN)/python -m pytest tests/clients
 
 PROSE := $(wildcard *.md) docs samples
 CODE := app.py bench chalicelib deploy dev project scripts tests .ci Makefile docker-compose.yml resources.yaml
@@ -130,7 +140,7 @@ hooks: $(VENV)/installed ## install a git hook that checks style, types and pros
 .PHONY: lock
 lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm; do \
+	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/clients/requirements; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 

@@ -4,16 +4,19 @@ The letters A to E are the contracts of docs/contracts.md. A route without a let
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
-from chalicelib import access
+from chalicelib import access, tasks
 from chalicelib.config import WrongSetting, settings
 from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
+from chalicelib.images.model import ObjectCreated
 from chalicelib.items import items
 from chalicelib.lists import lists
-from chalicelib.model import Caller
+from chalicelib.model import Caller, Visibility
 from chalicelib.permissions import (
     CATALOG,
     DEAD_LETTERS,
@@ -27,8 +30,10 @@ from chalicelib.permissions import (
     needs,
 )
 from chalicelib.tags import tags
-from chalicelib.web import answers, bodies, openapi, readers
+from chalicelib.web import answers, bodies, caching, contracts, openapi, readers, s3_events
 from chalicelib.web.app import ImagesApi
+from chalicelib.web.contracts import contract
+from chalicelib.web.s3_events import UnreadableRecord
 
 try:
     app = ImagesApi(app_name="images-api")
@@ -38,17 +43,18 @@ except WrongSetting as wrong:
     print(wrong, file=sys.stderr)
     raise SystemExit(1) from None
 
-UPLOAD = (ORIGINALS.put, CATALOG.put, TERMS.put, TAG_COUNTS.put, IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
-COUNT = (CATALOG.query_owner, CATALOG.batch_get, TERMS.query)
-LIST = (*COUNT, CATALOG.query_owner_changed, TERMS.query_changed, ORIGINALS.get)
+KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
+UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
+COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query)
+LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
-UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put)
+UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put, *KEYS)
 APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
 DISCARD = (CATALOG.get, CATALOG.put, *DELETE_OBJECTS, STAGED.abort_upload)
-DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put)
+DELETE = (*DISCARD, CATALOG.delete, TERMS.delete, TAG_COUNTS.put, *KEYS)
 PROCESS = (CATALOG.get, CATALOG.put, TERMS.put, DERIVED.put, *DELETE_OBJECTS)
 RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.put)
 
@@ -57,7 +63,7 @@ RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.
 @needs()
 def welcome() -> Response:
     """Get an overview of the API."""
-    return Response(answers.welcome())
+    return Response(answers.welcome(), caching.revalidated(Visibility.PUBLIC))
 
 
 @app.route("/health")
@@ -72,7 +78,7 @@ def health() -> Response:
 @needs()
 def describe() -> Response:
     """Get the OpenAPI document."""
-    return Response(openapi.document())
+    return Response(openapi.document(), caching.revalidated(Visibility.PUBLIC))
 
 
 # Contracts B, the service's own, and D
@@ -83,7 +89,7 @@ def describe() -> Response:
 def post_image() -> Response:
     """Upload an image."""
     image = images.upload(known_caller(), readers.upload(app.current_request))
-    return Response(answers.uploaded(image), answers.etag(image), 201)
+    return Response(*contract().uploaded(image))
 
 
 @app.route("/images", methods=["GET"])
@@ -91,7 +97,7 @@ def post_image() -> Response:
 def get_images() -> Response:
     """List images."""
     page = lists.list_images(caller(), readers.query(app.current_request))
-    return Response(answers.listed(page))
+    return Response(*contract().listed(page))
 
 
 @app.route("/images/count")
@@ -99,7 +105,7 @@ def get_images() -> Response:
 def count_images() -> Response:
     """Count images."""
     count = lists.count_images(caller(), readers.query(app.current_request))
-    return Response(answers.counted(count))
+    return Response(answers.counted(count), caching.revalidated(Visibility.PRIVATE))
 
 
 @app.route("/tags")
@@ -107,7 +113,7 @@ def count_images() -> Response:
 def list_tags() -> Response:
     """List tags with their number of images."""
     page = tags.list_tags(caller(), readers.tag_query(app.current_request))
-    return Response(answers.tags(page))
+    return Response(answers.tags(page), caching.revalidated(Visibility.PRIVATE))
 
 
 @app.route("/images/{image_id}", methods=["GET"])
@@ -117,17 +123,16 @@ def view_image(image_id: str) -> Response:
     viewer, as_attachment = caller(), readers.as_attachment(app.current_request)
     image = images.find(viewer, image_id)
     if not image.listed:
-        return Response(answers.unlisted(image), answers.etag(image))
-    view = images.with_url(image, download=as_attachment)
-    return Response(answers.viewed(view), answers.etag(image))
+        return Response(answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility))
+    return Response(*contract().viewed(images.with_url(image, download=as_attachment)))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_image(image_id: str) -> Response:
     """Delete an image: first from every list, then its objects, then its record."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
-    return Response(answers.deleted(image))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
+    return Response(*contract().deleted(image))
 
 
 @app.route("/images/{image_id}/download")
@@ -135,7 +140,7 @@ def delete_image(image_id: str) -> Response:
 def download_image(image_id: str) -> Response:
     """Download an image: by a presigned URL in JSON (D), or by a redirect, its bytes or base64 (E)."""
     download = images.download(caller(), image_id, readers.download_type(app.current_request))
-    return Response(*answers.downloaded(download))
+    return Response(*contract().downloaded(download))
 
 
 @app.route("/images/{image_id}/render")
@@ -151,7 +156,7 @@ def render_image(image_id: str) -> Response:
 def list_similar(image_id: str) -> Response:
     """List similar images, the most similar first."""
     page = similar.find_similar(caller(), image_id, readers.similar_query(app.current_request))
-    return Response(answers.similar(page))
+    return Response(answers.similar(page), caching.revalidated(Visibility.PRIVATE))
 
 
 # Contract E
@@ -162,7 +167,7 @@ def list_similar(image_id: str) -> Response:
 def post_image_in_either_form() -> Response:
     """Upload an image as a form, or as JSON that separates the file from the metadata."""
     image = images.upload(known_caller(), readers.upload(app.current_request))
-    return Response(answers.uploaded(image), answers.etag(image), 201)
+    return Response(*contract().uploaded_in_either_form(image))
 
 
 @app.route("/images/{image_id}", methods=["PUT"])
@@ -171,8 +176,8 @@ def update_image(image_id: str) -> Response:
     """Update the title, description, tags or visibility of an image."""
     request = app.current_request
     editor = known_caller(image_id)
-    image = images.update(editor, image_id, readers.update(request), if_match=readers.if_match(request))
-    return Response(answers.updated(image), answers.etag(image))
+    image = images.update(editor, image_id, readers.update(request), **readers.conditions(request))
+    return Response(*contract().updated(image))
 
 
 @app.route("/items", methods=["POST"])
@@ -180,40 +185,42 @@ def update_image(image_id: str) -> Response:
 def create_item() -> Response:
     """Create an item from a JSON document."""
     item = items.create(known_caller(), readers.item(app.current_request))
-    return Response(answers.item(item), answers.etag(item), 201)
+    return Response(*contract().item(item, 201))
 
 
 @app.route("/items", methods=["GET"])
 @needs(ITEMS.query)
 def list_items() -> Response:
     """List items, newest first."""
+    readers.check_parameters(app.current_request)
     page = items.list_items(readers.item_query(app.current_request))
-    return Response(answers.listed_items(page))
+    return Response(answers.listed_items(page), caching.revalidated(Visibility.PUBLIC))
 
 
 @app.route("/items/{item_id}", methods=["GET"])
 @needs(ITEMS.get)
 def view_item(item_id: str) -> Response:
     """View an item."""
+    readers.check_parameters(app.current_request)
     item = items.view(item_id)
-    return Response(answers.item(item), answers.etag(item))
+    return Response(*contract().item(item))
 
 
 @app.route("/items/{item_id}", methods=["PUT"])
-@needs(ITEMS.get, ITEMS.put)
+@needs(ITEMS.get, ITEMS.put, *KEYS)
 def update_item(item_id: str) -> Response:
     """Update an item: set the given fields and keep the others."""
     request = app.current_request
-    item = items.update(known_caller(), item_id, readers.item_fields(request), if_match=readers.if_match(request))
-    return Response(answers.item(item), answers.etag(item))
+    item = items.update(known_caller(), item_id, readers.item_fields(request), **readers.conditions(request))
+    return Response(*contract().item(item))
 
 
 @app.route("/items/{item_id}", methods=["DELETE"])
-@needs(ITEMS.get, ITEMS.delete)
+@needs(ITEMS.get, ITEMS.delete, *KEYS)
 def delete_item(item_id: str) -> Response:
     """Delete an item."""
-    items.delete(known_caller(), item_id, if_match=readers.if_match(app.current_request))
-    return Response(answers.deleted_item(item_id))
+    items.delete(known_caller(), item_id, **readers.conditions(app.current_request))
+    return Response(*contract().deleted_item(item_id))
 
 
 # Contracts A and C
@@ -225,8 +232,7 @@ def upload() -> Response:
     """Upload an image as JSON (A) or as a form (C and E). It belongs to the caller if the body names no owner."""
     uploader = known_caller()
     image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or "anonymous"))
-    status = 200 if bodies.is_form(app.current_request) else 201
-    return Response(answers.contract_a_and_c_upload(image), answers.etag(image), status)
+    return Response(*contract().uploaded_by_verb(image, as_form=bodies.is_form(app.current_request)))
 
 
 @app.route("/image/{image_id}", methods=["GET"])
@@ -234,14 +240,14 @@ def upload() -> Response:
 def link_image(image_id: str) -> Response:
     """Get a presigned URL of an image (A)."""
     view = images.view(caller(), image_id, download=False)
-    return Response(answers.contract_a_view(view), answers.etag(view.image))
+    return Response(*contract().linked(view))
 
 
 @app.route("/image/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_image_for_a(image_id: str) -> Response:
     """Delete an image (A)."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
     return Response(answers.deleted(image))
 
 
@@ -250,8 +256,7 @@ def delete_image_for_a(image_id: str) -> Response:
 def list_entries() -> Response:
     """List images as an array; the header Link has the next page (C)."""
     page = lists.list_images(caller(), readers.query(app.current_request, settings().max_page_size))
-    next_page = answers.contract_c_next_page(page, readers.parameters(app.current_request))
-    return Response(answers.contract_c_list(page), next_page)
+    return Response(*contracts.c_listed(page, readers.parameters(app.current_request)))
 
 
 @app.route("/view/{image_id}")
@@ -259,15 +264,15 @@ def list_entries() -> Response:
 def view_entry(image_id: str) -> Response:
     """View an image (C)."""
     view = images.view(caller(), image_id, download=False)
-    return Response(answers.contract_c_view(view), answers.etag(view.image))
+    return Response(*contracts.c_viewed(view))
 
 
 @app.route("/delete/{image_id}", methods=["DELETE"])
 @needs(*DELETE)
 def delete_entry(image_id: str) -> Response:
     """Delete an image (C)."""
-    image = images.delete(known_caller(image_id), image_id, if_match=readers.if_match(app.current_request))
-    return Response(answers.contract_c_deletion(image))
+    image = images.delete(known_caller(image_id), image_id, **readers.conditions(app.current_request))
+    return Response(*contracts.c_deleted(image))
 
 
 # Contract A's direct functions: each answers as its route does
@@ -305,7 +310,7 @@ def delete_images(event: Any, context: Any) -> dict[str, Any]:
 
 
 @app.route("/images/direct-upload", methods=["POST"])
-@needs(CATALOG.put, STAGED.put)
+@needs(CATALOG.get, CATALOG.put, STAGED.put)
 def begin_direct_upload() -> Response:
     """Start a direct upload to S3: store a record, and return how to send the bytes."""
     uploader = known_caller()
@@ -343,49 +348,70 @@ def abort_upload(image_id: str) -> Response:
 @needs(*PROCESS, ORIGINALS.get, DEAD_LETTERS.send)
 def on_object_created(event: S3Event) -> None:
     """Process an image that was uploaded, or delete an object whose upload did not finish."""
-    for created in readers.objects_created(event):
-        processing.original_created(created)
+    process_each(event, processing.original_created)
 
 
 @app.on_s3_event(bucket=settings().staged_bucket_name, events=["s3:ObjectCreated:*"])
 @needs(*RECEIVE, DEAD_LETTERS.send)
 def on_upload_staged(event: S3Event) -> None:
     """Check and process the bytes of a direct upload, and add the image to lists."""
-    for created in readers.objects_created(event):
-        processing.staged_created(created)
+    process_each(event, processing.staged_created)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 @needs(CATALOG.query_state, CATALOG.delete, *RECEIVE, ORIGINALS.get, *APPLY_TAG_CHANGES)
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Finish the work of processes that crashed, and update the tag counts."""
-    dry_run = readers.is_dry_run(event)
-    if not dry_run:
-        tags.apply_changes()
-    return answers.repaired(sweeping.sweep(dry_run=dry_run))
+    return answers.repaired(sweeping.sweep(dry_run=readers.is_dry_run(event)))
+
+
+def process_each(event: S3Event, process: Callable[[ObjectCreated], None]) -> None:
+    """Process every object of an event. Objects that fail do not stop the others.
+
+    Raises their errors, and UnreadableRecord for records that can't be read, after the last one: see tasks.run_all.
+    """
+
+    def process_one(created: ObjectCreated | UnreadableRecord) -> None:
+        if isinstance(created, UnreadableRecord):
+            raise created
+        process(created)
+
+    tasks.run_all(partial(process_one, created) for created in s3_events.objects_created(event))
 
 
 def caller() -> Caller:
-    """Return the caller: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
+    """Return the caller, and check the names of the query's parameters.
 
     A route that depends on the caller calls this before it reads the body or the query.
+    Raises Unauthorized: the token is not valid. Raises BadInput: the route does not read one of the parameters.
+    """
+    caller = identified()
+    readers.check_parameters(app.current_request)
+    return caller
+
+
+def known_caller(image_id: str | None = None) -> Caller:
+    """Return the caller of a route that only a known caller may use. Refuses others before the route reads the request.
+
+    Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
+    if a caller without a token cannot see the image. Only in this case one AWS call is made.
+    Raises BadInput: see caller.
+    """
+    known = identified()
+    if image_id is not None and known.verified and known.user_id is None:
+        images.find_changeable(known, image_id)
+    access.check_owner(known, known.user_id or "")
+    readers.check_parameters(app.current_request)
+    return known
+
+
+def identified() -> Caller:
+    """Return the caller: under AUTH=jwt the subject of the bearer token, under AUTH=open whom the request names.
+
     Raises Unauthorized: the token is not valid.
     """
     request = app.current_request
     return access.caller(readers.bearer(request), readers.named_user(request))
-
-
-def known_caller(image_id: str | None = None) -> Caller:
-    """Return the caller of a route that only a known caller may use. Refuses others before the route reads the body.
-
-    Raises Unauthorized: AUTH=jwt, and there is no valid token. If the route changes an image, raises NotFound instead
-    if a caller without a token cannot see the image. Only in this case one AWS call is made.
-    """
-    known = caller()
-    if image_id is not None and known.verified and known.user_id is None:
-        images.find_changeable(known, image_id)
-    access.check_owner(known, known.user_id or "")
-    return known
 
 
 app.answer_every_method()

@@ -34,13 +34,17 @@ class Bare:
 
     def keyed(self, photo: bytes) -> None:
         """Make one GetItem call for a key, and an upload whose transaction includes the key."""
-        self.look_up_key()
+        self._look_up_key()
         self.s3.put_object(Bucket=BUCKET, Key="bare", Body=photo, ContentType="image/png")
         key = _put("idempotency_keys", {"idempotency_key": {"S": "bare"}, "image_id": {"S": "bare"}})
         self.dynamodb.transact_write_items(TransactItems=[*self._record_and_rows(), _put("tag_counts", CHANGE), key])
 
     def look_up_key(self) -> None:
-        """Make one GetItem call for a key."""
+        """Make one GetItem call for a key and one for the record of its image."""
+        self._look_up_key()
+        self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": "bare"}}, ConsistentRead=True)
+
+    def _look_up_key(self) -> None:
         key = {"idempotency_key": {"S": "bare"}}
         self.dynamodb.get_item(TableName="idempotency_keys", Key=key, ConsistentRead=True)
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import logs
 from chalicelib.config import settings
-from chalicelib.errors import Forbidden, NotFound, Unauthorized, Unavailable
-from chalicelib.model import Caller, Image, Visibility
+from chalicelib.errors import BadInput, Forbidden, NotFound, Unauthorized, Unavailable
+from chalicelib.model import CONTROL, Caller, Image, Visibility
 
 if TYPE_CHECKING:
     from jwt import PyJWKClient
@@ -19,13 +19,35 @@ def caller(token: str | None, named_user: str | None) -> Caller:
 
     Also notes the caller for the log.
     Raises Unauthorized: the token is not valid. Raises Unavailable: the issuer's keys cannot be fetched.
+    Raises Forbidden, BadInput: the subject of the token, or the named user, can't be a user_id.
     """
     if settings().auth == "open":
         caller = Caller(named_user, verified=False)
     else:
         caller = Caller(None if token is None else _subject(token), verified=True)
+    if caller.user_id is not None and (fault := fault_of_user_id(caller.user_id)):
+        if caller.verified:
+            raise Forbidden(f"The subject of the token {fault}: it is the caller's user_id.")
+        raise BadInput(f"user_id {fault}.")
     logs.note_caller(caller.user_id)
     return caller
+
+
+def fault_of_user_id(text: str) -> str | None:
+    """Return why a text can't be a user_id, as the end of a sentence; None if it can.
+
+    A user_id is the first part of an object key and of a URL's path. The same rule holds for owners and for callers.
+    """
+    limit = settings().max_user_id_chars
+    if not text.strip():
+        return "is missing"
+    if text != text.strip():
+        return "must not have white space around it"
+    if "/" in text or "\\" in text or text in (".", "..") or CONTROL.search(text):
+        return "must not have slashes or control characters, nor be '.' or '..'"
+    if len(text) > limit:
+        return f"has more than {limit} characters, which is the limit (MAX_USER_ID_CHARS)"
+    return None
 
 
 def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:
@@ -33,14 +55,19 @@ def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:
     return visibility is Visibility.PUBLIC or caller.user_id == owner
 
 
+def owns(caller: Caller, user_id: str) -> bool:
+    """Whether a caller writes in their own name. A caller who is not verified passes."""
+    return not caller.verified or caller.user_id == user_id
+
+
 def check_owner(caller: Caller, user_id: str) -> None:
-    """Check that a verified caller writes only in their own name. A caller who is not verified passes.
+    """Check that a caller writes in their own name: see owns.
 
     Raises Unauthorized: the caller is anonymous. Raises Forbidden: the caller is another user.
     """
     if caller.verified and caller.user_id is None:
         raise Unauthorized("This request needs a bearer token.")
-    if caller.verified and caller.user_id != user_id:
+    if not owns(caller, user_id):
         raise Forbidden("The token belongs to another user_id.")
 
 
@@ -48,9 +75,12 @@ def check_change(caller: Caller, image: Image) -> None:
     """Check that a caller may change an image.
 
     Under AUTH=open, everyone who sees an image may change it: contracts A to D require this.
-    Raises NotFound: the caller may not see the image. Raises Unauthorized, Forbidden: see check_owner.
+    Raises NotFound: the caller may not see the image, or it is gone and not the caller's.
+    Raises Unauthorized, Forbidden: see check_owner.
     """
-    if not may_see(caller, image.user_id, image.visibility):
+    # For others, an image that is gone is like an id that never existed.
+    hidden = image.is_gone and not owns(caller, image.user_id)
+    if hidden or not may_see(caller, image.user_id, image.visibility):
         raise NotFound(image.image_id)
     check_owner(caller, image.user_id)
 

@@ -47,6 +47,9 @@ _FORMATS = (
     r"(?!.*\b(\w+)\b.*\b\1\b)(webp|avif|jpeg)( +(webp|avif|jpeg))*",
 )
 
+# Page sizes of the services whose contracts these are, if not 100 (CONTRACT).
+_PAGE_SIZES = {"a": 10, "d": 20, "e": 10}
+
 
 class WrongSetting(Exception):
     """A setting cannot be used. The message is one line that names the variable and says what is required."""
@@ -237,6 +240,20 @@ class Settings:
         "PROCESSING_ATTEMPTS",
         unit="attempts",
     )
+    max_json_values: int = setting(
+        100_000,
+        "Maximum number of commas and opening brackets in a JSON body, about one for each value. An item of 100,000 "
+        "bytes has at most half as many values.",
+        "MAX_JSON_VALUES",
+        unit="values",
+    )
+    max_invocation_chars: int = setting(
+        10_240,
+        "Maximum length of the headers, of the query and of the path parameters in a direct invocation, each as JSON. "
+        "API Gateway has this limit for the headers of a request.",
+        "MAX_INVOCATION_CHARS",
+        unit="characters",
+    )
     max_form_parts: int = setting(64, "Maximum number of parts in a form.", "MAX_FORM_PARTS", unit="parts")
     max_part_headers: int = setting(
         8, "Maximum number of headers in a part of a form.", "MAX_PART_HEADERS", unit="headers"
@@ -309,6 +326,12 @@ class Settings:
         high=41,
     )
     max_tag_chars: int = setting(64, "Maximum length of a tag.", "MAX_TAG_CHARS", unit="characters", high=200)
+    max_tag_list_chars: int = setting(
+        50_000,
+        "Maximum length of all tags in a request, separated by commas. Empty and repeated tags count.",
+        "MAX_TAG_LIST_CHARS",
+        unit="characters",
+    )
     max_query_tags: int = setting(
         10, "Maximum number of tags in a list's filter.", "MAX_QUERY_TAGS", unit="tags", high=50
     )
@@ -359,7 +382,11 @@ class Settings:
         100, "Deepest nesting of an item. The JSON encoder allows 254.", "MAX_ITEM_DEPTH", unit="levels", high=250
     )
     default_page_size: int = setting(
-        100, "Page size of a list without a `limit`.", "DEFAULT_PAGE_SIZE", unit="entries", high=1_000
+        100,
+        "Page size of a list without a `limit`. Default: 100; with `CONTRACT=a` or `e` 10, with `d` 20.",
+        "DEFAULT_PAGE_SIZE",
+        unit="entries",
+        high=1_000,
     )
     max_page_size: int = setting(1_000, "Largest `limit` of a list.", "MAX_PAGE_SIZE", unit="entries", high=1_000)
     max_page_bytes: int = setting(
@@ -367,9 +394,11 @@ class Settings:
     )
     max_page_reads: int = setting(
         20,
-        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor.",
+        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor. At least twice the "
+        "highest number of partitions in `SHARDS`, and 4.",
         "MAX_PAGE_READS",
         unit="calls",
+        low=6,
     )
     max_page_read_units: int = setting(
         500, "Read units that one page may cost, with the same effect.", "MAX_PAGE_READ_UNITS", unit="read units"
@@ -389,6 +418,13 @@ class Settings:
     cursor_seconds: int = setting(
         86_400, "How long a list cursor is valid.", "CURSOR_SECONDS", unit="seconds", high=2**31
     )
+    contract: str = setting(
+        "b",
+        "Whose answers the routes give that several contracts share; see [contracts](contracts.md). `b` is the "
+        "service's own.",
+        "CONTRACT",
+        choices=("a", "b", "c", "d", "e"),
+    )
     explain: str = setting(
         "off",
         "Whether a list request may ask how its page was read (`explain=true`).",
@@ -403,7 +439,8 @@ class Settings:
     )
     sweep_after_seconds: int = setting(
         3_600,
-        "Age at which the schedule finishes an interrupted deletion or interrupted processing.",
+        "Age at which the schedule finishes an interrupted deletion, interrupted processing, or a direct upload whose "
+        "file has arrived but was not processed.",
         "SWEEP_AFTER_SECONDS",
         unit="seconds",
         low=0,
@@ -496,6 +533,8 @@ def read(environment: Mapping[str, str]) -> Settings:
                 break
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
     values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
+    if page_size := _PAGE_SIZES.get(values.get("contract", "")):
+        values.setdefault("default_page_size", page_size)
     values["log_format"] = values.get("log_format") or ("json" if on_lambda else "text")
     parsed = Settings(**values)
     _check(parsed)
@@ -522,6 +561,10 @@ def _check(parsed: Settings) -> None:
         raise WrongSetting(
             f"SHARDS must have valid days, in ascending order for each list, not {parsed.shards!r}."
         ) from None
+    shards = max((count for steps in parsed.spread.values() for _, count in steps), default=1)
+    if parsed.max_page_reads < 2 * shards + 4:
+        # A list by last update reads each partition and the updates, of public and of private images: see lists/plan.
+        raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 4}, because SHARDS has {shards} partitions.")
     if list(parsed.variant_widths_px) != sorted(set(parsed.variant_widths_px)):
         raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
     if parsed.default_page_size > parsed.max_page_size:

@@ -45,7 +45,7 @@ class NotFound(ApiError):
     status = 404
 
     def __init__(self, given_id: str, kind: str = "image") -> None:
-        super().__init__(f"No {kind} {given_id[:64]!r} is here.")
+        super().__init__(f"The {kind} {given_id[:64]!r} was not found.")
 
 
 class UnknownPath(ApiError):
@@ -72,6 +72,12 @@ class Conflict(ApiError):
     """The request contradicts the state of the image, or an earlier request."""
 
     status = 409
+
+
+class Gone(ApiError):
+    """The request succeeded before, and what it created has been deleted since (RFC 9110 section 15.5.11)."""
+
+    status = 410
 
 
 class PreconditionFailed(ApiError):

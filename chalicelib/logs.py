@@ -2,7 +2,8 @@
 
 On Lambda a line is a JSON object: what was handled, its result and its cost. Lambda filters lines by `timestamp` and
 `level` (Lambda Developer Guide, "log-level filtering"), and CloudWatch reads metrics from them. In a terminal a line is
-a short text (LOG_FORMAT). Neither contains anything that a client wrote, except the caller's user_id in JSON.
+a short text (LOG_FORMAT). Neither contains anything that a client wrote, except in JSON the caller's user_id and the id
+that the client gave its request.
 """
 
 import json

@@ -23,10 +23,11 @@ EXTENSIONS = {
     "image/heif": ".heif",
 }
 
+# Control characters, line separators, and code points that are not characters.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
 # Characters that JSON escapes with a backslash.
 ESCAPED = re.compile(r'["\\\n\r\t]')
-
-_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 
 
 class Visibility(StrEnum):
@@ -102,8 +103,8 @@ class Image:
     listed: bool = True  # whether the image is in lists and views; else only its record can be viewed
     reason: str = ""  # why the image is REJECTED or FAILED
     attempts: int = 0  # processing attempts that did not finish
-    upload_id: str = ""  # the multipart upload that the client sends the bytes by, if any
-    part_size: int = 0  # bytes of each part of that multipart upload, except the last
+    upload_id: str = ""  # the multipart upload that the client is sending the bytes by, if any
+    part_size: int = 0  # bytes of each part, except the last; 0: the file was not announced in parts
     analysis: Analysis | None = None  # None: not processed yet
 
     @property
@@ -130,17 +131,6 @@ class Image:
         """
         texts = (*[self.user_id] * 3, self.title, self.description, self.filename, *self.tags)
         return 1_000 + sum(len(text.encode()) + 3 * len(ESCAPED.findall(text)) + 5 for text in texts)
-
-    @property
-    def extension(self) -> str:
-        """The extension of the filename or, if it has none, the one of the content type."""
-        match = _EXTENSION.search(self.filename)
-        return match[0] if match else EXTENSIONS.get(self.content_type, "")
-
-    @property
-    def saved_as(self) -> str:
-        """The name that a download saves the file under."""
-        return self.filename or self.image_id + self.extension
 
     @property
     def s3_key(self) -> str:

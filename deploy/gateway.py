@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.config import Settings
+from chalicelib.web import contracts
 from deploy.stage import Stage
 from deploy.target import Target
 
@@ -49,7 +50,7 @@ def responses(settings: Settings) -> dict[str, dict[str, Any]]:
         kind: {
             **({"statusCode": status} if status else {}),
             "responseParameters": allowed,
-            "responseTemplates": {"application/json": f'{{"error": {sentence}}}'},
+            "responseTemplates": {"application/json": _error(settings, sentence)},
         }
         for kind, (status, sentence) in _RESPONSES.items()
     }
@@ -66,6 +67,11 @@ def marked(target: Target, api_id: str, stage: str) -> str:
     stages = target.client("apigateway").get_stages(restApiId=api_id)["item"]
     found: str = next((s.get("variables", {}).get(_MARK, "") for s in stages if s["stageName"] == stage), "")
     return found
+
+
+def _error(settings: Settings, sentence: str) -> str:
+    """Return the template of an error's body. `sentence` is JSON, or a variable that API Gateway replaces by JSON."""
+    return json.dumps(contracts.named(settings.contract).error("sentence")).replace('"sentence"', sentence)
 
 
 def _one(origins: list[str]) -> str:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from dev.disk import MIN_FREE_MB
 from dev.processes import LOOPBACK
 from project.command_line import one_line_errors
 
@@ -18,11 +19,16 @@ def main() -> None:
     run.add_argument("--port", type=int, default=8000, help="port of the API (default: %(default)s; 0: any free one)")
     run.add_argument("--s3-port", type=int, default=0, help="port of S3 and SQS (default: any free one)")
     run.add_argument("--dynamodb-port", type=int, default=0, help="port of DynamoDB (default: any free one)")
+    run.add_argument("--allowed-hosts", type=_words, default=(), help="further names by which clients reach the API")
+    run.add_argument(
+        "--min-free-mb", type=int, default=MIN_FREE_MB, help="refuse writes if less is free (default: %(default)s)"
+    )
     samples = commands.add_parser("samples", help="upload the sample photographs to a running service")
     samples.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
     invoke = commands.add_parser("invoke", help="invoke a Lambda function of a running service")
     invoke.add_argument("function", help="name of the function in app.py")
     invoke.add_argument("--event", default="{}", help="JSON, or @FILE with JSON (default: %(default)s)")
+    invoke.add_argument("--data", type=_path, default=Path(".data"), help="its data folder (default: %(default)s)")
     invoke.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
     options = vars(parser.parse_args())
     # Each command imports what it needs, so that --help and usage errors appear at once.
@@ -48,6 +54,10 @@ def _path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:  # no such user
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.lower().split())
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """The command lines of the two engines: ministack for S3 and SQS, DynamoDB Local for DynamoDB.
 
 DynamoDB Local listens on all addresses; it has no option for this. It keeps a separate database for each access key id,
-and the id of a data folder is random, so a stranger who reaches the port sees no data. A presigned URL contains this
-id. Give presigned URLs only to people who may see everything in the data folder.
+and does not check signatures. The database's id is random and in no URL, so a stranger who reaches the port sees no
+data.
 """
 
 import sys
 
+from dev.disk import MEGABYTE, MIN_FREE_MB
 from dev.folder import Folder
 from dev.install import Installed
 from dev.processes import Program
 from project import PROJECT
 
 
-def ministack(installed: Installed, folder: Folder, host: str, port: int, region: str) -> Program:
-    """Return the S3 and SQS emulator, which listens on `host`.
+def ministack(
+    installed: Installed, folder: Folder, host: str, port: int, region: str, min_free_mb: int = MIN_FREE_MB
+) -> Program:
+    """Return the S3 and SQS emulator, which listens on `host` and keeps `min_free_mb` of the disk free.
 
     Every acknowledged object is on disk. Queues and bucket settings are written when the emulator is stopped.
     """
@@ -33,8 +36,10 @@ def ministack(installed: Installed, folder: Folder, host: str, port: int, region
             # Every request must be signed with this key, as on AWS. gate.py checks all signatures except those in the
             # forms of presigned POSTs, which ministack checks if AUTH is true.
             "AUTH": "true",
-            "AWS_ACCESS_KEY_ID": folder.access_key_id,
+            "AWS_ACCESS_KEY_ID": folder.url_key_id,
+            "PRIVATE_ACCESS_KEY_ID": folder.access_key_id,
             "AWS_SECRET_ACCESS_KEY": folder.secret_access_key,
+            "MIN_FREE_BYTES": str(min_free_mb * MEGABYTE),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(folder.s3),
             "PERSIST_STATE": "1",

@@ -33,8 +33,9 @@ class Folder:
 
     path: Path
     lock: int  # file descriptor; a child process that inherits it holds the lock too
-    access_key_id: str  # DynamoDB Local keeps a separate database for each id
-    secret_access_key: str  # signs presigned URLs
+    access_key_id: str  # of all requests; it opens the database, so it is in no URL that the service hands out
+    url_key_id: str  # in presigned URLs
+    secret_access_key: str  # of both ids
 
     @property
     def s3(self) -> Path:
@@ -60,9 +61,10 @@ class Folder:
     def events_at_risk(self) -> Iterator[Debt]:
         """Yield the events that earlier stacks may have lost, and record that this one may lose its own.
 
-        The record is removed when the block ends with a SystemExit of status 0, because the engines have then saved
-        their queues.
+        The record is removed when the block ends with a SystemExit of status 0 and the emulator has saved its queues,
+        which a full disk can prevent.
         """
+        started = time.time()
         risk = self.path / "events-at-risk"
         debt = Debt(datetime.fromtimestamp(risk.stat().st_mtime, UTC) if risk.exists() else None)
         if debt.since is None:
@@ -70,9 +72,13 @@ class Folder:
         try:
             yield debt
         except SystemExit as end:
-            if not end.code and debt.since is None:
+            if not end.code and debt.since is None and self._queues_are_saved(started):
                 risk.unlink()
             raise
+
+    def _queues_are_saved(self, since: float) -> bool:
+        file = self.s3_state / "sqs.json"
+        return file.exists() and file.stat().st_mtime >= since
 
     @property
     def announcement(self) -> Path:
@@ -106,6 +112,7 @@ def _open(path: Path) -> Folder:
         part.mkdir(exist_ok=True)
     folder.announcement.unlink(missing_ok=True)
     _check_databases(folder.dynamodb)
+    _rename_databases(folder)
     return folder
 
 
@@ -124,18 +131,36 @@ def _locked(path: Path) -> int:
             time.sleep(0.05)
 
 
-def _credentials(path: Path) -> tuple[str, str]:
-    """Return the folder's access key, which is generated for a new folder."""
+def _credentials(path: Path) -> tuple[str, str, str]:
+    """Return the folder's two access key ids and its secret. They are generated for a new folder.
+
+    A folder of an earlier version has one id, which is in presigned URLs. It also named the database.
+    """
     file = path / "credentials.json"
     if not file.exists():
-        # DynamoDB Local accepts letters and digits only.
-        token = "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16))
-        write_privately(file, {"access_key_id": f"LOCAL{token}", "secret_access_key": secrets.token_hex(20)})
+        new = {"access_key_id": _key_id(), "secret_access_key": secrets.token_hex(20)}
+        write_privately(file, {**new, "private_access_key_id": _key_id()})
     try:
-        found = json.loads(file.read_text())
-        return found["access_key_id"], found["secret_access_key"]
+        known = json.loads(file.read_text())
+        if "private_access_key_id" not in known:
+            known = {**known, "private_access_key_id": _key_id()}
+            write_privately(file, known)
+        return known["private_access_key_id"], known["access_key_id"], known["secret_access_key"]
     except (ValueError, KeyError, TypeError):
         raise CannotRun(f"The data folder {path} is damaged: {file.name} cannot be read.") from None
+
+
+def _key_id() -> str:
+    # DynamoDB Local accepts letters and digits only.
+    return "LOCAL" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16))
+
+
+def _rename_databases(folder: Folder) -> None:
+    """Give the databases of an earlier version their new name. They have no journals: their check applied those."""
+    for file in folder.dynamodb.glob(f"{folder.url_key_id}_*.db"):
+        renamed = file.with_name(file.name.replace(folder.url_key_id, folder.access_key_id))
+        if not renamed.exists():
+            file.rename(renamed)
 
 
 def _check_databases(folder: Path) -> None:

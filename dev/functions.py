@@ -7,19 +7,20 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
 import orjson
+from botocore.credentials import Credentials
 from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import LambdaContext
 
 from chalicelib.permissions import lambda_name
 from dev import Refused
+from dev.signatures import Request, is_signed
 
 log = logging.getLogger("dev")
 
@@ -29,13 +30,11 @@ _MAX_EVENT_BYTES = 1024 * 1024  # Lambda's limit for an invocation type of Event
 _PATH = re.compile(r"/2015-03-31/functions/([^/?]+)/invocations(?:\?.*)?")
 # A function name, a partial ARN that starts with the account, or a whole ARN.
 _NAME = re.compile(r"(?:(?:arn:[a-z-]+:lambda:[a-z0-9-]+:)?[0-9]{12}:function:)?([A-Za-z0-9_-]+)(?::\$LATEST)?")
-_SIGNED = "AWS4-HMAC-SHA256 "
 _ERROR_TYPES = {
     HTTPStatus.BAD_REQUEST: "InvalidRequestContentException",
-    HTTPStatus.FORBIDDEN: "MissingAuthenticationTokenException",
+    HTTPStatus.FORBIDDEN: "InvalidSignatureException",
     HTTPStatus.NOT_FOUND: "ResourceNotFoundException",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "RequestTooLargeException",
-    HTTPStatus.SERVICE_UNAVAILABLE: "ServiceException",
 }
 
 
@@ -63,28 +62,28 @@ def refused(refusal: Refused) -> Answer:
 class Functions:
     """The app's Lambda functions that are invoked directly, by events and by schedules."""
 
-    def __init__(self, app: Chalice, config: Config, settle: Callable[[], None]) -> None:
-        self._app, self._config, self._settle = app, config, settle
+    def __init__(self, app: Chalice, config: Config, credentials: Credentials) -> None:
+        self._app, self._config, self._credentials = app, config, credentials
         names = [each.name for each in app.pure_lambda_functions] + [each.name for each in app.event_sources]
         self._names = {lambda_name(app, name, config.chalice_stage): name for name in names}
         self._names |= {name: name for name in names}
 
-    def invoke(self, function: str, headers: Mapping[str, str], payload: bytes) -> Answer:
+    def invoke(self, function: str, request: Request) -> Answer:
         """Invoke a function by its name in the app, its name on AWS, or an ARN.
 
-        The response contains what the function returns, once its writes are on disk, or what it raises, with
-        X-Amz-Function-Error.
-        Raises Refused: the request is not signed, the function is unknown, the payload or a header is wrong, or the
-        stores do not confirm the writes.
+        The response contains what the function returns, or what it raises, with X-Amz-Function-Error.
+        Raises Refused: the request is not signed with the key, the function is unknown, or the payload or a header is
+        wrong.
         """
-        # Any key is accepted. This keeps out web pages, which cannot send the header without a preflight request.
-        if not headers.get("Authorization", "").startswith(_SIGNED):
-            raise Refused(HTTPStatus.FORBIDDEN, f"Sign the request with Signature Version 4 ({_SIGNED.strip()}).")
+        if not is_signed(request, self._credentials, "lambda"):
+            reason = "Sign the request with Signature Version 4 and the key that `make run` prints."
+            raise Refused(HTTPStatus.FORBIDDEN, reason)
+        headers, payload = request.headers, request.body
         name = self._found(function)
         kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
         event = _event(payload)
         if kind == "RequestResponse":
-            return self._answer(name, event)
+            return self._call(name, event)
         if kind == "Event":
             if len(payload) > _MAX_EVENT_BYTES:
                 reason = f"The payload of an Event may have at most {_MAX_EVENT_BYTES} bytes."
@@ -103,12 +102,6 @@ class Functions:
             there = ", ".join(sorted(set(self._names.values()))) or "none"
             raise Refused(HTTPStatus.NOT_FOUND, f"Function not found: {function}. The functions are: {there}.")
         return name
-
-    def _answer(self, name: str, event: Any) -> Answer:
-        answer = self._call(name, event)
-        if "X-Amz-Function-Error" not in answer.headers:  # a failure confirms no writes
-            self._settle()
-        return answer
 
     def _call(self, name: str, event: Any) -> Answer:
         """Call a function as Lambda does: an exception is logged and becomes the response."""

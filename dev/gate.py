@@ -5,6 +5,9 @@ everyone, and `/_ministack/reset` deletes all objects. Any web page that finds t
 refuses each request without a valid Signature Version 4 in a header or a presigned URL. There are two exceptions: a
 presigned POST has its signature in the form, which ministack checks, and a preflight (OPTIONS) has none on AWS either.
 
+ministack answers a write with success even if the disk is full. So the gate refuses objects when there is little space,
+and answers 507 if an object is not on disk.
+
 This module runs as a script, with ministack's packages and without the service's: `python -S -P dev/gate.py`.
 """
 
@@ -12,12 +15,15 @@ import hmac
 import os
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 
 from ministack import app as ministack  # type: ignore[import-not-found]
-from ministack.core import sigv4  # type: ignore[import-not-found]
+from ministack.core import iam_evaluator, sigv4  # type: ignore[import-not-found]
+from ministack.services import s3  # type: ignore[import-not-found]
 
 Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
@@ -33,26 +39,44 @@ class Refused(Exception):
         self.code, self.status = code, status
 
 
-def gate(app: App, access_key_id: str, secret_access_key: str) -> App:
-    """Return an ASGI app that passes requests signed with this key on to `app`."""
+class NotStored(BaseException):
+    """An object that is not on disk. ministack catches each Exception, and would answer 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key that opens the emulator. It has two ids."""
+
+    url_id: str  # in presigned URLs and forms
+    private_id: str  # of other requests; it also opens the database
+    secret: str
+
+
+def gate(app: App, keys: Keys, min_free_bytes: int) -> App:
+    """Return an ASGI app that passes requests signed with this key on to `app`.
+
+    It refuses objects that would leave less than `min_free_bytes` of the disk free.
+    """
 
     async def gated(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await app(scope, receive, send)
         elif scope["type"] == "http":
             try:
-                receive = await _checked(scope, receive, access_key_id, secret_access_key)
+                receive = await _checked(scope, receive, keys)
+                _check_space(scope, min_free_bytes)
+                await app(scope, receive, send)
             except Refused as refusal:
                 await _refuse(send, refusal)
-            else:
-                await app(scope, receive, send)
+            except NotStored:
+                await _refuse(send, _disk_full())
         else:
             await send({"type": "websocket.close"})
 
     return gated
 
 
-async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: str) -> Receive:
+async def _checked(scope: Scope, receive: Receive, keys: Keys) -> Receive:
     """Check a request, and return what the app receives its body from. Raises Refused."""
     if scope["path"].startswith("/_ministack/"):  # no bucket can have this name
         raise Refused("NoSuchBucket", "The specified bucket does not exist.", HTTPStatus.NOT_FOUND)
@@ -64,7 +88,7 @@ async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: s
     if not in_header and not query and _is_form(scope, headers):
         return receive
     signature = _claimed(headers, query)
-    if not hmac.compare_digest(signature.access_key_id.encode(), access_key_id.encode()):
+    if not _is_one_of(signature.access_key_id, keys):
         raise Refused("InvalidAccessKeyId", "The access key id is not the one of this stack.")
     unsigned = {name for name in headers if name.startswith("x-amz-")} - set(signature.signed_headers.split(";"))
     if unsigned:
@@ -73,7 +97,7 @@ async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: s
     body = await _body(receive) if in_header else b""  # a presigned URL does not sign the body
     failure = sigv4.header_signature_failure(
         signature,
-        secret,
+        keys.secret,
         scope["method"],
         sigv4.uri_encode(scope["path"], encode_slash=False),
         query,
@@ -84,6 +108,44 @@ async def _checked(scope: Scope, receive: Receive, access_key_id: str, secret: s
     if failure:
         raise Refused(*failure)
     return _replay(body, receive) if in_header else receive
+
+
+def _is_one_of(access_key_id: str, keys: Keys) -> bool:
+    known = [hmac.compare_digest(access_key_id.encode(), key_id.encode()) for key_id in (keys.url_id, keys.private_id)]
+    return any(known)
+
+
+def _check_space(scope: Scope, min_free_bytes: int) -> None:
+    """Refuse an object that would leave too little space. Raises Refused."""
+    headers = _headers(scope)
+    writes_object = scope["method"] in ("PUT", "POST") and scope["path"].strip("/").count("/") > 0
+    if not writes_object and not _is_form(scope, headers):
+        return
+    length = headers.get("content-length", "")
+    found = os.statvfs(s3.DATA_DIR)
+    left = found.f_bavail * found.f_frsize - (int(length) if re.fullmatch("[0-9]{1,15}", length) else 0)
+    if left < min_free_bytes:
+        raise _disk_full()
+
+
+def _disk_full() -> Refused:
+    reason = "The disk of the data folder is full; delete images or other files, then try again."
+    return Refused("InsufficientStorage", reason, HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def _only_stored(persist: Callable[[str, str, Any], None]) -> Callable[[str, str, Any], None]:
+    """Return ministack's function that writes an object to disk, made to raise NotStored if it fails."""
+
+    def persisted(bucket: str, key: str, stored: Any) -> None:
+        path = s3._object_disk_path(bucket, key)
+        replaced = path is not None and Path(path).exists()
+        persist(bucket, key, stored)
+        if stored.get("body") is not None:  # it is dropped from memory as soon as it is on disk
+            if not replaced:
+                s3._purge_current_object(bucket, key, s3._buckets[bucket])
+            raise NotStored
+
+    return persisted
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -160,5 +222,11 @@ async def _refuse(send: Send, refusal: Refused) -> None:
 
 
 if __name__ == "__main__":
-    ministack.app = gate(ministack.app, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    s3._persist_object = _only_stored(s3._persist_object)
+    keys = Keys(
+        os.environ["AWS_ACCESS_KEY_ID"], os.environ["PRIVATE_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    )
+    # ministack knows only one id of its root key. A form has its id in a field, and none where ministack looks first.
+    iam_evaluator.is_root_access_key = {keys.url_id, keys.private_id, ""}.__contains__
+    ministack.app = gate(ministack.app, keys, int(os.environ["MIN_FREE_BYTES"]))
     ministack.main()

@@ -25,6 +25,7 @@ from chalice.local import LambdaContext
 
 from chalicelib.config import settings
 from chalicelib.permissions import lambda_name
+from dev.disk import Disk
 from dev.folder import Debt
 from project import CannotRun
 
@@ -52,14 +53,16 @@ class Pump:
         retries: Sequence[int] = _ASYNCHRONOUS_RETRIES,
         debt: Debt | None = None,
         units: Mapping[str, float] = _SECONDS,
+        disk: Disk | None = None,
     ) -> None:
         """Create the queues and configure the notifications.
 
         `retries` are the delays after each failure, in seconds. `units` are the lengths of a schedule's units, in
         seconds. The events of the objects of a `debt` are sent again; handlers accept an event that comes twice.
+        Events wait while the `disk` is full, because their handlers would fail.
         Raises CannotRun: a schedule is not a rate.
         """
-        self._app, self._config, self._sqs, self._retries = app, config, sqs, retries
+        self._app, self._config, self._sqs, self._retries, self._disk = app, config, sqs, retries, disk
         names = [source.name for source in app.event_sources if isinstance(source, S3EventConfig)]
         timeouts = [config.scope(config.chalice_stage, name).lambda_timeout or 60 for name in names]
         self._longest = max(timeouts, default=60)  # seconds
@@ -139,6 +142,9 @@ class Pump:
     def _pump(self) -> None:
         with ThreadPoolExecutor(_HANDLERS) as handlers:
             while not self._stopping.is_set():
+                if self._disk and self._disk.shortage:
+                    self._stopping.wait(1)
+                    continue
                 try:
                     received = self._sqs.receive_message(
                         QueueUrl=self._queue,

@@ -1,19 +1,22 @@
 """Run the stack: engines, buckets and tables, event pump, HTTP server."""
 
+import errno
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3.session
 from botocore.config import Config as ClientConfig
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
@@ -21,13 +24,17 @@ from chalice.config import Config
 from chalicelib import logs
 from chalicelib.config import Settings
 from chalicelib.config import read as read_settings
+from chalicelib.stores import aws
 from dev import provision, welcome
+from dev.commits import Commits
+from dev.completeness import check_complete
+from dev.disk import MIN_FREE_MB, Disk
 from dev.engines import dynamodb_local, ministack
 from dev.folder import Debt, Folder, opened
 from dev.install import installed
 from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, ports
 from dev.pump import Pump
-from dev.server import Server
+from dev.server import Server, Site
 from project import PROJECT, CannotRun
 from project.environment import enter
 from project.files import write_privately
@@ -42,6 +49,8 @@ class Options:
     port: int = 8000
     s3_port: int = 0
     dynamodb_port: int = 0
+    allowed_hosts: tuple[str, ...] = ()
+    min_free_mb: int = MIN_FREE_MB
 
 
 def run(options: Options) -> None:
@@ -55,23 +64,26 @@ def run(options: Options) -> None:
         os.environ.setdefault(name, value)
     settings = read_settings(os.environ)
     logging.getLogger("dev").handlers = [logs.handler(settings.log_format, sys.stdout)]
-    with ExitStack() as stack:
+    with _full_disk_reported(options.data), ExitStack() as stack:
         server = stack.enter_context(Server(options.host, options.port))
         s3_port, dynamodb_port = ports(options.host, options.s3_port, options.dynamodb_port)
         # After the ports: a start that fails for a busy port creates no folder.
         folder = stack.enter_context(opened(options.data))
+        check_complete(folder, settings)
         programs = installed()
         print(f"Starting the service on the data folder {folder.path} ...", flush=True)
+        disk = Disk((folder.s3, folder.s3_state, folder.dynamodb), folder.dynamodb / "reserve", options.min_free_mb)
+        disk.make_room()  # a start writes a little
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
-        s3 = processes.start(
-            ministack(programs, folder, options.host, s3_port, settings.aws_region), options.host, folder
-        )
+        emulator = ministack(programs, folder, options.host, s3_port, settings.aws_region, options.min_free_mb)
+        s3 = processes.start(emulator, options.host, folder)
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
         environment = _environment(folder, server, s3, dynamodb, settings)
-        enter(environment)
-        stack.enter_context(_provisioned(config, s3, dynamodb, settings, debt))
-        serve = partial(server.serve, config.chalice_app, config, _settling(settings))
+        _connect_app(environment, folder, settings, disk)
+        stack.enter_context(_provisioned(config, environment, s3, dynamodb, settings, disk, debt))
+        site = Site(disk, Credentials(folder.access_key_id, folder.secret_access_key), options.allowed_hosts)
+        serve = partial(server.serve, config.chalice_app, config, site)
         threading.Thread(target=serve, daemon=True).start()
         stack.callback(server.shutdown)
         pids = [os.getpid(), *(engine.process.pid for engine in processes.engines)]
@@ -81,7 +93,18 @@ def run(options: Options) -> None:
         while True:
             for engine in processes.engines:
                 engine.check()
+            disk.watch()
             time.sleep(0.5)
+
+
+@contextmanager
+def _full_disk_reported(data: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise CannotRun(f"The disk of the data folder {data} is full; free some space, then start again.") from None
 
 
 def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, settings: Settings) -> dict[str, str]:
@@ -98,9 +121,17 @@ def _environment(folder: Folder, server: Server, s3: Engine, dynamodb: Engine, s
     }
 
 
-def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Settings, debt: Debt) -> Pump:
+def _provisioned(
+    config: Config,
+    environment: dict[str, str],
+    s3: Engine,
+    dynamodb: Engine,
+    settings: Settings,
+    disk: Disk,
+    debt: Debt,
+) -> Pump:
     """Create buckets, tables and notifications. Imports the app while the engines start."""
-    session = boto3.session.Session()
+    session = boto3.session.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
     once = ClientConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     s3_client = session.client("s3", config=once)
     dynamodb_client = session.client("dynamodb", config=once)
@@ -112,21 +143,30 @@ def _provisioned(config: Config, s3: Engine, dynamodb: Engine, settings: Setting
         app = config.chalice_app
         for each in made:
             each.result()
-    return Pump(app, config, s3_client, session.client("sqs", config=once), debt=debt)
+    return Pump(app, config, s3_client, session.client("sqs", config=once), debt=debt, disk=disk)
 
 
-def _settling(settings: Settings) -> Callable[[], object]:
-    """Return a function that returns when every transaction that was answered is on disk.
+def _connect_app(environment: dict[str, str], folder: Folder, settings: Settings, disk: Disk) -> None:
+    """Lead the app in this process to the emulators, and watch its calls.
 
-    DynamoDB Local answers a transaction shortly before it commits the transaction. If it were killed in between, a
-    client would lose a confirmed write. It commits before it answers the next read, so the function reads an item.
+    The app signs presigned URLs with the key id of its environment. That id must not open the database, so requests to
+    DynamoDB Local, which does not check signatures, get the other id.
     """
+    enter(environment)
     # A client waits meanwhile, and botocore would wait for minutes for an engine that hangs.
     shortly = ClientConfig(
         connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=64
     )
-    client = boto3.session.Session().client("dynamodb", config=shortly)
-    return partial(client.get_item, TableName=settings.images_table_name, Key={"image_id": {"S": "none"}})
+    prover = boto3.session.Session().client("dynamodb", config=shortly)
+    os.environ["AWS_ACCESS_KEY_ID"] = folder.url_key_id
+
+    def use_private_id(request: Any, **_: Any) -> None:
+        signed: bytes = request.headers["Authorization"]
+        request.headers["Authorization"] = signed.replace(folder.url_key_id.encode(), folder.access_key_id.encode(), 1)
+
+    events = aws.session().events
+    events.register("before-send.dynamodb", use_private_id)
+    Commits(prover, settings.images_table_name, disk).register(events)
 
 
 def _when_it_listens(engine: Engine, provide: Callable[[], None]) -> None:

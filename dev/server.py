@@ -5,19 +5,21 @@ errors in HTML, and passes percent-encoded path parameters and unencoded binary 
 """
 
 import functools
+import gzip
 import json
 import re
 import socket
 import socketserver
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.credentials import Credentials
 from chalice.app import Chalice
 from chalice.config import Config
 from chalice.local import (
@@ -31,14 +33,33 @@ from chalice.local import (
     ThreadedHTTPServer,
 )
 
+from chalicelib.web.contracts import contract
 from dev import Refused, functions
+from dev.disk import Disk
 from dev.functions import Functions
+from dev.hosts import is_served
 from dev.processes import url
+from dev.signatures import Request
 from project import CannotRun
 
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's limit
 _IDLE_SECONDS = 60
 _LINGER_SECONDS = 2
+
+
+_WRITES = ("POST", "PUT", "PATCH")
+
+# API Gateway compresses from this size (minimum_compression_size in .chalice/config.json).
+_MIN_COMPRESSED_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a server serves an app with."""
+
+    disk: Disk
+    credentials: Credentials  # the key that invokes functions
+    hosts: tuple[str, ...] = ()  # further names of this server
 
 
 class Server(ThreadedHTTPServer):
@@ -65,19 +86,15 @@ class Server(ThreadedHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
-    def serve(self, app: Chalice, config: Config, settle: Callable[[], object]) -> None:
-        """Serve the app until another thread calls `shutdown`.
-
-        `settle` returns when the writes of a request are on disk. It is called before a write is acknowledged; if it
-        raises an error of botocore, the client receives a 503.
-        """
+    def serve(self, app: Chalice, config: Config, site: Site) -> None:
+        """Serve the app until another thread calls `shutdown`."""
         # As in chalice.local.create_local_server: each thread needs its own current_request.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
         app.__class__ = CustomLocalChalice
-        gateway = Gateway(app, config, settle)
+        gateway = Gateway(app, config, site.disk)
         gateway.event_converter = Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
-        plain = Functions(app, config, gateway.settle)
-        self.RequestHandlerClass = functools.partial(Handler, gateway=gateway, functions=plain)
+        plain = Functions(app, config, site.credentials)
+        self.RequestHandlerClass = functools.partial(Handler, gateway=gateway, functions=plain, hosts=site.hosts)
         self.serve_forever(poll_interval=0.1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -87,30 +104,26 @@ class Server(ThreadedHTTPServer):
 
 
 class Gateway(LocalGateway):
-    """Answers a request that writes only when the writes are on disk."""
+    """Refuses what would write to a full disk."""
 
-    def __init__(self, app: Chalice, config: Config, settle: Callable[[], object]) -> None:
+    def __init__(self, app: Chalice, config: Config, disk: Disk) -> None:
         super().__init__(app, config)
-        self._settle = settle
+        self._disk = disk
 
-    def handle_request(self, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Let the app answer a request."""
-        response: dict[str, Any] = super().handle_request(method, *args, **kwargs)
-        # A refusal confirms no writes, so it does not wait for a store that may not answer.
-        if method not in ("GET", "HEAD", "OPTIONS") and response["statusCode"] < HTTPStatus.BAD_REQUEST:
-            self.settle()
-        return response
+    def handle_request(self, method: str, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Let the app answer a request.
 
-    def settle(self) -> None:
-        """Return when all confirmed writes are on disk.
-
-        Raises Refused: the store does not answer.
+        Raises Refused: the request writes, or asks for the health, and the disk is full.
         """
-        try:
-            self._settle()
-        except (BotoCoreError, ClientError):
-            reason = "The store can't be reached; try again in a moment."
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason) from None
+        route = urlsplit(path).path
+        # An abort and a deletion free space.
+        if method == "DELETE" or route.endswith("/abort"):
+            self._disk.make_room()
+        elif (method in _WRITES or route == "/health") and (shortage := self._disk.shortage):
+            self._disk.watch()  # logs the shortage before its first refusal
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, shortage)
+        response: dict[str, Any] = super().handle_request(method, path, *args, **kwargs)
+        return response
 
 
 class Converter(LambdaEventConverter):
@@ -138,10 +151,10 @@ class Handler(ChaliceRequestHandler):
     server_version = "images-api"
     sys_version = ""
 
-    def __init__(self, *args: Any, gateway: LocalGateway, functions: Functions) -> None:
+    def __init__(self, *args: Any, gateway: LocalGateway, functions: Functions, hosts: tuple[str, ...]) -> None:
         """Handle the connection; http.server does this in the constructor."""
         self.local_gateway = gateway
-        self._functions = functions
+        self._functions, self._hosts = functions, hosts
         BaseHTTPRequestHandler.__init__(self, *args)
 
     def handle_one_request(self) -> None:
@@ -150,6 +163,21 @@ class Handler(ChaliceRequestHandler):
             super().handle_one_request()
         except Refused as refusal:
             self.send_error(refusal.status, str(refusal))
+
+    def parse_request(self) -> bool:
+        """Parse the request line and the headers, and refuse a request for another host."""
+        parsed: bool = super().parse_request()
+        if parsed:
+            self._check_host()
+        return parsed
+
+    def _check_host(self) -> None:
+        named = self.headers.get_all("Host", [])
+        if len(named) != 1 and (named or self.request_version == "HTTP/1.1"):  # RFC 9112 section 3.2
+            raise Refused(HTTPStatus.BAD_REQUEST, "A request must have one Host header.")
+        if named and not is_served(named[0], str(self.server.server_address[0]), self._hosts):
+            reason = f"This service is not {named[0][:255]!r}; if it should be, start it with ALLOWED_HOSTS."
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, reason)
 
     def handle_expect_100(self) -> bool:
         """Send no 100 Continue yet: `_body` does, unless it refuses the request first."""
@@ -163,12 +191,23 @@ class Handler(ChaliceRequestHandler):
             return
         try:
             payload = b"".join(self._body(functions.MAX_PAYLOAD_BYTES))
-            answer = self._functions.invoke(function, self.headers, payload)
+            answer = self._functions.invoke(function, Request(self.command, self.path, self.headers, payload))
         except Refused as refusal:
             answer = functions.refused(refusal)
             self._refuse(answer.status, answer.headers, answer.body)
         else:
             self._send_http_response(answer.status, answer.headers, answer.body)
+
+    def do_TRACE(self) -> None:  # noqa: N802
+        """Answer 405 with the methods of the path. API Gateway does not support TRACE."""
+        headers, _ = self._parse_payload()
+        found = self.local_gateway.handle_request("OPTIONS", self.path, headers, None)
+        if found["statusCode"] >= HTTPStatus.BAD_REQUEST:
+            self._send_http_response(found["statusCode"], found["headers"], found["body"])
+            return
+        allowed = found["headers"].get("Allow", "")
+        error = contract().error(f"TRACE is not allowed on this path, which allows {allowed}.")
+        self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": allowed}, json.dumps(error))
 
     def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
         headers = {name.lower(): _text(value) for name, value in self.headers.items()}
@@ -224,9 +263,9 @@ class Handler(ChaliceRequestHandler):
             self.end_headers()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer `{"error": …}` and close the connection, on which the rest of a refused body may follow."""
+        """Answer an error as the app does, and close the connection: the rest of a refused body may follow on it."""
         reason = message or HTTPStatus(code).phrase
-        self._refuse(code, {}, json.dumps({"error": reason if reason.endswith(".") else f"{reason}."}))
+        self._refuse(code, {}, json.dumps(contract().error(reason if reason.endswith(".") else f"{reason}.")))
 
     def _refuse(self, code: int, headers: dict[str, str], content: str) -> None:
         self.close_connection = True
@@ -249,16 +288,25 @@ class Handler(ChaliceRequestHandler):
             return
 
     def _send_http_response_with_body(self, code: int, headers: dict[str, Any], body: str | bytes) -> None:
-        if code == HTTPStatus.NO_CONTENT:  # without a Content-Length (RFC 9110 section 8.6)
+        if code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # without a Content-Length (RFC 9110 section 8.6)
             self.send_response(code)
             self._send_headers(headers)
             return
-        if self.command != "HEAD":
-            super()._send_http_response_with_body(code, headers, body)
-            return
-        length = len(body if isinstance(body, bytes) else body.encode())
+        content = body if isinstance(body, bytes) else body.encode()
+        # The app leaves out the body of an answer to HEAD, and says how long it would be.
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
+        is_long = int(headers["Content-Length"]) >= _MIN_COMPRESSED_BYTES
+        if headers["Content-Type"].startswith("application/json") and is_long:
+            headers["Vary"] = ", ".join([*_listed(headers.get("Vary", [])), "Accept-Encoding"])
+            if accepts_gzip(", ".join(self.headers.get_all("Accept-Encoding", []))):
+                content = gzip.compress(content, compresslevel=6, mtime=0)
+                headers |= {"Content-Encoding": "gzip", "Content-Length": str(len(content))}
+                if self.command == "HEAD":
+                    del headers["Content-Length"]
         self.send_response(code)
-        self._send_headers({"Content-Type": "application/json", **headers, "Content-Length": str(length)})
+        self._send_headers(headers)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, *args: Any) -> None:
         """Log nothing: the app logs each request."""
@@ -270,6 +318,22 @@ def _text(value: str) -> str:
         return value.encode("latin-1").decode()
     except UnicodeError:
         return value
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether a client accepts answers in gzip (RFC 9110 section 12.5.3)."""
+    weights = {name.strip().lower(): weight for name, weight in map(_weighted, accept_encoding.split(","))}
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _weighted(coding: str) -> tuple[str, float]:
+    name, _, weight = coding.partition(";")
+    match = re.fullmatch(r"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", weight, re.IGNORECASE)
+    return name, float(match[1]) if match else 1.0
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _within(limit: int, size: int | str) -> int:

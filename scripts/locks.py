@@ -14,7 +14,15 @@ from packaging.utils import canonicalize_name
 from project import PROJECT, CannotRun
 from project.command_line import one_line_errors
 
-LOCKS = ("requirements", "dev/run", "requirements-dev", "dev/ministack", "dev/java", "dev/npm")
+LOCKS = (
+    "requirements",
+    "dev/run",
+    "requirements-dev",
+    "dev/ministack",
+    "dev/java",
+    "dev/npm",
+    "tests/clients/requirements",
+)
 
 _PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)")
 _VIA = re.compile(r"\s+#(?: via|  )? +-r (\S+)")

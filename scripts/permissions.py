@@ -35,6 +35,7 @@ def page(app: Chalice) -> str:
         route.view_name: f"`{method} {path}`"
         for path, methods in app.routes.items()
         for method, route in methods.items()
+        if method != "HEAD" or "GET" not in methods  # HEAD has the view of GET
     }
     functions = declared(app)
     first: dict[frozenset[Permission], str] = {}  # of the routes with the same permissions

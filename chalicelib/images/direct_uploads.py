@@ -6,11 +6,11 @@ from math import ceil
 
 from chalicelib import access, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, NotFound, TooLarge
+from chalicelib.errors import Conflict, TooLarge
 from chalicelib.images import images, lifecycle
 from chalicelib.images.model import DirectUploadRequest, MissingPart, UploadParts
 from chalicelib.model import Caller, Image, State
-from chalicelib.stores import dynamodb, staged
+from chalicelib.stores import staged
 from chalicelib.stores.model import UploadedPart, UploadForm
 
 _MOST_NUMBERS = 20  # part numbers in an error message
@@ -33,7 +33,7 @@ def begin(caller: Caller, request: DirectUploadRequest) -> tuple[Image, UploadFo
     if image.size > limits.multipart_threshold_bytes:
         upload_id = staged.begin_multipart(image.s3_key, image.content_type)
         image = replace(image, upload_id=upload_id, part_size=limits.part_bytes)
-    dynamodb.commit(lifecycle.writes(None, image))
+    lifecycle.create(image)
     if image.upload_id:
         return image, _upload_parts(image, ())
     return image, staged.upload_form(image.s3_key, image.content_type, image.size, image.checksum)
@@ -42,10 +42,10 @@ def begin(caller: Caller, request: DirectUploadRequest) -> tuple[Image, UploadFo
 def parts(caller: Caller, image_id: str) -> tuple[Image, UploadParts]:
     """Return which parts S3 has, and URLs for the missing ones: two calls.
 
-    Raises NotFound, Unauthorized, Forbidden: see images.find_changeable.
+    Raises NotFound, Unauthorized, Forbidden: see images.find_existing.
     Raises Conflict: the image is not waiting for parts.
     """
-    image = _check_parts(_find(caller, image_id))
+    image = _check_parts(images.find_existing(caller, image_id))
     try:
         return image, _upload_parts(image, staged.uploaded_parts(image.s3_key, image.upload_id))
     except staged.Gone:
@@ -55,21 +55,19 @@ def parts(caller: Caller, image_id: str) -> tuple[Image, UploadParts]:
 def complete(caller: Caller, image_id: str) -> Image:
     """Make an object of the parts, which S3's event has processed: three calls. Can be repeated.
 
-    Raises NotFound, Unauthorized, Forbidden: see images.find_changeable.
-    Raises Conflict: parts are missing or have another size than announced, or the upload was aborted.
+    Raises NotFound, Unauthorized, Forbidden: see images.find_existing.
+    Raises Conflict: the image has no parts; no part has been uploaded; parts are missing or have another size than
+    announced; the image is rejected or failed; or the upload was aborted.
     """
-    image = _find(caller, image_id)
-    if image.state in (State.REJECTED, State.FAILED):
-        raise Conflict(f"The image is {image.state}: {image.reason}")
+    image = _check_not_over(images.find_existing(caller, image_id))
     if image.state is not State.AWAITING_UPLOAD:
         return image
-    image = _check_parts(image)
     try:
         uploaded = staged.uploaded_parts(image.s3_key, image.upload_id)
         staged.complete_multipart(image.s3_key, image.upload_id, _check_complete(image, uploaded))
     except staged.Gone:
         if not staged.exists(image.s3_key):
-            image = _find(caller, image_id)
+            image = _check_not_over(images.find_existing(caller, image_id))
             if image.state is State.AWAITING_UPLOAD:
                 raise Conflict("The upload was aborted; begin a new one.") from None
     return image
@@ -86,22 +84,26 @@ def abort(caller: Caller, image_id: str) -> Image:
     return discarded
 
 
-def _find(caller: Caller, image_id: str) -> Image:
-    image = images.find_changeable(caller, image_id)
-    if image.is_gone:
-        raise NotFound(image_id)
-    return image
-
-
 def _check_parts(image: Image) -> Image:
     """Return the image if it is waiting for parts.
 
     Raises Conflict: it is not.
     """
+    _check_not_over(image)
     if image.state is not State.AWAITING_UPLOAD:
         raise Conflict(f"The image does not await an upload; it is {image.state}.")
-    if not image.upload_id:
-        raise Conflict("This upload has no parts: its form takes the whole file.")
+    return image
+
+
+def _check_not_over(image: Image) -> Image:
+    """Return the image if its file is sent in parts and was not refused.
+
+    Raises Conflict.
+    """
+    if image.state in (State.REJECTED, State.FAILED):
+        raise Conflict(f"The image is {image.state}: {image.reason}")
+    if not image.part_size:
+        raise Conflict("This upload has no parts: the whole file is sent in one request.")
     return image
 
 
@@ -130,8 +132,10 @@ def _part_sizes(image: Image) -> dict[int, int]:
 def _check_complete(image: Image, uploaded: tuple[UploadedPart, ...]) -> tuple[UploadedPart, ...]:
     """Return the parts that make the file, by number.
 
-    Raises Conflict: parts are missing, or have another size than announced.
+    Raises Conflict: no part has been uploaded; or parts are missing, or have another size than announced.
     """
+    if not uploaded:
+        raise Conflict("No part has been uploaded; PUT each part to its URL, then complete the upload.")
     by_number = {part.number: part for part in uploaded}
     sizes = _part_sizes(image)
     wrong = [str(n) for n, size in sizes.items() if n not in by_number or by_number[n].size != size]

@@ -1,20 +1,19 @@
 """The use cases of one image: upload, view, download, update and delete it."""
 
 import hashlib
-import json
 from contextlib import suppress
 from functools import partial
 
-from chalicelib import access, ids, logs
+from chalicelib import access, filenames, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, NotFound, TooLarge, Unavailable
+from chalicelib.errors import Gone, NotFound, TooLarge, Unavailable
 from chalicelib.images import lifecycle
 from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
 from chalicelib.model import Caller, Image, State
 from chalicelib.pictures import completeness
 from chalicelib.pictures.identify import identify
 from chalicelib.stores import catalog, derived, dynamodb, idempotency, originals, staged
-from chalicelib.stores.model import IdempotencyRecord
+from chalicelib.stores.model import KeyedRequest
 
 
 def upload(caller: Caller, request: UploadRequest) -> Image:
@@ -25,7 +24,7 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
     request with the same idempotency key returns the image that was stored first.
     Raises Unauthorized, Forbidden: see access.check_owner. Raises Unsupported, TooLarge: see identify.
     Raises BadInput: see completeness.check.
-    Raises Conflict: the idempotency key was used for another upload.
+    Raises Conflict: the idempotency key was used for another request. Raises Gone: that image was deleted.
     """
     access.check_owner(caller, request.user_id)
     logs.note_caller(request.user_id)
@@ -34,31 +33,30 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
     digest = hashlib.sha256(request.file)
     image = lifecycle.uploaded(request, ids.new_id(), picture, digest.hexdigest())
     logs.note_image(image.image_id)
-    if first := _stored_before(request, image):
+    keyed = _keyed_upload(request, image.checksum)
+    if first := _stored_before(keyed, image):
         return first
     originals.put(image.s3_key, request.file, image.content_type, digest.digest())
-    writes = lifecycle.writes(None, image)
-    if request.idempotency_key:
-        used_for = IdempotencyRecord(image.image_id, _fingerprint(request, image.checksum))
-        writes.append(idempotency.put(image.user_id, request.idempotency_key, used_for))
+    key = [idempotency.put(keyed, {"image_id": {"S": image.image_id}})] if keyed else []
     try:
-        dynamodb.commit(writes)
+        lifecycle.create(image, *key)
     except dynamodb.Changed:
         # Either the same request was first, and the event of this object will remove it; or the upload took so long
         # that the event has removed the object already.
-        if first := _stored_before(request, image):
+        if first := _stored_before(keyed, image):
             return first
         raise Unavailable("The upload took too long; send it again.") from None
     return image
 
 
 def find(caller: Caller, image_id: str) -> Image:
-    """Return an image, listed or not: one call, and a consistent second one if the first finds nothing.
+    """Return an image, listed or not: one call, and a consistent second one if the first finds nothing to see.
 
+    A hidden image takes as many calls as an unknown id, so that the time of an answer does not tell one from the other.
     Raises NotFound: no such image for this caller.
     """
-    image = _get(image_id) or _get(image_id, consistent=True)
-    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
+    image = _visible(caller, _get(image_id)) or _visible(caller, _get(image_id, consistent=True))
+    if image is None:
         raise NotFound(image_id)
     return image
 
@@ -86,6 +84,17 @@ def find_changeable(caller: Caller, image_id: str) -> Image:
     return image
 
 
+def find_existing(caller: Caller, image_id: str) -> Image:
+    """Return an image that the caller may change and that is not deleted: one consistent call.
+
+    Raises NotFound, Unauthorized, Forbidden: see access.check_change.
+    """
+    image = find_changeable(caller, image_id)
+    if image.is_gone:
+        raise NotFound(image_id)
+    return image
+
+
 def view(caller: Caller, image_id: str, *, download: bool) -> View:
     """Return an image with a presigned URL of its original: as many calls as `find`.
 
@@ -97,7 +106,7 @@ def view(caller: Caller, image_id: str, *, download: bool) -> View:
 def with_url(image: Image, *, download: bool) -> View:
     """Return an image with a presigned URL of its original, as `view` does: no call."""
     expires_in = settings().presigned_url_expiration
-    disposition = originals.attachment(image.saved_as) if download else None
+    disposition = originals.attachment(filenames.saved_as(image)) if download else None
     return View(image, originals.view_url(image.s3_key, expires_in, disposition), expires_in, disposition)
 
 
@@ -121,28 +130,54 @@ def download(caller: Caller, image_id: str, how: DownloadType) -> Download:
     return Download(found, how, content)
 
 
-def update(caller: Caller, image_id: str, request: UpdateRequest, *, if_match: frozenset[int] | None) -> Image:
+def update(
+    caller: Caller,
+    image_id: str,
+    request: UpdateRequest,
+    *,
+    if_match: frozenset[int] | None,
+    idempotency_key: str | None = None,
+) -> Image:
     """Change an image: its record, its index rows and its tag counts, in one transaction of at most 100 writes.
 
+    An idempotency key costs one read and one write more. The same request with the same key changes nothing, and
+    returns what it returned first.
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
-    Raises Conflict, PreconditionFailed: see lifecycle.updated.
+    Raises Conflict, PreconditionFailed, BadInput: see lifecycle.updated and lifecycle.take.
     """
-    read = partial(find_changeable, caller, image_id)
-    _, updated = lifecycle.take(lambda image: lifecycle.updated(image, request, if_match, ids.now()), read)
+    read = partial(find_existing, caller, image_id)
+    said = ["PUT", request.title, request.description, request.tags, request.visibility]
+    keyed = idempotency.of_record(image_id, idempotency_key, said) if idempotency_key else None
+    _, updated = lifecycle.take(
+        lambda image: lifecycle.updated(image, request, if_match, ids.now()), read, request=keyed
+    )
     return updated
 
 
-def delete(caller: Caller, image_id: str, *, if_match: frozenset[int] | None) -> Image:
+def delete(
+    caller: Caller, image_id: str, *, if_match: frozenset[int] | None, idempotency_key: str | None = None
+) -> Image:
     """Delete an image: first from every list and view, in one transaction; then its objects; then its record.
 
-    After a crash the record is DELETING; a repeated call or the schedule finishes the deletion.
+    After a crash the record is DELETING; a repeated call or the schedule finishes the deletion. An idempotency key
+    costs one read and one write more. The same request with the same key returns what it returned first.
     Raises NotFound, Unauthorized, Forbidden: see access.check_change.
-    Raises PreconditionFailed: see lifecycle.deleting.
+    Raises PreconditionFailed, Conflict: see lifecycle.deleting and lifecycle.take.
     """
     read = partial(find_changeable, caller, image_id)
-    _, deleting = lifecycle.take(lambda image: lifecycle.deleting(image, if_match, ids.now()), read)
-    finish_delete(deleting)
-    return deleting
+    keyed = idempotency.of_record(image_id, idempotency_key, ["DELETE"]) if idempotency_key else None
+    try:
+        before, after = lifecycle.take(
+            lambda image: lifecycle.deleting(image, if_match, ids.now()), read, request=keyed
+        )
+    except NotFound:
+        if keyed and (deleted := _deleted_before(caller, keyed)):
+            return deleted
+        raise
+    unfinished = before if before.is_gone else after
+    if unfinished.state is State.DELETING:
+        finish_delete(unfinished)
+    return after
 
 
 def discard(image: Image) -> None:
@@ -188,23 +223,49 @@ def _get(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
 
 
-def _stored_before(request: UploadRequest, image: Image) -> Image | None:
-    """Return the image that the same request stored before, or None if its idempotency key is new.
+def _visible(caller: Caller, image: Image | None) -> Image | None:
+    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
+        return None
+    return image
 
-    Raises Conflict: the key was used for another upload.
-    """
+
+def _keyed_upload(request: UploadRequest, checksum: str) -> KeyedRequest | None:
     if not request.idempotency_key:
         return None
-    record = idempotency.get(request.user_id, request.idempotency_key)
-    if record is None:
-        return None
-    if record.fingerprint != _fingerprint(request, image.checksum):
-        raise Conflict("This Idempotency-Key was used for another upload.")
-    logs.note_image(record.image_id)
-    return lifecycle.with_id(image, record.image_id)
-
-
-def _fingerprint(request: UploadRequest, checksum: str) -> str:
-    """Return the SHA-256 of what a request says. The body cannot be hashed: each form has a different boundary."""
+    # Not the body itself: each form has a different boundary.
     said = [request.title, request.description, request.tags, request.filename, request.visibility, checksum]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return idempotency.of_owner(request.user_id, request.idempotency_key, said)
+
+
+def _stored_before(request: KeyedRequest | None, image: Image) -> Image | None:
+    """Return the image that the same request stored before, or None if its idempotency key is new: up to two calls.
+
+    Raises Conflict: the key was used for another request. Raises Gone: the image was deleted.
+    """
+    done = idempotency.find(request)
+    if done is None:
+        return None
+    image_id = done["image_id"]["S"]
+    logs.note_image(image_id)
+    stored = _get(image_id, consistent=True)
+    if stored is None or stored.is_gone:
+        raise Gone(
+            f"This Idempotency-Key was used for image {image_id!r}, which has been deleted since; send another key to "
+            "upload it again."
+        )
+    return lifecycle.with_id(image, image_id)
+
+
+def _deleted_before(caller: Caller, request: KeyedRequest) -> Image | None:
+    """Return the image that the same request deleted before, or None if there is none for this caller: one call.
+
+    Raises Conflict: the key was used for another request.
+    """
+    done = idempotency.get(request)
+    if done is None:
+        return None
+    image = lifecycle.result_of(done)
+    if not (access.owns(caller, image.user_id) and access.may_see(caller, image.user_id, image.visibility)):
+        return None
+    idempotency.check(request, done)
+    return image

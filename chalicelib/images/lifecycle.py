@@ -29,12 +29,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from chalicelib import ids
-from chalicelib.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, Conflict, NotFound, PreconditionFailed
 from chalicelib.images.model import DirectUploadRequest, Metadata, UpdateRequest, UploadRequest
 from chalicelib.model import Analysis, Image, State, Visibility
 from chalicelib.pictures.identify import Picture
-from chalicelib.stores import catalog, dynamodb
-from chalicelib.stores.dynamodb import Write
+from chalicelib.stores import catalog, dynamodb, idempotency, records
+from chalicelib.stores.dynamodb import Attributes, Write
+from chalicelib.stores.model import KeyedRequest
 from chalicelib.tags import tags
 
 Step = Callable[[Image], Image]
@@ -50,23 +52,84 @@ def writes(before: Image | None, after: Image) -> list[Write]:
     return [record, *catalog.row_writes(before, after), *tags.count_writes(before, after)]
 
 
-def take(step: Step, read: Callable[[], Image], image: Image | None = None) -> tuple[Image, Image]:
+def create(image: Image, *also: Write) -> None:
+    """Commit the first step of a new image, with other writes.
+
+    Raises Changed: the condition of another write does not hold, or the image was removed as unfinished.
+    """
+    try:
+        dynamodb.commit([*writes(None, image), *also])
+    except dynamodb.Changed:
+        stored = catalog.get(image.image_id, consistent=True)
+        if stored is None or stored.is_gone:
+            raise
+        # The id is new, so the record is this one: the write succeeded, its answer was lost, and it was repeated.
+
+
+def take(
+    step: Step, read: Callable[[], Image], image: Image | None = None, request: KeyedRequest | None = None
+) -> tuple[Image, Image]:
     """Commit a step of an image. If another writer is first, read the image again and repeat the step.
 
-    A caller that has just read the image passes it, which saves the first read.
+    A caller that has just read the image passes it, which saves the first read. If the same `request` was made before,
+    the step is not repeated. Otherwise the request's key is one more write of the transaction.
     Returns the image before and after the step; both are the same if the step changes nothing.
-    Raises Unavailable: other writers keep changing the image. Raises whatever the step raises.
+    Raises Unavailable: other writers keep changing the image. Raises Conflict: the key was used for another request.
+    Raises BadInput: there are too many writes for one transaction. Raises whatever the step raises.
     """
     known = [image] if image else []
+    sent: list[tuple[Image, Image]] = []
 
     def attempt() -> tuple[Image, Image]:
         before = known.pop() if known else read()
+        if sent and _has(before, *sent[-1]):
+            # The write succeeded, its answer was lost, and its repetition found it done (RFC 9110 section 13.1.1).
+            return sent[-1][0], before
+        if request and (done := idempotency.find(request)):
+            return before, result_of(done)
         after = step(before)
-        if after != before:
-            dynamodb.commit(writes(before, after))
+        changes = writes(before, after) if after != before else []
+        if request:
+            changes.append(idempotency.put(request, {"image": {"M": _result(after)}}))
+            _check_number(changes)
+        if changes:
+            sent.append((before, after))
+            dynamodb.commit(changes)
         return before, after
 
     return dynamodb.retried(attempt, "The image is being changed by other requests; try again in a moment.")
+
+
+def result_of(done: Attributes) -> Image:
+    """Return the image as a request left it, from what the request's key was used for."""
+    return records.from_item(done["image"]["M"])
+
+
+def _has(now: Image, before: Image, after: Image) -> bool:
+    """Whether an image has a change, although processing may have changed the image since."""
+    if after.version == before.version or after.is_gone:
+        return now == after
+    return not now.is_gone and _unprocessed(now) == _unprocessed(after)
+
+
+def _unprocessed(image: Image) -> Image:
+    return replace(image, state=State.READY, reason="", attempts=0, analysis=None)
+
+
+def _result(image: Image) -> Attributes:
+    """Return the record for the answer to a repeated request. Of a deleted image, without what its owner wrote."""
+    result = replace(image, analysis=None)
+    if image.is_gone:
+        result = replace(result, title="", description="", tags=())
+    return records.to_item(result, settings().s3_bucket_name)
+
+
+def _check_number(changes: list[Write]) -> None:
+    if len(changes) > dynamodb.MAX_WRITES:
+        raise BadInput(
+            "This update replaces too many tags and words for an Idempotency-Key; change the visibility in another "
+            "update, or send it without the key."
+        )
 
 
 # The first step of a new image.
@@ -179,7 +242,7 @@ def claimed(image: Image, checksum: str) -> Image:
         raise ChecksumMismatch(
             f"The file's SHA-256 is {checksum}, but {image.checksum} was announced or uploaded before."
         )
-    return replace(image, state=State.PROCESSING, checksum=checksum, reason="", upload_id="", part_size=0)
+    return replace(image, state=State.PROCESSING, checksum=checksum, reason="", upload_id="")
 
 
 def processed(image: Image, analysis: Analysis) -> Image:

@@ -21,6 +21,7 @@ from chalicelib.model import Caller
 log = logging.getLogger("images-api")
 
 _MAX_READ_ROWS = 1_000  # of one read: about 20 read units
+_READS_OF_IMAGE = 2  # at most, before the budget begins: see images.find
 _NEWEST_FIRST = Order()
 
 
@@ -34,7 +35,7 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
     Raises NotFound: see images.find_listed.
     """
     image = images.find_listed(caller, image_id)
-    budget = Budget()
+    budget = Budget(reserved=1 + _READS_OF_IMAGE)
     copies: list[Row] = []
     for stream in _streams(caller, Term(Kind.CHECKSUM, image.checksum)):
         # No image is more similar than a copy, so the answer needs no more copies than its limit; one more, because the
@@ -43,8 +44,7 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
         copies += _pop_all(stream)
     bands = deque(_streams(caller, *likeness.bands(image, query.bits)))
     hashed: list[Row] = []
-    # The last read is for the records.
-    while bands and len(budget.reads) < settings().max_page_reads - 1 and not budget.is_spent():
+    while bands and not budget.is_spent():
         stream = bands.popleft()
         stream.read(partial(budget.read, "bands"), _MAX_READ_ROWS)
         hashed += _pop_all(stream)

@@ -5,13 +5,15 @@ from functools import partial
 
 from chalicelib import access, ids
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, NotFound, PreconditionFailed, TooLarge
+from chalicelib.errors import NotFound, PreconditionFailed, TooLarge
 from chalicelib.items import store
 from chalicelib.items.model import Document, Item, ItemPage, ItemQuery
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Cursor
 from chalicelib.model import Caller
-from chalicelib.stores import dynamodb
+from chalicelib.stores import dynamodb, idempotency
+from chalicelib.stores.dynamodb import Attributes, Write
+from chalicelib.stores.model import KeyedRequest
 
 _CURSORS_OF = "items"
 _NOBODY = "anonymous"  # the owner of an item whose creator is not known
@@ -21,13 +23,10 @@ _CONTENDED = "The item is being changed by other requests; try again in a moment
 def create(caller: Caller, document: Document) -> Item:
     """Store a document: one call.
 
-    Raises BadInput: the caller's user_id is too long. Raises Unauthorized, TooLarge.
+    Raises Unauthorized, TooLarge.
     """
     owner = caller.user_id or _NOBODY
     access.check_owner(caller, owner)
-    if len(owner) > settings().max_user_id_chars:
-        limit = settings().max_user_id_chars
-        raise BadInput(f"user_id has more than {limit} characters, which is the limit (MAX_USER_ID_CHARS).")
     item_id = ids.new_id()
     item = Item(item_id=item_id, user_id=owner, text=_text(document), updated_at=ids.created_at(item_id))
     store.put(item)
@@ -66,12 +65,22 @@ def list_items(query: ItemQuery) -> ItemPage:
     return ItemPage(tuple(page), None)
 
 
-def update(caller: Caller, item_id: str, fields: Document, *, if_match: frozenset[int] | None) -> Item:
+def update(
+    caller: Caller,
+    item_id: str,
+    fields: Document,
+    *,
+    if_match: frozenset[int] | None,
+    idempotency_key: str | None = None,
+) -> Item:
     """Set fields of an item's document and keep the others: a read, and a write if nothing changed in between.
 
-    Raises NotFound, Unauthorized, Forbidden, TooLarge.
+    An idempotency key costs one read more, and the write becomes a transaction of two. The same request with the same
+    key changes nothing, and returns what it returned first.
+    Raises NotFound, Unauthorized, Forbidden, TooLarge. Raises Conflict: the key was used for another request.
     Raises PreconditionFailed: the item's version is not in `if_match` (None: any version).
     """
+    keyed = idempotency.of_record(item_id, idempotency_key, ["PUT", _text(fields)]) if idempotency_key else None
     written: Item | None = None
 
     def attempt() -> Item:
@@ -80,36 +89,69 @@ def update(caller: Caller, item_id: str, fields: Document, *, if_match: frozense
         if item == written:
             # The write succeeded, its answer was lost, and its repetition found it done (RFC 9110 section 13.1.1).
             return item
-        _check_change(caller, item, if_match)
+        access.check_owner(caller, item.user_id)
+        if done := idempotency.find(keyed):
+            return _result_of(done)
+        _check_version(item, if_match)
         written = replace(
             item,
             text=_text({**item.document, **fields}),
             updated_at=ids.now(),
             version=item.version + 1,
         )
-        store.replace(item, by=written)
+        store.replace(item, by=written, also=_record_of(keyed, written))
         return written
 
     return dynamodb.retried(attempt, _CONTENDED)
 
 
-def delete(caller: Caller, item_id: str, *, if_match: frozenset[int] | None) -> None:
+def delete(
+    caller: Caller, item_id: str, *, if_match: frozenset[int] | None, idempotency_key: str | None = None
+) -> None:
     """Delete an item: a read, and a deletion if nothing changed in between.
 
-    Raises NotFound, Unauthorized, Forbidden.
+    An idempotency key costs as much as for an update. The same request with the same key succeeds again.
+    Raises NotFound, Unauthorized, Forbidden. Raises Conflict: the key was used for another request.
     Raises PreconditionFailed: the item's version is not in `if_match` (None: any version).
     """
-    dynamodb.retried(partial(_delete, caller, item_id, if_match), _CONTENDED)
+    keyed = idempotency.of_record(item_id, idempotency_key, ["DELETE"]) if idempotency_key else None
+    try:
+        dynamodb.retried(partial(_delete, caller, item_id, if_match, keyed), _CONTENDED)
+    except NotFound:
+        if not (keyed and _was_deleted(caller, keyed)):
+            raise
 
 
-def _delete(caller: Caller, item_id: str, if_match: frozenset[int] | None) -> None:
+def _delete(caller: Caller, item_id: str, if_match: frozenset[int] | None, keyed: KeyedRequest | None) -> None:
     item = view(item_id)
-    _check_change(caller, item, if_match)
-    store.delete(item)
-
-
-def _check_change(caller: Caller, item: Item, if_match: frozenset[int] | None) -> None:
     access.check_owner(caller, item.user_id)
+    idempotency.find(keyed)
+    _check_version(item, if_match)
+    # The key keeps none of the document, which is deleted.
+    store.delete(item, also=_record_of(keyed, replace(item, text="{}")))
+
+
+def _was_deleted(caller: Caller, keyed: KeyedRequest) -> bool:
+    """Whether the same request deleted an item before: one call.
+
+    Raises Conflict: the key was used for another request.
+    """
+    done = idempotency.get(keyed)
+    if done is None or not access.owns(caller, _result_of(done).user_id):
+        return False
+    idempotency.check(keyed, done)
+    return True
+
+
+def _record_of(keyed: KeyedRequest | None, result: Item) -> Write | None:
+    return idempotency.put(keyed, {"item": {"M": store.to_attributes(result)}}) if keyed else None
+
+
+def _result_of(done: Attributes) -> Item:
+    return store.from_attributes(done["item"]["M"])
+
+
+def _check_version(item: Item, if_match: frozenset[int] | None) -> None:
     if if_match is not None and item.version not in if_match:
         raise PreconditionFailed(item.version)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.items.model import Item
-from chalicelib.stores import aws
-from chalicelib.stores.dynamodb import Changed
+from chalicelib.stores import aws, dynamodb
+from chalicelib.stores.dynamodb import Attributes, Changed, Write
 
 _PARTITION = "items"
 
@@ -19,7 +19,7 @@ _PARTITION = "items"
 def get(item_id: str) -> Item | None:
     """Return an item: one consistent call, so that a client reads the version that it has just written."""
     answer = aws.dynamodb().get_item(TableName=settings().items_table_name, Key=_key(item_id), ConsistentRead=True)
-    return _from_attributes(answer["Item"]) if "Item" in answer else None
+    return from_attributes(answer["Item"]) if "Item" in answer else None
 
 
 def newest_first(after: str | None, rows: int) -> Iterator[Item]:
@@ -37,41 +37,49 @@ def put(item: Item) -> None:
 
     No condition is needed: the id is new, and a client whose answer is lost sends the same write again.
     """
-    aws.dynamodb().put_item(TableName=settings().items_table_name, Item=_to_attributes(item))
+    aws.dynamodb().put_item(TableName=settings().items_table_name, Item=to_attributes(item))
 
 
 @aws.translated
-def replace(item: Item, by: Item) -> None:
-    """Write an item in place of another version: one call.
+def replace(item: Item, by: Item, also: Write | None = None) -> None:
+    """Write an item in place of another version: one call. With another write, both are one transaction.
 
-    Raises Changed: the item is not as it was read.
+    Raises Changed: the item is not as it was read, or the condition of the other write does not hold.
     """
+    put: Any = {
+        "TableName": settings().items_table_name,
+        "Item": to_attributes(by),
+        "ConditionExpression": "version = :version",
+        "ExpressionAttributeValues": {":version": {"N": str(item.version)}},
+    }
+    if also:
+        dynamodb.commit([{"Put": put}, also])
+        return
     client = aws.dynamodb()
     try:
-        client.put_item(
-            TableName=settings().items_table_name,
-            Item=_to_attributes(by),
-            ConditionExpression="version = :version",
-            ExpressionAttributeValues={":version": {"N": str(item.version)}},
-        )
+        client.put_item(**put)
     except client.exceptions.ConditionalCheckFailedException:
         raise Changed from None
 
 
 @aws.translated
-def delete(item: Item) -> None:
-    """Delete an item if it exists: one call.
+def delete(item: Item, also: Write | None = None) -> None:
+    """Delete an item if it exists: one call. With another write, both are one transaction.
 
-    Raises Changed: the item is not as it was read.
+    Raises Changed: the item is not as it was read, or the condition of the other write does not hold.
     """
+    deletion: Any = {
+        "TableName": settings().items_table_name,
+        "Key": _key(item.item_id),
+        "ConditionExpression": "attribute_not_exists(item_id) OR version = :version",
+        "ExpressionAttributeValues": {":version": {"N": str(item.version)}},
+    }
+    if also:
+        dynamodb.commit([{"Delete": deletion}, also])
+        return
     client = aws.dynamodb()
     try:
-        client.delete_item(
-            TableName=settings().items_table_name,
-            Key=_key(item.item_id),
-            ConditionExpression="attribute_not_exists(item_id) OR version = :version",
-            ExpressionAttributeValues={":version": {"N": str(item.version)}},
-        )
+        client.delete_item(**deletion)
     except client.exceptions.ConditionalCheckFailedException:
         raise Changed from None
 
@@ -90,14 +98,15 @@ def _read(after: str | None, limit: int) -> tuple[list[Item], str | None]:
         **start,
     )
     last = answer["LastEvaluatedKey"]["item_id"]["S"] if "LastEvaluatedKey" in answer else None
-    return [_from_attributes(attributes) for attributes in answer["Items"]], last
+    return [from_attributes(attributes) for attributes in answer["Items"]], last
 
 
-def _key(item_id: str) -> dict[str, Any]:
+def _key(item_id: str) -> Attributes:
     return {"list": {"S": _PARTITION}, "item_id": {"S": item_id}}
 
 
-def _to_attributes(item: Item) -> dict[str, Any]:
+def to_attributes(item: Item) -> Attributes:
+    """Return the attributes of an item in DynamoDB."""
     return {
         **_key(item.item_id),
         "user_id": {"S": item.user_id},
@@ -107,7 +116,8 @@ def _to_attributes(item: Item) -> dict[str, Any]:
     }
 
 
-def _from_attributes(attributes: dict[str, Any]) -> Item:
+def from_attributes(attributes: Attributes) -> Item:
+    """Return the item of attributes in DynamoDB."""
     return Item(
         item_id=attributes["item_id"]["S"],
         user_id=attributes["user_id"]["S"],

@@ -1,8 +1,10 @@
 """The use cases of lists: a page of the images that match a query and that the caller may see, and their number."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from operator import itemgetter
 
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden
@@ -28,28 +30,21 @@ def list_images(caller: Caller, query: Query) -> Page:
     """
     if query.explain and settings().explain != "on":
         raise Forbidden("This service does not explain lists (EXPLAIN).")
-    limits = settings()
     walk = Walk(caller, query, query.limit)
-    images: list[Image] = []
-    urls: list[str] = []
-    size = 0
-    for position, image in walk:
-        url = originals.view_url(image.s3_key, limits.presigned_url_expiration) if query.include_urls else ""
-        size += image.answer_bytes + len(url)
-        if len(images) == query.limit or (images and size > limits.max_page_bytes):
-            walk.position = position  # the next page begins with this image
-            break
-        images.append(image)
-        urls.append(url)
-    log.info("list", extra={"fields": {**walk.cost, "images": len(images)}})
-    text = None
+    entries = list(_until_full(walk, walk, query))
+    if moved := walk.moved({image.image_id for _, image, _ in entries}):
+        images = [*moved, *((position, image) for position, image, _ in entries)]
+        images.sort(key=itemgetter(0), reverse=not query.order.oldest_first)
+        entries = list(_until_full(images, walk, query))
+    log.info("list", extra={"fields": {**walk.cost, "images": len(entries)}})
+    limits, text = settings(), None
     if walk.position is not None:
         cursor = Cursor(walk.driver, walk.position)
         text = cursors.encode(cursor, query.filters, limits.cursor_key, limits.cursor_seconds)
     return Page(
-        images=tuple(images),
+        images=tuple(image for _, image, _ in entries),
         cursor=text,
-        presigned_urls=tuple(urls) if query.include_urls else None,
+        presigned_urls=tuple(url for _, _, url in entries) if query.include_urls else None,
         explanation=walk.explanation() if query.explain else None,
     )
 
@@ -61,6 +56,23 @@ def count_images(caller: Caller, query: Query) -> Count:
     """
     limit = settings().max_count
     walk = Walk(caller, replace(query, cursor=None, order=Order()), limit, whole=False)
-    count = sum(1 for _ in islice(walk, limit + 1))
+    found = {image.image_id for _, image in islice(walk, limit + 1)}
+    count = len(found) + (len(walk.moved(found)) if len(found) <= limit else 0)
     log.info("count", extra={"fields": {**walk.cost, "images": count}})
     return Count(min(count, limit), at_least=count > limit or walk.position is not None)
+
+
+def _until_full(images: Iterable[tuple[str, Image]], walk: Walk, query: Query) -> Iterator[tuple[str, Image, str]]:
+    """Return positions, images and, if the query asks for them, URLs, until the page is full.
+
+    If an image has no room, the walk's position is where the next page begins.
+    """
+    limits = settings()
+    size = 0
+    for n, (position, image) in enumerate(images):
+        url = originals.view_url(image.s3_key, limits.presigned_url_expiration) if query.include_urls else ""
+        size += image.answer_bytes + len(url)
+        if n == query.limit or (n and size > limits.max_page_bytes):
+            walk.position = position
+            return
+        yield position, image, url

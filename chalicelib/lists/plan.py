@@ -4,8 +4,8 @@ Each filter is a list: the images of an owner, with a tag, of a content type, wi
 begins with a prefix. One list is read, the driver (the driving index, in database terms). The other filters are checked
 on its rows.
 
-The functions make no calls. They depend on their arguments and on settings: on MAX_USER_ID_CHARS here, and on those
-that index/terms reads.
+The functions make no calls. They depend on their arguments and on settings: on MAX_USER_ID_CHARS and MAX_PAGE_READS
+here, and on those that index/terms reads.
 """
 
 import math
@@ -19,6 +19,8 @@ from chalicelib.index.query import Order, Query
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, Kind, Term
 from chalicelib.model import Caller, Visibility
+
+RESERVED_READS = 2  # of a page: for records that do not fit their rows, and for images that moved while it was read
 
 _MAX_LISTS = 4
 _TOO_SHORT = frozenset(string.ascii_lowercase + string.digits)  # prefixes that begin too many words to be merged
@@ -64,8 +66,8 @@ class Reach:
 def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     """Return the lists that each contain the whole answer, the most promising one first; none if the answer is empty.
 
-    At most four. If all of them are prefixes, which may have too many words to be merged, the list of everything
-    follows as the last resort.
+    At most four. If none of them is sure to be read within the budget of a page, the list of everything follows as the
+    last resort. A prefix may begin too many words, and a list may have too many key ranges.
     """
     scopes = scopes_of(query, caller)
     if not scopes:
@@ -84,9 +86,33 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     if not lists:
         return (_list(scopes, query, EVERYTHING),)
     chosen = tuple(lists[:_MAX_LISTS])
-    if all(each.prefixes for each in chosen):
+    if not any(is_affordable(each) for each in chosen):
         return (*chosen, replace(_list(scopes, query, EVERYTHING), is_last_resort=True))
     return chosen
+
+
+def calls(key_ranges: Collection[Range]) -> int:
+    """Return how many calls it takes to know the next image of a list: one for each range that can have it.
+
+    Ranges of different periods do not count together: a range is read when the list reaches its period.
+    """
+    return max(
+        (sum(other.since <= each.since < other.before for other in key_ranges) for each in key_ranges), default=0
+    )
+
+
+def is_affordable(candidate: List) -> bool:
+    """Whether a page can always read the next image of a list. Of a prefix, only a search can tell."""
+    return not candidate.prefixes and calls(candidate.ranges) <= settings().max_page_reads - RESERVED_READS
+
+
+def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:
+    """Whether an image can move from one key range to another while a list is read, so that no read finds it.
+
+    This happens if its owner makes it public or private. In the order of updates, every update moves an image.
+    """
+    is_merged = any(each.prefixes or len(each.ranges) > 1 for each in candidates)
+    return is_merged and len(scopes_of(query, caller)) > 1 and not query.order.by_update
 
 
 def scopes_of(query: Query, caller: Caller) -> tuple[str | None, ...]:

@@ -1,6 +1,7 @@
 """How a query is executed: one of its lists is read in chunks, within the budget of a page."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -8,10 +9,11 @@ from itertools import islice
 from chalicelib import access
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
-from chalicelib.index.query import Query
+from chalicelib.index.query import Order, Query
+from chalicelib.index.ranges import Index, Range
 from chalicelib.index.rows import Row
 from chalicelib.lists import cursors, plan, prefixes
-from chalicelib.lists.budget import Budget
+from chalicelib.lists.budget import Budget, Spent
 from chalicelib.lists.merge import Merge, Reader, Stream
 from chalicelib.lists.model import Explanation
 from chalicelib.lists.plan import Prefix, Reach
@@ -34,7 +36,7 @@ class Walk:
     and continues at the furthest position that a list has. If one of the lists has ended, the answer has ended too.
 
     The iteration ends before a further read once `limit` images were returned or the budget of a page is spent. Then
-    `position` is where the next page begins; None if there are no more images.
+    `position` is where the next page begins; None if there are no more images. `moved` returns what the walk missed.
     """
 
     def __init__(self, caller: Caller, query: Query, limit: int, *, whole: bool = True) -> None:
@@ -48,13 +50,16 @@ class Walk:
         self._limit = limit
         self._lists = plan.lists(query, caller)
         self._merges: dict[int, Merge] = {}  # by index of the list, those that were opened
-        self._budget = Budget()
+        self._can_move = plan.can_move(self._lists, query, caller)
+        self._budget = Budget(plan.RESERVED_READS if self._can_move else 1)
+        self._started = time.time()
         self.driver = 0  # index of the list that is read
         self.position: str | None = None
         if query.cursor is not None:
             key, by_update = settings().cursor_key, query.order.by_update
             cursor = cursors.decode(query.cursor, query.filters, len(self._lists), key, by_update=by_update)
             self.driver, self.position = cursor.driver, cursor.position
+        self._beginning = self.position
 
     @property
     def cost(self) -> dict[str, float]:
@@ -74,6 +79,43 @@ class Walk:
         """Return the positions and images: see the class."""
         if not self._lists:
             return
+        try:
+            yield from self._walk()
+        except Spent:
+            self.position = self._merges[self.driver].head
+
+    def moved(self, found: Collection[str]) -> list[tuple[str, Image]]:
+        """Return the matching images before `position` that are not in `found`, with their positions: at most one call.
+
+        An owner who makes an image public or private moves its rows. If that happens between the read of the one key
+        range and the read of the other, neither has the image. So this looks up the caller's updates since the walk
+        began. The time of an update is taken before its transaction, which may come as late as its request may run.
+        """
+        if not self._can_move or len(self._budget.reads) < 2:
+            return []
+        since = self._started - settings().api_timeout_seconds
+        newest_first = Order(by_update=True)
+        updates = Range(Index.CHANGED_OWNER, self._caller.user_id or "", None, int(since * 1000))
+        bounds = updates.bounds(newest_first, ranges.beginning(newest_first))
+        chunk = self._budget.read_last("moved", bounds, _MAX_READ_ROWS) if bounds else None
+        rows = chunk.rows if chunk else ()
+        return [
+            (position, image)
+            for position, image in self._matches(rows)
+            if image.image_id not in found and self._has_passed(position)
+        ]
+
+    def _has_passed(self, position: str) -> bool:
+        """Whether the walk has begun at or before a position, and ended after it."""
+        order, end = self._query.order, self.position
+        has_begun = self._beginning is None or ranges.last_of((self._beginning, position), order) == position
+        return has_begun and (end is None or (position != end and ranges.first_of((position, end), order) == position))
+
+    def _walk(self) -> Iterator[tuple[str, Image]]:
+        """Return the positions and images.
+
+        Raises Spent: the next row of the driver cannot be read in this page.
+        """
         merge = self._open_driver()
         checked = matched = 0
         while True:
@@ -81,7 +123,12 @@ class Walk:
             for rows in self._batches(merge, matched):
                 checked += len(rows)
                 reads = len(self._budget.reads)
-                for match in self._matches(rows):
+                try:
+                    matches = self._matches(rows)
+                except Spent:  # no read is left for their records
+                    self.position = ranges.key(rows[0], self._query.order)
+                    return
+                for match in matches:
                     matched += 1
                     yield match
                 if len(self._budget.reads) > reads and self._budget.is_spent():
@@ -99,49 +146,75 @@ class Walk:
         """Choose the driver, or the list that the cursor names, and read its first rows."""
         rows = min(self._limit + 1, _MAX_READ_ROWS)
         if self.position is not None:
-            indexes = [self.driver, *range(len(self._lists))]
-            self.driver, merge = next(self._open(indexes, self.position, rows))
-            merge.read(self._reader(self.driver), rows, self._budget.is_spent)
-            return merge
+            for i in (self.driver, *range(len(self._lists))):
+                if self._open(i, self.position, rows, self._allowance(i)):
+                    self.driver = i
+                    self._read_first(i, rows)
+                    break
+            return self._merges[self.driver]
         beginning = ranges.beginning(self._query.order)
         compared = [i for i, each in enumerate(self._lists) if not each.is_last_resort]
         rows = rows if len(compared) == 1 else min(rows, _MAX_COMPARED_ROWS)
-        last_resort = [len(self._lists) - 1]
-        merges = dict(self._open(compared, beginning, rows)) or dict(self._open(last_resort, beginning, rows))
-        for i, merge in merges.items():
-            merge.read(self._reader(i), rows, self._budget.is_spent)
-        reaches = [Reach(merge.unread, len(merge)) for merge in merges.values()]
-        self.driver = list(merges)[plan.rarest(reaches, self._query.order)]
-        self._merges = merges
-        return merges[self.driver]
+        for i in compared:
+            if self._open(i, beginning, rows, self._allowance(i)):
+                self._read_first(i, rows)
+        if not self._merges:
+            self._open(len(self._lists) - 1, beginning, rows, self._budget.left)
+            self._read_first(len(self._lists) - 1, rows)
+        reaches = [Reach(merge.unread, len(merge)) for merge in self._merges.values()]
+        self.driver = list(self._merges)[plan.rarest(reaches, self._query.order)]
+        return self._merges[self.driver]
 
-    def _open(self, indexes: Sequence[int], position: str, rows: int) -> Iterator[tuple[int, Merge]]:
-        """Return the lists that can be read, from a position on: not a prefix that has too many words."""
-        for i in indexes:
-            candidate = self._lists[i]
-            streams = [Stream(key_range, self._query.order, position) for key_range in candidate.ranges]
-            streams_of_prefixes = [self._open_prefix(i, prefix, position, rows) for prefix in candidate.prefixes]
-            if None not in streams_of_prefixes:
-                streams += [stream for opened in streams_of_prefixes for stream in opened or ()]
-                yield i, Merge(streams, self._query.order)
+    def _allowance(self, i: int) -> int:
+        """Return how many reads of the budget may be spent to read the first row of a list."""
+        if self._merges:  # the list is only compared: keep half of all reads for the rows of the driver
+            return self._budget.left - settings().max_page_reads // 2
+        if plan.is_affordable(self._lists[i]):
+            return self._budget.left
+        # If the list has too many words or key ranges, one of the others is read.
+        return self._budget.left - min(plan.calls(each.ranges) for each in self._lists if plan.is_affordable(each))
 
-    def _open_prefix(self, i: int, prefix: Prefix, position: str, rows: int) -> list[Stream] | None:
-        """Return the streams of all words with a prefix; None if there are too many."""
+    def _read_first(self, i: int, rows: int) -> None:
+        self.driver = min(self._merges)
+        self._merges[i].read(self._reader(i), rows, self._budget.is_spent)
+
+    def _open(self, i: int, position: str, rows: int, allowance: int) -> bool:
+        """Open a list at a position, if the allowance suffices to read its first row. Return whether it is open."""
+        candidate, reads = self._lists[i], len(self._budget.reads)
+        streams = {key_range: Stream(key_range, self._query.order, position) for key_range in candidate.ranges}
+        for n, prefix in enumerate(candidate.prefixes):
+            left = allowance - (len(self._budget.reads) - reads) - _calls(streams)
+            opened = self._open_prefix(i, prefix, position, rows, left // (len(candidate.prefixes) - n))
+            if opened is None:
+                return False
+            streams |= opened
+        if len(self._budget.reads) - reads + _calls(streams) > allowance:
+            return False
+        self._merges[i] = Merge(streams.values(), self._query.order)
+        return True
+
+    def _open_prefix(
+        self, i: int, prefix: Prefix, position: str, rows: int, allowance: int
+    ) -> dict[Range, Stream] | None:
+        """Return the streams of all words with a prefix; None if there are too many to read them with the allowance."""
         order = self._query.order
         # The search for words returns the newest rows of each word. If the list begins with these rows, they are used.
         is_beginning = position == ranges.beginning(order) and not order.oldest_first
-        # Half of the reads that the budget has left: the words have to be read, too.
-        max_words = min(settings().max_prefix_words, (settings().max_page_reads - len(self._budget.reads)) // 2)
+        reads_of_a_word = plan.calls(terms.key_ranges(prefix.term, prefix.owner, self._query)) - is_beginning
+        # The search makes one call for each word, and another one to see that there are no more.
+        max_words = min(settings().max_prefix_words, (allowance - 1) // (1 + reads_of_a_word))
+        if max_words < 1:
+            return None
         chunks = prefixes.words(prefix, self._reader(i), rows if is_beginning else _WORD_SEARCH_ROWS, max_words)
         if chunks is None:
             return None
-        streams = []
+        streams = {}
         for word in dict.fromkeys((*chunks, *prefix.sharded_words(settings().spread))):
             for key_range in terms.key_ranges(replace(prefix.term, value=word), prefix.owner, self._query):
                 stream = Stream(key_range, order, position)
                 if is_beginning and word in chunks and key_range.partition == prefix.partition:
                     stream.take(chunks[word])
-                streams.append(stream)
+                streams[key_range] = stream
         return streams
 
     def _batches(self, merge: Merge, matched: int) -> Iterator[list[Row]]:
@@ -149,8 +222,11 @@ class Walk:
         while rows := list(islice(merge.known_rows(), min(max(self._limit + 1 - matched, 1), _MAX_FETCHED))):
             yield rows
 
-    def _matches(self, rows: Sequence[Row]) -> Iterator[tuple[str, Image]]:
-        """Return the images of rows that match and that the caller may see; one call if rows lack their records."""
+    def _matches(self, rows: Sequence[Row]) -> list[tuple[str, Image]]:
+        """Return the images of rows that match and that the caller may see; one call if rows lack their records.
+
+        Raises Spent: no read is left for the records.
+        """
         without_description = replace(self._query, description=())  # for a row that has no room for the description
         candidates = [
             row
@@ -159,10 +235,12 @@ class Walk:
             and (row.image is None or terms.matches(row.image, self._query if row.whole else without_description))
         ]
         fetched = self._budget.fetch([row.image_id for row in candidates if not self._is_sufficient(row)])
-        for row in candidates:
-            image = row.image if self._is_sufficient(row) else fetched.get(row.image_id)
-            if image is not None and self._is_match(image):  # None: the record was deleted
-                yield ranges.key(row, self._query.order), image
+        images = [row.image if self._is_sufficient(row) else fetched.get(row.image_id) for row in candidates]
+        return [
+            (ranges.key(row, self._query.order), image)
+            for row, image in zip(candidates, images, strict=True)
+            if image is not None and self._is_match(image)  # None: the record was deleted
+        ]
 
     def _is_sufficient(self, row: Row) -> bool:
         return row.image is not None and (row.whole or not self._needs_description)
@@ -182,8 +260,8 @@ class Walk:
             if i == self.driver or other.is_last_resort or position is None:
                 continue
             if i not in self._merges and not other.prefixes:  # the search for words costs more than it can save
-                self._merges |= self._open([i], position, 1)
-            if i in self._merges:
+                self._open(i, position, 1, self._budget.left)
+            if i in self._merges and plan.calls(other.ranges) <= self._budget.left:
                 self._merges[i].seek(position)
                 self._merges[i].read(self._reader(i), 1, self._budget.is_spent)
                 position = self._merges[i].head
@@ -193,3 +271,8 @@ class Walk:
 
     def _reader(self, i: int) -> Reader:
         return partial(self._budget.read, self._lists[i].name)
+
+
+def _calls(streams: Mapping[Range, Stream]) -> int:
+    """Return how many calls it takes to know the next row of all streams."""
+    return plan.calls([key_range for key_range, stream in streams.items() if stream.head and not stream.is_known])

@@ -1,7 +1,7 @@
-"""The boto3 clients of S3 and DynamoDB, and what all calls share: errors, retries, and counts for the log.
+"""The boto3 clients of S3 and DynamoDB, and what all calls share: errors, retries, deadlines, and counts for the log.
 
 A client is created when it is first used. There is one per process, service and number of attempts. Its time-outs are
-short.
+short, and no attempt at a call begins that may last beyond the deadline of the request.
 """
 
 import threading
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from chalicelib import logs
+from chalicelib import deadline, logs
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 
@@ -35,8 +35,10 @@ _TRANSIENT = {
 
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
-# How long an attempt waits for a response. With 3 attempts, a call to S3 takes at most 15 seconds, and a call to
-# DynamoDB 9. So an upload still answers within the 29 seconds of API Gateway if one of its calls gets no response.
+_READS_BEGIN = ("Get", "BatchGet", "Query", "Scan", "Head", "List", "Describe")
+
+# How long an attempt waits for a connection, and for a response.
+_CONNECT_TIMEOUT_SECONDS = 1
 _READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3}
 _ATTEMPTS = 3
 
@@ -64,7 +66,7 @@ def credentials() -> "ReadOnlyCredentials":
     Raises RuntimeError: there are no credentials.
     """
     with _lock:
-        refreshable = _session().get_credentials()
+        refreshable = session().get_credentials()
     if refreshable is None:
         raise RuntimeError("There are no AWS credentials: boto3 finds none in the environment or its files.")
     frozen: ReadOnlyCredentials = refreshable.get_frozen_credentials()
@@ -72,7 +74,10 @@ def credentials() -> "ReadOnlyCredentials":
 
 
 def translated(call: Callable[P, T]) -> Callable[P, T]:
-    """Let a function raise Unavailable if, after the client's own retries, its store is unreachable or too busy."""
+    """Let a function raise Unavailable if, after the client's own retries, its store is unreachable or too busy.
+
+    Also if there is no time for another attempt. The message says if a change may have been made.
+    """
 
     @wraps(call)
     def translating(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -82,12 +87,12 @@ def translated(call: Callable[P, T]) -> Callable[P, T]:
         try:
             return call(*args, **kwargs)
         except (StoreConnectionError, HTTPClientError) as error:
-            raise Unavailable("The store can't be reached; try again in a moment.") from error
+            raise deadline.unavailable("The store can't be reached; try again in a moment.") from error
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if status < 500 and error.response["Error"]["Code"] not in _TRANSIENT:
                 raise
-            raise Unavailable("The store is too busy; try again in a moment.") from error
+            raise deadline.unavailable("The store is too busy; try again in a moment.") from error
 
     return translating
 
@@ -117,16 +122,38 @@ def answers(call: Callable[[], object]) -> bool:
 
 
 @cache
-def _session() -> Any:
+def session() -> Any:
+    """Return the session that creates all clients. They inherit the handlers of its events."""
     # Not at the top of the module: importing boto3 would make every cold start longer.
     import boto3.session
 
-    session = boto3.session.Session(region_name=settings().aws_region)
+    created = boto3.session.Session(region_name=settings().aws_region)
     # These handlers count calls and capacity units for the log. The clients of the session inherit them.
-    session.events.register("before-call", _count_call)  # runs once per call, not per attempt
-    session.events.register("before-parameter-build.dynamodb", _ask_for_units)
-    session.events.register("after-call.dynamodb", _count_units)
-    return session
+    created.events.register("before-call", _count_call)  # runs once per call, not per attempt
+    created.events.register("before-parameter-build.dynamodb", _ask_for_units)
+    created.events.register("after-call.dynamodb", _count_units)
+    # First, so that nothing is sent for the attempt.
+    created.events.register_first("before-send", _check_deadline)  # runs before each attempt
+    created.events.register("needs-retry", _note_write)  # runs after each attempt
+    return created
+
+
+def _check_deadline(event_name: str, **_: Any) -> None:
+    """Refuse an attempt that may last beyond the deadline. `event_name` is before-send.<service>.<operation>."""
+    service = event_name.split(".")[1]
+    deadline.check(_CONNECT_TIMEOUT_SECONDS + _READ_TIMEOUT_SECONDS[service])
+
+
+def _note_write(operation: Any, response: Any, caught_exception: Exception | None, **_: Any) -> None:
+    """Note a write that succeeded, or whose result is not known: there is no answer, or a server's error."""
+    from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
+
+    if operation.name.startswith(_READS_BEGIN):
+        return
+    was_sent = not isinstance(caught_exception, Unavailable | ConnectTimeoutError | EndpointConnectionError)
+    was_refused = response is not None and 300 <= response[0].status_code < 500
+    if was_sent and not was_refused:
+        deadline.note_write()
 
 
 def _count_call(**_: Any) -> None:
@@ -155,10 +182,10 @@ def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
 def _client(service: str, attempts: int) -> Any:
     from botocore.config import Config
 
-    return _session().client(
+    return session().client(
         service,
         config=Config(
-            connect_timeout=1,
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
             read_timeout=_READ_TIMEOUT_SECONDS[service],
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=32,

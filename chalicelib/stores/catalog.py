@@ -75,10 +75,10 @@ def query(bounds: Bounds, limit: int) -> Chunk:
 
 
 @aws.translated
-def unfinished(state: State, before: str, limit: int) -> tuple[tuple[str, str], ...]:
+def unfinished(state: State, before: str, limit: int, *, newest_first: bool = False) -> tuple[tuple[str, str], ...]:
     """Return the images in a state that were last changed at or before a time (RFC 3339): one call.
 
-    Each is an image_id and the time of its last change. At most `limit`, the oldest first.
+    Each is an image_id and the time of its last change. At most `limit`, the oldest or the newest first.
     """
     answer = aws.dynamodb().query(
         TableName=settings().images_table_name,
@@ -86,6 +86,7 @@ def unfinished(state: State, before: str, limit: int) -> tuple[tuple[str, str], 
         KeyConditionExpression="#state = :state AND updated_at <= :before",
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={":state": {"S": state}, ":before": {"S": before}},
+        ScanIndexForward=not newest_first,
         Limit=limit,
     )
     return tuple((item["image_id"]["S"], item["updated_at"]["S"]) for item in answer["Items"])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from chalicelib import deadline
 from chalicelib.errors import Unavailable
 from chalicelib.stores import aws
 
@@ -46,8 +47,13 @@ def retried(change: Callable[[], T], busy: str = _CONTENDED) -> T:
 
 
 def pause(attempt: int) -> None:
-    """Wait before the attempt after this one: longer each time, up to 1.6 seconds, and for a random part of that."""
-    time.sleep(random.uniform(0.5, 1) * 0.05 * min(2**attempt, 32))  # noqa: S311
+    """Wait before the attempt after this one: longer each time, up to 1.6 seconds, and for a random part of that.
+
+    Raises Unavailable: the deadline of the request is earlier.
+    """
+    seconds = random.uniform(0.5, 1) * 0.05 * min(2**attempt, 32)  # noqa: S311
+    deadline.check(seconds)
+    time.sleep(seconds)
 
 
 @aws.translated

@@ -6,11 +6,12 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class IdempotencyRecord:
-    """What an idempotency key was used for."""
+class KeyedRequest:
+    """A request with an idempotency key."""
 
-    image_id: str
-    fingerprint: str  # of the upload request: SHA-256, hexadecimal
+    kind: str  # of request, for an error message: `upload` or `change`
+    key: str  # with whom or what it belongs to
+    fingerprint: str  # of what the request says: SHA-256, hexadecimal
 
 
 @dataclass(frozen=True, slots=True)

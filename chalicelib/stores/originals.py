@@ -25,7 +25,7 @@ def get(key: str) -> bytes | None:
     """Return the bytes of an original, or None if it does not exist: one call."""
     try:
         with aws.raised_as(s3.Absent, s3.ABSENT):
-            return aws.s3().get_object(Bucket=settings().s3_bucket_name, Key=key)["Body"].read()
+            return b"".join(s3.chunks(aws.s3().get_object(Bucket=settings().s3_bucket_name, Key=key)["Body"]))
     except s3.Absent:
         return None
 

@@ -6,11 +6,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from chalicelib import deadline
 from chalicelib.config import settings
 from chalicelib.stores import aws, cdn, presign
 from chalicelib.stores.model import LocalCopy
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
 
 # Error codes of an object that does not exist. Without the permission to list the bucket, S3 answers AccessDenied, or
 # 403 to HEAD (S3 API Reference, GetObject and HeadObject, "Permissions").
@@ -75,13 +80,23 @@ def presigned_url(
     return presign.presigned_url(method, url, query, aws.credentials(), settings().aws_region, expires_in, length)
 
 
+def chunks(body: "StreamingBody") -> Iterator[bytes]:
+    """Read the bytes of an object, piece by piece.
+
+    Raises Unavailable: the deadline of the request has come.
+    """
+    for chunk in body.iter_chunks(_CHUNK_BYTES):
+        deadline.check()
+        yield chunk
+
+
 @aws.translated
 def _copied(bucket: str, key: str, path: Path) -> LocalCopy:
     with aws.raised_as(Absent, ABSENT):
         answer = aws.s3().get_object(Bucket=bucket, Key=key)
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+        for chunk in chunks(answer["Body"]):
             digest.update(chunk)
             file.write(chunk)
     return LocalCopy(path, path.stat().st_size, digest.hexdigest(), answer["ETag"])

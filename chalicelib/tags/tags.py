@@ -9,9 +9,11 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import count
 
-from chalicelib import access, ids
+from chalicelib import access, deadline, ids
 from chalicelib.config import settings
+from chalicelib.errors import Unavailable
 from chalicelib.lists import cursors
 from chalicelib.model import Caller, Image, Visibility
 from chalicelib.stores import dynamodb
@@ -21,12 +23,14 @@ from chalicelib.tags.model import TagChange, TagCount, TagPage, TagQuery, Tally
 
 log = logging.getLogger("images-api")
 
-_APPLY_SECONDS = 240  # of a run: the schedule's function has 300, and the next run goes on
+APPLY_SECONDS = 130  # of a run: the schedule's function has 300 for this and its repairs; the next run goes on
+_BATCH_SECONDS = 30  # a run begins no batch if its function has less time left
 _BEGINNING = ids.smallest_id(0)  # before every change
 
 # Queued changes that a list of everyone's tags takes into account: about 50 KB, so that they never add more than about
 # ten read units to a page.
 _MOST_QUEUED = 200
+_FEWEST_READS = 3  # of an owner's page: its changes, its counters, and whether the changes are still queued
 _MOST_ROWS = 1_000  # of a read that follows one with few rows for the caller
 
 _CONTENDED = "The counts are being changed by other requests; try again in a moment."
@@ -44,23 +48,23 @@ def list_tags(caller: Caller, query: TagQuery) -> TagPage:
     200 queued changes. A page that would cost more than MAX_PAGE_READS is shorter than its limit and has a cursor.
     Raises BadInput: the cursor is not one of this list. Raises Unavailable: the owner's changes keep being applied.
     """
-    owner = query.user_id
-    if owner is None:
-        return _page(query, store.queued(_BEGINNING, _MOST_QUEUED), private=False)
-    private = access.may_see(caller, owner, Visibility.PRIVATE)
-    return dynamodb.retried(partial(_owners_page, query, owner, private=private), _CONTENDED)
+    if query.user_id is not None:
+        return _owners_page(query, query.user_id, private=access.may_see(caller, query.user_id, Visibility.PRIVATE))
+    queued = store.queued(_BEGINNING, _MOST_QUEUED)
+    page, _ = _page(query, queued, settings().max_page_reads - 1, private=False)
+    return page
 
 
 def apply_changes() -> None:
-    """Add queued changes to their counters, oldest first, until none is left or 240 seconds have passed.
+    """Add queued changes to their counters, oldest first, until none is left or APPLY_SECONDS have passed.
 
     Each change is applied exactly once, even after a crash and with several runs at a time. Three calls for each batch:
     as many changes as fit in one transaction.
     """
-    until = time.monotonic() + _APPLY_SECONDS
+    until = time.monotonic() + APPLY_SECONDS
     after = _BEGINNING
     applied = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until and deadline.remaining() > _BATCH_SECONDS:
         queued = store.queued(after, dynamodb.MAX_WRITES)
         batch = tallies.batch(queued)
         if batch:
@@ -73,15 +77,22 @@ def apply_changes() -> None:
 
 
 def _owners_page(query: TagQuery, owner: str, *, private: bool) -> TagPage:
-    """Return a page of an owner's tags.
+    """Return a page of an owner's tags: MAX_PAGE_READS calls at most.
 
-    Raises Changed: a change was applied while the counters were read, so it may be counted twice.
+    A change that was applied while the counters were read may be counted twice, so they are read again.
+    Raises Unavailable: changes keep being applied.
     """
-    queued = store.queued_of(owner)
-    page = _page(query, queued, private=private)
-    if queued and not _ids(queued) <= _ids(store.queued_of(owner)):
-        raise dynamodb.Changed
-    return page
+    left = settings().max_page_reads
+    for attempt in count():
+        queued = store.queued_of(owner)
+        page, reads = _page(query, queued, left - 2, private=private)
+        if not queued or _ids(queued) <= _ids(store.queued_of(owner)):
+            return page
+        left -= reads + 2
+        if left < _FEWEST_READS:
+            break
+        dynamodb.pause(attempt)
+    raise Unavailable(_CONTENDED)
 
 
 def _apply(batch: Sequence[TagChange]) -> None:
@@ -102,24 +113,22 @@ def _apply(batch: Sequence[TagChange]) -> None:
     dynamodb.commit([*deletions, *counts])
 
 
-def _page(query: TagQuery, queued: Sequence[TagChange], *, private: bool) -> TagPage:
+def _page(query: TagQuery, queued: Sequence[TagChange], most_reads: int, *, private: bool) -> tuple[TagPage, int]:
+    """Return a page that costs `most_reads` reads of counters at most, and how many it cost."""
     changed = tallies.added(*(change.tallies for change in queued))
     after = _decoded(query)
     counts: list[TagCount] = []
     rows = query.limit + 1  # one more shows whether there is a next page
-    reads = 0
-    while True:
+    for reads in range(1, most_reads + 1):
         counted, until = store.read(query.user_id, query.prefix, after, rows)
-        for count in _counts(tallies.added(counted, tallies.between(changed, query.prefix, after, until)), private):
+        for tag_count in _counts(tallies.added(counted, tallies.between(changed, query.prefix, after, until)), private):
             if len(counts) == query.limit:
-                return TagPage(tuple(counts), _cursor(query, counts[-1].tag))
-            counts.append(count)
+                return TagPage(tuple(counts), _cursor(query, counts[-1].tag)), reads
+            counts.append(tag_count)
         if until is None:
-            return TagPage(tuple(counts), None)
-        reads += 1
-        if reads == settings().max_page_reads:
-            return TagPage(tuple(counts), _cursor(query, until))
+            return TagPage(tuple(counts), None), reads
         after, rows = until, _MOST_ROWS
+    return TagPage(tuple(counts), _cursor(query, after or "")), most_reads
 
 
 def _counts(tallied: Mapping[str, Tally], private: bool) -> list[TagCount]:

@@ -1,19 +1,14 @@
 """Write answers: each pure function turns a value into the JSON, the headers or the status of an answer.
 
-The contracts A to E are described in docs/contracts.md. Contract B is the service's own, and most of its shapes serve
-other contracts too. Where another contract has a shape of its own, the function's name begins with that contract.
+The answers here are the same in every stage. contracts.py has those that depend on the setting CONTRACT.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlencode
 
-from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.images.model import (
-    Download,
-    DownloadType,
     Health,
     RenderedView,
     Repaired,
@@ -22,11 +17,10 @@ from chalicelib.images.model import (
     View,
 )
 from chalicelib.items.model import Item, ItemPage
-from chalicelib.lists.model import Count, Explanation, Page
+from chalicelib.lists.model import Count, Explanation
 from chalicelib.model import Image, Visibility
 from chalicelib.stores.model import UploadForm
 from chalicelib.tags.model import TagPage
-from chalicelib.web.fields import SPELLINGS
 
 Shape = dict[str, Any]  # JSON
 Headers = dict[str, str | list[str]]  # as Chalice expects them
@@ -58,22 +52,27 @@ def metadata(image: Image) -> Shape:
     }
 
 
-def uploaded(image: Image) -> Shape:
-    """Return the answer to an upload, in contracts B, D and E."""
-    return {"message": "Image uploaded successfully", "image_id": image.image_id, "metadata": metadata(image)}
+def page(name: str, entries: Sequence[Shape], cursor: str | None) -> Shape:
+    """Return a page of a list, whose entries are called `name`. Each contract finds the cursor under its own name."""
+    shape = {name: entries, "count": len(entries), "has_more": cursor is not None}
+    if cursor is None:
+        return shape
+    return {**shape, "last_evaluated_key": cursor, "next_token": cursor, "nextToken": cursor}
 
 
-def listed(page: Page) -> Shape:
-    """Return the answer to a list query. If the query asks for them, it has a URL of each image and an explanation."""
-    images = [metadata(image) for image in page.images]
-    if page.presigned_urls is not None:
-        images = [{**image, "presigned_url": url} for image, url in zip(images, page.presigned_urls, strict=True)]
-    shape = _page("images", images, page.cursor)
-    if page.presigned_urls is not None:
-        shape["expires_in"] = settings().presigned_url_expiration
-    if page.explanation is not None:
-        shape["explain"] = _explanation(page.explanation)
-    return shape
+def explained(explanation: Explanation | None) -> Shape:
+    """Return how a page was read, if the query asks for it."""
+    if explanation is None:
+        return {}
+    reads = [{"list": read.what, "rows": read.rows, "read_units": read.read_units} for read in explanation.reads]
+    shape = {
+        "lists": list(explanation.lists),
+        "driver": explanation.driver,
+        "reads": reads,
+        "read_units": sum(read.read_units for read in explanation.reads),
+        "milliseconds": round(explanation.milliseconds, 1),
+    }
+    return {"explain": shape}
 
 
 def counted(count: Count) -> Shape:
@@ -114,91 +113,8 @@ def repaired(images: Sequence[Repaired]) -> Shape:
 
 
 def deleted(image: Image) -> Shape:
-    """Return the answer to a deletion, in every contract except C."""
+    """Return the answer to a deletion."""
     return {"message": "Image deleted successfully", "image_id": image.image_id}
-
-
-def updated(image: Image) -> Shape:
-    """Return the answer to an update. Only contract E has updates."""
-    return {"message": "Image updated successfully", "image_id": image.image_id, "metadata": metadata(image)}
-
-
-def contract_a_and_c_upload(image: Image) -> Shape:
-    """Return the answer to an upload by the route that contracts A and C share: the keys of both."""
-    return {
-        **uploaded(image),
-        "message": "Upload successful",
-        "id": image.image_id,
-        "key": _contract_c_key(image),
-        "bucket": settings().s3_bucket_name,
-    }
-
-
-def contract_a_view(view: View) -> Shape:
-    """Return contract A's answer to a view. Contract D answers a download in the same shape."""
-    return {
-        "image_id": view.image.image_id,
-        "download_url": view.presigned_url,
-        "expires_in": view.expires_in,
-        "metadata": metadata(view.image),
-    }
-
-
-def contract_c_list(page: Page) -> list[Shape]:
-    """Return contract C's answer to a list query: an array. If the query asks for it, each image has a URL."""
-    if page.presigned_urls is None:
-        return [_contract_c_metadata(image) for image in page.images]
-    images = zip(page.images, page.presigned_urls, strict=True)
-    return [{**_contract_c_metadata(image), "url": url} for image, url in images]
-
-
-def contract_c_next_page(page: Page, query: Mapping[str, list[str]]) -> Headers:
-    """Return a Link to the next page of contract C's list, relative to the list's own URL (RFC 8288 section 3).
-
-    `query` has the parameters of the request, which the link repeats. Empty on the last page.
-    """
-    if page.cursor is None:
-        return {}
-    filters = {name: values for name, values in query.items() if name not in SPELLINGS["last_evaluated_key"]}
-    query_string = urlencode({**filters, "last_evaluated_key": page.cursor}, doseq=True)
-    return {"Link": f'<?{query_string}>; rel="next"'}
-
-
-def contract_c_view(view: View) -> Shape:
-    """Return contract C's answer to a view."""
-    return {
-        **_contract_c_metadata(view.image),
-        "key": _contract_c_key(view.image),
-        "bucket": settings().s3_bucket_name,
-        "url": view.presigned_url,
-    }
-
-
-def contract_c_deletion(image: Image) -> Shape:
-    """Return contract C's answer to a deletion."""
-    return {"deleted": image.image_id, "key": _contract_c_key(image)}
-
-
-def downloaded(download: Download) -> tuple[Shape | bytes, Headers, int]:
-    """Return the body, the headers and the status of the answer to a download.
-
-    Contract E has a redirect, the bytes, and base64; contract D, which has no type, has a presigned URL.
-    """
-    import pybase64
-
-    view, image = download.view, download.view.image
-    match download.how:
-        case DownloadType.REDIRECT:
-            return contract_a_view(view), {"Location": view.presigned_url, "Cache-Control": "no-store"}, 302
-        case DownloadType.BINARY:
-            # The content type was detected from the bytes. nosniff: a browser must not guess another one.
-            headers = {"Content-Type": image.content_type, "X-Content-Type-Options": "nosniff"}
-            return download.content, {**headers, "Content-Disposition": view.disposition or "attachment"}, 200
-        case DownloadType.BASE64:
-            content = pybase64.b64encode(download.content).decode()
-            return {"image_id": image.image_id, "content": content, "metadata": metadata(image)}, {}, 200
-        case _:
-            return contract_a_view(view), {}, 200
 
 
 def rendered(view: RenderedView) -> tuple[Shape, Headers, int]:
@@ -226,9 +142,9 @@ def similar(page: SimilarPage) -> Shape:
     return {"images": images, "count": len(images), "complete": page.complete}
 
 
-def tags(page: TagPage) -> Shape:
+def tags(tag_page: TagPage) -> Shape:
     """Return the tags in use, each with the number of images that have it."""
-    return _page("tags", [{"tag": tag.tag, "count": tag.count} for tag in page.tags], page.cursor)
+    return page("tags", [{"tag": tag.tag, "count": tag.count} for tag in tag_page.tags], tag_page.cursor)
 
 
 def item(item: Item) -> Shape:
@@ -243,19 +159,14 @@ def item(item: Item) -> Shape:
     }
 
 
-def listed_items(page: ItemPage) -> Shape:
+def listed_items(item_page: ItemPage) -> Shape:
     """Return the answer to a query for items."""
-    return _page("items", list(map(item, page.items)), page.cursor)
+    return page("items", list(map(item, item_page.items)), item_page.cursor)
 
 
 def deleted_item(item_id: str) -> Shape:
     """Return the answer to the deletion of an item."""
     return {"message": "Item deleted successfully", "id": item_id, "item_id": item_id}
-
-
-def etag(record: Image | Item) -> Headers:
-    """Return the header ETag of a record: its version, for a later If-Match (RFC 9110 section 8.8.3)."""
-    return {"ETag": f'"{record.version}"'}
 
 
 def health(health: Health) -> Shape:
@@ -290,33 +201,3 @@ def welcome() -> Shape:
 
 def _state(image: Image) -> Shape:
     return {"state": image.state, **({"reason": image.reason} if image.reason else {})}
-
-
-def _explanation(explanation: Explanation) -> Shape:
-    return {
-        "lists": list(explanation.lists),
-        "driver": explanation.driver,
-        "reads": [{"list": read.what, "rows": read.rows, "read_units": read.read_units} for read in explanation.reads],
-        "read_units": sum(read.read_units for read in explanation.reads),
-        "milliseconds": round(explanation.milliseconds, 1),
-    }
-
-
-def _contract_c_metadata(image: Image) -> Shape:
-    return {
-        "id": image.image_id,
-        "filename": image.saved_as,
-        "user": image.user_id,
-        "description": image.description,
-        "created_at": ids.milliseconds(image.image_id) // 1000,  # seconds since the epoch
-    }
-
-
-def _contract_c_key(image: Image) -> str:
-    """Return the object's name in contract C: its key in S3, which has no extension, and the file's extension."""
-    return image.s3_key + image.extension
-
-
-def _page(name: str, shapes: list[Shape], cursor: str | None) -> Shape:
-    shape = {name: shapes, "count": len(shapes), "has_more": cursor is not None}
-    return shape if cursor is None else {**shape, "last_evaluated_key": cursor}

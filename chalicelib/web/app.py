@@ -1,22 +1,29 @@
 """What all requests, answers and events have in common, whatever the route: errors, logs, CORS and HTTP methods."""
 
 import logging
+import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, ScheduleExpression
 
-from chalicelib import logs
+from chalicelib import deadline, logs
 from chalicelib.config import settings
-from chalicelib.errors import ApiError, BadInput, NotYet, UnknownPath, WrongMethod
+from chalicelib.errors import ApiError, BadInput, Forbidden, NotYet, UnknownPath, WrongMethod
+from chalicelib.model import EXTENSIONS
 from chalicelib.permissions import needs
-from chalicelib.web import cors, invocations
+from chalicelib.web import caching, cors, invocations, readers
+from chalicelib.web.contracts import contract
 
 # Chalice has no catch-all route. Unknown paths of up to this many segments have routes of their own, which answer 404.
 _MAX_UNKNOWN_SEGMENTS = 8
 
 # The methods that API Gateway supports, except OPTIONS, which every path answers in the same way.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+_API_GATEWAY_SECONDS = 29  # API Gateway Developer Guide, "Quotas": integration timeout
+_ANSWER_SECONDS = 0.5  # to write an answer and its log line
 
 # Names of the views that belong to no contract: they answer unknown paths, wrong methods and OPTIONS.
 _UNKNOWN_PATH, _WRONG_METHOD, _OPTIONS = "unknown_path", "wrong_method", "options"
@@ -33,7 +40,8 @@ class ImagesApi(Chalice):
         super().__init__(app_name=app_name, configure_logs=False)
         logs.configure()
         # Chalice passes every body in as bytes and every answer out unchanged, whatever Content-Type and Accept say.
-        self.api.binary_types = ["*/*"]
+        # LocalStack ignores the wildcard: it decodes an answer only if the type that the client accepts is listed.
+        self.api.binary_types = ["*/*", "application/json", *EXTENSIONS]
         self.register_middleware(_handle_request, "http")
         self.register_middleware(_handle_event, "s3")
         self.register_middleware(_handle_event, "scheduled")
@@ -42,8 +50,13 @@ class ImagesApi(Chalice):
             self.route(path, methods=_METHODS, name=_UNKNOWN_PATH)(_unknown_path)
 
     def route(self, path: str, **kwargs: Any) -> Callable[..., Any]:
-        """Register a route as Chalice does, for all content types: the body's reader checks the content type."""
-        return super().route(path, content_types=["*/*"], **kwargs)
+        """Register a route as Chalice does, for all content types: the body's reader checks the content type.
+
+        A route for GET also answers HEAD (RFC 9110 section 9.3.2).
+        """
+        methods = kwargs.pop("methods", ["GET"])
+        methods = [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods
+        return super().route(path, methods=methods, content_types=["*/*"], **kwargs)
 
     def answer_every_method(self) -> None:
         """Add routes for the methods that paths do not allow. Call this after all other routes are registered.
@@ -73,21 +86,23 @@ class ImagesApi(Chalice):
         return _with_event_class(AnyScheduledEvent, super().schedule(expression, name, description))
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """Answer an event of API Gateway.
+        """Answer an event of API Gateway, a function URL or a load balancer.
 
         A client without an Accept header accepts everything (RFC 9110 section 12.5.1), but Chalice would refuse it.
         """
-        headers = {"accept": "*/*"} | {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-        return super().__call__({**event, "headers": headers}, context)
+        try:
+            request = invocations.gateway_event(event, self.routes)
+        except UnknownPath as error:  # deeper than the paths that answer 404
+            return invocations.gateway_answer(event, _refusal(error, context, "", "unknown path"))
+        headers = {"accept": "*/*", **request["headers"]}
+        return invocations.gateway_answer(event, super().__call__({**request, "headers": headers}, context))
 
     def invoke(self, method: str, path: str, event: object, context: Any) -> dict[str, Any]:
         """Answer a direct invocation as the route of this path answers a request: in the shape of a Lambda proxy."""
         try:
             request = invocations.api_event(method, path, event)
         except BadInput as error:
-            with logs.request(context.aws_request_id, method, path):
-                logs.note(status=error.status)
-            return _as_json(_error_response(error)).to_dict()
+            return _refusal(error, context, method, path)
         return self(request, context)
 
     @needs()
@@ -116,7 +131,7 @@ class AnyS3Event(S3Event):
     """An event of S3 about any number of objects. Chalice's own class needs at least one and reads only the first."""
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
-        """Extract nothing: readers.objects_created reads the event."""
+        """Extract nothing: s3_events.objects_created reads the event."""
 
 
 class AnyScheduledEvent(CloudWatchEvent):
@@ -148,23 +163,56 @@ def _unknown_path(**segments: str) -> Response:
     raise UnknownPath
 
 
+def _refusal(error: ApiError, context: Any, method: str, path: str) -> dict[str, Any]:
+    """Return and log the answer to an event that is not a request of any route."""
+    with logs.request(context.aws_request_id, method, path):
+        logs.note(status=error.status)
+    return _as_json(_error_response(error)).to_dict()
+
+
 def _handle_request(request: Request, get_response: Callable[[Request], Response]) -> Response:
     request_id = request.lambda_context.aws_request_id if request.lambda_context else ""
     # request.path is the route's pattern. The path and the query that the client sent stay out of the log.
-    with logs.request(request_id, request.method, request.path):
+    with logs.request(request_id, request.method, request.path), deadline.after(_seconds_left(request)):
         logs.note_image((request.uri_params or {}).get("image_id", ""))
+        if clients_id := readers.request_id(request.headers):
+            logs.note(client_request_id=clients_id)
         try:
+            _check_origin(request)
             response = _internal_error_replaced(get_response(request))
         except ApiError as error:
             if error.status >= 500 and not isinstance(error, NotYet):
                 log.error("%s", error, exc_info=True)
             response = _error_response(error)
-        if not isinstance(response.body, bytes | str):
-            response = _as_json(response)
-        response.headers["X-Request-Id"] = request_id
+        response = _to_send(response, request)
+        response.headers["X-Request-Id"] = clients_id or request_id
         response.headers = cors.readable(response.headers, request.headers.get("origin", ""), settings().origins)
         logs.note(status=response.status_code)
     return response
+
+
+def _check_origin(request: Request) -> None:
+    """Raise Forbidden if a page of another site writes under AUTH=open. A bearer token needs a preflight anyway."""
+    limits = settings()
+    if limits.auth == "open" and cors.is_foreign_write(request.method, request.headers, limits.origins):
+        raise Forbidden("Web pages of this origin may not write; CORS_ORIGINS can name the origin to allow it.")
+
+
+def _to_send(response: Response, request: Request) -> Response:
+    """Return an answer as it is sent: as JSON, or without its body for HEAD and for a client that has it already."""
+    headers = {**caching.NO_STORE, "X-Content-Type-Options": "nosniff", **response.headers}
+    if request.method in ("GET", "HEAD") and response.status_code == 200:
+        if "ETag" not in headers and headers["Cache-Control"] != "no-store":
+            headers["ETag"] = caching.content_etag(response.body, headers, time.time(), settings().cursor_seconds)
+        if caching.is_unchanged(request.headers.get("if-none-match", ""), headers):
+            return TextResponse("", headers, 304)
+    response = Response(response.body, headers, response.status_code)
+    if not isinstance(response.body, bytes | str):
+        response = _as_json(response)
+    if request.method != "HEAD":
+        return response
+    length = len(response.body if isinstance(response.body, bytes) else response.body.encode())
+    return TextResponse("", {**response.headers, "Content-Length": str(length)}, response.status_code)
 
 
 def _as_json(response: Response) -> TextResponse:
@@ -176,17 +224,30 @@ def _as_json(response: Response) -> TextResponse:
 
 
 def _error_response(error: ApiError) -> Response:
-    return Response({"error": error.message}, {**error.headers}, error.status)
+    return Response(contract().error(error.message), {**error.headers}, error.status)
 
 
 def _internal_error_replaced(response: Response) -> Response:
     """Return the answer, or the service's own answer to an uncaught exception in place of Chalice's."""
     if response.status_code == 500:  # Chalice has logged the exception
         error = "An internal error occurred; the service's log has the details under this request_id."
-        return Response({"error": error, "request_id": logs.request_id()}, status_code=500)
+        return Response({**contract().error(error), "request_id": logs.request_id()}, status_code=500)
     return response
 
 
+def _seconds_left(request: Request) -> float:
+    """Return how long a request may run: API Gateway's time or, if that is shorter, what its function has left."""
+    # API Gateway's time includes the cold start, which is over when the function's time begins. A test event has any
+    # time, and a direct invocation none.
+    received_ms = request.context.get("requestTimeEpoch", inf)
+    waited = time.time() - received_ms / 1000
+    left = _API_GATEWAY_SECONDS - (waited if 0 < waited < _API_GATEWAY_SECONDS else 0)
+    if request.lambda_context:
+        left = min(left, request.lambda_context.get_remaining_time_in_millis() / 1000)
+    return left - _ANSWER_SECONDS
+
+
 def _handle_event(event: Any, get_response: Callable[[Any], Any]) -> Any:
-    with logs.event(event.context.aws_request_id, event.context.function_name):
+    seconds = event.context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
+    with logs.event(event.context.aws_request_id, event.context.function_name), deadline.after(seconds):
         return get_response(event)

@@ -3,16 +3,17 @@
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from chalicelib import access
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
 from chalicelib.images.model import Fit, Format
 from chalicelib.index import terms
 from chalicelib.index.terms import Kind
-from chalicelib.model import EXTENSIONS, Visibility
+from chalicelib.model import CONTROL, EXTENSIONS, Visibility
 
 # The names that a field can have in a body or in a query. A dot means a field of an object. If a request uses several
 # names of one field, the first name in this list counts.
@@ -47,14 +48,26 @@ SPELLINGS = {
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
 
-# Control characters, line separators, and code points that are not characters. A text may have tabs and line ends.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# As CONTROL, but a text may have tabs and line ends.
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # Normalizing the combining marks of one letter takes quadratic time (UAX #15, Stream-Safe Text Format: at most 30).
 _MAX_MARKS = 30
 
 _DIRECT_UPLOAD_ADVICE = " Upload it directly to S3: POST images/direct-upload."
+
+# What some clients append to the name of a list's parameter, as PHP and axios do.
+_LIST_SUFFIX = re.compile(r"\[\d{0,4}\]$", re.ASCII)
+
+# Parameters without a meaning: `_` has a new value in each request, so that no cache answers it (jQuery).
+_IGNORED_PARAMETERS = ("_",)
+
+# What a `data:` URL has before its comma, if its data is base64 (RFC 2397 section 3).
+_BASE64_HEAD = re.compile(r";\s*base64\s*$", re.I | re.A)
+# The characters of base64 that a URL may have percent-encoded.
+_ESCAPES = (("%2B", "+"), ("%2F", "/"), ("%3D", "="))
+# The URL-safe alphabet of base64 (RFC 4648 section 5), as the standard one.
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -78,6 +91,30 @@ def find(body: Mapping[str, Any], field: str) -> tuple[str, Any]:
     return SPELLINGS[field][0], None
 
 
+def plain_name(name: str) -> str:
+    """Return the name of a repeated field or parameter: some clients write `name[]` or `name[0]` for each value."""
+    return _LIST_SUFFIX.sub("", name)
+
+
+def check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    """Check the names of the parameters of a query string: each must be a spelling of a field in `known`.
+
+    A request with a misspelled filter would otherwise list more than its client asked for.
+    Raises BadInput: one is not. The message names it, the most similar known name, and the canonical names.
+    """
+    spellings = {spelling: field for field in known for spelling in SPELLINGS[field] if "." not in spelling}
+    for name in names:
+        if name not in spellings and name not in _IGNORED_PARAMETERS:
+            # Imported here: most requests have no unknown parameter.
+            from difflib import get_close_matches
+
+            by_lower = {spelling.lower(): spelling for spelling in spellings}
+            nearest = [by_lower[match] for match in get_close_matches(name[:100].lower(), by_lower, n=1)]
+            advice = f" Did you mean {nearest[0]}?" if nearest else ""
+            accepted = ", ".join(SPELLINGS[field][0] for field in dict.fromkeys(spellings.values()))
+            raise BadInput(f"{name[:100]!r} is not a query parameter of this route.{advice} It accepts {accepted}.")
+
+
 def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> str:
     """Return a text of at most `limit` characters, or an empty text if the field is absent.
 
@@ -91,9 +128,9 @@ def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> 
         raise BadInput(f"{spelling} is given more than once.")
     if not isinstance(value, str):
         raise BadInput(f"{spelling} must be a string.")
+    _check_length(spelling, value, limit, setting)
     if _CONTROL_IN_TEXT.search(value):
         raise BadInput(f"{spelling} has a control character.")
-    _check_length(spelling, value, limit, setting)
     _check_marks(spelling, value)
     return value
 
@@ -101,14 +138,11 @@ def text(body: Mapping[str, Any], field: str, limit: int, setting: str = "") -> 
 def user_id(value: str) -> str:
     """Return the user_id of an owner, without white space around it.
 
-    Raises BadInput: it is empty, too long, or cannot be the first part of an object key and of a URL's path.
+    Raises BadInput: see access.fault_of_user_id.
     """
     value = value.strip()
-    if not value:
-        raise BadInput("user_id is missing.")
-    if "/" in value or "\\" in value or value in (".", "..") or _CONTROL.search(value):
-        raise BadInput("user_id must not have slashes or control characters, nor be '.' or '..'.")
-    _check_length("user_id", value, settings().max_user_id_chars, "MAX_USER_ID_CHARS")
+    if fault := access.fault_of_user_id(value):
+        raise BadInput(f"user_id {fault}.")
     return value
 
 
@@ -121,12 +155,13 @@ def tags(spelling: str, value: Any, limit: int, setting: str = "MAX_TAGS") -> di
     """
     if value is None:
         return {}
-    if isinstance(value, str):
-        value = _split_tags(spelling, value)
-    elif isinstance(value, tuple):
-        value = [tag for text in value for tag in _split_tags(spelling, text)]
-    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+    if isinstance(value, str | tuple):
+        texts = (value,) if isinstance(value, str) else value
+        _check_tag_list(spelling, texts)
+        value = [tag for text in texts for tag in _split_tags(spelling, text)]
+    if not isinstance(value, list):
         raise BadInput(f"{spelling} must be a list of strings.")
+    _check_tag_list(spelling, value)
     tags: dict[str, str] = {}
     for folded, tag in _folded_tags(spelling, value):
         tags.setdefault(folded, tag)
@@ -142,7 +177,7 @@ def prefix(value: str | None) -> str:
     """
     prefix = " ".join((value or "").split())
     limit = settings().max_tag_chars
-    if _CONTROL.search(prefix):
+    if CONTROL.search(prefix):
         raise BadInput("prefix has a control character.")
     # The length is checked before and after folding: see _folded_tags.
     if len(prefix) > limit or len(folded := terms.fold(prefix)) > limit:
@@ -152,7 +187,7 @@ def prefix(value: str | None) -> str:
 
 def filename(value: str) -> str:
     """Return the last part of a filename, which may be a path on the client's machine."""
-    return _CONTROL.sub("", value).replace("\\", "/").rpartition("/")[2].strip()
+    return CONTROL.sub("", value).replace("\\", "/").rpartition("/")[2].strip()
 
 
 def visibility(value: str) -> Visibility:
@@ -166,21 +201,25 @@ def visibility(value: str) -> Visibility:
         raise BadInput("visibility must be public or private.") from None
 
 
-def words(kind: Kind, value: str | None, limit: int) -> tuple[str, ...]:
-    """Return the folded words of a text filter, at most as many as are indexed; none if the filter is absent.
+def words(kind: Kind, values: Sequence[str], limit: int) -> tuple[str, ...]:
+    """Return the folded words of a text filter; none if the filter is absent. Repeated filters add their words.
 
-    Raises BadInput: the filter has no word, is longer than the field can be, or the field's words are not indexed.
+    Of each value, at most as many words as are indexed.
+    Raises BadInput: a value has no word, the values are longer than the field can be, or its words are not indexed.
     """
-    if value is None:
+    if not values:
         return ()
-    _check_length(kind, value, limit, f"MAX_{kind.upper()}_CHARS")
-    _check_marks(kind, value)
+    _check_length(kind, " ".join(values), limit, f"MAX_{kind.upper()}_CHARS")
     if terms.max_words(kind) == 0:
         raise BadInput(f"Lists cannot be filtered by {kind}: its words are not indexed (MAX_{kind.upper()}_WORDS).")
-    words = terms.words(value, kind)
-    if not words:
-        raise BadInput(f"{kind} must have at least one letter or digit.")
-    return words
+    words: dict[str, None] = {}
+    for value in values:
+        _check_marks(kind, value)
+        found = terms.words(value, kind)
+        if not found:
+            raise BadInput(f"{kind} must have at least one letter or digit.")
+        words |= dict.fromkeys(found)
+    return tuple(words)
 
 
 def content_type(value: str) -> str:
@@ -309,13 +348,11 @@ def picture_format(value: str) -> Format:
 
 
 def file(body: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an image: those of a form's file, or decoded from base64.
+    """Return the bytes of an image: those of a file, or decoded from base64 or from a `data:` URL.
 
-    White space in the base64 and the head of a `data:` URL are ignored.
+    Base64 may have white space in it, may lack its padding, and may have the URL-safe alphabet.
     Raises BadInput: there is no file, or it is empty or not base64. Raises TooLarge.
     """
-    import pybase64
-
     spelling, value = find(body, "file")
     if value in (None, ""):
         raise BadInput("The image is missing: send it as image_data in JSON or as file in a form.")
@@ -323,17 +360,38 @@ def file(body: Mapping[str, Any]) -> bytes:
         return _checked(value, spelling, settings().max_form_image_bytes, "MAX_FORM_IMAGE_BYTES")
     if not isinstance(value, str):
         raise BadInput(f"{spelling} must be a string.")
-    if value.startswith("data:"):
-        value = value.partition(",")[2]
-    value = "".join(value.split())
     limit = settings().max_image_bytes
+    if value[:5].lower() == "data:":
+        value = _data_of_url(spelling, value)
+    return _checked(_from_base64(spelling, value, limit), spelling, limit, "MAX_IMAGE_BYTES")
+
+
+def _data_of_url(spelling: str, url: str) -> str:
+    """Return the base64 in a `data:` URL.
+
+    Raises BadInput: the URL's data is not declared as base64.
+    """
+    head, comma, data = url.partition(",")
+    if not comma or not _BASE64_HEAD.search(head):
+        raise BadInput(f"{spelling} is a data: URL without base64; it must begin like data:image/png;base64, instead.")
+    for escape, character in _ESCAPES:
+        data = data.replace(escape, character).replace(escape.lower(), character)
+    return data
+
+
+def _from_base64(spelling: str, value: str, limit: int) -> bytes:
+    import pybase64
+
+    value = "".join(value.split()).translate(_STANDARD_ALPHABET)
     if len(value) // 4 * 3 > limit + 2:  # before decoding, which takes memory
         raise TooLarge("The image", limit, "bytes", "MAX_IMAGE_BYTES", _DIRECT_UPLOAD_ADVICE)
+    unpadded = value.rstrip("=")
+    if len(value) - len(unpadded) > 2:
+        raise BadInput(f"{spelling} is not valid base64.")
     try:
-        decoded = pybase64.b64decode(value, validate=True)
+        return pybase64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise BadInput(f"{spelling} is not valid base64.") from None
-    return _checked(decoded, spelling, limit, "MAX_IMAGE_BYTES")
 
 
 def _checked(content: bytes, spelling: str, limit: int, setting: str) -> bytes:
@@ -360,6 +418,15 @@ def _check_marks(spelling: str, value: str) -> None:
             raise BadInput(f"{spelling} has more than {_MAX_MARKS} combining marks on one letter.")
 
 
+def _check_tag_list(spelling: str, tags: Sequence[Any]) -> None:
+    """Check the size of tags before each of them takes time. A list counts as the same tags separated by commas."""
+    limit = settings().max_tag_list_chars
+    if len(tags) <= limit and not all(isinstance(tag, str) for tag in tags):
+        raise BadInput(f"{spelling} must be a list of strings.")
+    if len(tags) > limit or sum(map(len, tags)) + len(tags) - 1 > limit:
+        raise BadInput(f"{spelling} has more than {limit} characters, which is the limit (MAX_TAG_LIST_CHARS).")
+
+
 def _split_tags(spelling: str, value: str) -> Any:
     import orjson
 
@@ -377,6 +444,6 @@ def _folded_tags(spelling: str, tags: Iterable[str]) -> Iterable[tuple[str, str]
         # make a tag longer: the folded tag is a partition key.
         if len(tag) > limit or len(folded := terms.fold(tag)) > limit:
             raise BadInput(f"{spelling} has a tag of more than {limit} characters, which is the limit (MAX_TAG_CHARS).")
-        if _CONTROL.search(tag):
+        if CONTROL.search(tag):
             raise BadInput(f"{spelling} has a tag with a control character.")
         yield folded, tag

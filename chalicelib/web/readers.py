@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-from urllib.parse import unquote_plus
+from typing import Any, TypedDict
+from urllib.parse import unquote
 
-from chalice.app import CloudWatchEvent, Request, S3Event
+from chalice.app import CloudWatchEvent, Request
 
 from chalicelib import ids
 from chalicelib.config import settings
@@ -14,7 +13,6 @@ from chalicelib.errors import BadInput
 from chalicelib.images.model import (
     DirectUploadRequest,
     DownloadType,
-    ObjectCreated,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -25,6 +23,7 @@ from chalicelib.index.terms import Kind
 from chalicelib.items.model import ITEM_NAMES, Document, ItemQuery
 from chalicelib.tags.model import TagQuery
 from chalicelib.web import accept, bodies, fields
+from chalicelib.web.contracts import contract
 from chalicelib.web.fields import SPELLINGS
 
 _MAX_CODE_CHARS = 200  # of a visibility, a content type or a checksum; every valid one is shorter
@@ -34,18 +33,68 @@ _DEFAULT_SIMILAR = 20  # images in an answer if the request has no limit
 
 _UPDATABLE = ("title", "description", "tags", "visibility")
 
+# The headers that have the metadata of a file that is the whole body. X-User-Id is one too.
+_UPLOAD_HEADERS = {
+    "title": "X-Title",
+    "description": "X-Description",
+    "tags": "X-Tags",
+    "filename": "X-Filename",
+    "visibility": "X-Visibility",
+}
+
+# The fields that routes read from the query string, beside user_id, which names the caller of every route.
+_FILTERS = (
+    *("tag", "any_tag", "title", "description", "filename"),
+    *("visibility", "content_type", "checksum", "date_from", "date_to"),
+)
+_PAGE = ("limit", "last_evaluated_key")
+_LIST = (*_FILTERS, "sort", "order", "include", *_PAGE)
+_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "GET /images": (*_LIST, "explain"),
+    "GET /list": _LIST,
+    "GET /images/count": (*_LIST, "explain"),  # so that a client can count with the query of its list
+    "GET /tags": ("prefix", *_PAGE),
+    "GET /items": _PAGE,
+    "GET /images/{image_id}": ("download",),
+    "GET /images/{image_id}/download": ("type",),
+    "GET /images/{image_id}/render": ("w", "h", "fit", "format"),
+    "GET /images/{image_id}/similar": ("distance", "limit"),
+    **dict.fromkeys(("POST /images", "POST /images/upload", "POST /upload"), tuple(_UPLOAD_HEADERS)),
+    "PUT /images/{image_id}": (),
+    "DELETE /images/{image_id}": (),
+    "POST /images/direct-upload": (),
+    "POST /images/{image_id}/parts": (),
+    "POST /images/{image_id}/complete": (),
+    "POST /images/{image_id}/abort": (),
+    "GET /image/{image_id}": (),
+    "DELETE /image/{image_id}": (),
+    "GET /view/{image_id}": (),
+    "DELETE /delete/{image_id}": (),
+    "POST /items": (),
+    "GET /items/{item_id}": (),
+    "PUT /items/{item_id}": (),
+    "DELETE /items/{item_id}": (),
+}
+
+# What a client may send as the id of its request.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
 # An entity tag, W/ if weak (RFC 9110 section 8.8.3). If-Match never matches a weak one (section 13.1.1).
 _ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 
+# What the service puts into an ETag: a version and, in the ETag of an image that was processed, a state.
+_VERSION = re.compile("([1-9][0-9]{0,17})(?:-[a-z_]+)?")
+
 
 def upload(request: Request, default_owner: str = "") -> UploadRequest:
-    """Read an upload from a JSON body or a form. `default_owner` is the owner if the body names none.
+    """Read an upload from a JSON body, a form, or a file with its metadata in the query string or in headers.
 
+    `default_owner` is the owner if the request names none.
     Raises BadInput, TooLarge, Unsupported: the message names the field.
     """
-    body = bodies.read(request)
+    body = {**_metadata_beside_file(request), **bodies.read(request)}
     return UploadRequest(
-        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=_idempotency_key(request)
+        **_metadata(body, default_owner), file=fields.file(body), idempotency_key=idempotency_key(request)
     )
 
 
@@ -102,7 +151,8 @@ def query(request: Request, default_limit: int | None = None) -> Query:
     """
     limits = settings()
     values = parameters(request)
-    owner, visibility = _parameter(values, "user_id"), _parameter(values, "visibility")
+    owner = _parameter(values, "user_id")
+    visibility = _parameter(values, "visibility") or contract().default_visibility
     content_type, checksum = _parameter(values, "content_type"), _parameter(values, "checksum")
     since = fields.timestamp_ms("dateFrom", _parameter(values, "date_from"), 0)
     before = max(1, fields.timestamp_ms("dateTo", _parameter(values, "date_to"), ids.END, end=True))
@@ -112,10 +162,10 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         user_id=fields.user_id(owner) if owner else None,
         tags=_query_tags(values, "tag"),
         any_tags=_query_tags(values, "any_tag"),
-        title=fields.words(Kind.TITLE, _parameter(values, "title"), limits.max_title_chars),
-        description=fields.words(Kind.DESCRIPTION, _parameter(values, "description"), limits.max_description_chars),
-        filename=fields.words(Kind.FILENAME, _parameter(values, "filename"), limits.max_filename_chars),
-        visibility=fields.visibility(visibility) if visibility else None,
+        title=fields.words(Kind.TITLE, _parameters(values, "title"), limits.max_title_chars),
+        description=fields.words(Kind.DESCRIPTION, _parameters(values, "description"), limits.max_description_chars),
+        filename=fields.words(Kind.FILENAME, _parameters(values, "filename"), limits.max_filename_chars),
+        visibility=None if visibility == "all" else fields.visibility(visibility),
         content_type=fields.content_type(content_type) if content_type else None,
         checksum=fields.checksum(checksum) if checksum else None,
         since=since,
@@ -191,7 +241,37 @@ def if_match(request: Request) -> frozenset[int] | None:
     if not all(etags):
         raise BadInput('If-Match must be an ETag in quotes such as "1", several ETags separated by commas, or *.')
     strong = [etag[2] for etag in etags if etag and not etag[1]]
-    return frozenset(int(text) for text in strong if re.fullmatch("[1-9][0-9]{0,17}", text))
+    versions = [_VERSION.fullmatch(text) for text in strong]
+    return frozenset(int(version[1]) for version in versions if version)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Read the header Idempotency-Key; None if there is none.
+
+    Raises BadInput: the key is too long, or has other characters than printable ASCII.
+    """
+    key: str = request.headers.get("idempotency-key", "").strip()
+    limit = settings().max_idempotency_key_chars
+    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
+        raise BadInput(
+            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
+        )
+    return key or None
+
+
+class Conditions(TypedDict):
+    """What a PUT or DELETE says about its repetition, besides its body."""
+
+    if_match: frozenset[int] | None  # see if_match
+    idempotency_key: str | None  # see idempotency_key
+
+
+def conditions(request: Request) -> Conditions:
+    """Read the conditions of a PUT or DELETE.
+
+    Raises BadInput: see if_match and idempotency_key.
+    """
+    return {"if_match": if_match(request), "idempotency_key": idempotency_key(request)}
 
 
 def as_attachment(request: Request) -> bool:
@@ -243,8 +323,29 @@ def similar_query(request: Request) -> SimilarQuery:
 
 
 def parameters(request: Request) -> Mapping[str, list[str]]:
-    """Return the parameters of the query string, each with all of its values."""
-    return request.to_original_event().get("multiValueQueryStringParameters") or {}
+    """Return the parameters of the query string, each with all of its values. `name[]` is `name`."""
+    values: dict[str, list[str]] = {}
+    for name, texts in (request.to_original_event().get("multiValueQueryStringParameters") or {}).items():
+        values.setdefault(fields.plain_name(name), []).extend(texts)
+    return values
+
+
+def check_parameters(request: Request) -> None:
+    """Check that the query string has only parameters that the request's route reads.
+
+    A route that is not in _PARAMETERS ignores its query string.
+    Raises BadInput: the message names the parameter, and those that the route reads.
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    known = _PARAMETERS.get(f"{method} {request.path}")
+    if known is not None:
+        fields.check_names(parameters(request), ("user_id", *known))
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Read the id that the client gave its request, in the header X-Request-Id; None if it has not the right form."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else None
 
 
 def named_user(request: Request) -> str | None:
@@ -259,20 +360,34 @@ def bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def objects_created(event: S3Event) -> tuple[ObjectCreated, ...]:
-    """Read the objects of S3's event (S3 User Guide, "event message structure"); a test event has none."""
-    return tuple(
-        ObjectCreated(
-            key=unquote_plus(record["s3"]["object"]["key"]),
-            written_at=datetime.fromisoformat(record["eventTime"]).timestamp(),
-        )
-        for record in event.to_dict().get("Records", ())
-    )
-
-
 def is_dry_run(event: CloudWatchEvent) -> bool:
     """Read whether an operator invoked the schedule's handler with `{"dry_run": true}`: it then changes nothing."""
     return event.to_dict().get("dry_run") is True
+
+
+def _metadata_beside_file(request: Request) -> bodies.Body:
+    """Return the metadata of a file that is the whole body. The query string comes before headers.
+
+    Raises BadInput: the body has the metadata, but the query string has some too.
+    """
+    query = parameters(request)
+    if bodies.is_file(request):
+        given = {field: _text_of_header(request, name) for field, name in _UPLOAD_HEADERS.items()}
+        given["user_id"] = _parameter(query, "user_id") or request.headers.get("x-user-id", "")
+        texts = bodies.grouped((name, value) for name, values in query.items() for value in values)
+        return {name: value for name, value in {**given, **texts}.items() if value}
+    for name in query:
+        if any(name in SPELLINGS[field] for field in _UPLOAD_HEADERS):
+            raise BadInput(f"{name} is in the query string; send it in the body, beside the image.")
+    return {}
+
+
+def _text_of_header(request: Request, name: str) -> str:
+    """Return a header's text, which may be percent-encoded UTF-8: a script can send no other letters than Latin-1."""
+    try:
+        return unquote(request.headers.get(name, ""), errors="strict")
+    except UnicodeDecodeError:
+        raise BadInput(f"{name} is not percent-encoded UTF-8.") from None
 
 
 def _metadata(body: bodies.Body, default_owner: str) -> dict[str, Any]:
@@ -293,22 +408,11 @@ def _text(body: bodies.Body, field: str, limit: int) -> str:
     return fields.text(body, field, limit, f"MAX_{field.upper()}_CHARS")
 
 
-def _idempotency_key(request: Request) -> str | None:
-    key: str = request.headers.get("idempotency-key", "").strip()
-    limit = settings().max_idempotency_key_chars
-    if not re.fullmatch(r"[\x20-\x7e]*", key) or len(key) > limit:
-        raise BadInput(
-            f"Idempotency-Key must be at most {limit} printable ASCII characters (MAX_IDEMPOTENCY_KEY_CHARS)."
-        )
-    return key or None
-
-
 def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
-    limit = settings().max_query_tags
     texts = _parameters(values, field)
-    folded = {tag for text in texts for tag in fields.tags(field, text, limit, "MAX_QUERY_TAGS")}
-    if len(folded) > limit:
-        raise BadInput(f"{field} has more than {limit} tags, which is the limit (MAX_QUERY_TAGS).")
+    folded = fields.tags(field, texts, settings().max_query_tags, "MAX_QUERY_TAGS")
+    if texts and not folded:
+        raise BadInput(f"{field} names no tag; name one, or leave {field} out.")
     return tuple(sorted(folded))  # sorted, so that a cursor is valid whatever the order in the request
 
 
@@ -334,17 +438,24 @@ def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:
     return fields.whole_number(field, text, 1, settings().max_render_px, " (MAX_RENDER_PX)") if text else None
 
 
-def _parameters(values: Mapping[str, list[str]], field: str) -> list[str]:
-    """Return every value of a field, in each of its spellings, except empty ones."""
-    return [
-        text
-        for spelling in SPELLINGS[field]
-        if "." not in spelling
-        for text in values.get(spelling, ())
-        if text.strip()
-    ]
+def _parameters(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
+    """Return every value of a field, in each of its spellings. An empty value is an absent one: forms send it.
+
+    Raises BadInput: a value is blank. Taken for an absent one, it would make a list longer than asked.
+    """
+    spellings = [spelling for spelling in SPELLINGS[field] if "." not in spelling]
+    texts = tuple(text for spelling in spellings for text in values.get(spelling, ()) if text)
+    if any(map(str.isspace, texts)):
+        raise BadInput(f"{field} is blank; give it a value, or leave it out.")
+    return texts
 
 
 def _parameter(values: Mapping[str, list[str]], field: str) -> str | None:
-    """Return the first value of a field that is not empty, or None."""
-    return next(iter(_parameters(values, field)), None)
+    """Return the value of a field, or None if it is absent.
+
+    Raises BadInput: the value is blank, or the field is given more than once with different values.
+    """
+    texts = set(_parameters(values, field))
+    if len(texts) > 1:
+        raise BadInput(f"{field} is given more than once, with different values; give it once.")
+    return texts.pop() if texts else None

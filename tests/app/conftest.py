@@ -6,10 +6,12 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.local import LambdaContext
 from chalice.test import Client, HTTPResponse
 from moto import mock_aws
 
@@ -171,7 +173,9 @@ def stores(permissions: None) -> Iterator[Stores]:
 @pytest.fixture
 def api() -> Iterator[Api]:
     """A client that adds no headers except the content type."""
-    with Client(app, stage_name="local") as client:
+    with pytest.MonkeyPatch.context() as patch, Client(app, stage_name="local") as client:
+        # A function that Chalice's client invokes has three seconds, whatever its configuration says.
+        patch.setattr("chalice.test.LambdaContext", partial(LambdaContext, max_runtime_ms=300_000))
         yield Api(client)
 
 

@@ -174,7 +174,7 @@ def test_only_s3_may_invoke_the_event_handlers(address: str) -> None:
 def black_box(url: str, *tests: str) -> None:
     """Run black-box tests against a URL."""
     options = ["--url", url, "--lambda-endpoint", boto3.client("lambda").meta.endpoint_url]
-    options += ["--function-prefix", f"{FUNCTIONS}-", "--localstack"]
+    options += ["--function-prefix", f"{FUNCTIONS}-"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, *options]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1_200)
     print(ended.stdout[-20_000:])

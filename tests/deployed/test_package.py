@@ -18,6 +18,7 @@ import pytest
 
 from deploy import data, stack, target
 from project import PROJECT, CannotRun
+from tests.errors import error
 from tests.http.client import Service
 from tests.pictures import base64_picture
 
@@ -268,4 +269,4 @@ def test_the_template_sets_the_properties_that_chalice_cannot(
 
 def test_an_error_of_api_gateway_has_the_common_shape(service: Service) -> None:
     answer = service.call("GET", "/nowhere")
-    assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})
+    assert (answer.status_code, answer.json()) == (404, error("No route matches this path."))

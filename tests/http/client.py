@@ -20,11 +20,6 @@ class Service:
     """A running service."""
 
     url: str
-    in_base64: bool = False  # whether files arrive in base64, as the Lambda function returned them
-
-    def bytes_of(self, answer: requests.Response) -> bytes:
-        """Return the bytes of a response that is a file."""
-        return base64.b64decode(answer.content) if self.in_base64 else answer.content
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request. Check the response against the OpenAPI document, and an error for the common shape."""

@@ -25,13 +25,9 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def service(request: pytest.FixtureRequest, stack: Stack | None) -> Service:
-    """Return the service under test.
-
-    LocalStack 4.14 decodes a response only if the API's binary types name the type that the client accepts. API Gateway
-    also decodes it for `*/*`.
-    """
+    """Return the service under test."""
     url = stack.url if stack else request.config.getoption("--url")
-    return Service(url.rstrip("/"), in_base64=request.config.getoption("--localstack"))
+    return Service(url.rstrip("/"))
 
 
 @pytest.fixture

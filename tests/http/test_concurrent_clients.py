@@ -13,10 +13,10 @@ IMAGES_ON_LOCALSTACK = 100  # where a call takes ten times as long
 
 
 def test_images_of_eight_concurrent_clients_are_listed_once_and_deleted_completely(
-    alice: User, stack: Stack | None, request: pytest.FixtureRequest
+    alice: User, stack: Stack | None, on_localstack: bool
 ) -> None:
     service = alice.service
-    images = IMAGES_ON_LOCALSTACK if request.config.getoption("--localstack") else IMAGES
+    images = IMAGES_ON_LOCALSTACK if on_localstack else IMAGES
     users = [User(service, alice.user_id), User(service, f"bob-{alice.user_id}")]
     common_tag = f"all of {alice.user_id}"
 

@@ -109,9 +109,11 @@ def test_the_readme_uploads_lists_views_and_renders_an_image(reader: Reader) -> 
 
 def test_the_curl_page_calls_each_operation(reader: Reader) -> None:
     printed = answers(reader.paste(section("docs/curl.md", "How do I call each operation with curl?")))
-    first, second, mine, *_ = printed
-    assert [image["image_id"] for image in mine["images"]] == [second["image_id"], first["image_id"]]  # type: ignore[attr-defined]
+    first, second, third, mine, *_ = printed
+    uploaded = [third["image_id"], second["image_id"], first["image_id"]]
+    assert [image["image_id"] for image in mine["images"]] == uploaded  # type: ignore[attr-defined]
     assert [answer["message"] for answer in printed if "message" in answer] == [
+        "Image uploaded successfully",
         "Image uploaded successfully",
         "Image uploaded successfully",
         "Image updated successfully",
@@ -121,7 +123,7 @@ def test_the_curl_page_calls_each_operation(reader: Reader) -> None:
     assert tags == [{"tag": "food", "count": 2}]
     assert printed[-1]["status"] == "ok"
     assert (reader.folder / "coffee.jpg").read_bytes() == COFFEE.read_bytes()
-    eventually(partial(reader.user.service.ids, user_id=reader.user.user_id), [first["image_id"]])
+    eventually(partial(reader.user.service.ids, user_id=reader.user.user_id), uploaded[1:])
 
 
 def test_the_script_uploads_the_sample_image_and_lists_it(reader: Reader) -> None:

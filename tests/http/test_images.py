@@ -32,15 +32,21 @@ def test_a_3_mb_photograph_is_downloaded_unchanged(alice: User, photograph: byte
 
 
 @pytest.mark.parametrize(
-    "name", ["dunes.png", "Ünïcode \N{GRINNING FACE}.png", '"; filename="evil.exe', "a%20b;c,d.png"]
+    ("name", "saved_as"),
+    [
+        ("dunes.png", "dunes.png"),
+        ("Ünïcode \N{GRINNING FACE}.png", "Ünïcode \N{GRINNING FACE}.png"),
+        ('"; filename="evil.exe', '"; filename="evil.exe.png'),
+        ("a%20b;c,d.png", "a%20b;c,d.png"),
+    ],
 )
-def test_a_download_is_an_attachment_with_its_filename(alice: User, name: str) -> None:
+def test_a_download_is_an_attachment_with_its_filename(alice: User, name: str, saved_as: str) -> None:
     from werkzeug.http import parse_options_header
 
     image_id = alice.upload(picture(), filename=name)["image_id"]
     downloaded = download(alice.service.get(f"/images/{image_id}", download="true")["presigned_url"])
     assert downloaded.content == picture()
-    assert parse_options_header(downloaded.headers["Content-Disposition"]) == ("attachment", {"filename": name})
+    assert parse_options_header(downloaded.headers["Content-Disposition"]) == ("attachment", {"filename": saved_as})
     assert "Content-Disposition" not in download(alice.service.get(f"/images/{image_id}")["presigned_url"]).headers
 
 

@@ -10,15 +10,16 @@ from typing import Any
 import boto3.session
 import pytest
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
+from botocore.credentials import Credentials
 from chalice.app import Chalice
 from chalice.config import Config as ChaliceConfig
 
+from dev.disk import Disk
 from dev.engines import ministack
 from dev.folder import opened
 from dev.install import installed
 from dev.processes import LOOPBACK, guarded, ports
-from dev.server import Server
+from dev.server import Server, Site
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Emulator:
 
     url: str
     access_key_id: str
+    url_key_id: str
+    secret_access_key: str
     s3: Any
     sqs: Any
 
@@ -40,27 +43,19 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         engine.wait_until_it_listens()
         session: Any = boto3.session.Session(folder.access_key_id, folder.secret_access_key, region_name="us-east-1")
         s3 = session.client("s3", endpoint_url=engine.url, config=Config(signature_version="s3v4"))
-        yield Emulator(engine.url, folder.access_key_id, s3, session.client("sqs", endpoint_url=engine.url))
+        keys = (folder.access_key_id, folder.url_key_id, folder.secret_access_key)
+        yield Emulator(engine.url, *keys, s3, session.client("sqs", endpoint_url=engine.url))
 
 
-class Store:
-    """A store whose `settle` a request calls before its writes are acknowledged."""
-
-    def __init__(self) -> None:
-        self.settled = 0
-        self.reached = True
-
-    def settle(self) -> None:
-        if not self.reached:
-            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-        self.settled += 1
+KEY = Credentials("LOCALTEST", "secret")
 
 
 @contextmanager
-def serving(app: Chalice, store: Store) -> Iterator[Server]:
-    """Run the embedded stack's HTTP server with a small app."""
+def serving(app: Chalice, folder: Path, *hosts: str, margin_mb: int = 0) -> Iterator[Server]:
+    """Run the embedded stack's HTTP server with a small app, on a data folder that keeps `margin_mb` free."""
     with Server(LOOPBACK, 0) as server:
         config = ChaliceConfig.create(chalice_app=app, app_name=app.app_name)
-        threading.Thread(target=server.serve, args=(app, config, store.settle), daemon=True).start()
+        site = Site(Disk((folder,), folder / "reserve", margin_mb), KEY, hosts)
+        threading.Thread(target=server.serve, args=(app, config, site), daemon=True).start()
         yield server
         server.shutdown()

@@ -61,7 +61,11 @@ def test_make_redrive_processes_dead_letters_and_keeps_those_that_fail_again(sta
         failed = background(data, "redrive")
         assert (failed.returncode, failed.stdout.splitlines()) == (
             1,
-            ["images-api-local-on_object_created failed again: 's3'", "0 events processed, 1 failed again."],
+            [
+                "images-api-local-on_object_created failed again: "
+                "event.Records[0] is not an event of S3, nor one that SNS, SQS or EventBridge delivers.",
+                "0 events processed, 1 failed again.",
+            ],
         )
     sqs.purge_queue(QueueUrl=queue)
 

@@ -7,18 +7,21 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import boto3.session
 import pytest
 import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from chalice.app import Chalice
 
 from dev.server import Server
 from project import PROJECT
-from tests.stack.conftest import Store, serving
+from tests.stack.conftest import KEY, serving
 
 app = Chalice(app_name="shop", configure_logs=False)
 DEPLOYED = "shop-dev-echo"  # Chalice's name for it in the default stage
@@ -64,21 +67,34 @@ def page() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
-    return Store()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(tmp_path_factory.mktemp("functions"))
 
 
 @pytest.fixture(scope="module")
-def server(store: Store) -> Iterator[Server]:
-    with serving(app, store) as server:
+def server(folder: Path) -> Iterator[Server]:
+    with serving(app, folder) as server:
+        environment = {"AWS_ACCESS_KEY_ID": KEY.access_key, "AWS_SECRET_ACCESS_KEY": KEY.secret_key}
+        (folder / "stack.json").write_text(json.dumps({"url": server.url, "environment": environment}))
         yield server
+
+
+def client(url: str, key_id: str = KEY.access_key, secret: str = KEY.secret_key) -> Any:
+    """Return a boto3 client, as users of the functions create it."""
+    session: Any = boto3.session.Session(key_id, secret, region_name="us-east-1")
+    return session.client("lambda", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
 
 
 @pytest.fixture(scope="module")
 def functions(server: Server) -> Any:
-    """Return a boto3 client, as users of the functions create it."""
-    session: Any = boto3.session.Session("any", "any", region_name="us-east-1")
-    return session.client("lambda", endpoint_url=server.url, config=Config(retries={"total_max_attempts": 1}))
+    return client(server.url)
+
+
+def signed(url: str, body: bytes) -> dict[str, str]:
+    """Return the headers of a signed POST."""
+    request = AWSRequest("POST", url, {"Host": urlsplit(url).netloc}, body)
+    SigV4Auth(KEY, "lambda", "us-east-1").add_auth(request)
+    return dict(request.headers)
 
 
 def invoked(functions: Any, name: str, event: Any) -> Any:
@@ -88,11 +104,22 @@ def invoked(functions: Any, name: str, event: Any) -> Any:
     return json.load(answer["Payload"])
 
 
-def make_invoke(server: Server | str, *variables: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `make invoke`."""
+def make_invoke(
+    server: Server | str, folder: Path, *variables: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `make invoke` with the data folder of a stack."""
     url = server if isinstance(server, str) else server.url
     # Skip the installation: only the recipe is tested.
-    command = ["make", "--silent", "--assume-old", ".venv/installed-run", "invoke", f"URL={url}", *variables]
+    command = [
+        "make",
+        "--silent",
+        "--assume-old",
+        ".venv/installed-run",
+        "invoke",
+        f"URL={url}",
+        f"DATA={folder}",
+        *variables,
+    ]
     combined = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | environment
     return subprocess.run(command, cwd=PROJECT, env=combined, capture_output=True, text=True, check=False, timeout=60)
 
@@ -123,8 +150,8 @@ def test_each_name_of_a_function_invokes_it(functions: Any, name: str) -> None:
 def test_a_function_sees_no_earlier_http_request_of_its_connection(server: Server) -> None:
     with requests.Session() as connection:
         assert connection.post(f"{server.url}/page", timeout=60).json() == {"page": "yes"}
-        path = "/2015-03-31/functions/echo/invocations"
-        answer = connection.post(server.url + path, headers={"Authorization": "AWS4-HMAC-SHA256 any"}, timeout=60)
+        url = f"{server.url}/2015-03-31/functions/echo/invocations"
+        answer = connection.post(url, headers=signed(url, b"{}"), data=b"{}", timeout=60)
     assert answer.json()["http_request"] == "None"
 
 
@@ -143,12 +170,10 @@ def test_the_error_for_an_unknown_function_lists_the_functions(functions: Any, n
     assert refused.value.response["Error"]["Message"] == message
 
 
-def test_an_exception_of_a_function_is_returned_as_a_function_error(functions: Any, store: Store) -> None:
-    before = store.settled
+def test_an_exception_of_a_function_is_returned_as_a_function_error(functions: Any) -> None:
     answer = functions.invoke(FunctionName="fail", Payload=b'"shoes"')
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     assert json.load(answer["Payload"]) == {"errorMessage": "no shoes", "errorType": "LookupError"}
-    assert store.settled == before
 
 
 def test_a_result_that_is_not_json_is_a_function_error(functions: Any) -> None:
@@ -196,56 +221,68 @@ def test_an_unknown_invocation_type_is_refused(functions: Any) -> None:
     assert events.empty()
 
 
-def test_an_unsigned_request_is_refused(server: Server) -> None:
-    answer = requests.post(f"{server.url}/2015-03-31/functions/note/invocations", "1", timeout=60)
-    assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
+def assert_is_unsigned(answer: requests.Response) -> None:
+    assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (403, "InvalidSignatureException")
     assert events.empty()
 
 
-def test_a_function_returns_after_its_writes_are_on_disk(functions: Any, store: Store) -> None:
-    before = store.settled
-    invoked(functions, "note", events.qsize())
-    assert (store.settled, events.get(timeout=60)) == (before + 1, 0)
+def test_an_unsigned_request_is_refused(server: Server) -> None:
+    url = f"{server.url}/2015-03-31/functions/note/invocations"
+    for authorization in ("", "AWS4-HMAC-SHA256 x", f"AWS4-HMAC-SHA256 Credential={KEY.access_key}"):
+        assert_is_unsigned(requests.post(url, "1", headers={"Authorization": authorization}, timeout=60))
 
 
-def test_an_unreachable_store_is_a_service_exception(functions: Any, store: Store) -> None:
-    store.reached = False
-    try:
-        with pytest.raises(ClientError, match="can't be reached") as refused:
-            functions.invoke(FunctionName="echo")
-    finally:
-        store.reached = True
-    assert refused.value.response["Error"]["Code"] == "ServiceException"
+@pytest.mark.parametrize(("key_id", "secret"), [("any", "any"), (KEY.access_key, "any"), ("any", KEY.secret_key)])
+def test_a_request_with_another_key_is_refused(server: Server, key_id: str, secret: str) -> None:
+    with pytest.raises(ClientError, match="the key that `make run` prints") as refused:
+        client(server.url, key_id, secret).invoke(FunctionName="note", Payload=b"1")
+    assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
+    assert events.empty()
+
+
+def test_a_signature_is_valid_only_for_the_signed_request(server: Server) -> None:
+    url = f"{server.url}/2015-03-31/functions/note/invocations"
+    headers = signed(url, b"1")
+    assert_is_unsigned(requests.post(url, b"2", headers=headers, timeout=60))
+    assert_is_unsigned(requests.post(url.replace("note", "echo"), b"1", headers=headers, timeout=60))
+    assert_is_unsigned(requests.post(f"{url}?Qualifier=1", b"1", headers=headers, timeout=60))
+    assert_is_unsigned(requests.post(url, b"1", headers={**headers, "X-Amz-Date": "20200101T000000Z"}, timeout=60))
+    assert requests.post(url, b"1", headers=headers, timeout=60).status_code == 200
+    assert events.get(timeout=60) == 1
 
 
 TRICKY = r"""{"queryStringParameters": "{\"limit\": \"5\"}", "text": "$HOME $(shell date) `id` 'ü' \\ # ; * $("}"""
 
 
-def test_make_invoke_passes_the_event_unchanged(server: Server) -> None:
+def test_make_invoke_passes_the_event_unchanged(server: Server, folder: Path) -> None:
     for ended in (
-        make_invoke(server, "FUNCTION=echo", f"EVENT={TRICKY}"),
-        make_invoke(server, "FUNCTION=echo", EVENT=TRICKY),
+        make_invoke(server, folder, "FUNCTION=echo", f"EVENT={TRICKY}"),
+        make_invoke(server, folder, "FUNCTION=echo", EVENT=TRICKY),
     ):
         assert (ended.returncode, ended.stderr) == (0, "")
         assert json.loads(ended.stdout)["event"] == json.loads(TRICKY)
 
 
-def test_make_invoke_reads_the_event_from_a_file_or_sends_an_empty_one(server: Server, tmp_path: Path) -> None:
+def test_make_invoke_reads_the_event_from_a_file_or_sends_an_empty_one(
+    server: Server, folder: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "an event.json"
     file.write_text(json.dumps({"long": "x" * 200_000}))
-    ended = make_invoke(server, "FUNCTION=size", f"EVENT=@{file}")
+    ended = make_invoke(server, folder, "FUNCTION=size", f"EVENT=@{file}")
     assert ended.stdout == "1\n"
-    assert json.loads(make_invoke(server, "FUNCTION=echo").stdout)["event"] == {}
+    assert json.loads(make_invoke(server, folder, "FUNCTION=echo").stdout)["event"] == {}
 
 
-def test_make_invoke_reports_each_failure_in_one_line(server: Server, tmp_path: Path) -> None:
-    assert_is_one_line_error(make_invoke("http://127.0.0.1:1", "FUNCTION=echo"), "http://127.0.0.1:1", "`make run`")
-    assert_is_one_line_error(make_invoke("nowhere", "FUNCTION=echo"), "nowhere")
-    assert_is_one_line_error(make_invoke(server, "FUNCTION=nothing"), "Function not found: nothing.", "echo")
-    assert_is_one_line_error(make_invoke(server), "FUNCTION=")
-    assert_is_one_line_error(make_invoke(server, "FUNCTION=fail"), "fail failed:", "LookupError", "no {}")
-    assert_is_one_line_error(make_invoke(server, "FUNCTION=echo", "EVENT={"), "JSON")
+def test_make_invoke_reports_each_failure_in_one_line(server: Server, folder: Path, tmp_path: Path) -> None:
     assert_is_one_line_error(
-        make_invoke(server, "FUNCTION=echo", f"EVENT=@{tmp_path}/none"), f"{tmp_path}/none cannot be read"
+        make_invoke("http://127.0.0.1:1", folder, "FUNCTION=echo"), "http://127.0.0.1:1", "`make run`"
     )
-    assert_is_one_line_error(make_invoke(server, "FUNCTION=echo", AWS_PROFILE="unknown"), "unknown")
+    assert_is_one_line_error(make_invoke("nowhere", folder, "FUNCTION=echo"), "nowhere")
+    assert_is_one_line_error(make_invoke(server, folder, "FUNCTION=nothing"), "Function not found: nothing.", "echo")
+    assert_is_one_line_error(make_invoke(server, folder), "FUNCTION=")
+    assert_is_one_line_error(make_invoke(server, folder, "FUNCTION=fail"), "fail failed:", "LookupError", "no {}")
+    assert_is_one_line_error(make_invoke(server, folder, "FUNCTION=echo", "EVENT={"), "JSON")
+    assert_is_one_line_error(
+        make_invoke(server, folder, "FUNCTION=echo", f"EVENT=@{tmp_path}/none"), f"{tmp_path}/none cannot be read"
+    )
+    assert_is_one_line_error(make_invoke(server, folder, "FUNCTION=echo", AWS_PROFILE="unknown"), "unknown")

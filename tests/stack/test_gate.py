@@ -42,6 +42,16 @@ def client_with_key(emulator: Emulator, secret: str, key_id: str | None = None) 
     return session.client("s3", endpoint_url=emulator.url, config=Config(signature_version="s3v4"))
 
 
+def test_both_ids_of_the_key_are_accepted(emulator: Emulator, bucket: str) -> None:
+    for key_id in (emulator.access_key_id, emulator.url_key_id):
+        client = client_with_key(emulator, emulator.secret_access_key, key_id)
+        assert client.get_object(Bucket=bucket, Key="kept")["Body"].read() == CONTENT
+        url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "kept"})
+        assert requests.get(url, timeout=60).content == CONTENT
+        form = client.generate_presigned_post(bucket, "kept")
+        assert requests.post(form["url"], form["fields"], files={"file": CONTENT}, timeout=60).status_code == 204
+
+
 @pytest.mark.parametrize("key", ["plain", "grüße/a b+&~é%25", "a//b"])
 def test_signed_requests_are_accepted_for_any_object_key(emulator: Emulator, key: str) -> None:
     bucket = f"bucket-{uuid4()}"

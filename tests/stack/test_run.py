@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3.session
 import pytest
 import requests
 
@@ -102,6 +104,16 @@ def test_an_object_cannot_be_read_without_a_signature(stack: Stack) -> None:
     stack.client("s3").put_object(Bucket="images-originals", Key="someone/thing", Body=b"x")
     url = f"{stack.environment['AWS_ENDPOINT_URL_S3']}/images-originals/someone/thing"
     assert requests.get(url, timeout=60).status_code == 403
+
+
+def test_the_key_id_in_a_presigned_url_does_not_open_the_database(stack: Stack) -> None:
+    image_id = json.loads(output_of(printed_commands(stack)[0]))["image_id"]
+    url = requests.get(f"{stack.url}/images/{image_id}", timeout=60).json()["presigned_url"]
+    (key_id,) = re.findall(r"X-Amz-Credential=(\w+)", url)
+    stranger: Any = boto3.session.Session(key_id, "any", region_name="us-east-1")
+    tables = stranger.client("dynamodb", endpoint_url=stack.environment["AWS_ENDPOINT_URL_DYNAMODB"]).list_tables()
+    assert tables["TableNames"] == []
+    assert stack.client("dynamodb").list_tables()["TableNames"] != []
 
 
 def test_make_samples_uploads_every_photograph(stack: Stack) -> None:
@@ -244,12 +256,28 @@ def test_a_damaged_database_is_named_in_one_line(
     stack: Stack, folder: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     shutil.copytree(folder / "data", tmp_path / "data")
-    (database,) = (tmp_path / "data" / "dynamodb").glob("*.db")
+    (database,) = (tmp_path / "data" / "dynamodb").glob(f"{stack.environment['AWS_ACCESS_KEY_ID']}_*.db")
     database.write_bytes(damage(database.read_bytes()))
     assert (
         refusal("--data", tmp_path / "data")
         == f"The data folder is damaged: {database} is not a valid SQLite database."
     )
+
+
+def test_a_missing_part_of_the_data_is_reported_in_one_line_and_nothing_is_deleted(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
+    requests.post(f"{stack.url}/images", {"user_id": "me"}, files={"file": COFFEE.read_bytes()}, timeout=60)
+    for part, problem in (
+        ("dynamodb", "has originals, but its database "),
+        ("s3", " has no bucket images-originals; "),
+    ):
+        data = tmp_path / part
+        shutil.copytree(folder / "data", data)
+        shutil.rmtree(data / part)
+        files = sorted(data.rglob("*.*"))
+        assert problem in refusal("--data", data)
+        assert sorted(data.rglob("*.*")) == [file for file in files if file != data / "stack.json"]
 
 
 def test_damaged_credentials_are_reported_in_one_line(stack: Stack, folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from gzip import decompress
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,7 +14,8 @@ from chalice.app import BadRequestError, Chalice, Response
 
 from dev.server import MAX_BODY_BYTES, Server
 from project import CannotRun
-from tests.stack.conftest import Store, serving
+from tests.errors import error
+from tests.stack.conftest import serving
 
 app = Chalice(app_name="edge", configure_logs=False)
 app.api.binary_types = ["application/octet-stream", "image/*", "multipart/form-data"]
@@ -48,14 +51,29 @@ def nothing() -> Response:
     return Response("", {"Allow": "GET"}, 204)
 
 
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store()
+@app.route("/long", methods=["GET"])
+def long() -> Response:
+    return Response({"long": "x" * 2_000}, {"ETag": '"3"', "Vary": "Origin"})
+
+
+@app.route("/long", methods=["HEAD"])
+def long_without_body() -> Response:
+    return Response("", {"ETag": '"3"', "Vary": "Origin", "Content-Length": "2011"})
+
+
+@app.route("/unchanged", methods=["GET"])
+def unchanged() -> Response:
+    return Response("", {"ETag": '"3"'}, 304)
+
+
+@app.route("/picture", methods=["GET"])
+def picture() -> Response:
+    return Response(bytes(5_000), {"Content-Type": "image/png"})
 
 
 @pytest.fixture(scope="module")
-def server(store: Store) -> Iterator[Server]:
-    with serving(app, store) as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(app, Path(tmp_path_factory.mktemp("server")), "photos.lan") as server:
         yield server
 
 
@@ -69,7 +87,7 @@ def exchange(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes
 
 
 def post(server: Server, *headers: str, body: bytes = b"", path: str = "/echo/a") -> tuple[int, dict[str, str], bytes]:
-    lines = [f"POST {path} HTTP/1.1", "Host: here", "Connection: close", *headers, "", ""]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
     return exchange(server, "\r\n".join(lines).encode() + body)
 
 
@@ -83,7 +101,7 @@ def assert_is_an_error(answer: tuple[int, dict[str, str], bytes], status: int, *
 
 def test_an_unknown_path_is_404_with_a_json_error(server: Server) -> None:
     answer = requests.get(f"{server.url}/no/such/path", timeout=60)
-    assert (answer.status_code, answer.json()) == (404, {"error": "No route matches this path."})
+    assert (answer.status_code, answer.json()) == (404, error("No route matches this path."))
 
 
 def test_an_unknown_path_is_404_also_with_a_token(server: Server) -> None:
@@ -98,10 +116,17 @@ def test_a_405_lists_the_methods_of_the_path(server: Server, method: str) -> Non
     assert answer.headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "BREW"])
+@pytest.mark.parametrize("method", ["PROPFIND", "BREW"])
 def test_a_method_that_api_gateway_does_not_support_is_501(server: Server, method: str) -> None:
     answer = requests.request(method, f"{server.url}/read", timeout=60)
-    assert (answer.status_code, answer.json()) == (501, {"error": f"Unsupported method ('{method}')."})
+    assert (answer.status_code, answer.json()) == (501, error(f"Unsupported method ('{method}')."))
+
+
+def test_trace_is_405_with_the_methods_of_the_path(server: Server) -> None:
+    answer = requests.request("TRACE", f"{server.url}/nothing", timeout=60)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert answer.json() == error("TRACE is not allowed on this path, which allows GET.")
+    assert requests.request("TRACE", f"{server.url}/no/such/path", timeout=60).status_code == 404
 
 
 def test_a_response_to_head_has_no_body_and_the_connection_stays_usable(server: Server) -> None:
@@ -155,7 +180,7 @@ def test_a_huge_content_length_is_413_at_once(server: Server) -> None:
 def test_a_client_that_expects_100_continue_receives_it(server: Server) -> None:
     with socket.create_connection(server.server_address[:2], timeout=60) as connection:
         connection.sendall(
-            b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"abc")
@@ -235,7 +260,7 @@ def test_binary_bodies_are_encoded_for_the_app_as_by_api_gateway(
 
 def test_a_client_that_disconnects_is_not_logged(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(server.server_address[:2], timeout=60) as connection:
-        connection.sendall(b"POST /echo/a HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nabc")
+        connection.sendall(b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100) == b""
     assert capfd.readouterr().err == ""
@@ -253,23 +278,92 @@ def test_a_second_server_on_a_port_is_refused_in_one_line(server: Server) -> Non
         Server(str(host), port)
 
 
-def test_writes_are_on_disk_before_they_are_acknowledged(server: Server, store: Store) -> None:
-    before = store.settled
-    requests.get(f"{server.url}/read", timeout=60)
-    assert store.settled == before
-    requests.post(f"{server.url}/echo/x", b"x", timeout=60)
-    assert store.settled == before + 1
+def accept(server: Server, path: str, encoding: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", f"Accept-Encoding: {encoding}"]
+    return exchange(server, "\r\n".join([*lines, "", ""]).encode())
 
 
-def test_a_refusal_does_not_wait_for_the_store(server: Server, store: Store) -> None:
-    before = store.settled
-    assert requests.post(f"{server.url}/refuse", b"x", timeout=60).status_code == 400
-    assert store.settled == before
+@pytest.mark.parametrize("encoding", ["gzip", "br, GZIP;q=0.5", "*", "deflate, gzip, br, zstd"])
+def test_long_json_is_compressed_for_clients_that_accept_gzip(server: Server, encoding: str) -> None:
+    status, headers, body = accept(server, "/long", encoding)
+    assert (status, headers["Content-Encoding"], headers["Vary"]) == (200, "gzip", "Origin, Accept-Encoding")
+    assert (headers["ETag"], headers["Content-Length"]) == ('"3"', str(len(body)))
+    assert json.loads(decompress(body)) == {"long": "x" * 2_000}
 
 
-def test_an_unreachable_store_is_503(server: Server, store: Store) -> None:
-    store.reached = False
-    answer = requests.post(f"{server.url}/echo/x", b"x", timeout=60)
-    store.reached = True
-    assert answer.status_code == 503
-    assert answer.json() == {"error": "The store can't be reached; try again in a moment."}
+@pytest.mark.parametrize("encoding", ["", "identity", "gzip;q=0", "*;q=0", "*, gzip;q=0.000", "br"])
+def test_long_json_is_not_compressed_for_other_clients(server: Server, encoding: str) -> None:
+    _, headers, body = accept(server, "/long", encoding)
+    assert "Content-Encoding" not in headers
+    assert headers["Vary"] == "Origin, Accept-Encoding"
+    assert json.loads(body) == {"long": "x" * 2_000}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("identity", {"Content-Length": "2011"}), ("gzip", {"Content-Encoding": "gzip"})]
+)
+def test_head_has_the_length_and_the_coding_of_get(server: Server, encoding: str, expected: dict[str, str]) -> None:
+    status, headers, body = accept(server, "/long", encoding, "HEAD")
+    named = {name: value for name, value in headers.items() if name in ("Content-Length", "Content-Encoding")}
+    assert (status, named, headers["Vary"], body) == (200, expected, "Origin, Accept-Encoding", b"")
+
+
+def test_a_304_has_no_length(server: Server) -> None:
+    status, headers, body = accept(server, "/unchanged", "identity")
+    assert (status, headers["ETag"], headers.get("Content-Length"), body) == (304, '"3"', None, b"")
+
+
+@pytest.mark.parametrize("path", ["/read", "/picture"])
+def test_short_json_and_pictures_are_not_compressed(server: Server, path: str) -> None:
+    _, headers, _ = accept(server, path, "gzip")
+    assert not {"Content-Encoding", "Vary"} & headers.keys()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "localhost",
+        "LOCALHOST.",
+        "app.localhost:1",
+        "photos.lan",
+        "Photos.Lan",
+    ],
+)
+def test_the_names_of_the_server_are_answered(server: Server, host: str) -> None:
+    assert requests.get(f"{server.url}/read", headers={"Host": host}, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "localhost.evil.example", "192.0.2.1", "127.0.0.1.evil.example", "a@b", ""],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+def test_another_host_is_421(server: Server, method: str, host: str) -> None:
+    lines = [f"{method} /echo/a HTTP/1.1", f"Host: {host}", "Connection: close", "", ""]
+    assert_is_an_error(exchange(server, "\r\n".join(lines).encode()), 421, "ALLOWED_HOSTS")
+
+
+@pytest.mark.parametrize("hosts", [[], ["Host: localhost", "Host: evil.example"]])
+def test_a_request_without_one_host_is_400(server: Server, hosts: list[str]) -> None:
+    assert_is_an_error(exchange(server, "\r\n".join(["GET /read HTTP/1.1", *hosts, "", ""]).encode()), 400, "Host")
+
+
+def test_a_full_disk_refuses_writes_and_allows_reads_and_deletions(tmp_path: Path) -> None:
+    small = Chalice(app_name="small", configure_logs=False)
+
+    @small.route("/images", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], content_types=["*/*"])
+    @small.route("/images/abort", methods=["POST"], content_types=["*/*"])
+    @small.route("/health")
+    def answer() -> dict[str, str]:
+        return {"answered": "yes"}
+
+    with serving(small, tmp_path, margin_mb=10**12) as server:
+        for method, path in (("POST", "images"), ("PUT", "images"), ("PATCH", "images"), ("GET", "health?x=1")):
+            refused = requests.request(method, f"{server.url}/{path}", timeout=60)
+            assert refused.status_code == 503
+            assert refused.json()["error"].startswith("The disk is full: ")
+        for method, path in (("GET", "images"), ("DELETE", "images"), ("POST", "images/abort")):
+            assert requests.request(method, f"{server.url}/{path}", timeout=60).json() == {"answered": "yes"}

@@ -9,11 +9,13 @@ import pytest
 from chalice.test import HTTPResponse
 
 from chalicelib import ids
+from chalicelib.config import settings
 from chalicelib.images.processing import TooEarly
 from tests.app.background import catch_up, object_created, sweep
-from tests.app.calls import Calls
-from tests.app.conftest import Api, Stores
+from tests.app.calls import Calls, StoreIsDown
+from tests.app.conftest import Api, Log, Stores
 from tests.aws_calls import Call
+from tests.errors import error
 from tests.pictures import base64_picture
 
 
@@ -151,9 +153,60 @@ def test_a_killed_schedule_counts_each_tag_change_once(api: Api, stores: Stores,
             page = api.get("/tags?user_id=alice").json_body["tags"]
             assert {each["tag"]: each["count"] for each in page} == counts
         assert len(stores.tag_counts()) == len(counts)
-    # Killed at: the read of the queue, the read of the counters, the transaction, the reads of six states, the reads of
-    # the oldest image of two states; then not killed.
-    assert queued == [2, 2, 2, *[0] * 9, 2, 2, *[0] * 10]
+    # Killed at: the seven reads of states, the reads of the oldest image of two states, the read of the queue, the read
+    # of the counters, the transaction; then not killed.
+    assert queued == [*[2] * 12, 0, *[2] * 11, 0, 0]
+
+
+def test_the_schedule_repairs_images_while_tag_counts_cannot_be_applied(api: Api, stores: Stores, calls: Calls) -> None:
+    path = f"/images/{api.upload(tags=['sea'])['image_id']}"
+    with calls.killed(1, before=False):
+        api.call("DELETE", path)
+    with (
+        calls.fail("Query", StoreIsDown(), when=lambda query: query.get("IndexName") == "queue-index"),
+        pytest.raises(StoreIsDown),
+    ):
+        sweep(api)
+    assert stores.are_empty()
+    assert any("queue" in item for item in stores.tag_counts())
+    sweep(api)
+    assert stores.tag_counts() == []
+
+
+def test_a_failing_repair_of_one_state_stops_neither_the_others_nor_the_tag_counts(
+    api: Api, stores: Stores, calls: Calls, log: Log
+) -> None:
+    path = f"/images/{api.upload(tags=['sea'])['image_id']}"
+    with calls.killed(1, before=False):
+        api.call("DELETE", path)
+    failing = ("deleted", "rejected")
+
+    def is_of_a_failing_state(query: Any) -> bool:
+        return query.get("ExpressionAttributeValues", {}).get(":state", {}).get("S") in failing
+
+    with (
+        calls.fail("Query", StoreIsDown(), when=is_of_a_failing_state),
+        pytest.raises(ExceptionGroup, match="2 tasks failed") as errors,
+    ):
+        sweep(api)
+    assert [type(error) for error in errors.value.exceptions] == [StoreIsDown, StoreIsDown]
+    assert stores.are_empty()
+    assert stores.tag_counts() == []
+    assert [line["repaired"] for line in log() if "repaired" in line] == [1]
+
+
+def test_a_record_that_cannot_be_read_does_not_stop_the_schedule(api: Api, stores: Stores, calls: Calls) -> None:
+    broken, other = (str(api.upload()["image_id"]) for _ in range(2))
+    for image_id in (broken, other):
+        with calls.killed(1, before=False):
+            api.call("DELETE", f"/images/{image_id}")
+    stores.dynamodb.update_item(
+        TableName=settings().images_table_name,
+        Key={"image_id": {"S": broken}},
+        UpdateExpression="REMOVE title",
+    )
+    sweep(api)
+    assert [record["image_id"]["S"] for record in stores.records()] == [broken]
 
 
 def test_an_event_of_a_new_object_without_a_record_is_retried_later(api: Api, stores: Stores) -> None:
@@ -170,7 +223,7 @@ def test_an_upload_fails_if_its_object_is_deleted_before_its_transaction(
     configured(SWEEP_AFTER_SECONDS="3600")
     calls.before("TransactWriteItems", lambda: object_created(api, next(iter(stores.objects()))))
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64_picture()})
-    assert (answer.status_code, answer.json_body) == (503, {"error": "The upload took too long; send it again."})
+    assert (answer.status_code, answer.json_body) == (503, error("The upload took too long; send it again."))
     assert api.listed() == []
     assert stores.objects() == {}
 

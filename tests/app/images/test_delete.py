@@ -1,5 +1,6 @@
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
+from tests.errors import error
 
 
 def test_a_deletion_answers_as_in_contract_b_and_leaves_nothing(api: Api, stores: Stores) -> None:
@@ -37,7 +38,7 @@ def test_a_deletion_with_if_match_fails_for_another_version(api: Api, stores: St
     answer = client.call("DELETE", path)
     assert (answer.status_code, answer.json_body) == (
         412,
-        {"error": 'If-Match names another version; the record is at "2".'},
+        error('If-Match names another version; the record is at "2".'),
     )
     assert api.get(path).json_body["metadata"]["title"] == "T"
     assert Api(api.client, {"If-Match": '"1", "2"'}).call("DELETE", path).status_code == 200

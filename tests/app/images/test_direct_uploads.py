@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from chalicelib import ids
+from chalicelib.images import sweeping
 from tests.app.background import catch_up, object_created, sweep, upload_staged
 from tests.app.calls import Calls, Rule, StoreIsDown
 from tests.app.conftest import Api, Stores
 from tests.app.uploads import ANNOUNCED, CUT_OFF, DAMAGED, PNG, announce, send, send_parts
+from tests.errors import error
 from tests.pictures import picture
 
 
@@ -168,6 +170,59 @@ class TestParts:
         assert (repeated.status_code, repeated.json_body["state"]) == (202, "ready")
         assert api.call("POST", f"{path}/parts").status_code == 409
 
+    def test_an_upload_without_any_part_cannot_be_completed(self, api: Api, stores: Stores, large: bytes) -> None:
+        path = f"/images/{self.begin(api, large)['image_id']}"
+        answer = api.call("POST", f"{path}/complete")
+        assert (answer.status_code, answer.json_body) == (
+            409,
+            error("No part has been uploaded; PUT each part to its URL, then complete the upload."),
+        )
+        assert stores.objects("staged") == {}
+        assert len(api.call("POST", f"{path}/parts").json_body["parts"]) == 1
+
+    def test_after_its_completion_an_upload_has_no_open_parts_and_can_be_aborted(
+        self, api: Api, stores: Stores, large: bytes
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, large)
+        path = f"/images/{announced['image_id']}"
+        assert api.call("POST", f"{path}/complete").status_code == 202
+        answer = api.call("POST", f"{path}/parts")
+        assert (answer.status_code, answer.json_body) == (
+            409,
+            error("This upload has no open parts: it was completed or aborted."),
+        )
+        assert api.call("POST", f"{path}/abort").status_code == 200
+        for verb in ("parts", "complete", "abort"):
+            assert api.call("POST", f"{path}/{verb}").status_code == 404
+        assert stores.are_empty()
+
+    def test_a_processed_upload_can_be_completed_again_but_not_aborted(
+        self, api: Api, stores: Stores, large: bytes
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, large)
+        path = f"/images/{announced['image_id']}"
+        api.call("POST", f"{path}/complete")
+        upload_staged(api, f"alice/{announced['image_id']}")
+        assert [api.call("POST", f"{path}/{verb}").status_code for verb in ("complete", "parts", "abort")] == [
+            202,
+            409,
+            409,
+        ]
+        assert api.listed() == [announced["image_id"]]
+
+    def test_an_upload_that_is_rejected_while_it_is_completed_again_is_a_409(
+        self, api: Api, stores: Stores, large: bytes, calls: Calls
+    ) -> None:
+        announced = self.begin(api, large)
+        send_parts(stores, announced, bytes(len(large)))
+        path = f"/images/{announced['image_id']}/complete"
+        assert api.call("POST", path).status_code == 202
+        calls.before("ListParts", lambda: upload_staged(api, f"alice/{announced['image_id']}"))
+        answer = api.call("POST", path)
+        assert (answer.status_code, answer.json_body["error"][:26]) == (409, "The image is rejected: The")
+
     def test_an_aborted_upload_leaves_nothing(self, api: Api, stores: Stores, large: bytes) -> None:
         announced = self.begin(api, large)
         send_parts(stores, announced, large)
@@ -208,11 +263,14 @@ class TestParts:
         assert api.call("POST", f"/images/{image_id}/abort").status_code == 409
         assert api.listed() == [image_id]
 
-    def test_an_upload_with_a_form_has_no_parts(self, api: Api) -> None:
-        path = f"/images/{announce(api)['image_id']}"
-        for verb in ("parts", "complete"):
-            answer = api.call("POST", f"{path}/{verb}")
-            assert (answer.status_code, answer.json_body["error"][:26]) == (409, "This upload has no parts: ")
+    def test_an_upload_in_one_request_has_no_parts(self, api: Api, stores: Stores) -> None:
+        announced = announce(api)
+        for image_id in (announced["image_id"], api.upload()["image_id"]):
+            for verb in ("parts", "complete"):
+                answer = api.call("POST", f"/images/{image_id}/{verb}")
+                assert (answer.status_code, answer.json_body["error"][:26]) == (409, "This upload has no parts: ")
+        upload_staged(api, send(stores, announced))
+        assert api.call("POST", f"/images/{announced['image_id']}/complete").status_code == 409
 
     def test_the_schedule_deletes_an_upload_that_was_aborted_in_s3(
         self, api: Api, stores: Stores, large: bytes, configured: Callable[..., None]
@@ -247,14 +305,56 @@ def test_the_schedule_deletes_an_upload_without_a_file(
     assert stores.are_empty()
 
 
+@pytest.mark.parametrize("setting", ["SWEEP_AFTER_SECONDS", "ABANDONED_UPLOAD_SECONDS"])
 def test_the_schedule_finishes_an_upload_whose_event_was_lost(
-    api: Api, stores: Stores, configured: Callable[..., None]
+    api: Api, stores: Stores, configured: Callable[..., None], setting: str
 ) -> None:
     send(stores, announced := announce(api))
-    configured(ABANDONED_UPLOAD_SECONDS="0")
+    waiting = announce(api)
+    sweep(api)
+    assert api.listed() == []
+    configured(**{setting: "0"})
     sweep(api)
     assert api.listed() == [announced["image_id"]]
     assert stores.objects("staged") == {}
+    status = 200 if setting == "SWEEP_AFTER_SECONDS" else 404
+    assert api.get(f"/images/{waiting['image_id']}").status_code == status
+
+
+def test_the_schedule_finishes_an_upload_whose_event_failed_before_its_record_was_read(
+    api: Api, stores: Stores, calls: Calls, configured: Callable[..., None]
+) -> None:
+    key = send(stores, announced := announce(api))
+    with calls.fail("GetItem", StoreIsDown()):
+        for _ in range(3):
+            with pytest.raises(StoreIsDown):
+                upload_staged(api, key)
+    configured(SWEEP_AFTER_SECONDS="0")
+    sweep(api)
+    assert api.listed() == [announced["image_id"]]
+
+
+def test_a_dry_run_of_the_schedule_names_only_uploads_that_it_would_change(
+    api: Api, stores: Stores, configured: Callable[..., None]
+) -> None:
+    send(stores, arrived := announce(api))
+    announce(api)
+    configured(SWEEP_AFTER_SECONDS="0")
+    answer = api.client.lambda_.invoke("sweep", {"dry_run": True}).payload
+    assert answer == {"count": 1, "repaired": [{"image_id": arrived["image_id"], "state": "awaiting_upload"}]}
+    assert api.listed() == []
+
+
+def test_uploads_that_never_arrive_do_not_hide_one_that_did(
+    api: Api, stores: Stores, configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "_MOST_IMAGES", 3)
+    for _ in range(3):
+        announce(api)
+    send(stores, arrived := announce(api))
+    configured(SWEEP_AFTER_SECONDS="0")
+    sweep(api)
+    assert api.listed() == [arrived["image_id"]]
 
 
 def test_repeated_and_early_events_change_nothing(api: Api, stores: Stores) -> None:

@@ -13,6 +13,7 @@ from tests.app.background import object_created, upload_staged
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Log, Stores
 from tests.app.uploads import BROKEN
+from tests.errors import error
 from tests.pictures import picture
 
 
@@ -112,7 +113,7 @@ def test_a_format_that_browsers_do_not_show_is_a_503_until_it_is_processed(api: 
     answer = render(api, image["image_id"])
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     sentence = "The image is being processed, and browsers do not show its format; try again in a moment."
-    assert answer.json_body == {"error": sentence}
+    assert answer.json_body == error(sentence)
     assert {line["level"] for line in log()} == {"INFO"}  # a 503 without a warning
     object_created(api, image["s3_key"])
     assert leads_to(render(api, image["image_id"])) == "images-derived/640.webp"
@@ -130,7 +131,7 @@ def test_a_private_image_is_shown_only_to_its_owner(api: Api) -> None:
     image_id = processed(api, visibility="private")
     for headers in ({}, {"X-User-Id": "bob"}):
         answer = render(Api(api.client, headers), image_id)
-        assert (answer.status_code, answer.json_body) == (404, {"error": f"No image {image_id!r} is here."})
+        assert (answer.status_code, answer.json_body) == (404, error(f"The image {image_id!r} was not found."))
     assert leads_to(render(Api(api.client, {"X-User-Id": "alice"}), image_id)) == "images-derived/640.webp"
     assert leads_to(render(api, image_id, "user_id=alice")) == "images-derived/640.webp"
 
@@ -147,7 +148,7 @@ def test_an_image_that_is_not_listed_is_not_shown(api: Api, stores: Stores) -> N
 
 
 @pytest.mark.parametrize(
-    ("query", "error"),
+    ("query", "sentence"),
     [
         *[
             (f"w={value}", "w must be a whole number from 1 to 10000 (MAX_RENDER_PX).")
@@ -158,9 +159,9 @@ def test_an_image_that_is_not_listed_is_not_shown(api: Api, stores: Stores) -> N
         ("format=png", "format must be auto, webp, avif, jpeg or original."),
     ],
 )
-def test_an_invalid_parameter_is_refused(api: Api, query: str, error: str) -> None:
+def test_an_invalid_parameter_is_refused(api: Api, query: str, sentence: str) -> None:
     answer = render(api, upload(api)["image_id"], query)
-    assert (answer.status_code, answer.json_body) == (400, {"error": error})
+    assert (answer.status_code, answer.json_body) == (400, error(sentence))
 
 
 def test_a_redirect_costs_one_aws_call(api: Api, calls: Calls) -> None:

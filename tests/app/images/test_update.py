@@ -4,6 +4,7 @@ import pytest
 
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
+from tests.errors import error
 
 UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 
@@ -117,7 +118,7 @@ def test_an_update_with_if_match_fails_for_another_version(api: Api) -> None:
     answer = put(api, image_id, {"title": "two"}, **{"If-Match": '"1"'})
     assert (answer.status_code, answer.json_body) == (
         412,
-        {"error": 'If-Match names another version; the record is at "2".'},
+        error('If-Match names another version; the record is at "2".'),
     )
     assert put(api, image_id, {"title": "three"}, **{"If-Match": "*"}).status_code == 200
     assert put(api, image_id, {"title": "four"}, **{"If-Match": "3"}).status_code == 400

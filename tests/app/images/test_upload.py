@@ -8,6 +8,7 @@ import pytest
 from tests import crafted
 from tests.app.background import object_created
 from tests.app.conftest import Api, Stores
+from tests.errors import error
 from tests.pictures import base64_picture, picture
 from tests.tiffs import FLOAT, WEBP, tiff
 
@@ -111,7 +112,7 @@ def test_a_heif_of_any_brand_is_refused_or_can_be_viewed(api: Api, brand: bytes)
 def test_a_header_with_too_many_parts_is_refused(api: Api, stores: Stores, header: bytes) -> None:
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(header).decode()})
     sentence = "The image has more than 1000 parts in its header, which is the limit (MAX_HEADER_PARTS)."
-    assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (413, error(sentence))
     assert stores.are_empty()
 
 
@@ -132,6 +133,30 @@ def test_a_file_that_is_not_an_image_is_refused_and_leaves_nothing(api: Api, sto
     answer = api.call("POST", "/images", body)
     assert answer.status_code == 415
     assert answer.json_body["error"].startswith("The file is not an image of an accepted type")
+    assert stores.are_empty()
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        (
+            tiff(lambda x, y: [0.1, 0.2, 0.3], photometric=2, bits=32, sample_format=FLOAT),
+            "TIFF that is not accepted: RGB, 3 samples of 32 bits per pixel, floating point, not compressed",
+        ),
+        (
+            tiff(lambda x, y: [0.1, 0.2, 0.3], photometric=2, compression=WEBP),
+            "TIFF that is not accepted: RGB, 3 samples of 8 bits per pixel, unsigned, WebP",
+        ),
+        (
+            picture("BMP").replace(struct.pack("<HH", 1, 24), struct.pack("<HH", 1, 64), 1),
+            "BMP that is not accepted: a header of 40 bytes, 64 bits per pixel, no compression",
+        ),
+    ],
+)
+def test_a_kind_of_file_that_is_not_accepted_is_named(api: Api, stores: Stores, file: bytes, kind: str) -> None:
+    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(file).decode()})
+    sentence = f"The file is a kind of {kind}. Save it as a common kind, for example with 8 bits per channel."
+    assert (answer.status_code, answer.json_body) == (415, error(sentence))
     assert stores.are_empty()
 
 
@@ -163,7 +188,7 @@ def test_a_file_that_is_cut_off_is_refused_and_leaves_nothing(
     else:
         answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(file).decode()})
     sentence = "The file is cut off: a part of its picture is missing. Send the whole file."
-    assert (answer.status_code, answer.json_body) == (400, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (400, error(sentence))
     assert stores.are_empty()
 
 
@@ -174,30 +199,6 @@ def test_a_jpeg_without_its_end_mark_is_accepted(api: Api, stores: Stores) -> No
     object_created(api, image["s3_key"])
     assert api.view(image["image_id"])["state"] == "ready"
     assert stores.objects() == {image["s3_key"]: photo}
-
-
-@pytest.mark.parametrize(
-    ("file", "kind"),
-    [
-        (
-            tiff(lambda x, y: [0.1, 0.2, 0.3], photometric=2, bits=32, sample_format=FLOAT),
-            "TIFF that is not accepted: RGB, 3 samples of 32 bits per pixel, floating point, not compressed",
-        ),
-        (
-            tiff(lambda x, y: [0.1, 0.2, 0.3], photometric=2, compression=WEBP),
-            "TIFF that is not accepted: RGB, 3 samples of 8 bits per pixel, unsigned, WebP",
-        ),
-        (
-            picture("BMP").replace(struct.pack("<HH", 1, 24), struct.pack("<HH", 1, 64), 1),
-            "BMP that is not accepted: a header of 40 bytes, 64 bits per pixel, no compression",
-        ),
-    ],
-)
-def test_a_kind_of_file_that_is_not_accepted_is_named(api: Api, stores: Stores, file: bytes, kind: str) -> None:
-    answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(file).decode()})
-    sentence = f"The file is a kind of {kind}. Save it as a common kind, for example with 8 bits per channel."
-    assert (answer.status_code, answer.json_body) == (415, {"error": sentence})
-    assert stores.are_empty()
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_an_image_over_a_limit_is_refused_with_the_name_of_the_limit(
     configured(**limit)
     data = file if isinstance(file, bytes) else picture(file, frames=3)
     answer = api.call("POST", "/images", {"user_id": "alice", "image_data": base64.b64encode(data).decode()})
-    assert (answer.status_code, answer.json_body) == (413, {"error": sentence})
+    assert (answer.status_code, answer.json_body) == (413, error(sentence))
     assert stores.are_empty()
 
 

@@ -3,6 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.app.conftest import Api
+from tests.errors import error
 
 UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 
@@ -22,6 +23,10 @@ def test_a_view_has_the_metadata_and_a_url_that_expires_after_an_hour(api: Api) 
     ("fields", "filenames"),
     [
         ({"filename": 'Café "x".png'}, "filename=\"Caf_ _x_.png\"; filename*=UTF-8''Caf%C3%A9%20%22x%22.png"),
+        (
+            {"filename": "invoice\u202egnp.html"},
+            "filename=\"invoicegnp.html.png\"; filename*=UTF-8''invoicegnp.html.png",
+        ),
         ({}, "filename=\"{image_id}.png\"; filename*=UTF-8''{image_id}.png"),
     ],
 )
@@ -43,9 +48,9 @@ def test_an_unknown_id_is_not_found(api: Api, image_id: str) -> None:
     for method in ("GET", "DELETE"):
         answer = api.call(method, f"/images/{image_id}")
         assert answer.status_code == 404
-        assert answer.json_body == {"error": f"No image {image_id[:64]!r} is here."}
+        assert answer.json_body == error(f"The image {image_id[:64]!r} was not found.")
 
 
 def test_a_download_parameter_must_be_true_or_false(api: Api) -> None:
     answer = api.get(f"/images/{api.upload()['image_id']}?download=perhaps")
-    assert (answer.status_code, answer.json_body) == (400, {"error": "download must be true or false."})
+    assert (answer.status_code, answer.json_body) == (400, error("download must be true or false."))

@@ -8,8 +8,9 @@ from chalice.test import HTTPResponse
 from chalicelib import ids
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
-from tests.app.tokens import SECRET, token, with_token
+from tests.app.tokens import SECRET, authorization, token, with_token
 from tests.aws_calls import Call
+from tests.errors import error
 
 Json = dict[str, Any]
 
@@ -106,7 +107,7 @@ class TestOneItem:
     def test_an_unknown_id_is_not_found(self, api: Api, item_id: str) -> None:
         path = f"/items/{item_id}"
         for answer in (api.get(path), api.call("PUT", path, {"a": 1}), api.call("DELETE", path)):
-            assert (answer.status_code, answer.json_body) == (404, {"error": f"No item '{item_id}' is here."})
+            assert (answer.status_code, answer.json_body) == (404, error(f"The item '{item_id}' was not found."))
 
     def test_the_id_of_an_image_is_not_the_id_of_an_item(self, api: Api) -> None:
         assert api.get(f"/items/{api.upload()['image_id']}").status_code == 404
@@ -121,7 +122,7 @@ class TestValidation:
         answer = api.call("POST", "/items", {"a": 1, name: None})
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": f"{name} is set by the service and cannot be a field of an item."},
+            error(f"{name} is set by the service and cannot be a field of an item."),
         )
         assert stored(stores) == []
 
@@ -129,7 +130,7 @@ class TestValidation:
     def test_an_update_without_a_field_is_refused(self, api: Api, fields: Json) -> None:
         item = create(api, a=1)
         answer = api.call("PUT", f"/items/{item['id']}", fields)
-        assert (answer.status_code, answer.json_body) == (400, {"error": "The body has no field to set."})
+        assert (answer.status_code, answer.json_body) == (400, error("The body has no field to set."))
         assert api.get(f"/items/{item['id']}").json_body == item
 
     @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ class TestValidation:
     ) -> None:
         configured(MAX_ITEM_BYTES="100")
         item = create(api, a="x" * 92)  # and 8 bytes for {"a":"…"}
-        too_large = {"error": "The item has more than 100 bytes of JSON, which is the limit (MAX_ITEM_BYTES)."}
+        too_large = error("The item has more than 100 bytes of JSON, which is the limit (MAX_ITEM_BYTES).")
         for answer in (
             api.call("POST", "/items", {"a": "x" * 93}),
             api.call("POST", "/items", {"a": "\N{GRINNING FACE}" * 24}),
@@ -179,7 +180,7 @@ class TestValidation:
         answer = Api(api.client, {"X-User-Id": "x" * 129}).call("POST", "/items", {})
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "user_id has more than 128 characters, which is the limit (MAX_USER_ID_CHARS)."},
+            error("user_id has more than 128 characters, which is the limit (MAX_USER_ID_CHARS)."),
         )
         assert stored(stores) == []
 
@@ -266,7 +267,7 @@ class TestLists:
         answer = api.get(f"/items?limit={limit}")
         assert (answer.status_code, answer.json_body) == (
             400,
-            {"error": "limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."},
+            error("limit must be a whole number from 1 to 1000 (MAX_PAGE_SIZE)."),
         )
 
     def test_a_page_has_a_hundred_items_by_default(self, api: Api) -> None:
@@ -284,7 +285,7 @@ class TestLists:
             answer = api.get(path)
             assert (answer.status_code, answer.json_body) == (
                 400,
-                {"error": "last_evaluated_key is not valid for this list; begin the list again."},
+                error("last_evaluated_key is not valid for this list; begin the list again."),
             )
 
 
@@ -312,7 +313,7 @@ class TestVersions:
             answer = with_if_match(api, if_match).call(method, path, {"a": 3})
             assert (answer.status_code, answer.json_body) == (
                 412,
-                {"error": 'If-Match names another version; the record is at "2".'},
+                error('If-Match names another version; the record is at "2".'),
             )
         assert api.get(path).json_body == item
 
@@ -451,7 +452,7 @@ class TestTokens:
         for anonymous in (api, Api(api.client, {"X-User-Id": "alice"})):
             answer = anonymous.call("POST", "/items", {"user_id": "alice"})
             assert answer.status_code == 401
-            assert answer.json_body == {"error": "This request needs a bearer token."}
+            assert answer.json_body == error("This request needs a bearer token.")
         assert stored(stores) == []
 
 
@@ -460,3 +461,84 @@ def test_without_authentication_anyone_can_change_an_item(api: Api) -> None:
     path = f"/items/{create(alice, a=1)['id']}"
     assert bob.call("PUT", path, {"a": 2}).status_code == 200
     assert api.call("DELETE", path).status_code == 200
+
+
+class TestRepeatedRequests:
+    """A PUT or DELETE with an Idempotency-Key."""
+
+    @pytest.fixture
+    def keyed(self, api: Api) -> Api:
+        return Api(api.client, {"Idempotency-Key": "k", "If-Match": '"1"'})
+
+    def test_a_repeated_update_answers_as_the_first_did(self, api: Api, keyed: Api, calls: Calls) -> None:
+        path = f"/items/{create(api, a=1, b=1)['id']}"
+        first = keyed.call("PUT", path, {"a": 2})
+        assert (first.status_code, first.headers["ETag"]) == (200, '"2"')
+        api.call("PUT", path, {"a": 3})
+        with calls.recorded() as made:
+            repeated = keyed.call("PUT", path, {"a": 2})
+        assert (repeated.status_code, repeated.headers["ETag"]) == (200, '"2"')
+        assert repeated.json_body == first.json_body
+        assert made == ["GetItem", "GetItem"]
+        assert api.get(path).json_body["a"] == 3
+
+    def test_a_key_is_valid_for_one_change(self, api: Api, keyed: Api) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        keyed.call("PUT", path, {"a": 2})
+        for answer in (keyed.call("PUT", path, {"a": 3}), keyed.call("DELETE", path)):
+            assert (answer.status_code, answer.json_body) == (
+                409,
+                error("This Idempotency-Key was used for another change."),
+            )
+        assert api.get(path).json_body["a"] == 2
+        api.call("DELETE", path)
+        assert keyed.call("PUT", path, {"a": 2}).status_code == 404
+        assert keyed.call("DELETE", path).status_code == 409
+
+    def test_a_repeated_deletion_answers_as_the_first_did(self, api: Api, keyed: Api, stores: Stores) -> None:
+        path = f"/items/{create(api, a='secret')['id']}"
+        answers = [keyed.call("DELETE", path) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert answers[0].json_body == answers[1].json_body == answers[2].json_body
+        assert api.call("DELETE", path).status_code == 404
+        assert "secret" not in str(stores.dynamodb.scan(TableName="idempotency_keys")["Items"])
+
+    def test_a_change_that_the_aws_client_sends_twice_is_made_once(self, api: Api, keyed: Api, calls: Calls) -> None:
+        def sent_twice(call: Call) -> Any:
+            call.send()
+            return call.send()
+
+        path = f"/items/{create(api, a=1)['id']}"
+        calls.on("TransactWriteItems", sent_twice)
+        changed = keyed.call("PUT", path, {"a": 2})
+        assert (changed.status_code, changed.json_body) == (200, api.get(path).json_body)
+        deleting = Api(api.client, {"Idempotency-Key": "l", "If-Match": '"2"'})
+        assert deleting.call("DELETE", path).status_code == 200
+
+    def test_a_killed_change_can_be_repeated(self, api: Api, keyed: Api, calls: Calls) -> None:
+        def create_item() -> str:
+            return f"/items/{create(api, a=1)['id']}"
+
+        for path in calls.every_kill(create_item, lambda path: keyed.call("PUT", path, {"a": 2})):
+            answer = keyed.call("PUT", path, {"a": 2})
+            assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+            assert api.get(path).json_body == answer.json_body
+        for path in calls.every_kill(create_item, lambda path: keyed.call("DELETE", path)):
+            assert keyed.call("DELETE", path).status_code == 200
+            assert api.get(path).status_code == 404
+
+    def test_with_tokens_only_the_owner_can_repeat_a_deletion(self, api: Api, configured: Callable[..., None]) -> None:
+        configured(AUTH="jwt", JWT_SECRET=SECRET)
+        alice, bob = (
+            Api(api.client, {**authorization(token(name)), "Idempotency-Key": "k"}) for name in ("alice", "bob")
+        )
+        path = f"/items/{create(with_token(api, token('alice')), a=1)['id']}"
+        assert alice.call("DELETE", path).status_code == 200
+        assert bob.call("DELETE", path).status_code == 404
+        assert alice.call("DELETE", path).status_code == 200
+
+    def test_the_largest_item_can_be_changed_with_a_key(self, api: Api, keyed: Api) -> None:
+        path = f"/items/{create(api, a=1)['id']}"
+        large = {"a": "x" * 99_000}
+        assert keyed.call("PUT", path, large).status_code == 200
+        assert keyed.call("PUT", path, large).json_body == api.get(path).json_body

@@ -11,8 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib import access
 from tests.app.conftest import Api, Stores
 from tests.app.tokens import SECRET, token, with_token
+from tests.errors import error
 from tests.pictures import base64_picture
 
+UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
+WITH_CALLER = [("POST", "/items"), ("POST", "/images"), ("GET", "/images"), ("GET", f"/images/{UNKNOWN}")]
 BODY = {"image_data": base64_picture()}
 
 
@@ -28,6 +31,20 @@ class TestOpen:
         owner = Api(api.client, {"X-User-Id": "alice"})
         assert owner.get(path).status_code == 200
         assert owner.call("DELETE", path).status_code == 200
+
+    @pytest.mark.parametrize("user_id", ["a/b", "a\\b", "..", "a\x00b", "x" * 129])
+    def test_a_caller_has_a_name_that_can_own_an_image(self, api: Api, stores: Stores, user_id: str) -> None:
+        caller = Api(api.client, {"X-User-Id": user_id})
+        for method, path in (
+            ("POST", "/items"),
+            ("POST", "/images"),
+            ("GET", "/images"),
+            ("GET", f"/images/{UNKNOWN}"),
+        ):
+            answer = caller.call(method, path, {"user_id": "alice", **BODY})
+            assert (answer.status_code, answer.json_body["error"][:8]) == (400, "user_id ")
+        assert caller.get("/items").json_body["items"] == []
+        assert stores.are_empty()
 
     def test_anyone_can_see_and_delete_a_public_image(self, api: Api) -> None:
         path = f"/images/{api.upload()['image_id']}"
@@ -63,7 +80,7 @@ class TestTokens:
         ):
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"] == "Bearer"
-            assert answer.json_body == {"error": "This request needs a bearer token."}
+            assert answer.json_body == error("This request needs a bearer token.")
 
     def test_a_caller_cannot_write_for_another_user(self, api: Api) -> None:
         public = with_token(api, token("alice")).upload()["image_id"]
@@ -73,7 +90,7 @@ class TestTokens:
             bob.call("POST", "/images", {"user_id": "alice", **BODY}),
             bob.call("DELETE", f"/images/{public}"),
         ):
-            assert (answer.status_code, answer.json_body) == (403, {"error": "The token belongs to another user_id."})
+            assert (answer.status_code, answer.json_body) == (403, error("The token belongs to another user_id."))
 
     @pytest.mark.parametrize(
         "invalid",
@@ -89,7 +106,21 @@ class TestTokens:
     )
     def test_an_invalid_token_is_refused_also_for_reading(self, api: Api, invalid: str) -> None:
         answer = with_token(api, invalid).get("/images")
-        assert (answer.status_code, answer.json_body) == (401, {"error": "The bearer token is not valid."})
+        assert (answer.status_code, answer.json_body) == (401, error("The bearer token is not valid."))
+
+    @pytest.mark.parametrize("subject", ["", " ", " alice", "a/b", "a\\b", "..", "a\nb", "\ud83d", "\uffff", "x" * 129])
+    def test_a_subject_that_cannot_be_a_user_id_is_refused(self, api: Api, stores: Stores, subject: str) -> None:
+        caller = with_token(api, token(subject))
+        for method, path in (
+            ("POST", "/items"),
+            ("POST", "/images"),
+            ("GET", "/images"),
+            ("GET", f"/images/{UNKNOWN}"),
+        ):
+            answer = caller.call(method, path, {"user_id": "alice", **BODY})
+            assert (answer.status_code, answer.json_body["error"][:25]) == (403, "The subject of the token ")
+        assert api.get("/items").json_body["items"] == []
+        assert stores.are_empty()
 
     def test_a_token_for_another_audience_is_refused(self, api: Api, configured: Callable[..., None]) -> None:
         configured(JWT_AUDIENCE="images")

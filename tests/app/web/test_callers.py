@@ -12,7 +12,7 @@ UNKNOWN = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"  # neither an image nor an item
 
 OPERATIONS = {
     (method.upper(), path): operation
-    for path, item in openapi.document()["paths"].items()
+    for path, item in openapi.of_contract("b")["paths"].items()
     for method, operation in item.items()
     if "responses" in operation
 }

@@ -9,6 +9,7 @@ from app import app
 from tests.app.calls import ANY, Calls, canceled
 from tests.app.conftest import Api, Stores
 from tests.aws_calls import Call
+from tests.errors import error
 from tests.pictures import base64_picture
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]  # all methods of API Gateway
@@ -18,14 +19,18 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]  # all me
 @pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_path_is_not_found_with_any_method(api: Api, method: str, path: str) -> None:
     answer = api.call(method, path)
-    assert (answer.status_code, answer.json_body) == (404, {"error": "No route matches this path."})
+    assert answer.status_code == 404
+    if method == "HEAD":
+        assert answer.body == b""
+    else:
+        assert answer.json_body == error("No route matches this path.")
 
 
 def test_a_wrong_method_is_refused_with_the_allowed_methods(api: Api) -> None:
     answer = api.call("PATCH", "/images")
     assert answer.status_code == 405
-    assert answer.json_body == {"error": "PATCH is not allowed on this path, which allows POST, GET."}
-    assert answer.headers["Allow"] == "POST, GET"
+    assert answer.json_body == error("PATCH is not allowed on this path, which allows POST, GET, HEAD.")
+    assert answer.headers["Allow"] == "POST, GET, HEAD"
 
 
 @pytest.mark.parametrize("path", app.routes)
@@ -36,24 +41,29 @@ def test_every_path_handles_every_method(path: str) -> None:
 
 def test_options_returns_the_methods_of_a_path(api: Api) -> None:
     answer = api.call("OPTIONS", "/images")
-    assert (answer.status_code, answer.body, answer.headers["Allow"]) == (204, b"", "POST, GET")
+    assert (answer.status_code, answer.body, answer.headers["Allow"]) == (204, b"", "POST, GET, HEAD")
     assert not [name for name in answer.headers if name.startswith("Access-Control-") or name == "Vary"]
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/vnd.api+json"]
+)
 def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str) -> None:
     form = Api(api.client, {"Content-Type": content_type})
     answer = form.call("POST", "/images", b"user_id=alice")
     assert (answer.status_code, answer.json_body) == (
         415,
-        {"error": f"The body must be application/json or multipart/form-data, not {content_type!r}."},
+        error(
+            "The body must be application/json, multipart/form-data, or the file itself with its type, "
+            f"such as image/jpeg; not {content_type!r}."
+        ),
     )
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"nul", b"{'user_id': 'alice'}"])
 def test_a_body_that_is_not_json_is_refused(api: Api, body: bytes) -> None:
     answer = api.call("POST", "/images", body)
-    assert (answer.status_code, answer.json_body) == (400, {"error": "The body is not valid JSON."})
+    assert (answer.status_code, answer.json_body) == (400, error("The body is not valid JSON."))
 
 
 @pytest.mark.parametrize("accept", [None, "text/html", "application/json", "image/png", "*/*"])
@@ -71,7 +81,7 @@ def test_an_uncaught_exception_is_logged_with_the_request_id_of_the_answer(
     assert (answer.status_code, answer.json_body) == (
         500,
         {
-            "error": "An internal error occurred; the service's log has the details under this request_id.",
+            **error("An internal error occurred; the service's log has the details under this request_id."),
             "request_id": request_id,
         },
     )
@@ -85,7 +95,7 @@ def client_error(code: str, status: int) -> ClientError:
 
 
 @pytest.mark.parametrize(
-    "error",
+    "failure",
     [
         EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
         client_error("ThrottlingException", 400),
@@ -96,8 +106,8 @@ def client_error(code: str, status: int) -> ClientError:
     ],
     ids=["unreachable", "throttled", "in conflict", "in progress", "timed out", "failing"],
 )
-def test_an_unavailable_store_is_a_503(api: Api, calls: Calls, error: Exception) -> None:
-    calls.fail(ANY, error)
+def test_an_unavailable_store_is_a_503(api: Api, calls: Calls, failure: Exception) -> None:
+    calls.fail(ANY, failure)
     answer = api.get("/images")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 

@@ -114,7 +114,8 @@ class TestRequests:
         ("method", "path", "route", "status"),
         [
             ("GET", "/hush", "/{segment1}", 404),
-            ("GET", "/images/hush?hush=hush", "/images/{image_id}", 404),
+            ("GET", "/images/hush?_=hush", "/images/{image_id}", 404),
+            ("GET", "/images/hush?hush=hush", "/images/{image_id}", 400),
             ("DELETE", "/images/hush", "/images/{image_id}", 404),
             ("GET", "/images?limit=hush", "/images", 400),
             ("GET", "/images?last_evaluated_key=hush", "/images", 400),
@@ -127,6 +128,18 @@ class TestRequests:
         assert api.call(method, path).status_code == status
         (line,) = lines(log, "request")
         assert part(line, "route", "status", "image_id", "user_id") == {"route": route, "status": status}
+        assert "hush" not in json.dumps(log())
+
+    def test_a_line_has_the_id_that_the_client_gave_its_request(self, api: Api, log: Log) -> None:
+        answer = Api(api.client, {"X-Request-Id": "my-1"}).get("/images")
+        (line,) = lines(log, "request")
+        assert (answer.headers["X-Request-Id"], line["client_request_id"]) == ("my-1", "my-1")
+        assert line["request_id"] not in ("", "my-1")
+
+    def test_a_malformed_id_of_a_request_is_ignored(self, api: Api, log: Log) -> None:
+        answer = Api(api.client, {"X-Request-Id": "hush hush"}).get("/images")
+        (line,) = lines(log, "request")
+        assert answer.headers["X-Request-Id"] == line["request_id"]
         assert "hush" not in json.dumps(log())
 
     @pytest.mark.parametrize("name", ["hush\x07", "hush" * 33])

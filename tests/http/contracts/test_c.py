@@ -38,7 +38,7 @@ def test_curl_uploads_lists_views_and_deletes(shell: Shell, alice: User, photo: 
         "deleted": uploaded["id"],
         "key": uploaded["key"],
     }
-    assert list(shell(f'curl -sS "$URL/view/{uploaded["id"]}"')) == ["error"]
+    assert list(shell(f'curl -sS "$URL/view/{uploaded["id"]}"')) == ["error", "message"]
     assert shell('curl -sS "$URL/list?user=$ALICE"') == []
 
 

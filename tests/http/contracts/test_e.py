@@ -67,8 +67,8 @@ def test_curl_uploads_lists_and_updates(shell: Shell) -> None:
 def test_the_legacy_upload_needs_only_a_file(shell: Shell, service: Service, photo: bytes) -> None:
     uploaded = shell('curl -sS -X POST "$URL/upload" -F "file=@photo.png"')
     assert uploaded["metadata"]["user_id"] == "anonymous"
-    binary = service.call("GET", f"/images/{uploaded['image_id']}/download?type=binary")
-    assert service.bytes_of(binary) == photo
+    path = f"/images/{uploaded['image_id']}/download?type=binary"
+    assert service.call("GET", path, headers={"Accept": "image/png"}).content == photo
     assert service.call("DELETE", f"/images/{uploaded['image_id']}").status_code == 200
 
 
@@ -143,14 +143,18 @@ def test_each_filter_lists_its_matches(service: Service, alice: User, photo: byt
 
 
 @pytest.mark.parametrize("accept", ["*/*", "image/png", "application/json"])
-def test_each_download_type_returns_the_file(service: Service, alice: User, photo: bytes, accept: str) -> None:
+def test_each_download_type_returns_the_file(
+    service: Service, alice: User, photo: bytes, accept: str, on_localstack: bool
+) -> None:
+    if on_localstack and accept == "*/*":
+        pytest.skip("LocalStack sends bytes in base64 if the client accepts */*; API Gateway does not.")
     path = f"/images/{alice.upload(photo, filename='photo.png')['image_id']}/download"
     headers = {"Accept": accept}
     redirect = service.call("GET", f"{path}?type=redirect", headers=headers, allow_redirects=False)
     assert redirect.status_code == 302
     assert download(redirect.headers["Location"]).content == photo
     binary = service.call("GET", f"{path}?type=binary", headers=headers)
-    assert service.bytes_of(binary) == photo
+    assert binary.content == photo
     assert binary.headers["Content-Type"] == "image/png"
     assert binary.headers["Content-Disposition"].startswith('attachment; filename="photo.png"')
     in_base64 = service.call("GET", f"{path}?type=base64", headers=headers).json()

@@ -173,7 +173,7 @@ def test_processing_does_not_bring_back_an_image_whose_record_is_deleted() -> No
 def test_a_claim_binds_an_upload_to_one_file() -> None:
     announced = replace(IMAGES["awaiting"], checksum="", upload_id="U", part_size=5)
     claimed = lifecycle.claimed(announced, "ab" * 32)
-    assert claimed == replace(announced, state=State.PROCESSING, checksum="ab" * 32, upload_id="", part_size=0)
+    assert claimed == replace(announced, state=State.PROCESSING, checksum="ab" * 32, upload_id="")
     assert lifecycle.claimed(claimed, "ab" * 32) == claimed
     with pytest.raises(ChecksumMismatch, match="cd"):
         lifecycle.claimed(claimed, "cd" * 32)

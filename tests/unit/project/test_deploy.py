@@ -136,6 +136,23 @@ def test_the_gateways_own_errors_are_json_and_have_cors_headers(origins: str, al
         assert response["responseTemplates"]["application/json"].startswith('{"error": ')
 
 
+@pytest.mark.parametrize(
+    ("contract", "body"),
+    [
+        ("a", '{"message": "Too many requests; try again in a moment."}'),
+        (
+            "b",
+            '{"error": "Too many requests; try again in a moment.", '
+            '"message": "Too many requests; try again in a moment."}',
+        ),
+        ("d", '{"error": "Too many requests; try again in a moment."}'),
+    ],
+)
+def test_the_gateways_own_errors_have_the_keys_of_the_contract(contract: str, body: str) -> None:
+    templates = gateway.responses(Settings(contract=contract))["THROTTLED"]["responseTemplates"]
+    assert templates == {"application/json": body}
+
+
 def test_a_stage_does_not_include_stages_whose_names_begin_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # moto does not intercept calls to other hosts
     with mock_aws():

@@ -14,8 +14,8 @@ def test_each_lock_matches_its_requirements(name: str) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / "dev").mkdir()
     for name in LOCKS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         for file in (f"{name}.in", f"{name}.txt"):
             shutil.copy(PROJECT / file, tmp_path / file)
     return tmp_path

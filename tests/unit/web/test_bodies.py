@@ -67,10 +67,57 @@ def test_a_repeated_field_is_a_tuple() -> None:
         ('name="file"; filename="b.png"; filename*=idna\'\'%ff', "b.png"),
         ('name="file"; filename="b.png"; filename*0=a', "b.png"),
         ("name=\"file\"; filename*=UTF-8''%ff.png", "\N{REPLACEMENT CHARACTER}.png"),
+        ('name="file"; filename="a; filename*=utf-8\'\'evil.png"', "a; filename*=utf-8''evil.png"),
+        ('filename="a; filename*=utf-8\'\'evil.png"; name="file"', "a; filename*=utf-8''evil.png"),
+        ('name="file"; filename="\\"; filename*=utf-8\'\'evil.png"', "\"; filename*=utf-8''evil.png"),
+        ("name=\"file\"; FileName*=UTF-8''a.png", "a.png"),
+        ('name="file"; filename="b.png"; filename*=UTF-8\'a.png', "b.png"),
+        ('name="file"; filename="a%22%0D%0Ab%20.png"', 'a"\r\nb%20.png'),
+        ('name="file"; filename="a\\"b.png"', 'a"b.png'),
+        ('name="file"; filename="a\\b.png"', "a\\b.png"),
+        ('name="file"; filename="a\\"', "a\\"),
+        ('name="file"; filename="C:\\dir\\a.png"', "a.png"),
     ],
 )
 def test_a_filename_may_be_encoded(disposition: str, filename: str) -> None:
     assert form(part(disposition))["filename"] == filename
+
+
+def latin_1(disposition: str, content: bytes = b"x", *more: str) -> bytes:
+    """Return a part whose headers are in ISO-8859-1."""
+    return part(disposition, content, *more).decode().encode("latin-1")
+
+
+def test_a_filename_that_is_not_in_utf_8_is_read_as_windows_1252() -> None:
+    assert form(latin_1('name="file"; filename="Café.png"'))["filename"] == "Café.png"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"Caf\xe9 \x80", "text/plain; charset=ISO-8859-1"),
+        (b"Caf\xe9 \x80", 'text/plain; charset="windows-1252"'),
+        (b"Caf\xe9 \xa4", "text/plain; charset=iso-8859-15"),
+        ("Café €".encode("utf-16"), "text/plain; charset=utf-16"),
+        ("Café €".encode(), "text/plain"),
+    ],
+)
+def test_a_text_is_in_the_charset_of_its_part(content: bytes, content_type: str) -> None:
+    title = part('name="title"', content, f"Content-Type: {content_type}", "Content-Transfer-Encoding: 8bit")
+    assert form(title) == {"title": "Café €"}
+
+
+def test_the_field_charset_names_the_charset_of_the_form() -> None:
+    parts = (part('name="title"', b"Caf\xe9"), part('name="_charset_"', b"iso-8859-1"))
+    file = latin_1('name="file"; filename="Café.png"')
+    whole = form(*parts, part('name="user"', "é".encode(), "Content-Type: text/plain; charset=utf-8"), file)
+    assert whole == {"title": "Café", "user": "é", "filename": "Café.png", "file": b"x"}
+
+
+def test_brackets_after_the_name_of_a_field_are_ignored() -> None:
+    parts = (part('name="tags[]"', b"a"), part('name="tags[]"', b"b"), part('name="tags[2]"', b"c"))
+    file = part('name="file[]"; filename="a.png"')
+    assert form(*parts, file) == {"tags": ("a", "b", "c"), "filename": "a.png", "file": b"x"}
 
 
 def test_a_filename_field_overrides_the_filename_of_the_file() -> None:
@@ -119,6 +166,22 @@ BROKEN = "The form is malformed or incomplete: check each boundary, also the fin
         ),
         (lambda: form(part('name="file"')), "file must be a file: its part has no filename."),
         (lambda: form(part('name="title"', b"\xff")), "title is not text in UTF-8."),
+        (
+            lambda: form(part('name="title"', b"x", "Content-Type: text/plain; charset=klingon")),
+            "title is in the charset 'klingon', which is not known here; send it in UTF-8.",
+        ),
+        (
+            lambda: form(part('name="title"', b"x", "Content-Type: text/plain; charset=idna")),
+            "title is in the charset 'idna', which is not known here; send it in UTF-8.",
+        ),
+        (
+            lambda: form(part('name="_charset_"', b"\0"), part('name="title"')),
+            "The name of a field is in the charset '\\x00', which is not known here; send it in UTF-8.",
+        ),
+        (
+            lambda: form(part('name="_charset_"', b"ascii"), part('name="file"; filename="é.png"')),
+            "The filename is not text in ASCII.",
+        ),
     ],
 )
 def test_a_malformed_form_is_rejected(make: Callable[[], object], sentence: str) -> None:
@@ -160,6 +223,8 @@ pieces = st.sampled_from(
         b"--",
         b'name="file"',
         b"filename*=UTF-8''%ff",
+        b'name="_charset_"',
+        b"Content-Type: text/plain; charset=utf-7\r\n",
         b"; filename*0=a",
         b"; filename*=idna''%ff",
         b";",

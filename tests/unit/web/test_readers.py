@@ -14,7 +14,6 @@ from chalicelib.images.model import (
     DownloadType,
     Fit,
     Format,
-    ObjectCreated,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -26,7 +25,6 @@ from chalicelib.items.model import ITEM_NAMES, ItemQuery
 from chalicelib.model import Visibility
 from chalicelib.web import fields, readers
 from chalicelib.web.accept import preferences
-from chalicelib.web.app import AnyS3Event
 
 BYTES = b"any bytes"
 BODY = {"user_id": "alice", "image_data": base64.b64encode(BYTES).decode()}
@@ -90,10 +88,26 @@ def test_an_upload_with_all_fields_is_read() -> None:
         {"metadata": {"userId": "alice"}, "image": {"content": BODY["image_data"]}},
         {"user_id": None, "userId": "alice", "image_data": f"data:image/png;base64,{BODY['image_data']}"},
         {"user_id": " alice ", "image_data": f"{BODY['image_data'][:4]}\r\n{BODY['image_data'][4:]}\n"},
+        {"user_id": "alice", "image_data": f"DATA:image/png;BASE64,{BODY['image_data']}"},
+        {"user_id": "alice", "image_data": f"data:;base64,{BODY['image_data'].rstrip('=')}"},
     ],
 )
 def test_all_spellings_of_an_upload_are_read_as_the_same_upload(body: dict[str, Any]) -> None:
     assert read_upload(**body) == read_upload(**BODY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+/+//w==", "-_-__w==", "-_-__w", "data:image/png;base64,%2B%2F%2b%2f%2Fw%3D%3d", "data:;base64,-_-__w"],
+)
+def test_base64_may_be_url_safe_unpadded_or_percent_encoded_in_a_data_url(text: str) -> None:
+    assert read_upload(user_id="alice", image_data=text).file == bytes([0xFB, 0xFF, 0xBF, 0xFF])
+
+
+@given(st.binary(min_size=1), st.booleans(), st.booleans())
+def test_every_form_of_base64_is_read_as_the_same_bytes(content: bytes, url_safe: bool, padded: bool) -> None:
+    text = (base64.urlsafe_b64encode if url_safe else base64.b64encode)(content).decode()
+    assert fields.file({"image_data": text if padded else text.rstrip("=")}) == content
 
 
 @pytest.mark.parametrize(
@@ -142,18 +156,30 @@ def test_a_filename_is_the_last_part_of_a_path(path: str, name: str) -> None:
         ({"tags": "[1"}, BadInput, "tags looks like a JSON array but is not valid JSON."),
         ({"tags": ["x" * 65]}, BadInput, "tags has a tag of more than 64 characters"),
         ({"tags": ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 9]}, BadInput, "tags has a tag of more than 64"),
-        ({"tags": ["a" + "\u0300\u0316" * 100_000]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"tags": ["a" + "\u0300\u0316" * 20_000]}, BadInput, "tags has a tag of more than 64 characters"),
+        ({"tags": "," * 50_001}, BadInput, "tags has more than 50000 characters, which is the limit"),
+        ({"tags": ["a"] * 25_001}, BadInput, "tags has more than 50000 characters, which is the limit"),
+        ({"tags": [["a"]] * 10_000}, BadInput, "tags must be a list of strings."),
+        ({"tags": f"[{'[],' * 16_700}"}, BadInput, "tags has more than 50000 characters, which is the limit"),
+        ({"title": ["a"] * 100_000}, TooLarge, "The body has more than 100000 commas and opening brackets"),
+        ({"title": [[]] * 50_000}, TooLarge, "The body has more than 100000 commas and opening brackets"),
         ({"title": "a" + "\u0300\u0316" * 16}, BadInput, "title has more than 30 combining marks on one letter."),
         ({"tags": ["a\x1fb\x00"]}, BadInput, "tags has a tag with a control character."),
         ({"tags": [str(i) for i in range(31)]}, BadInput, "tags has more than 30 tags"),
-        ({"visibility": "secret"}, BadInput, "visibility must be public or private."),
+        ({"visibility": "friends"}, BadInput, "visibility must be public or private."),
+        ({"visibility": "all"}, BadInput, "visibility must be public or private."),
         ({"image_data": None}, BadInput, "The image is missing: send it as image_data in JSON or as file in a form."),
         ({"image_data": ""}, BadInput, "The image is missing: send it as image_data in JSON or as file in a form."),
         ({"image_data": 0}, BadInput, "image_data must be a string."),
         ({"image_data": 7}, BadInput, "image_data must be a string."),
         ({"image_data": "data:image/png;base64,"}, BadInput, "image_data is empty."),
         ({"image_data": "not base64!"}, BadInput, "image_data is not valid base64."),
-        ({"image_data": "QUJ"}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "QUJDR"}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "QUJD==="}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "QU=JD"}, BadInput, "image_data is not valid base64."),
+        ({"image_data": "data:image/png,%89PNG"}, BadInput, "image_data is a data: URL without base64; it must begin"),
+        ({"image_data": "data:image/png;base64"}, BadInput, "image_data is a data: URL without base64; it must begin"),
+        ({"image_data": "data:image/png;base64,QUJD%2"}, BadInput, "image_data is not valid base64."),
         ({"image_data": "Zürich=="}, BadInput, "image_data is not valid base64."),
         ({"image_data": "A" * 4_700_000}, TooLarge, "The image has more than 3400000 bytes"),
         (
@@ -182,7 +208,7 @@ def test_an_invalid_field_is_rejected_with_its_name(
             b"user_id=a",
             "application/x-www-form-urlencoded",
             Unsupported,
-            "The body must be application/json or multipart/",
+            "The body must be application/json, multipart/form-data, or the file itself with its type, such as ",
         ),
     ],
 )
@@ -192,6 +218,119 @@ def test_a_body_that_is_not_a_json_object_is_rejected(
     with pytest.raises(error) as raised:
         readers.upload(request(body=body, headers={"content-type": content_type}))
     assert raised.value.message.startswith(sentence)
+
+
+def read_file(query: dict[str, list[str]] | None = None, content: bytes = BYTES, **headers: Any) -> UploadRequest:
+    sent = {"content-type": "image/jpeg", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return readers.upload(request(body=content, headers=sent, query=query))
+
+
+WHOLE_FILE = UploadRequest(
+    file=BYTES,
+    user_id="alice",
+    title="Café",
+    description="50% off",
+    tags=("Sea", "still life"),
+    filename="a b.jpg",
+    visibility=Visibility.PRIVATE,
+    idempotency_key=None,
+)
+
+
+def test_a_body_that_is_a_file_has_its_metadata_in_headers() -> None:
+    headers: Any = {"X_Title": "Caf%C3%A9", "X_Description": "50% off", "x_tags": "Sea, still%20life"}
+    more: Any = {"X_FILENAME": "a%20b.jpg", "X_Visibility": "private", "X_User_Id": "alice"}
+    assert read_file(**headers, **more) == WHOLE_FILE
+    assert read_file(**{**headers, "X_Title": "Café"}, **more) == WHOLE_FILE
+
+
+def test_a_body_that_is_a_file_has_its_metadata_in_the_query_string() -> None:
+    query = {"title": ["Café"], "description": ["50% off"], "tags[]": ["Sea", "still life"], "userId": ["alice"]}
+    more = {"filename": ["a b.jpg"], "visibility": ["private"]}
+    assert read_file({**query, **more}) == WHOLE_FILE
+    assert read_file({**query, **more}, X_Title="Dunes", X_User_Id="bob") == WHOLE_FILE
+
+
+def test_a_body_of_any_type_of_image_or_of_bytes_is_a_file() -> None:
+    for content_type in ("image/png", "IMAGE/x-unknown; a=b", "application/octet-stream"):
+        assert read_file(content_type=content_type, X_User_Id="alice").file == BYTES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({}, BadInput, "user_id is missing."),
+        ({"content": b"", "X_User_Id": "a"}, BadInput, "file is empty."),
+        ({"content": b"x" * 4_500_001, "X_User_Id": "a"}, TooLarge, "The image has more than 4500000 bytes, which is"),
+        ({"X_Title": "%ff"}, BadInput, "X-Title is not percent-encoded UTF-8."),
+        ({"query": {"title": ["a", "b"], "user_id": ["a"]}}, BadInput, "title is given more than once."),
+        ({"X_User_Id": "a", "content_encoding": "gzip"}, Unsupported, "The body has the Content-Encoding 'gzip'; send"),
+    ],
+)
+def test_a_file_with_an_invalid_field_is_rejected(
+    arguments: dict[str, Any], error: type[ApiError], sentence: str
+) -> None:
+    with pytest.raises(error) as raised:
+        read_file(**arguments)
+    assert raised.value.message.startswith(sentence)
+
+
+def test_metadata_beside_a_json_body_is_rejected_instead_of_lost() -> None:
+    body = json.dumps(BODY).encode()
+    assert readers.upload(request(body=body, query={"user_id": ["bob"], "_": ["1"]})).user_id == "alice"
+    with pytest.raises(BadInput, match=r"^title is in the query string; send it in the body, beside the image."):
+        readers.upload(request(body=body, query={"title": ["Dunes"]}))
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"\xef\xbb\xbf%s", "application/json"),
+        (b"%s", "application/json; charset=utf-8"),
+        (b"%s", 'Application/JSON;Charset="UTF-8"'),
+    ],
+)
+def test_json_may_have_a_byte_order_mark_and_a_declared_charset(body: bytes, content_type: str) -> None:
+    content = body % json.dumps({**BODY, "title": "Café"}, ensure_ascii=False).encode()
+    assert readers.upload(request(body=content, headers={"content-type": content_type})).title == "Café"
+
+
+def test_json_in_another_declared_charset_is_read() -> None:
+    for charset in ("iso-8859-1", "utf-16"):
+        content = json.dumps({**BODY, "title": "Café"}, ensure_ascii=False).encode(charset)
+        headers = {"content-type": f"application/json; charset={charset}"}
+        assert readers.upload(request(body=content, headers=headers)).title == "Café"
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "sentence"),
+    [
+        ("{}".encode("utf-16"), "", "The body is JSON in UTF-16 or UTF-32; send it in UTF-8 (RFC 8259 section 8.1)."),
+        ("{}".encode("utf-16-be"), "", "The body is JSON in UTF-16 or UTF-32; send it in UTF-8"),
+        ("{}".encode("utf-32-le"), "", "The body is JSON in UTF-16 or UTF-32; send it in UTF-8"),
+        (
+            b"{}",
+            "; charset=klingon",
+            "The body is in the charset 'klingon', which is not known here; send it in UTF-8.",
+        ),
+        (b"{}", "; charset=rot13", "The body is in the charset 'rot13', which is not known here; send it in UTF-8."),
+        (b"\xff", "; charset=utf-8", "The body is not text in UTF-8."),
+    ],
+)
+def test_json_in_an_unknown_or_wrong_charset_is_rejected(body: bytes, options: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        readers.upload(request(body=body, headers={"content-type": f"application/json{options}"}))
+    assert raised.value.message.startswith(sentence)
+
+
+def test_a_compressed_body_is_rejected_with_its_coding() -> None:
+    for coding, status in (("gzip", 415), ("Br", 415), ("identity", 200)):
+        sent = request(body=json.dumps(BODY).encode(), headers={"content-encoding": coding})
+        if status == 200:
+            assert readers.upload(sent).file == BYTES
+        else:
+            with pytest.raises(Unsupported, match=f"Content-Encoding '{coding.lower()}'; send it without"):
+                readers.upload(sent)
 
 
 json_values = st.recursive(
@@ -311,8 +450,152 @@ def test_date_to_is_limited_to_the_times_of_ids() -> None:
     assert read_query(dateTo=["1969-12-31"]).before == 1
 
 
+def test_brackets_after_the_name_of_a_parameter_are_ignored() -> None:
+    assert read_query(**{"tag[]": ["Sea"], "tags[0]": ["sky"], "tags[1]": ["sun"]}).tags == ("sea", "sky", "sun")
+    assert read_query(**{"user_id[]": ["alice"]}).user_id == "alice"
+
+
+def test_a_list_of_images_of_any_visibility_has_no_filter_by_visibility() -> None:
+    assert read_query(visibility=["all"]) == read_query()
+
+
+def check(route: str, **query: list[str]) -> None:
+    method, path = route.split(" ")
+    readers.check_parameters(
+        Request(
+            {
+                "requestContext": {"httpMethod": method, "resourcePath": path},
+                "headers": {},
+                "pathParameters": {},
+                "stageVariables": {},
+                "multiValueQueryStringParameters": query,
+                "body": b"",
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "sentence"),
+    [
+        ("GET /images", "userid", "'userid' is not a query parameter of this route. Did you mean userId? It accepts"),
+        ("GET /images", "Limit", "'Limit' is not a query parameter of this route. Did you mean limit? It accepts"),
+        ("GET /images", "any_tags[]", "'any_tags' is not a query parameter of this route. Did you mean any_tag?"),
+        (
+            "GET /images",
+            "owner",
+            "'owner' is not a query parameter of this route. Did you mean order? It accepts user_id",
+        ),
+        ("GET /images", "q", "'q' is not a query parameter of this route. It accepts user_id, tag, any_tag, title, "),
+        (
+            "GET /images",
+            "metadata.title",
+            "'metadata.title' is not a query parameter of this route. It accepts",
+        ),
+        ("GET /images", "", "'' is not a query parameter of this route. It accepts user_id, tag, "),
+        ("GET /images", "x" * 9_000, "'" + "x" * 100 + "' is not a query parameter of this route. It accepts"),
+        ("GET /images/count", "page", "'page' is not a query parameter of this route."),
+        ("GET /items/{item_id}", "limit", "'limit' is not a query parameter of this route. It accepts user_id."),
+    ],
+)
+def test_an_unknown_parameter_is_rejected_with_the_nearest_known_one(route: str, name: str, sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        check(route, **{name: [""]})
+    assert raised.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("route", "names"),
+    [
+        ("GET /images", "title description limit"),  # contract A
+        ("GET /images", "user_id tag limit last_evaluated_key"),  # B
+        ("GET /images", "user_id tag limit next_token"),  # D
+        ("GET /images", "userId tags filename visibility dateFrom dateTo sort order limit nextToken"),  # E
+        ("GET /images/count", "userId tags sort order limit include explain"),
+        ("GET /images/{image_id}", "download"),
+        ("GET /images/{image_id}/download", "type userId"),
+        ("DELETE /images/{image_id}", "user_id user userId _"),
+        ("GET /health", "x utm_source"),
+        ("GET /", "x"),
+    ],
+)
+def test_the_parameters_of_every_contract_are_known(route: str, names: str) -> None:
+    check(route, **{name: ["x"] for name in names.split()})
+
+
+def test_the_id_of_a_request_is_short_and_without_spaces() -> None:
+    def read(given: str) -> str | None:
+        return readers.request_id(request(headers={"X-Request-Id": given}).headers)
+
+    assert [read(given) for given in ("Ab.c_1:2-3", "x" * 128)] == ["Ab.c_1:2-3", "x" * 128]
+    assert [read(given) for given in ("", "a b", "x" * 129, "a\n", "é")] == [None] * 5
+    assert readers.request_id({}) is None
+
+
+def test_tags_with_escapes_have_room_in_a_request() -> None:
+    tags = [f"{n:02}" + chr(0x1F30A) * 62 for n in range(30)]  # json.dumps writes 12 characters for each wave
+    assert read_upload(**BODY, tags=json.dumps(tags)).tags == tuple(tags)
+
+
 def test_an_empty_parameter_is_treated_as_absent() -> None:
-    assert read_query(user_id=[""], tag=[" "], limit=[""], last_evaluated_key=[""]) == read_query()
+    """A browser sends a form's empty fields."""
+    names = [name for spellings in fields.SPELLINGS.values() for name in spellings]
+    assert read_query(**{name: [""] for name in names}) == read_query()
+    assert read_query(tag=["", "sea"], tags=[""], limit=["", "7"]) == read_query(tag=["sea"], limit=["7"])
+
+
+QUERY_NAMES = ("user_id", "tag", "any_tag", "title", "description", "filename", "visibility", "content_type", "sort")
+
+
+@pytest.mark.parametrize("name", [*QUERY_NAMES, "checksum", "dateFrom", "dateTo", "order", "limit", "include"])
+def test_a_blank_parameter_does_not_make_a_list_longer_than_asked(name: str) -> None:
+    for blank in (" ", "\t", "\u3000"):
+        with pytest.raises(BadInput, match="is blank; give it a value, or leave it out"):
+            read_query(**{name: [blank]})
+
+
+@pytest.mark.parametrize("name", ["tag", "any_tag"])
+@pytest.mark.parametrize("value", [",", ",,,", " , ", "[]", '["", " "]'])
+def test_a_filter_by_tags_names_a_tag(name: str, value: str) -> None:
+    with pytest.raises(BadInput, match=f"^{name} names no tag; name one, or leave {name} out.$"):
+        read_query(**{name: [value]})
+    assert read_query(**{name: [value, "sea"]}) == read_query(**{name: ["sea"]})
+
+
+def test_every_repetition_of_a_text_filter_counts() -> None:
+    assert read_query(title=["Sunset beach", "dawn", "DAWN"]).title == ("sunset", "beach", "dawn")
+    words = " ".join(chr(ord("a") + n) for n in range(12))
+    assert read_query(title=[words, "z"]).title == (*words.split(), "z")
+    with pytest.raises(BadInput, match="title has more than 256 characters"):
+        read_query(title=["x" * 128, "y" * 128])
+    with pytest.raises(BadInput, match="title must have at least one letter or digit"):
+        read_query(title=["sunset", "..."])
+
+
+SINGLE_VALUES = {
+    "user_id": ("alice", "bob"),
+    "visibility": ("public", "private"),
+    "content_type": ("image/png", "image/gif"),
+    "checksum": ("0" * 64, "1" * 64),
+    "date_from": ("2026-01-01", "2026-01-02"),
+    "date_to": ("2026-01-01", "2026-01-02"),
+    "sort": ("created_at", "updated_at"),
+    "order": ("asc", "desc"),
+    "limit": ("1", "2"),
+    "last_evaluated_key": ("abc", "xyz"),
+    "explain": ("true", "false"),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE_VALUES)
+def test_a_parameter_with_one_value_may_be_repeated_but_not_contradicted(name: str) -> None:
+    one, other = SINGLE_VALUES[name]
+    assert read_query(**{name: [one, one]}) == read_query(**{name: [one]})
+    for spelling in fields.SPELLINGS[name]:
+        if "." not in spelling:
+            query = {name: [one, other]} if spelling == name else {name: [one], spelling: [other]}
+            with pytest.raises(BadInput, match=f"^{name} is given more than once, with different values; give it"):
+                read_query(**query)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +612,8 @@ def test_an_empty_parameter_is_treated_as_absent() -> None:
         ({"tag": [str(n) for n in range(11)]}, "tag has more than 10 tags, which is the limit"),
         ({"title": ["x" * 257]}, "title has more than 256 characters"),
         ({"filename": ["..."]}, "filename must have at least one letter or digit."),
-        ({"visibility": ["all"]}, "visibility must be public or private."),
+        ({"visibility": ["friends"]}, "visibility must be public or private."),
+        ({"sort": ["filename"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
         ({"dateFrom": ["2026-01-02"], "dateTo": ["2026-01-01"]}, "dateFrom must not be later than dateTo."),
         ({"sort": ["title"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
         ({"any_tag": [",".join(map(str, range(11)))]}, "any_tag has more than 10 tags, which is the limit"),
@@ -519,19 +803,6 @@ def test_only_a_bearer_token_is_read() -> None:
     assert readers.bearer(request(headers={"Authorization": "bearer  abc "})) == "abc"
     assert readers.bearer(request(headers={"Authorization": "Basic abc"})) is None
     assert readers.bearer(request()) is None
-
-
-def test_the_key_of_an_s3_event_is_url_decoded() -> None:
-    record = {
-        "eventTime": "1970-01-01T00:01:00.500Z",
-        "s3": {"bucket": {"name": "b"}, "object": {"key": "alice+b%40c/017f"}},
-    }
-    event = AnyS3Event({"Records": [record]}, None)
-    assert readers.objects_created(event) == (ObjectCreated("alice b@c/017f", 60.5),)
-
-
-def test_a_test_event_of_s3_has_no_objects() -> None:
-    assert readers.objects_created(AnyS3Event({"Service": "Amazon S3", "Event": "s3:TestEvent"}, None)) == ()
 
 
 def test_a_render_request_is_read_with_its_defaults() -> None:

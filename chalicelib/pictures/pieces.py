@@ -47,7 +47,7 @@ class _Pieces(io.RawIOBase):
         self._position += len(content)
         return len(content)
 
-    def seek(self, offset: int, base: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[base]
+    def seek(self, offset: int, reference: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._ends[-1]}[reference]
         self._position = max(0, origin + offset)
         return self._position

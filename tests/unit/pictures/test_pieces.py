@@ -19,8 +19,8 @@ def test_pieces_are_read_like_one_file(parts: list[list[int]], steps: list[int |
         if isinstance(step, int):
             assert file.read(step) == expected.read(step)
         else:
-            offset, base = step
-            origin = {os.SEEK_SET: 0, os.SEEK_CUR: expected.tell(), os.SEEK_END: len(expected.getvalue())}[base]
+            offset, reference = step
+            origin = {os.SEEK_SET: 0, os.SEEK_CUR: expected.tell(), os.SEEK_END: len(expected.getvalue())}[reference]
             position = max(0, origin + offset)
             assert file.seek(position) == expected.seek(position)
             assert file.tell() == expected.tell()

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
-from chalicelib.pictures import avif, bmp, gif, identify, jpeg, png, structure, tiff, webp
-from chalicelib.pictures.pieces import Piece, joined
+from chalicelib.pictures import identify, structure
+from chalicelib.pictures.parsers import avif, bmp, gif, jpeg, png, tiff, webp
+from chalicelib.pictures.parsers.pieces import Piece, joined
 
 _MAX_INFLATED_BYTES = 200_000_000  # of a PNG, which takes 0.4 seconds; a larger one does not count as cut off
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
-from chalicelib.pictures import identify, jpeg, png, transparency
+from chalicelib.pictures import identify, transparency
+from chalicelib.pictures.parsers import jpeg, png
 
 if TYPE_CHECKING:
     from PIL.Image import Image

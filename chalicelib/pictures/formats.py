@@ -9,7 +9,7 @@ from typing import IO, cast
 
 from PIL import BmpImagePlugin, Image, ImageFile, ImageMath, ImagePalette, TiffImagePlugin
 
-from chalicelib.pictures import bmp
+from chalicelib.pictures.parsers import bmp
 
 # Marks in `info`. They stay when an image is cropped or converted.
 MASKS = "masks"  # of a BMP in mode I: see bmp.Header

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, TypeVar
 from chalicelib.config import settings
 from chalicelib.errors import TooLarge, Unsupported
 from chalicelib.model import EXTENSIONS
-from chalicelib.pictures import avif, boxes, exif, jpeg, pieces, png, structure, webp
+from chalicelib.pictures import exif, structure
 from chalicelib.pictures.exif import Exif
+from chalicelib.pictures.parsers import avif, boxes, jpeg, pieces, png, webp
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from mmap import mmap
 
-from chalicelib.pictures import avif, bmp, boxes, gif, jpeg, png, tiff
+from chalicelib.pictures.parsers import avif, bmp, boxes, gif, jpeg, png, tiff
 
 # What a PNG has without being crafted: three chunks for each frame, and chunks of more than a kilobyte.
 _CHUNKS_PER_FRAME = 3

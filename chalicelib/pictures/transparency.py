@@ -6,7 +6,7 @@ It is declared at the depth of the file. Pillow compares it with pixels that are
 from mmap import mmap
 from typing import TYPE_CHECKING
 
-from chalicelib.pictures import pieces, png
+from chalicelib.pictures.parsers import pieces, png
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from chalicelib.errors import TooLarge, Unsupported
-from chalicelib.pictures import avif
 from chalicelib.pictures.identify import identify
+from chalicelib.pictures.parsers import avif
 from tests.crafted import box, changed, with_orientations
 from tests.pictures import ALPHA_WITHOUT_SIZE
 from tests.unit.pictures.made import Configure, exif_block, is_near, only_variant, quarters, saved

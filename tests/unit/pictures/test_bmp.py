@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import Unsupported
-from chalicelib.pictures import bmp, decode, identify
+from chalicelib.pictures import decode, identify
+from chalicelib.pictures.parsers import bmp
 from chalicelib.pictures.variants import make
 from tests.unit.pictures.made import is_near, only_variant
 

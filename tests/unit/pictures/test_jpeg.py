@@ -2,9 +2,9 @@ import io
 
 from PIL import Image
 
-from chalicelib.pictures.jpeg import MAX_SEGMENTS, count_scans, is_in_one_scan
-from chalicelib.pictures.jpeg import picture as needed
-from chalicelib.pictures.pieces import joined
+from chalicelib.pictures.parsers.jpeg import MAX_SEGMENTS, count_scans, is_in_one_scan
+from chalicelib.pictures.parsers.jpeg import picture as needed
+from chalicelib.pictures.parsers.pieces import joined
 from tests.pictures import picture
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from chalicelib.pictures import completeness, decode, identify, png
-from chalicelib.pictures.pieces import joined
+from chalicelib.pictures import completeness, decode, identify
+from chalicelib.pictures.parsers import png
+from chalicelib.pictures.parsers.pieces import joined
 from chalicelib.pictures.variants import make
 from tests.unit.pictures.made import (
     BLUE,

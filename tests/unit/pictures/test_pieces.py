@@ -4,7 +4,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.pictures.pieces import Piece, joined
+from chalicelib.pictures.parsers.pieces import Piece, joined
 
 PARTS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)).map(sorted), min_size=1, max_size=6)
 STEPS = st.lists(st.one_of(st.integers(0, 30), st.tuples(st.integers(-20, 40), st.sampled_from([0, 1, 2]))))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.pictures import png
-from chalicelib.pictures.pieces import joined
+from chalicelib.pictures.parsers import png
+from chalicelib.pictures.parsers.pieces import joined
 from tests.unit.pictures.made import chunk, png_of_rows, with_chunks
 
 ROWS = [bytes(4)] * 2

@@ -4,8 +4,8 @@ import struct
 import pytest
 from PIL import Image
 
-from chalicelib.pictures import webp
-from chalicelib.pictures.pieces import joined
+from chalicelib.pictures.parsers import webp
+from chalicelib.pictures.parsers.pieces import joined
 from tests.unit.pictures.made import exif_block, quarters, saved
 
 WEBP = saved(quarters(), "WEBP", quality=95, exif=exif_block(), xmp=b"<x/>" * 30)

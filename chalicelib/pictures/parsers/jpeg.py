@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from mmap import mmap
 from typing import NamedTuple
 
-from chalicelib.pictures.pieces import Piece
+from chalicelib.pictures.parsers.pieces import Piece
 
 MAGIC = b"\xff\xd8"
 START_OF_SCAN = 0xDA

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from mmap import mmap
 
-from chalicelib.pictures.boxes import Box, number, walked
+from chalicelib.pictures.parsers.boxes import Box, number, walked
 
 _METHODS = (b"", b"idat")  # where the bytes of an item are: at an offset of the file, or of this box
 

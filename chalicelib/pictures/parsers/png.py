@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mmap import mmap
 from typing import NamedTuple
 
-from chalicelib.pictures.pieces import Piece
+from chalicelib.pictures.parsers.pieces import Piece
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mmap import mmap
 from typing import NamedTuple
 
-from chalicelib.pictures.pieces import Piece
+from chalicelib.pictures.parsers.pieces import Piece
 
 _PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 _NEEDED = (*_PIXELS, b"VP8X", b"ICCP", b"ANIM", b"EXIF")

@@ -246,6 +246,16 @@ class TestDeletions:
         assert send(api, "DELETE", path, Idempotency_Key="other").status_code == 404
         assert "secret" not in str(keys(stores))
 
+    def test_a_deletion_can_be_repeated_by_the_function_too(self, api: Api, stores: Stores) -> None:
+        event = {
+            "pathParameters": {"image_id": api.upload()["image_id"]},
+            "headers": {"Idempotency-Key": "k", "If-Match": '"1"'},
+        }
+        answers = [api.client.lambda_.invoke("delete_images", event).payload for _ in range(2)]
+        assert [answer["statusCode"] for answer in answers] == [200, 200]
+        assert answers[0]["body"] == answers[1]["body"]
+        assert stores.are_empty()
+
     def test_the_key_of_an_update_cannot_delete(self, api: Api) -> None:
         path = f"/images/{api.upload()['image_id']}"
         send(api, "PUT", path, {"title": "T"}, Idempotency_Key="k")

@@ -35,11 +35,13 @@ case $1 in
       echo "$2 cannot be read as a file." >&2
       exit 1
     fi
+    title=${TITLE-Sample} tags=${TAGS-sample}
     # A form takes a larger photograph than JSON. The file is on stdin, and its name in a field of its own: curl gives
-    # some characters of a path a meaning.
-    call --form-string "user_id=${USER_ID-user123}" --form-string "title=${TITLE-Sample}" \
-      --form-string "description=${DESCRIPTION-}" --form-string "tags=${TAGS-sample}" \
-      --form-string "filename=${2##*/}" --form 'file=@-;filename=image' "$images" <"$2"
+    # some characters of a path a meaning. Empty fields are left out: LocalStack joins them with the next field.
+    call --form-string "user_id=${USER_ID-user123}" --form-string "filename=${2##*/}" \
+      ${title:+--form-string} ${title:+"title=$title"} ${tags:+--form-string} ${tags:+"tags=$tags"} \
+      ${DESCRIPTION:+--form-string} ${DESCRIPTION:+"description=$DESCRIPTION"} \
+      --form 'file=@-;filename=image' "$images" <"$2"
     ;;
   list_user) call --get --data-urlencode "user_id=$2" "$images" ;;
   list_tag) call --get --data-urlencode "tag=$2" "$images" ;;

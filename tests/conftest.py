@@ -55,7 +55,7 @@ def signatures_count(on_localstack: bool) -> None:
 def odd_requests_arrive(on_localstack: bool) -> None:
     """Skip a test that sends any request that a document allows where LocalStack does not pass all of them on."""
     if on_localstack:
-        pytest.skip("LocalStack itself fails for unusual requests: it drops long URLs and answers 500 to some headers.")
+        pytest.skip("LocalStack itself changes unusual requests: it drops long URLs, re-encodes forms, or answers 500.")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def form(user: User, *parts: tuple[str, bytes]) -> bytes:
     return b"\r\n".join([*lines, b"--XbX--\r\n"])
 
 
+@pytest.mark.usefixtures("odd_requests_arrive")
 @pytest.mark.parametrize(
     ("filename", "stored"),
     [
@@ -69,6 +70,7 @@ def test_a_misspelled_parameter_is_refused_with_the_nearest_one(service: Service
     assert (answer.status_code, f"Did you mean {nearest}?" in answer.json()["error"]) == (400, True)
 
 
+@pytest.mark.usefixtures("odd_requests_arrive")
 def test_a_compressed_body_is_refused(alice: User) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = alice.service.call("POST", "/images", data=b"\x1f\x8b", headers=headers)

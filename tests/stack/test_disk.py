@@ -79,7 +79,8 @@ def test_no_confirmed_upload_is_lost_when_the_database_cannot_grow(tmp_path: Pat
     with running(data):
         pass
     shutil.move(data / "dynamodb", tmp_path / "database")
-    mount(data / "dynamodb", 1_600_000)
+    used = sum(file.stat().st_blocks * 512 for file in (tmp_path / "database").rglob("*"))
+    mount(data / "dynamodb", used + 1_000_000)
     shutil.copytree(tmp_path / "database", data / "dynamodb", dirs_exist_ok=True)
     confirmed: list[str] = []
     refusals: list[str] = []

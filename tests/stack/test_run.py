@@ -267,7 +267,7 @@ def test_a_damaged_database_is_named_in_one_line(
 def test_a_missing_part_of_the_data_is_reported_in_one_line_and_nothing_is_deleted(
     stack: Stack, folder: Path, tmp_path: Path
 ) -> None:
-    requests.post(f"{stack.url}/images", {"user_id": "me"}, files={"file": COFFEE.read_bytes()}, timeout=60)
+    requests.post(f"{stack.url}/images", {"user_id": "reader"}, files={"file": COFFEE.read_bytes()}, timeout=60)
     for part, problem in (
         ("dynamodb", "has originals, but its database "),
         ("s3", " has no bucket images-originals; "),

@@ -129,7 +129,8 @@ def test_every_list_is_restored_after_all_rows_were_lost(
     before = lists(alice)
     assert set(before[""][0] + before[""][1]) == set(album)
     remove_rows(stores)
-    assert alice.listed() == []
+    # Its owner still finds an image that was changed lately: see lists.walk.
+    assert Api(alice.client).listed() == []
     rebuild(file)
     assert lists(alice) == before
     assert not file.exists()

@@ -94,12 +94,14 @@ def _repair(image_id: str, state: State, *, dry_run: bool) -> bool:
     fields = {"image_id": image_id, "was": state}
     try:
         image = catalog.get(image_id, consistent=True)
-        # The index is eventually consistent.
-        if image is None or image.state is not state or not _is_due(image):
+        if image is None or image.state is not state:  # the index is eventually consistent
+            return False
+        has_arrived = _has_arrived(image)
+        if not (has_arrived or _is_due(image)):
             return False
         if dry_run:
             return True
-        _finish(image)
+        _finish(image, has_arrived=has_arrived)
     except dynamodb.Changed:  # another process was first
         return False
     except Exception:  # an error of one image must not stop the run
@@ -109,21 +111,21 @@ def _repair(image_id: str, state: State, *, dry_run: bool) -> bool:
     return True
 
 
-def _finish(image: Image) -> None:
+def _finish(image: Image, *, has_arrived: bool) -> None:
     if image.is_gone:
         images.finish_delete(image)
-    elif image.state is State.PROCESSING or _has_arrived(image):
+    elif image.state is State.PROCESSING or has_arrived:
         processing.resume(image)
     else:
         images.discard(image)
 
 
 def _is_due(image: Image) -> bool:
-    """Whether there is something to finish. An awaited upload has to be abandoned, or its object has to be in S3."""
+    """Whether there is something to finish, even if no object has arrived: an awaited upload must be abandoned."""
     if image.state is not State.AWAITING_UPLOAD:
         return True
     age = time.time() - ids.milliseconds_of(image.updated_at) / 1000
-    return age >= settings().abandoned_upload_seconds or _has_arrived(image)
+    return age >= settings().abandoned_upload_seconds
 
 
 def _has_arrived(image: Image) -> bool:

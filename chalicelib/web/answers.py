@@ -38,7 +38,7 @@ def metadata(image: Image) -> Shape:
         "description": image.description,
         "tags": list(image.tags),
         "s3_key": image.s3_key,
-        "s3_url": f"s3://{settings().s3_bucket_name}/{image.s3_key}",
+        "s3_url": s3_url(image),
         "created_at": image.created_at,
         "updated_at": image.updated_at,
         "filename": image.filename,
@@ -50,6 +50,11 @@ def metadata(image: Image) -> Shape:
         "visibility": image.visibility,
         "version": image.version,
     }
+
+
+def s3_url(image: Image) -> str:
+    """Return the S3 URI of an image's original."""
+    return f"s3://{settings().s3_bucket_name}/{image.s3_key}"
 
 
 def page(name: str, entries: Sequence[Shape], cursor: str | None) -> Shape:

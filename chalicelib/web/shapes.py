@@ -16,7 +16,7 @@ UPLOADED = "Image uploaded successfully"
 
 def a_uploaded(image: Image) -> Shape:
     """Return the answer to an upload."""
-    return {"message": UPLOADED, "image_id": image.image_id, "s3_url": answers.metadata(image)["s3_url"]}
+    return {"message": UPLOADED, "image_id": image.image_id, "s3_url": answers.s3_url(image)}
 
 
 def a_linked(view: View) -> Shape:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from chalicelib.errors import BadInput
 from chalicelib.pictures import completeness
+from tests import crafted
 from tests.pictures import picture
 from tests.unit.pictures.made import Configure, chunk, png_of_rows, saved, with_chunks
 
@@ -177,3 +178,22 @@ def test_a_compressed_bmp_does_not_count_as_cut_off() -> None:
     data = bytearray(noise("BMP")[:5_000])
     data[30] = 1  # the compression
     completeness.check(bytes(data))
+
+
+def without_strips() -> dict[int, crafted.Entry]:
+    entries = crafted.grey()
+    del entries[273]
+    return entries
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        without_strips(),
+        crafted.grey(t273=(crafted.UNDEFINED, 4, bytes(4))),
+        crafted.grey(t273=(crafted.LONG, 100_001, bytes(4))),
+    ],
+    ids=["no strips", "offsets of an unknown type", "very many strips"],
+)
+def test_a_tiff_whose_strips_are_not_known_does_not_count_as_cut_off(entries: dict[int, crafted.Entry]) -> None:
+    completeness.check(crafted.tiff(entries))

@@ -49,8 +49,8 @@ STAGE ?= local
 .PHONY: deploy destroy
 deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
 	@$(BIN)/python -m deploy deploy "$(STAGE)"
-destroy: $(VENV)/installed-run ## delete a stage with all its images, after a question: STAGE, YES=1 to skip the question
-	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
+destroy: $(VENV)/installed-run ## delete a stage with all its images, after questions: STAGE; answers: YES=1 or CONFIRM=<stage>, IMAGES=delete
+	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(IMAGES),--images "$(IMAGES)")
 
 FORMAT ?= cloudformation
 

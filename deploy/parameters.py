@@ -14,6 +14,7 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
     return {
         **names(settings),
         "Stage": stage,
+        "DeletionProtection": str(options.protected).lower(),
         "LogRetentionDays": str(options.log_retention_days),
         "OriginalsVersionDays": str(options.originals_version_days),
         "AlarmTopicArn": options.alarm_topic_arn,

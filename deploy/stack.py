@@ -49,7 +49,7 @@ def name(stage: str) -> str:
 
 
 def apply(wanted: Stage) -> bool:
-    """Create or update the stack of a stage from resources.yaml. Returns whether anything changed.
+    """Create or update the stack of a stage from resources.yaml, and its protection. Returns whether anything changed.
 
     Raises CannotRun: CloudFormation refused or failed, for the reason in the message.
     """
@@ -81,11 +81,17 @@ def apply(wanted: Stage) -> bool:
             cloudformation.create_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" in str(error):
-            return False
+            return _protect(target, stage, wanted.options.protected)
         raise CannotRun(f"CloudFormation refuses the stack {name(stage)}: {error}") from None
     if settled(target, stage) not in _DONE:
         raise CannotRun(f"CloudFormation rolled the change back. {_why(cloudformation, stage, token)}")
+    _protect(target, stage, wanted.options.protected)
     return True
+
+
+def is_protected(target: Target, stage: str) -> bool:
+    """Return whether CloudFormation refuses to delete a stage's stack."""
+    return bool(_described(target, stage).get("EnableTerminationProtection"))
 
 
 def resources(target: Target, stage: str) -> dict[str, list[str]]:
@@ -103,9 +109,10 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
 
 
 def delete(target: Target, stage: str) -> None:
-    """Delete a stage's stack if it exists. Retained resources stay."""
+    """Delete a stage's stack if it exists, even if it is protected. Retained resources stay."""
     cloudformation = target.client("cloudformation")
     if settled(target, stage):
+        _protect(target, stage, protected=False)
         cloudformation.delete_stack(StackName=name(stage))
         if status := settled(target, stage):
             raise CannotRun(f"CloudFormation did not delete the stack {name(stage)}: its status is {status}.")
@@ -115,14 +122,8 @@ def settled(target: Target, stage: str) -> str:
     """Wait until no operation is in progress, and return the stack's status; empty if there is no stack."""
     cloudformation = target.client("cloudformation")
     create_waiter_with_client("Settled", _SETTLED, cloudformation).wait(StackName=name(stage))
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=name(stage))["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return ""
-        raise
-    status: str = stack["StackStatus"]
-    return "" if status == "DELETE_COMPLETE" else status
+    status: str = _described(target, stage).get("StackStatus", "")
+    return status
 
 
 def existing(target: Target) -> set[str]:
@@ -130,6 +131,27 @@ def existing(target: Target) -> set[str]:
     tables = target.client("dynamodb").get_paginator("list_tables").paginate()
     buckets = target.client("s3").list_buckets()["Buckets"]
     return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
+
+
+def _protect(target: Target, stage: str, protected: bool) -> bool:
+    """Turn the termination protection of a stage's stack on or off. Returns whether it changed."""
+    if is_protected(target, stage) == protected:
+        return False
+    target.client("cloudformation").update_termination_protection(
+        StackName=name(stage), EnableTerminationProtection=protected
+    )
+    return True
+
+
+def _described(target: Target, stage: str) -> dict[str, Any]:
+    """Return CloudFormation's description of a stage's stack; empty if there is no stack."""
+    try:
+        (stack,) = target.client("cloudformation").describe_stacks(StackName=name(stage))["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+    return {} if stack["StackStatus"] == "DELETE_COMPLETE" else dict(stack)
 
 
 def _check(target: Target, stage: str, status: str) -> None:

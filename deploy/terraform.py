@@ -43,6 +43,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "template_body": '${file("${path.module}/resources.yaml")}',
                     "parameters": dict(parameters.of(stage, chosen, options)),
                     "tags": {**stack.TAGS, "stage": stage},
+                    "lifecycle": {"prevent_destroy": options.protected},
                 }
             },
             "aws_lambda_function": {

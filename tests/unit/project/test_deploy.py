@@ -14,6 +14,7 @@ from deploy.options import Options
 from deploy.target import Target
 from project import PROJECT, CannotRun
 from project.environment import enter_localstack
+from project.stages import project_config
 from project.template import parse
 
 CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
@@ -113,7 +114,15 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
 
 @pytest.mark.parametrize(
     "options",
-    [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []],
+    [
+        {"api_burst": 0},
+        {"api_burst": "many"},
+        {"burst": 1},
+        {"api_burst": True},
+        {"protected": 1},
+        {"event_age_seconds": 59},
+        [],
+    ],
 )
 def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
     with pytest.raises(CannotRun, match=r"\.chalice/config\.json: "):
@@ -123,6 +132,14 @@ def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
 def test_options_of_a_stage_override_options_of_all_stages() -> None:
     config = {"deployment": {"api_burst": 7}, "stages": {"dev": {"deployment": {"api_burst": 8}}, "prod": {}}}
     assert [Options.of(config, stage).api_burst for stage in ("dev", "prod")] == [8, 7]
+
+
+def test_prod_is_protected() -> None:
+    assert {stage: Options.of(project_config(), stage).protected for stage in ("local", "dev", "prod")} == {
+        "local": False,
+        "dev": False,
+        "prod": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,14 @@ def test_the_stack_deletes_only_tables_whose_items_expire() -> None:
     assert all(resource["UpdateReplacePolicy"] == resource["DeletionPolicy"] for resource in storage.values())
 
 
+def test_dynamodb_refuses_to_delete_the_backed_up_tables_of_a_protected_stage() -> None:
+    protected = properties("AWS::DynamoDB::Table", DeletionProtection="true")
+    assert {name: table.get("DeletionProtectionEnabled", False) for name, table in protected.items()} == {
+        name: "PointInTimeRecoverySpecification" in table for name, table in TABLES.items()
+    }
+    assert not any(table.get("DeletionProtectionEnabled") for table in TABLES.values())
+
+
 def test_the_log_of_every_function_has_a_retention_period() -> None:
     logs = properties("AWS::Logs::LogGroup", LogRetentionDays="7").values()
     retention_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}

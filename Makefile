@@ -58,6 +58,10 @@ FORMAT ?= cloudformation
 package: $(VENV)/installed-run ## write a template and a zip of a stage, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
 	@$(BIN)/python -m deploy package "$(STAGE)" --format "$(FORMAT)" --out "$(or $(OUT),build/$(STAGE))"
 
+.PHONY: restore
+restore: $(VENV)/installed-run ## restore a stage to an earlier time, after a question: STAGE, TO (2026-11-20T10:00:00Z), CONFIRM=<stage>, OPTIONS (--dry-run)
+	@$(BIN)/python -m scripts.restore "$(STAGE)" --to "$(TO)" $(if $(CONFIRM),--confirm "$(CONFIRM)") $(OPTIONS)
+
 # The recipe gets the event through its environment, so that neither make nor the shell changes `$` or quotes in it.
 EVENT ?= {}
 unexport EVENT

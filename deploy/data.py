@@ -38,21 +38,22 @@ def delete(target: Target, stage: str) -> None:
         _empty(s3, bucket)
         s3.delete_bucket(Bucket=bucket)
     for table in tables:
-        _unprotect(dynamodb, table)  # as late as possible: an interrupted deletion leaves the others protected
+        unprotect(dynamodb, table)  # as late as possible: an interrupted deletion leaves the others protected
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+
+
+def unprotect(dynamodb: Any, table: str) -> None:
+    """Let DynamoDB delete a table."""
+    if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        dynamodb.get_waiter("table_exists").wait(TableName=table)
 
 
 def _kept(target: Target, stage: str) -> tuple[set[str], set[str]]:
     """Return the names of the buckets and of the tables that a stage's stack created and that still exist."""
     made, there = stack.resources(target, stage), stack.existing(target)
     return there.intersection(made.get("AWS::S3::Bucket", [])), there.intersection(made.get("AWS::DynamoDB::Table", []))
-
-
-def _unprotect(dynamodb: Any, table: str) -> None:
-    if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
-        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-        dynamodb.get_waiter("table_exists").wait(TableName=table)
 
 
 def _empty(s3: Any, bucket: str) -> None:

@@ -1,6 +1,7 @@
 """The CloudFormation stack of a stage: what resources.yaml declares."""
 
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,7 +11,7 @@ from deploy import parameters
 from deploy.stage import Stage
 from deploy.target import Target
 from project import CannotRun
-from project.resources import RESOURCES
+from project.resources import RESOURCES, names
 
 TAGS = {"service": "images-api"}  # of all resources of a stage, in addition to the stage's name
 
@@ -74,6 +75,7 @@ def apply(wanted: Stage) -> bool:
         status = ""
     if status:
         _check(target, stage, status)
+    _check_names(target, stage, names(wanted.settings).values())
     try:
         if status:
             cloudformation.update_stack(**request)
@@ -83,10 +85,38 @@ def apply(wanted: Stage) -> bool:
         if "No updates are to be performed" in str(error):
             return _protect(target, stage, wanted.options.protected)
         raise CannotRun(f"CloudFormation refuses the stack {name(stage)}: {error}") from None
-    if settled(target, stage) not in _DONE:
-        raise CannotRun(f"CloudFormation rolled the change back. {_why(cloudformation, stage, token)}")
+    _finish(target, stage, token)
     _protect(target, stage, wanted.options.protected)
     return True
+
+
+def change_parameters(target: Target, stage: str, values: Mapping[str, str]) -> None:
+    """Give parameters of a stage's stack new values. Its template and its other parameters stay. Can be repeated.
+
+    Raises CannotRun: there is no stack that can be changed, or CloudFormation failed.
+    """
+    cloudformation = target.client("cloudformation")
+    status = settled(target, stage)
+    if not status:
+        raise CannotRun(f"There is no stack {name(stage)} in {target}.")
+    current = parameters_of(target, stage)
+    if values.items() <= current.items():
+        return
+    _check(target, stage, status)
+    token = uuid.uuid4().hex
+    cloudformation.update_stack(
+        StackName=name(stage),
+        TemplateBody=cloudformation.get_template(StackName=name(stage), TemplateStage="Original")["TemplateBody"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in {**current, **values}.items()],
+        ClientRequestToken=token,
+    )
+    _finish(target, stage, token)
+
+
+def parameters_of(target: Target, stage: str) -> dict[str, str]:
+    """Return the parameters of a stage's stack; empty if there is no stack."""
+    declared = _described(target, stage).get("Parameters", [])
+    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in declared}
 
 
 def is_protected(target: Target, stage: str) -> bool:
@@ -133,6 +163,13 @@ def existing(target: Target) -> set[str]:
     return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
 
 
+def _finish(target: Target, stage: str, token: str) -> None:
+    """Wait for a change of the stack. Raises CannotRun: CloudFormation rolled it back."""
+    if settled(target, stage) not in _DONE:
+        why = _why(target.client("cloudformation"), stage, token)
+        raise CannotRun(f"CloudFormation rolled the change back. {why}")
+
+
 def _protect(target: Target, stage: str, protected: bool) -> bool:
     """Turn the termination protection of a stage's stack on or off. Returns whether it changed."""
     if is_protected(target, stage) == protected:
@@ -173,6 +210,16 @@ def _check(target: Target, stage: str, status: str) -> None:
         raise CannotRun(
             f"The stage {stage} has lost {', '.join(gone)}, for example in a `make destroy` that was interrupted. "
             f"Complete `make destroy STAGE={stage}` first."
+        )
+
+
+def _check_names(target: Target, stage: str, wanted: Iterable[str]) -> None:
+    """Raise CannotRun if a bucket or table of the stage exists outside the stack, so that it cannot be created."""
+    made = {each for of_kind in resources(target, stage).values() for each in of_kind}
+    if others := sorted((set(wanted) & existing(target)) - made):
+        raise CannotRun(
+            f"These exist, but the stack {name(stage)} does not contain them: {', '.join(others)}. If `make restore` "
+            'was stopped, complete it. Else see docs/operations.md, "Tables or buckets without a stack".'
         )
 
 

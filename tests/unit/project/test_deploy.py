@@ -1,5 +1,4 @@
 import os
-import re
 from typing import Any
 
 import boto3
@@ -26,13 +25,6 @@ SIGNING = {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN
 
 def test_a_deployment_sets_all_parameters_of_the_stack() -> None:
     assert set(parameters.of("dev", Settings(), Options())) == PARAMETERS
-
-
-def test_the_backup_page_keeps_or_changes_each_parameter_of_the_stack() -> None:
-    page = (PROJECT / "docs" / "backup.md").read_text()
-    (kept,) = re.findall(r'^KEEP="(.*)"$', page, re.MULTILINE)
-    changed = re.findall(r"ParameterKey=(\w+),ParameterValue", page)
-    assert sorted([*kept.split(), *changed]) == sorted(PARAMETERS)
 
 
 def test_a_deployment_keeps_the_signing_settings_of_cloudfront(monkeypatch: pytest.MonkeyPatch) -> None:

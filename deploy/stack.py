@@ -7,13 +7,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
-from deploy import parameters
+from deploy import parameters, schema
 from deploy.stage import Stage
 from deploy.target import Target
 from project import CannotRun
 from project.resources import RESOURCES, names
-
-TAGS = {"service": "images-api"}  # of all resources of a stage, in addition to the stage's name
 
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
@@ -49,6 +47,11 @@ def name(stage: str) -> str:
     return f"images-api-{stage}"
 
 
+def tags(stage: str) -> dict[str, str]:
+    """Return the tags of a stage's stack, which CloudFormation passes on to the resources."""
+    return {"service": "images-api", "stage": stage, schema.TAG: str(schema.VERSION)}
+
+
 def apply(wanted: Stage) -> bool:
     """Create or update the stack of a stage from resources.yaml, and its protection. Returns whether anything changed.
 
@@ -67,7 +70,7 @@ def apply(wanted: Stage) -> bool:
         # Otherwise a failed creation would retain resources, and the next creation would fail because they exist.
         "RetainExceptOnCreate": True,
         "ClientRequestToken": token,
-        "Tags": [{"Key": key, "Value": value} for key, value in {**TAGS, "stage": stage}.items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags(stage).items()],
     }
     status = settled(target, stage)
     if status in _NEVER_MADE:
@@ -117,6 +120,11 @@ def parameters_of(target: Target, stage: str) -> dict[str, str]:
     """Return the parameters of a stage's stack; empty if there is no stack."""
     declared = _described(target, stage).get("Parameters", [])
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in declared}
+
+
+def schema_version(target: Target, stage: str) -> int:
+    """Return the schema version that was deployed last."""
+    return schema.of({tag["Key"]: tag["Value"] for tag in _described(target, stage).get("Tags", [])})
 
 
 def is_protected(target: Target, stage: str) -> bool:
@@ -204,6 +212,7 @@ def _check(target: Target, stage: str, status: str) -> None:
             f"The stack {name(stage)} contains functions: a pipeline deploys this stage (docs/pipelines.md), and "
             "`make deploy` would delete them."
         )
+    schema.check(stage, schema_version(target, stage))
     # CloudFormation compares templates, not resources: it would report that nothing has changed.
     kept = made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
     if gone := sorted(set(kept) - existing(target)):

@@ -7,7 +7,7 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
-from deploy import data, functions, gateway, questions, record, settings, stack, target
+from deploy import data, functions, gateway, questions, record, schema, settings, stack, target
 from deploy.options import Options
 from deploy.questions import Question
 from deploy.stage import Stage, chalice_config, prepare
@@ -34,6 +34,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         if deployed and deployed.get(secret) != stage.variables.get(secret):
             say(f"{secret} differs from the deployed one.")
 
+    version = stack.schema_version(place, name)
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
@@ -45,6 +46,8 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         api = _deploy_functions(stage, fingerprint)
     address = place.address(api, name)
     _wait_until_healthy(address)
+    if version < schema.VERSION:
+        say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
     return address
 
 

@@ -13,6 +13,8 @@ from deploy.target import Target
 from project import CannotRun
 from project.resources import RESOURCES, names
 
+CAPABILITIES = ["CAPABILITY_IAM"]  # for the role of AWS Backup
+
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has no resources and cannot be updated
@@ -69,6 +71,7 @@ def apply(wanted: Stage) -> bool:
         ],
         # Otherwise a failed creation would retain resources, and the next creation would fail because they exist.
         "RetainExceptOnCreate": True,
+        "Capabilities": CAPABILITIES,
         "ClientRequestToken": token,
         "Tags": [{"Key": key, "Value": value} for key, value in tags(stage).items()],
     }
@@ -111,6 +114,7 @@ def change_parameters(target: Target, stage: str, values: Mapping[str, str]) -> 
         StackName=name(stage),
         TemplateBody=cloudformation.get_template(StackName=name(stage), TemplateStage="Original")["TemplateBody"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in {**current, **values}.items()],
+        Capabilities=CAPABILITIES,
         ClientRequestToken=token,
     )
     _finish(target, stage, token)
@@ -224,8 +228,8 @@ def _check(target: Target, stage: str, status: str) -> None:
 
 def _check_names(target: Target, stage: str, wanted: Iterable[str]) -> None:
     """Raise CannotRun if a bucket or table of the stage exists outside the stack, so that it cannot be created."""
-    made = {each for of_kind in resources(target, stage).values() for each in of_kind}
-    if others := sorted((set(wanted) & existing(target)) - made):
+    current = set(parameters_of(target, stage).values())
+    if others := sorted((set(wanted) & existing(target)) - current):
         raise CannotRun(
             f"These exist, but the stack {name(stage)} does not contain them: {', '.join(others)}. If `make restore` "
             'was stopped, complete it. Else see docs/operations.md, "Tables or buckets without a stack".'

@@ -42,6 +42,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "name": stack.name(stage),
                     "template_body": '${file("${path.module}/resources.yaml")}',
                     "parameters": dict(parameters.of(stage, chosen, options)),
+                    "capabilities": stack.CAPABILITIES,
                     "tags": stack.tags(stage),
                     "lifecycle": {"prevent_destroy": options.protected},
                 }

@@ -61,7 +61,14 @@ def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"log_retention_days": 8}, {"alarm_topic_arn": "alarms"}, {"distribution_arn": "arn:aws:s3:::bucket"}]
+    "wrong",
+    [
+        {"log_retention_days": 8},
+        {"alarm_topic_arn": "alarms"},
+        {"distribution_arn": "arn:aws:s3:::bucket"},
+        {"backup_vault": "arn:aws:backup:eu-west-1:123456789012:backup-vault:images"},
+        {"backup_copy_vault_arn": "images"},
+    ],
 )
 def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: dict[str, Any]) -> None:
     parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
@@ -113,6 +120,8 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
         {"api_burst": True},
         {"protected": 1},
         {"event_age_seconds": 59},
+        {"backup_vault": "images", "backup_days": 6},
+        {"backup_copy_vault_arn": "arn:aws:backup:eu-central-1:210987654321:backup-vault:images"},
         [],
     ],
 )

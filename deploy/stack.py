@@ -127,8 +127,9 @@ def parameters_of(target: Target, stage: str) -> dict[str, str]:
 
 
 def schema_version(target: Target, stage: str) -> int:
-    """Return the schema version that was deployed last."""
-    return schema.of({tag["Key"]: tag["Value"] for tag in _described(target, stage).get("Tags", [])})
+    """Return the schema version that was deployed last; without a stack, that of this code."""
+    stack = _described(target, stage)
+    return schema.of({tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}) if stack else schema.VERSION
 
 
 def is_protected(target: Target, stage: str) -> bool:

@@ -73,7 +73,7 @@ def bring_back(s3: Any, dynamodb: Any, table: str, bucket: str, at: datetime) ->
 def check(s3: Any, dynamodb: Any, table: str, bucket: str) -> Check:
     """Compare all records of a table with all objects of a bucket."""
     missing: set[str] = set()
-    for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="s3_key, created_at"):
         missing.update(record["s3_key"]["S"] for record in page["Items"] if _needs_original(record))
     images, others = len(missing), 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):

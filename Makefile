@@ -49,14 +49,18 @@ STAGE ?= local
 .PHONY: deploy destroy
 deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
 	@$(BIN)/python -m deploy deploy "$(STAGE)"
-destroy: $(VENV)/installed-run ## delete a stage with all its images, after a question: STAGE, YES=1 to skip the question
-	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
+destroy: $(VENV)/installed-run ## delete a stage with all its images, after questions: STAGE; answers: YES=1 or CONFIRM=<stage>, IMAGES=delete
+	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(IMAGES),--images "$(IMAGES)")
 
 FORMAT ?= cloudformation
 
 .PHONY: package
 package: $(VENV)/installed-run ## write a template and a zip of a stage, for a pipeline: STAGE, FORMAT (cloudformation, terraform), OUT
 	@$(BIN)/python -m deploy package "$(STAGE)" --format "$(FORMAT)" --out "$(or $(OUT),build/$(STAGE))"
+
+.PHONY: restore
+restore: $(VENV)/installed-run ## restore a stage to an earlier time, after a question: STAGE, TO (2026-11-20T10:00:00Z), CONFIRM=<stage>, OPTIONS (--dry-run)
+	@$(BIN)/python -m scripts.restore "$(STAGE)" --to "$(TO)" $(if $(CONFIRM),--confirm "$(CONFIRM)") $(OPTIONS)
 
 # The recipe gets the event through its environment, so that neither make nor the shell changes `$` or quotes in it.
 EVENT ?= {}

@@ -20,16 +20,40 @@ def images(target: Target, table: str) -> int | None:
     return count
 
 
-def delete(target: Target, stage: str) -> None:
-    """Delete the buckets and tables that the stack of a stage retains, with their content. Can be repeated."""
-    made, there = stack.resources(target, stage), stack.existing(target)
+def is_empty(target: Target, stage: str) -> bool:
+    """Return whether the buckets of a stage have no version of any object, and its tables no items."""
+    buckets, tables = _kept(target, stage)
     s3, dynamodb = target.client("s3"), target.client("dynamodb")
-    for bucket in there.intersection(made.get("AWS::S3::Bucket", [])):
+    return not (
+        any(_first_versions(s3, bucket) for bucket in buckets)
+        or any(dynamodb.scan(TableName=table, Limit=1)["Items"] for table in tables)
+    )
+
+
+def delete(target: Target, stage: str) -> None:
+    """Delete the buckets and tables of a stage with their content, even if they are protected. Can be repeated."""
+    buckets, tables = _kept(target, stage)
+    s3, dynamodb = target.client("s3"), target.client("dynamodb")
+    for bucket in buckets:
         _empty(s3, bucket)
         s3.delete_bucket(Bucket=bucket)
-    for table in there.intersection(made.get("AWS::DynamoDB::Table", [])):
+    for table in tables:
+        unprotect(dynamodb, table)  # as late as possible: an interrupted deletion leaves the others protected
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+
+
+def unprotect(dynamodb: Any, table: str) -> None:
+    """Let DynamoDB delete a table."""
+    if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+        dynamodb.get_waiter("table_exists").wait(TableName=table)
+
+
+def _kept(target: Target, stage: str) -> tuple[set[str], set[str]]:
+    """Return the names of the buckets and of the tables that a stage's stack created and that still exist."""
+    made, there = stack.resources(target, stage), stack.existing(target)
+    return there.intersection(made.get("AWS::S3::Bucket", [])), there.intersection(made.get("AWS::DynamoDB::Table", []))
 
 
 def _empty(s3: Any, bucket: str) -> None:

@@ -17,6 +17,10 @@ class Options:
     originals_version_days: int = 30  # how long a deleted original can be restored
     event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter
     alarm_topic_arn: str = ""  # the SNS topic that alarms notify; empty: alarms are only shown
+    protected: bool = False  # DynamoDB and CloudFormation refuse to delete the tables and the stack
+    backup_vault: str = ""  # the vault of AWS Backup that gets daily backups of the stage; empty: none
+    backup_days: int = 35  # how long AWS Backup keeps a backup and its copy
+    backup_copy_vault_arn: str = ""  # the vault in another region or account that gets a copy; empty: none
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
     close_execute_api: bool = False  # whether only the custom domain leads to the API
     web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
@@ -41,4 +45,8 @@ class Options:
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:
             raise CannotRun(".chalice/config.json: event_age_seconds in `deployment` must be from 60 to 21600.")
+        if not 7 <= options.backup_days <= 36_500:
+            raise CannotRun(".chalice/config.json: backup_days in `deployment` must be from 7 to 36500.")
+        if options.backup_copy_vault_arn and not options.backup_vault:
+            raise CannotRun(".chalice/config.json: backup_copy_vault_arn in `deployment` needs backup_vault.")
         return options

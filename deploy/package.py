@@ -16,7 +16,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.package import PackageOptions
 
-from deploy import cloudformation, parameters, settings, terraform
+from deploy import cloudformation, parameters, settings, stack, terraform
 from deploy.stage import prepare
 from deploy.target import Target
 from project import PROJECT
@@ -49,6 +49,7 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
             template = out / "sam.json"
             document = cloudformation.complete(generated, stage, events, secrets)
             (out / "parameters").write_text(_lines(parameters.of(name, stage.settings, stage.options)))
+            (out / "tags").write_text(_lines(stack.tags(name)))
         shutil.copy(Path(folder) / _ZIP, out)
     template.write_text(json.dumps(document, indent=2) + "\n")
     return template

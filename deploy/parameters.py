@@ -14,6 +14,10 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
     return {
         **names(settings),
         "Stage": stage,
+        "DeletionProtection": str(options.protected).lower(),
+        "BackupVaultName": options.backup_vault,
+        "BackupDays": str(options.backup_days),
+        "BackupCopyVaultArn": options.backup_copy_vault_arn,
         "LogRetentionDays": str(options.log_retention_days),
         "OriginalsVersionDays": str(options.originals_version_days),
         "AlarmTopicArn": options.alarm_topic_arn,

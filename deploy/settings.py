@@ -32,6 +32,18 @@ def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
     return {**config, "stages": {**stages, stage: {**stages[stage], "environment_variables": variables | missing}}}
 
 
+def renamed(config: dict[str, Any], stage: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Return `config` with other values for settings of a stage, which `values` has by their names in Settings."""
+    spellings = {field.name: field.metadata["env"] for field in fields(Settings)}
+    stages = config["stages"]
+    variables = dict(stages[stage].get("environment_variables", {}))
+    for name, value in values.items():
+        for spelling in spellings[name]:
+            variables.pop(spelling, None)
+        variables[spellings[name][0]] = value
+    return {**config, "stages": {**stages, stage: {**stages[stage], "environment_variables": variables}}}
+
+
 def save(config: dict[str, Any]) -> None:
     """Write .chalice/config.json, if it differs."""
     if config != project_config():

@@ -1,18 +1,19 @@
 """The CloudFormation stack of a stage: what resources.yaml declares."""
 
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
-from deploy import parameters
+from deploy import parameters, schema
 from deploy.stage import Stage
 from deploy.target import Target
 from project import CannotRun
-from project.resources import RESOURCES
+from project.resources import RESOURCES, names
 
-TAGS = {"service": "images-api"}  # of all resources of a stage, in addition to the stage's name
+CAPABILITIES = ["CAPABILITY_IAM"]  # for the role of AWS Backup
 
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
@@ -48,8 +49,13 @@ def name(stage: str) -> str:
     return f"images-api-{stage}"
 
 
+def tags(stage: str) -> dict[str, str]:
+    """Return the tags of a stage's stack, which CloudFormation passes on to the resources."""
+    return {"service": "images-api", "stage": stage, schema.TAG: str(schema.VERSION)}
+
+
 def apply(wanted: Stage) -> bool:
-    """Create or update the stack of a stage from resources.yaml. Returns whether anything changed.
+    """Create or update the stack of a stage from resources.yaml, and its protection. Returns whether anything changed.
 
     Raises CannotRun: CloudFormation refused or failed, for the reason in the message.
     """
@@ -65,8 +71,9 @@ def apply(wanted: Stage) -> bool:
         ],
         # Otherwise a failed creation would retain resources, and the next creation would fail because they exist.
         "RetainExceptOnCreate": True,
+        "Capabilities": CAPABILITIES,
         "ClientRequestToken": token,
-        "Tags": [{"Key": key, "Value": value} for key, value in {**TAGS, "stage": stage}.items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags(stage).items()],
     }
     status = settled(target, stage)
     if status in _NEVER_MADE:
@@ -74,6 +81,7 @@ def apply(wanted: Stage) -> bool:
         status = ""
     if status:
         _check(target, stage, status)
+    _check_names(target, stage, names(wanted.settings).values())
     try:
         if status:
             cloudformation.update_stack(**request)
@@ -81,11 +89,52 @@ def apply(wanted: Stage) -> bool:
             cloudformation.create_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" in str(error):
-            return False
+            return _protect(target, stage, wanted.options.protected)
         raise CannotRun(f"CloudFormation refuses the stack {name(stage)}: {error}") from None
-    if settled(target, stage) not in _DONE:
-        raise CannotRun(f"CloudFormation rolled the change back. {_why(cloudformation, stage, token)}")
+    _finish(target, stage, token)
+    _protect(target, stage, wanted.options.protected)
     return True
+
+
+def change_parameters(target: Target, stage: str, values: Mapping[str, str]) -> None:
+    """Give parameters of a stage's stack new values. Its template and its other parameters stay. Can be repeated.
+
+    Raises CannotRun: there is no stack that can be changed, or CloudFormation failed.
+    """
+    cloudformation = target.client("cloudformation")
+    status = settled(target, stage)
+    if not status:
+        raise CannotRun(f"There is no stack {name(stage)} in {target}.")
+    current = parameters_of(target, stage)
+    if values.items() <= current.items():
+        return
+    _check(target, stage, status)
+    token = uuid.uuid4().hex
+    cloudformation.update_stack(
+        StackName=name(stage),
+        TemplateBody=cloudformation.get_template(StackName=name(stage), TemplateStage="Original")["TemplateBody"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in {**current, **values}.items()],
+        Capabilities=CAPABILITIES,
+        ClientRequestToken=token,
+    )
+    _finish(target, stage, token)
+
+
+def parameters_of(target: Target, stage: str) -> dict[str, str]:
+    """Return the parameters of a stage's stack; empty if there is no stack."""
+    declared = _described(target, stage).get("Parameters", [])
+    return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in declared}
+
+
+def schema_version(target: Target, stage: str) -> int:
+    """Return the schema version that was deployed last; without a stack, that of this code."""
+    stack = _described(target, stage)
+    return schema.of({tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}) if stack else schema.VERSION
+
+
+def is_protected(target: Target, stage: str) -> bool:
+    """Return whether CloudFormation refuses to delete a stage's stack."""
+    return bool(_described(target, stage).get("EnableTerminationProtection"))
 
 
 def resources(target: Target, stage: str) -> dict[str, list[str]]:
@@ -103,9 +152,10 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
 
 
 def delete(target: Target, stage: str) -> None:
-    """Delete a stage's stack if it exists. Retained resources stay."""
+    """Delete a stage's stack if it exists, even if it is protected. Retained resources stay."""
     cloudformation = target.client("cloudformation")
     if settled(target, stage):
+        _protect(target, stage, protected=False)
         cloudformation.delete_stack(StackName=name(stage))
         if status := settled(target, stage):
             raise CannotRun(f"CloudFormation did not delete the stack {name(stage)}: its status is {status}.")
@@ -115,14 +165,8 @@ def settled(target: Target, stage: str) -> str:
     """Wait until no operation is in progress, and return the stack's status; empty if there is no stack."""
     cloudformation = target.client("cloudformation")
     create_waiter_with_client("Settled", _SETTLED, cloudformation).wait(StackName=name(stage))
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=name(stage))["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return ""
-        raise
-    status: str = stack["StackStatus"]
-    return "" if status == "DELETE_COMPLETE" else status
+    status: str = _described(target, stage).get("StackStatus", "")
+    return status
 
 
 def existing(target: Target) -> set[str]:
@@ -130,6 +174,34 @@ def existing(target: Target) -> set[str]:
     tables = target.client("dynamodb").get_paginator("list_tables").paginate()
     buckets = target.client("s3").list_buckets()["Buckets"]
     return {bucket["Name"] for bucket in buckets} | {table for page in tables for table in page["TableNames"]}
+
+
+def _finish(target: Target, stage: str, token: str) -> None:
+    """Wait for a change of the stack. Raises CannotRun: CloudFormation rolled it back."""
+    if settled(target, stage) not in _DONE:
+        why = _why(target.client("cloudformation"), stage, token)
+        raise CannotRun(f"CloudFormation rolled the change back. {why}")
+
+
+def _protect(target: Target, stage: str, protected: bool) -> bool:
+    """Turn the termination protection of a stage's stack on or off. Returns whether it changed."""
+    if is_protected(target, stage) == protected:
+        return False
+    target.client("cloudformation").update_termination_protection(
+        StackName=name(stage), EnableTerminationProtection=protected
+    )
+    return True
+
+
+def _described(target: Target, stage: str) -> dict[str, Any]:
+    """Return CloudFormation's description of a stage's stack; empty if there is no stack."""
+    try:
+        (stack,) = target.client("cloudformation").describe_stacks(StackName=name(stage))["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+    return {} if stack["StackStatus"] == "DELETE_COMPLETE" else dict(stack)
 
 
 def _check(target: Target, stage: str, status: str) -> None:
@@ -145,12 +217,23 @@ def _check(target: Target, stage: str, status: str) -> None:
             f"The stack {name(stage)} contains functions: a pipeline deploys this stage (docs/pipelines.md), and "
             "`make deploy` would delete them."
         )
+    schema.check(stage, schema_version(target, stage))
     # CloudFormation compares templates, not resources: it would report that nothing has changed.
     kept = made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
     if gone := sorted(set(kept) - existing(target)):
         raise CannotRun(
             f"The stage {stage} has lost {', '.join(gone)}, for example in a `make destroy` that was interrupted. "
             f"Complete `make destroy STAGE={stage}` first."
+        )
+
+
+def _check_names(target: Target, stage: str, wanted: Iterable[str]) -> None:
+    """Raise CannotRun if a bucket or table of the stage exists outside the stack, so that it cannot be created."""
+    current = set(parameters_of(target, stage).values())
+    if others := sorted((set(wanted) & existing(target)) - current):
+        raise CannotRun(
+            f"These exist, but the stack {name(stage)} does not contain them: {', '.join(others)}. If `make restore` "
+            'was stopped, complete it. Else see docs/operations.md, "Tables or buckets without a stack".'
         )
 
 

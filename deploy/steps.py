@@ -7,7 +7,9 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
-from deploy import data, functions, gateway, network, record, settings, stack, target
+from deploy import data, functions, gateway, network, questions, record, schema, settings, stack, target
+from deploy.options import Options
+from deploy.questions import Question
 from deploy.stage import Stage, chalice_config, prepare
 from project import CannotRun
 from project.resources import names
@@ -32,6 +34,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         if deployed and deployed.get(secret) != stage.variables.get(secret):
             say(f"{secret} differs from the deployed one.")
 
+    version = stack.schema_version(place, name)
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
@@ -44,27 +47,33 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     address, domain = place.address(api, name), network.domain(stage.config)
     if domain:
         say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
-        _wait_until_healthy(domain.address if stage.options.close_execute_api else address)
-        return domain.address
-    _wait_until_healthy(address)
-    return address
+    _wait_until_healthy(domain.address if domain and stage.options.close_execute_api else address)
+    if version < schema.VERSION:
+        say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
+    return domain.address if domain else address
 
 
-def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
-    """Delete a stage with all its images. `confirm` receives a description first, and returns whether to proceed.
+def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str], None] = print) -> None:
+    """Delete a stage with all its images. `confirm` answers each question; nothing is deleted before the last one.
 
     Raises CannotRun: not confirmed, or a step failed. The next run continues.
     """
     stage_config(name)
     place = target.find(name)
     # Deleting needs no tokens, so their settings may be missing.
-    variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
+    named = settings.named(project_config(), place, name)
+    variables = {**settings.of(named, name), "AUTH": "open"}
     config, chosen = chalice_config(name, variables), read(variables)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
     made = stack.resources(place, name)
     if resources or made:
-        if not confirm(_what_goes(place, name, chosen)):
+        protected = Options.of(named, name).protected or stack.is_protected(place, name)
+        what = _what_goes(place, name, chosen, protected=protected)
+        # LocalStack is for trials: there, images need no second answer.
+        has_images = not place.endpoint_url and not data.is_empty(place, name)
+        asked = questions.of_destroy(name, what, protected=protected, has_images=has_images)
+        if not all(confirm(question) for question in asked):
             raise CannotRun("Nothing was deleted.")
         if resources:
             functions.delete(config)
@@ -105,10 +114,11 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     return api
 
 
-def _what_goes(place: target.Target, name: str, chosen: Settings) -> str:
+def _what_goes(place: target.Target, name: str, chosen: Settings, *, protected: bool) -> str:
     count = data.images(place, chosen.images_table_name)
     images = "no table of images" if count is None else f"all images ({count} by DynamoDB's count of some hours ago)"
-    return f"This deletes the stage {name} from {place}: API, functions, alarms, logs and {images}."
+    stage = f"{'protected ' if protected else ''}stage {name}"
+    return f"This deletes the {stage} from {place}: API, functions, alarms, logs and {images}."
 
 
 def _wait_until_healthy(address: str) -> None:

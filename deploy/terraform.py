@@ -44,7 +44,9 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "name": stack.name(stage),
                     "template_body": '${file("${path.module}/resources.yaml")}',
                     "parameters": dict(parameters.of(stage, chosen, options)),
-                    "tags": {**stack.TAGS, "stage": stage},
+                    "capabilities": stack.CAPABILITIES,
+                    "tags": stack.tags(stage),
+                    "lifecycle": {"prevent_destroy": options.protected},
                 }
             },
             "aws_lambda_function": {

@@ -6,7 +6,8 @@ The rest of the file applies only to AWS and LocalStack, where CloudFormation cr
 - CORS: the S3 emulator allows all origins;
 - point-in-time recovery: DynamoDB Local has no backups;
 - logs, alarms and the dashboard: there is no CloudWatch;
-- deletion policies: there is no CloudFormation stack.
+- deletion policies: there is no CloudFormation stack;
+- AWS Backup: it is off by default.
 dev/pump.py creates the dead-letter queue.
 """
 

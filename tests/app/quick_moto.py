@@ -71,6 +71,8 @@ def _copied_table(table: Table, memo: dict[int, Any]) -> Table:
     if _copies is not None and table.name in _copies:
         return _copies[table.name]
     copied = copy.copy(table)
+    copied.tags = list(table.tags)
+    copied.continuous_backups = dict(table.continuous_backups)
     copied.items = defaultdict(dict)
     for key, value in table.items.items():
         rows: Any = value

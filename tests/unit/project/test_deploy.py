@@ -1,5 +1,4 @@
 import os
-import re
 from typing import Any
 
 import boto3
@@ -14,6 +13,7 @@ from deploy.options import Options
 from deploy.target import Target
 from project import PROJECT, CannotRun
 from project.environment import enter_localstack
+from project.stages import project_config
 from project.template import parse
 
 CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
@@ -25,13 +25,6 @@ SIGNING = {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN
 
 def test_a_deployment_sets_all_parameters_of_the_stack() -> None:
     assert set(parameters.of("dev", Settings(), Options())) == PARAMETERS
-
-
-def test_the_backup_page_keeps_or_changes_each_parameter_of_the_stack() -> None:
-    page = (PROJECT / "docs" / "backup.md").read_text()
-    (kept,) = re.findall(r'^KEEP="(.*)"$', page, re.MULTILINE)
-    changed = re.findall(r"ParameterKey=(\w+),ParameterValue", page)
-    assert sorted([*kept.split(), *changed]) == sorted(PARAMETERS)
 
 
 def test_a_deployment_keeps_the_signing_settings_of_cloudfront(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +61,14 @@ def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"log_retention_days": 8}, {"alarm_topic_arn": "alarms"}, {"distribution_arn": "arn:aws:s3:::bucket"}]
+    "wrong",
+    [
+        {"log_retention_days": 8},
+        {"alarm_topic_arn": "alarms"},
+        {"distribution_arn": "arn:aws:s3:::bucket"},
+        {"backup_vault": "arn:aws:backup:eu-west-1:123456789012:backup-vault:images"},
+        {"backup_copy_vault_arn": "images"},
+    ],
 )
 def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: dict[str, Any]) -> None:
     parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
@@ -113,7 +113,17 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
 
 @pytest.mark.parametrize(
     "options",
-    [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []],
+    [
+        {"api_burst": 0},
+        {"api_burst": "many"},
+        {"burst": 1},
+        {"api_burst": True},
+        {"protected": 1},
+        {"event_age_seconds": 59},
+        {"backup_vault": "images", "backup_days": 6},
+        {"backup_copy_vault_arn": "arn:aws:backup:eu-central-1:210987654321:backup-vault:images"},
+        [],
+    ],
 )
 def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
     with pytest.raises(CannotRun, match=r"\.chalice/config\.json: "):
@@ -123,6 +133,14 @@ def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
 def test_options_of_a_stage_override_options_of_all_stages() -> None:
     config = {"deployment": {"api_burst": 7}, "stages": {"dev": {"deployment": {"api_burst": 8}}, "prod": {}}}
     assert [Options.of(config, stage).api_burst for stage in ("dev", "prod")] == [8, 7]
+
+
+def test_prod_is_protected() -> None:
+    assert {stage: Options.of(project_config(), stage).protected for stage in ("local", "dev", "prod")} == {
+        "local": False,
+        "dev": False,
+        "prod": True,
+    }
 
 
 @pytest.mark.parametrize(

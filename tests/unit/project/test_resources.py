@@ -127,6 +127,48 @@ def test_the_stack_deletes_only_tables_whose_items_expire() -> None:
     assert all(resource["UpdateReplacePolicy"] == resource["DeletionPolicy"] for resource in storage.values())
 
 
+def test_dynamodb_refuses_to_delete_the_backed_up_tables_of_a_protected_stage() -> None:
+    protected = properties("AWS::DynamoDB::Table", DeletionProtection="true")
+    assert {name: table.get("DeletionProtectionEnabled", False) for name, table in protected.items()} == {
+        name: "PointInTimeRecoverySpecification" in table for name, table in TABLES.items()
+    }
+    assert not any(table.get("DeletionProtectionEnabled") for table in TABLES.values())
+
+
+VAULT = "arn:aws:backup:eu-central-1:210987654321:backup-vault:images"
+
+
+def test_a_stage_with_a_vault_backs_up_everything_that_cannot_be_made_again() -> None:
+    (selection,) = properties("AWS::Backup::BackupSelection").values()
+    selected = [resource["Fn::GetAtt"].removesuffix(".Arn") for resource in selection["BackupSelection"]["Resources"]]
+    assert selected == [
+        *(name for name, table in TABLES.items() if "PointInTimeRecoverySpecification" in table),
+        *(name for name, bucket in BUCKETS.items() if "VersioningConfiguration" in bucket),
+    ]
+
+
+def test_each_backup_is_copied_to_a_given_vault_only() -> None:
+    def rule(**parameters: str) -> dict[str, Any]:
+        (plan,) = properties("AWS::Backup::BackupPlan", BackupVaultName="images", **parameters).values()
+        (only,) = plan["BackupPlan"]["BackupPlanRule"]
+        return dict(only)
+
+    kept = {"DeleteAfterDays": "90"}
+    assert "CopyActions" not in rule()
+    copied = rule(BackupDays="90", BackupCopyVaultArn=VAULT)
+    assert (copied["TargetBackupVault"], copied["Lifecycle"]) == ("images", kept)
+    assert copied["CopyActions"] == [{"DestinationBackupVaultArn": VAULT, "Lifecycle": kept}]
+
+
+def test_a_stage_without_a_vault_has_no_resources_of_aws_backup() -> None:
+    kinds = ("AWS::Backup::BackupPlan", "AWS::Backup::BackupSelection", "AWS::IAM::Role")
+    conditional = {name: resource["Condition"] for kind in kinds for name, resource in resources(kind).items()}
+    assert conditional == dict.fromkeys(("BackupPlan", "BackupSelection", "BackupRole"), "HasBackups")
+    condition = TEMPLATE.parsed["Conditions"]["HasBackups"]
+    assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": "BackupVaultName"}, ""]}]}
+    assert TEMPLATE.parsed["Parameters"]["BackupVaultName"]["Default"] == ""
+
+
 def test_the_log_of_every_function_has_a_retention_period() -> None:
     logs = properties("AWS::Logs::LogGroup", LogRetentionDays="7").values()
     retention_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}

@@ -16,7 +16,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.package import PackageOptions
 
-from deploy import cloudformation, parameters, settings, terraform
+from deploy import bundle, cloudformation, parameters, settings, terraform
 from deploy.stage import prepare
 from deploy.target import Target
 from project import PROJECT
@@ -79,6 +79,7 @@ def _generate(place: Target, config: Config, form: str, folder: Path) -> dict[st
     session = factory.create_botocore_session()
     session.set_config_variable("region", place.region)
     packager = factory.create_app_packager(config, PackageOptions(TypedAWSClient(session)), form, "json")
+    bundle.add_to(packager)
     packager.package_app(config, str(folder), config.chalice_stage)
     (template,) = folder.glob("*.json")
     document: dict[str, Any] = json.loads(template.read_text())

@@ -131,6 +131,10 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,0
 bench-variants: $(VENV)/installed ## measure the making of variants against plain Pillow, pyvips and sharp
 	@$(BIN)/python -m bench.variants
 
+.PHONY: bench-cold
+bench-cold: $(VENV)/installed ## measure cold starts from the zip, before and after the work on it
+	@$(BIN)/python -m bench.cold_start
+
 .PHONY: hooks
 hooks: $(VENV)/installed ## install a git hook that checks style, types and prose before each commit
 	@$(BIN)/pre-commit install

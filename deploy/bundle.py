@@ -109,11 +109,11 @@ def _cut_models(root: Path) -> None:
         if folder.is_dir() and folder.name not in SERVICES:
             shutil.rmtree(folder)
     words = {word for path in (root / "chalicelib").rglob("*.py") for word in re.findall(r"\w+", path.read_text())}
-    for packed in data.rglob("*.json.gz"):
+    for packed in data.rglob("service-2.json.gz"):
         with GzipFile(packed) as file:
-            document = json.load(file, object_hook=_without_comment)
+            model = json.load(file, object_hook=_without_comment)
         packed.unlink()
-        packed.with_suffix("").write_text(json.dumps(_cut(document, words), separators=(",", ":")))
+        packed.with_suffix("").write_text(json.dumps(_cut(model, words), separators=(",", ":")))
     endpoints = data / "endpoints.json"
     document = json.loads(endpoints.read_text())
     for partition in document["partitions"]:
@@ -122,18 +122,16 @@ def _cut_models(root: Path) -> None:
     endpoints.write_text(json.dumps(document, separators=(",", ":")))
 
 
-def _cut(document: dict[str, Any], words: set[str]) -> dict[str, Any]:
-    """Return a service model with the operations whose methods are in `words`; any other document as it is."""
-    if "operations" not in document:
-        return document
-    operations = {name: value for name, value in document["operations"].items() if xform_name(name) in words}
-    shapes = document["shapes"]
+def _cut(model: dict[str, Any], words: set[str]) -> dict[str, Any]:
+    """Return a service model with only the operations whose methods are in `words`, and the types that they use."""
+    operations = {name: value for name, value in model["operations"].items() if xform_name(name) in words}
+    shapes = model["shapes"]
     kept: dict[str, Any] = {}
     found = set(_references(operations))
     while found:
         kept |= {name: shapes[name] for name in found}
         found = {name for shape in found for name in _references(shapes[shape])} - set(kept)
-    return document | {"operations": operations, "shapes": {name: kept[name] for name in sorted(kept)}}
+    return model | {"operations": operations, "shapes": {name: kept[name] for name in sorted(kept)}}
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -149,7 +147,8 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _without_comment(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: each for name, each in value.items() if not (name == "documentation" and isinstance(each, str))}
+    # Emptied, not removed: botocore requires some.
+    return value | {"documentation": ""} if isinstance(value.get("documentation"), str) else value
 
 
 def _compile(root: Path) -> None:

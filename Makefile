@@ -46,9 +46,11 @@ down: ## stop the LocalStack that `make up` started
 
 STAGE ?= local
 
-.PHONY: deploy destroy
+.PHONY: deploy rollback destroy
 deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
 	@$(BIN)/python -m deploy deploy "$(STAGE)"
+rollback: $(VENV)/installed-run ## let the API of a stage run the version before its present one: STAGE
+	@$(BIN)/python -m deploy rollback "$(STAGE)"
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after a question: STAGE, YES=1 to skip the question
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
 

@@ -17,6 +17,8 @@ class Options:
     originals_version_days: int = 30  # how long a deleted original can be restored
     event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter
     alarm_topic_arn: str = ""  # the SNS topic that alarms notify; empty: alarms are only shown
+    snap_start: bool = False  # start the API's function from a snapshot
+    provisioned_concurrency: int = 0  # instances of the API's function that are always ready; 0: none
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
 
     @classmethod
@@ -34,9 +36,13 @@ class Options:
             if name not in defaults:
                 known = ", ".join(defaults)
                 raise CannotRun(f".chalice/config.json: `deployment` has no option {name!r}; the options are {known}.")
-            if type(value) is not type(defaults[name]) or (isinstance(value, int) and value < 1):
+            if type(value) is not type(defaults[name]) or (type(value) is int and value < min(1, defaults[name])):
                 raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:
             raise CannotRun(".chalice/config.json: event_age_seconds in `deployment` must be from 60 to 21600.")
+        if options.snap_start and options.provisioned_concurrency:
+            raise CannotRun(
+                ".chalice/config.json: snap_start and provisioned_concurrency in `deployment` exclude each other."
+            )
         return options

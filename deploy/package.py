@@ -19,7 +19,7 @@ from chalice.package import PackageOptions
 from deploy import bundle, cloudformation, parameters, settings, terraform
 from deploy.stage import prepare
 from deploy.target import Target
-from project import PROJECT
+from project import PROJECT, CannotRun
 from project.resources import RESOURCES
 
 FORMATS = ("cloudformation", "terraform")
@@ -34,6 +34,8 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
     """
     stage = prepare(name, place, _stand_ins)
     secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
+    if stage.options.snap_start or stage.options.provisioned_concurrency:
+        raise CannotRun("snap_start and provisioned_concurrency need `make deploy`: a package has no versions.")
     say(f"Packaging the stage {name} for {place}.")
 
     out.mkdir(parents=True, exist_ok=True)

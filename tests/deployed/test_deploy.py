@@ -107,9 +107,7 @@ def test_make_rollback_leads_the_api_to_the_version_before(address: str) -> None
     newer = functions.publish_version(FunctionName=NAMES[API])["Version"]
     functions.update_alias(FunctionName=NAMES[API], Name=versions.ALIAS, FunctionVersion=newer)
     rolled_back = run("rollback").stdout  # ends when the API is healthy
-    assert (
-        rolled_back == f"The API of local runs version {deployed} instead of {newer}, until the next `make deploy`.\n"
-    )
+    assert rolled_back.startswith(f"The API of local runs version {deployed} instead of {newer}, ")
     assert live_version() == deployed
 
 
@@ -121,12 +119,11 @@ def test_a_stage_can_start_from_snapshots_or_have_instances_that_are_ready(
     snapshot = functions.get_function_configuration(FunctionName=NAMES[API], Qualifier=live_version())
     assert snapshot["SnapStart"]["ApplyOn"] == "PublishedVersions"
     versions.release(localstack, NAMES[API], api, Options(provisioned_concurrency=1))
-    (ready,) = functions.list_provisioned_concurrency_configs(FunctionName=NAMES[API])["ProvisionedConcurrencyConfigs"]
-    assert ready["RequestedProvisionedConcurrentExecutions"] == 1
+    ready = functions.list_provisioned_concurrency_configs(FunctionName=NAMES[API])["ProvisionedConcurrencyConfigs"]
+    assert [each["RequestedProvisionedConcurrentExecutions"] for each in ready] == [1]
     versions.release(localstack, NAMES[API], api, Options())
-    assert (
-        functions.list_provisioned_concurrency_configs(FunctionName=NAMES[API])["ProvisionedConcurrencyConfigs"] == []
-    )
+    ready = functions.list_provisioned_concurrency_configs(FunctionName=NAMES[API])["ProvisionedConcurrencyConfigs"]
+    assert ready == []
     assert requests.get(f"{address}/health", timeout=60).ok
 
 

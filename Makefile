@@ -46,9 +46,11 @@ down: ## stop the LocalStack that `make up` started
 
 STAGE ?= local
 
-.PHONY: deploy destroy
+.PHONY: deploy rollback destroy
 deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
 	@$(BIN)/python -m deploy deploy "$(STAGE)"
+rollback: $(VENV)/installed-run ## let the API of a stage run the version before its present one: STAGE
+	@$(BIN)/python -m deploy rollback "$(STAGE)"
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after questions: STAGE; answers: YES=1 or CONFIRM=<stage>, IMAGES=delete
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(IMAGES),--images "$(IMAGES)")
 
@@ -143,6 +145,10 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,0
 .PHONY: bench-variants
 bench-variants: $(VENV)/installed ## measure the making of variants against plain Pillow, pyvips and sharp
 	@$(BIN)/python -m bench.variants
+
+.PHONY: bench-cold
+bench-cold: $(VENV)/installed ## measure cold starts from the zip, before and after the work on it
+	@$(BIN)/python -m bench.cold_start
 
 .PHONY: hooks
 hooks: $(VENV)/installed ## install a git hook that checks style, types and prose before each commit

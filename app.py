@@ -3,6 +3,7 @@
 The letters A to E are the contracts of docs/contracts.md. A route without a letter belongs to no contract.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +30,7 @@ from chalicelib.permissions import (
     TERMS,
     needs,
 )
+from chalicelib.stores import aws
 from chalicelib.tags import tags
 from chalicelib.web import answers, bodies, caching, contracts, openapi, readers, s3_events
 from chalicelib.web.app import ImagesApi
@@ -415,3 +417,7 @@ def identified() -> Caller:
 
 
 app.answer_every_method()
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # Lambda's Init has a whole processor, and SnapStart or provisioned concurrency repeat or wait for nothing in it.
+    aws.prepare()

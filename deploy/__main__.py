@@ -1,4 +1,4 @@
-"""`make deploy`, `make destroy` and `make package` run this in the repository's root: python -m deploy."""
+"""`make deploy`, `rollback`, `destroy` and `package` run this in the repository's root: python -m deploy."""
 
 import argparse
 from pathlib import Path
@@ -15,12 +15,15 @@ from project.stages import stage_config
 @one_line_errors()
 def main() -> None:
     """Run the command that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy, destroy or package a stage.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy", description="Deploy, roll back, destroy or package a stage."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     deploying = commands.add_parser("deploy", help="deploy a stage, or what has changed in it, and print its URL")
     destroying = commands.add_parser("destroy", help="delete a stage with all its images, after questions")
+    rolling_back = commands.add_parser("rollback", help="let the API of a stage run the version before its present one")
     packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
-    for command in deploying, destroying, packaging:
+    for command in deploying, rolling_back, destroying, packaging:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask whether to delete an unprotected stage")
     destroying.add_argument("--confirm", default="", metavar="STAGE", help="do not ask whether to delete this stage")
@@ -32,6 +35,8 @@ def main() -> None:
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
+        elif asked.command == "rollback":
+            steps.roll_back(asked.stage)
         elif asked.command == "package":
             stage_config(asked.stage)  # an unknown stage is reported before AWS is called
             print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))

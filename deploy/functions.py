@@ -14,7 +14,7 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.utils import UI
 
 from chalicelib.permissions import DEAD_LETTERS, declared
-from deploy import record
+from deploy import bundle, record, versions
 from deploy.stage import Stage
 from deploy.target import Target
 from project import PROJECT, CannotRun
@@ -48,6 +48,8 @@ def deploy(config: Config) -> None:
     """
     factory = CLIFactory(str(PROJECT))
     deployer = factory.create_default_deployer(factory.create_botocore_session(), config, UI())
+    bundle.add_to(deployer)
+    versions.call_alias(deployer)
     try:
         deployer.deploy(config, config.chalice_stage)
     except ChaliceDeploymentError as error:

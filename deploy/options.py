@@ -21,6 +21,8 @@ class Options:
     backup_vault: str = ""  # the vault of AWS Backup that gets daily backups of the stage; empty: none
     backup_days: int = 35  # how long AWS Backup keeps a backup and its copy
     backup_copy_vault_arn: str = ""  # the vault in another region or account that gets a copy; empty: none
+    snap_start: bool = False  # start the API's function from a snapshot
+    provisioned_concurrency: int = 0  # instances of the API's function that are always ready; 0: none
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
     close_execute_api: bool = False  # whether only the custom domain leads to the API
     web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
@@ -40,7 +42,7 @@ class Options:
             if name not in defaults:
                 known = ", ".join(defaults)
                 raise CannotRun(f".chalice/config.json: `deployment` has no option {name!r}; the options are {known}.")
-            if type(value) is not type(defaults[name]) or (type(value) is int and value < 1):
+            if type(value) is not type(defaults[name]) or (type(value) is int and value < min(1, defaults[name])):
                 raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:
@@ -49,4 +51,8 @@ class Options:
             raise CannotRun(".chalice/config.json: backup_days in `deployment` must be from 7 to 36500.")
         if options.backup_copy_vault_arn and not options.backup_vault:
             raise CannotRun(".chalice/config.json: backup_copy_vault_arn in `deployment` needs backup_vault.")
+        if options.snap_start and options.provisioned_concurrency:
+            raise CannotRun(
+                ".chalice/config.json: snap_start and provisioned_concurrency in `deployment` exclude each other."
+            )
         return options

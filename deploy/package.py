@@ -16,10 +16,10 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.package import PackageOptions
 
-from deploy import cloudformation, parameters, settings, stack, terraform
+from deploy import bundle, cloudformation, parameters, settings, stack, terraform
 from deploy.stage import prepare
 from deploy.target import Target
-from project import PROJECT
+from project import PROJECT, CannotRun
 from project.resources import RESOURCES
 
 FORMATS = ("cloudformation", "terraform")
@@ -34,6 +34,8 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
     """
     stage = prepare(name, place, _stand_ins)
     secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
+    if stage.options.snap_start or stage.options.provisioned_concurrency:
+        raise CannotRun("snap_start and provisioned_concurrency need `make deploy`: a package has no versions.")
     say(f"Packaging the stage {name} for {place}.")
 
     out.mkdir(parents=True, exist_ok=True)
@@ -80,6 +82,7 @@ def _generate(place: Target, config: Config, form: str, folder: Path) -> dict[st
     session = factory.create_botocore_session()
     session.set_config_variable("region", place.region)
     packager = factory.create_app_packager(config, PackageOptions(TypedAWSClient(session)), form, "json")
+    bundle.add_to(packager)
     packager.package_app(config, str(folder), config.chalice_stage)
     (template,) = folder.glob("*.json")
     document: dict[str, Any] = json.loads(template.read_text())

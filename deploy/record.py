@@ -14,6 +14,7 @@ from chalicelib.config import Settings
 from chalicelib.permissions import API, declared
 from deploy import network
 from deploy.target import Target
+from deploy.versions import ALIAS
 from project import PROJECT
 
 Resource = dict[str, Any]  # an entry of the record: name, type, and the id by which Chalice finds the resource
@@ -46,13 +47,13 @@ def functions(target: Target, app_name: str, stage: str) -> dict[str, str]:
 def apis(target: Target, app_name: str, stage: str) -> list[str]:
     """Return the ids of the REST APIs that invoke the stage's function: one, or more after a crash."""
     gateway = target.client("apigateway")
-    handler = f":function:{app_name}-{stage}/invocations"
+    handlers = tuple(f":function:{app_name}-{stage}{alias}/invocations" for alias in ("", f":{ALIAS}"))
     found = []
     for api in _all(gateway, "get_rest_apis", "items"):
         if api["name"] == app_name:
             pages = gateway.get_paginator("get_resources").paginate(restApiId=api["id"], embed=["methods"])
             methods = (m for page in pages for r in page["items"] for m in r.get("resourceMethods", {}).values())
-            if any(method.get("methodIntegration", {}).get("uri", "").endswith(handler) for method in methods):
+            if any(method.get("methodIntegration", {}).get("uri", "").endswith(handlers) for method in methods):
                 found.append(api["id"])
     return found
 

@@ -6,8 +6,8 @@ import requests
 import stamina
 
 from chalicelib.config import Settings, read
-from chalicelib.permissions import declared
-from deploy import data, functions, gateway, network, questions, record, schema, settings, stack, target
+from chalicelib.permissions import API, declared, lambda_name
+from deploy import data, functions, gateway, network, questions, record, schema, settings, stack, target, versions
 from deploy.options import Options
 from deploy.questions import Question
 from deploy.stage import Stage, chalice_config, prepare
@@ -53,6 +53,21 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     return domain.address if domain else address
 
 
+def roll_back(name: str, say: Callable[[str], None] = print) -> None:
+    """Let the API of a stage run the version before its present one. Events and the schedule keep their functions.
+
+    Raises CannotRun: the stage has no API or no earlier version.
+    """
+    app_name, place = stage_config(name).app_name, target.find(name)
+    function = record.functions(place, app_name, name).get(API)
+    apis = record.apis(place, app_name, name)
+    if function is None or not apis:
+        raise CannotRun(f"The stage {name} is not deployed to {place}.")
+    present, earlier = versions.roll_back(place, function)
+    say(f"The API of {name} runs version {earlier} instead of {present}, until the next `make deploy`.")
+    _wait_until_healthy(place.address(apis[0], name))
+
+
 def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str], None] = print) -> None:
     """Delete a stage with all its images. `confirm` answers each question; nothing is deleted before the last one.
 
@@ -92,6 +107,8 @@ def _deployed(stage: Stage, fingerprint: str) -> str:
     place, app_name = stage.place, stage.config.app_name
     if set(record.functions(place, app_name, stage.name)) != set(declared(stage.config.chalice_app)):
         return ""
+    if not versions.is_released(place, _api_function(stage)):
+        return ""
     apis = record.apis(place, app_name, stage.name)
     return apis[0] if len(apis) == 1 and gateway.marked(place, apis[0], stage.name) == fingerprint else ""
 
@@ -99,19 +116,26 @@ def _deployed(stage: Stage, fingerprint: str) -> str:
 def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     """Deploy functions and API, and return the API's id."""
     place, app_name = stage.place, stage.config.app_name
-    for api in record.apis(place, app_name, stage.name):
+    apis = record.apis(place, app_name, stage.name)
+    for api in apis:
         # Until all is done, no run may skip the deployment as unchanged.
         if gateway.marked(place, api, stage.name):
             gateway.mark(place, api, stage.name, "")
     record.restore(place, stage.config, stage.settings)
+    versions.prepare(place, _api_function(stage), apis)
     functions.deploy(stage.config)
     functions.finish(stage, record.functions(place, app_name, stage.name))
     (api,) = record.apis(place, app_name, stage.name)
+    versions.release(place, _api_function(stage), api, stage.options)
     gateway.finish(stage, api)
     if not place.endpoint_url:
         network.finish(place, api, stage.name, stage.options)
     gateway.mark(place, api, stage.name, fingerprint)
     return api
+
+
+def _api_function(stage: Stage) -> str:
+    return lambda_name(stage.config.chalice_app, API, stage.name)
 
 
 def _what_goes(place: target.Target, name: str, chosen: Settings, *, protected: bool) -> str:

@@ -1,7 +1,8 @@
 """The boto3 clients of S3 and DynamoDB, and what all calls share: errors, retries, deadlines, and counts for the log.
 
-A client is created when it is first used. There is one per process, service and number of attempts. Its time-outs are
-short, and no attempt at a call begins that may last beyond the deadline of the request.
+A client is created when it is first used or, on Lambda, when the function starts. There is one per process, service and
+number of attempts. Its time-outs are short, and no attempt at a call begins that may last beyond the deadline of the
+request.
 """
 
 import threading
@@ -58,6 +59,17 @@ def s3(attempts: int = _ATTEMPTS) -> "S3Client":
     with _lock:
         client: S3Client = _client("s3", attempts)
         return client
+
+
+def prepare() -> None:
+    """Create both clients and find the credentials, so that the first call only has to connect.
+
+    Opens no connection: with Lambda SnapStart, a connection would be copied to every instance and be closed by then.
+    Credentials that expire are renewed when they are used.
+    """
+    dynamodb()
+    s3()
+    credentials()
 
 
 def credentials() -> "ReadOnlyCredentials":

@@ -25,6 +25,8 @@ _CONTENDED = "Other requests are changing the same data; try again in a moment."
 _CHANGE_ATTEMPTS = 12  # at a change that keeps losing races, with growing pauses: about 10 seconds in all
 _CALL_ATTEMPTS = 6  # at a call that DynamoDB asks to repeat: about 1.5 seconds in all
 
+_random = random.SystemRandom()  # has no state, which SnapStart would copy to every instance
+
 # Codes of a cancelled transaction that may not occur if it is repeated.
 _TRANSIENT = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
@@ -51,7 +53,7 @@ def pause(attempt: int) -> None:
 
     Raises Unavailable: the deadline of the request is earlier.
     """
-    seconds = random.uniform(0.5, 1) * 0.05 * min(2**attempt, 32)  # noqa: S311
+    seconds = _random.uniform(0.5, 1) * 0.05 * min(2**attempt, 32)
     deadline.check(seconds)
     time.sleep(seconds)
 

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+import requests
 
 from chalicelib.config import read
-from chalicelib.permissions import declared, lambda_name
-from deploy import gateway
+from chalicelib.permissions import API, declared, lambda_name
+from deploy import gateway, versions
 from deploy.options import Options
 from deploy.target import Target
 from project import PROJECT
@@ -92,6 +93,38 @@ def test_properties_that_chalice_cannot_set_are_set(address: str, api: str) -> N
     for kind, response in gateway.responses(read(CONFIG.environment_variables)).items():
         actual = rest.get_gateway_response(restApiId=api, responseType=kind)
         assert {name: actual[name] for name in response} == response
+
+
+def live_version() -> str:
+    version: str = client("lambda").get_alias(FunctionName=NAMES[API], Name=versions.ALIAS)["FunctionVersion"]
+    return version
+
+
+def test_make_rollback_leads_the_api_to_the_version_before(address: str) -> None:
+    functions, deployed = client("lambda"), live_version()
+    functions.update_function_configuration(FunctionName=NAMES[API], Description="newer")
+    functions.get_waiter("function_updated_v2").wait(FunctionName=NAMES[API])
+    newer = functions.publish_version(FunctionName=NAMES[API])["Version"]
+    functions.update_alias(FunctionName=NAMES[API], Name=versions.ALIAS, FunctionVersion=newer)
+    rolled_back = run("rollback").stdout  # ends when the API is healthy
+    assert rolled_back.startswith(f"The API of local runs version {deployed} instead of {newer}, ")
+    assert live_version() == deployed
+
+
+def test_a_stage_can_start_from_snapshots_or_have_instances_that_are_ready(
+    address: str, api: str, localstack: Target
+) -> None:
+    functions = client("lambda")
+    versions.release(localstack, NAMES[API], api, Options(snap_start=True))
+    snapshot = functions.get_function_configuration(FunctionName=NAMES[API], Qualifier=live_version())
+    assert snapshot["SnapStart"]["ApplyOn"] == "PublishedVersions"
+    versions.release(localstack, NAMES[API], api, Options(provisioned_concurrency=1))
+    ready = functions.list_provisioned_concurrency_configs(FunctionName=NAMES[API])["ProvisionedConcurrencyConfigs"]
+    assert [each["RequestedProvisionedConcurrentExecutions"] for each in ready] == [1]
+    versions.release(localstack, NAMES[API], api, Options())
+    ready = functions.list_provisioned_concurrency_configs(FunctionName=NAMES[API])["ProvisionedConcurrencyConfigs"]
+    assert ready == []
+    assert requests.get(f"{address}/health", timeout=60).ok
 
 
 def test_each_role_has_the_policy_in_its_file_and_only_lambda_may_assume_it(address: str) -> None:

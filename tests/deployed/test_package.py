@@ -20,7 +20,7 @@ from deploy import data, stack, target
 from project import PROJECT, CannotRun
 from tests.errors import error
 from tests.http.client import Service
-from tests.pictures import base64_picture
+from tests.pictures import base64_picture, picture
 
 STAGE = "packaged"
 SECRETS = {"CURSOR_SECRET": "c" * 40, "JWT_SECRET": "j" * 40}
@@ -30,6 +30,22 @@ import sys
 from pathlib import Path
 from deploy import package, target
 package.write(target.Target(None, "aws", "eu-west-1", "123456789012", ""), sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+"""
+DECODE = """
+import json, sys
+from pathlib import Path
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from chalicelib.pictures import identify, variants
+from chalicelib.web import openapi
+found = {}
+for path in map(Path, sys.argv[1:]):
+    analysis, made = variants.make(path)
+    found[path.name] = [identify.identify(path).content_type, analysis.width, len(made)]
+key = rsa.generate_private_key(65537, 2048)
+assert jwt.decode(jwt.encode({"sub": "alice"}, key, "RS256"), key.public_key(), ["RS256"]) == {"sub": "alice"}
+assert openapi.document()["paths"]
+print(json.dumps(found))
 """
 
 pytestmark = pytest.mark.long
@@ -110,6 +126,22 @@ def test_the_zip_has_exactly_the_requirements_for_its_architecture(
     assert {name for name in names if ".so" in name} <= {
         name for name, start in starts.items() if start.startswith(b"\x7fELF")
     }
+
+
+def test_the_zip_alone_decodes_each_accepted_format_and_verifies_tokens(
+    packaged: Callable[..., Path], tmp_path: Path
+) -> None:
+    with ZipFile(packaged() / "deployment.zip") as package:
+        package.extractall(tmp_path / "code")
+    kinds = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF")
+    for kind in kinds:
+        (tmp_path / kind).write_bytes(picture(kind, width=400, height=300))
+    command = [sys.executable, "-S", "-c", DECODE, *(str(tmp_path / kind) for kind in kinds)]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "code")}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    types = {"HEIF": "image/heic"} | {kind: f"image/{kind.lower()}" for kind in kinds if kind != "HEIF"}
+    assert json.loads(ended.stdout) == {kind: [types[kind], 400, 1] for kind in kinds}
 
 
 def test_cfn_lint_accepts_the_template(packaged: Callable[..., Path]) -> None:

@@ -22,6 +22,8 @@ class Options:
     backup_days: int = 35  # how long AWS Backup keeps a backup and its copy
     backup_copy_vault_arn: str = ""  # the vault in another region or account that gets a copy; empty: none
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
+    close_execute_api: bool = False  # whether only the custom domain leads to the API
+    web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":

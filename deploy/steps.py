@@ -7,7 +7,7 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
-from deploy import data, functions, gateway, questions, record, schema, settings, stack, target
+from deploy import data, functions, gateway, network, questions, record, schema, settings, stack, target
 from deploy.options import Options
 from deploy.questions import Question
 from deploy.stage import Stage, chalice_config, prepare
@@ -44,10 +44,14 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         say("Functions and API: nothing to change.")
     else:
         api = _deploy_functions(stage, fingerprint)
-    address = place.address(api, name)
-    _wait_until_healthy(address)
     if version < schema.VERSION:
         say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
+    address, domain = place.address(api, name), network.domain(stage.config)
+    if domain:
+        say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
+        _wait_until_healthy(domain.address if stage.options.close_execute_api else address)
+        return domain.address
+    _wait_until_healthy(address)
     return address
 
 
@@ -106,6 +110,8 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     functions.finish(stage, record.functions(place, app_name, stage.name))
     (api,) = record.apis(place, app_name, stage.name)
     gateway.finish(stage, api)
+    if not place.endpoint_url:
+        network.finish(place, api, stage.name, stage.options)
     gateway.mark(place, api, stage.name, fingerprint)
     return api
 

@@ -44,12 +44,12 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         say("Functions and API: nothing to change.")
     else:
         api = _deploy_functions(stage, fingerprint)
+    if version < schema.VERSION:
+        say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
     address, domain = place.address(api, name), network.domain(stage.config)
     if domain:
         say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
     _wait_until_healthy(domain.address if domain and stage.options.close_execute_api else address)
-    if version < schema.VERSION:
-        say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
     return domain.address if domain else address
 
 

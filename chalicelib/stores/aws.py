@@ -1,4 +1,4 @@
-"""The boto3 clients of S3 and DynamoDB, and what all calls share: errors, retries, deadlines, and counts for the log.
+"""The boto3 clients of AWS services, and what all calls share: errors, retries, deadlines, and counts for the log.
 
 A client is created when it is first used. There is one per process, service and number of attempts. Its time-outs are
 short, and no attempt at a call begins that may last beyond the deadline of the request.
@@ -39,7 +39,7 @@ _READS_BEGIN = ("Get", "BatchGet", "Query", "Scan", "Head", "List", "Describe")
 
 # How long an attempt waits for a connection, and for a response.
 _CONNECT_TIMEOUT_SECONDS = 1
-_READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3}
+_READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3, "ssm": 3}
 _ATTEMPTS = 3
 
 # Creating a client from a session is not thread-safe. Using a client is.
@@ -58,6 +58,12 @@ def s3(attempts: int = _ATTEMPTS) -> "S3Client":
     with _lock:
         client: S3Client = _client("s3", attempts)
         return client
+
+
+def ssm(attempts: int = _ATTEMPTS) -> Any:
+    """Return the SSM client that makes this many attempts at each call."""
+    with _lock:
+        return _client("ssm", attempts)
 
 
 def credentials() -> "ReadOnlyCredentials":

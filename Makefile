@@ -52,6 +52,12 @@ deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (loc
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after a question: STAGE, YES=1 to skip the question
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
 
+.PHONY: secrets rotate
+secrets: $(VENV)/installed-run ## write the secrets of a stage to SSM, before a pipeline deploys it: STAGE, REMOVE
+	@$(BIN)/python -m deploy secrets "$(STAGE)" $(if $(REMOVE),--remove $(REMOVE))
+rotate: $(VENV)/installed-run ## replace a secret of a stage while it runs: STAGE, SECRET (JWT_SECRET, CURSOR_SECRET), FINISH=1 to refuse the old one
+	@$(BIN)/python -m deploy rotate "$(STAGE)" "$(SECRET)" $(if $(FINISH),--finish)
+
 FORMAT ?= cloudformation
 
 .PHONY: package

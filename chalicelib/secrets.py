@@ -52,8 +52,9 @@ class Secrets:
 
     @property
     def jwt_secrets(self) -> tuple[str, ...]:
-        """The secrets of accepted tokens; empty if tokens come from an issuer."""
-        return tuple(filter(None, (self.jwt_secret, self.jwt_secret_next, self.jwt_secret_previous)))
+        """The secrets of accepted tokens; empty if JWT_SECRET is not set, because tokens come from an issuer."""
+        others = (self.jwt_secret_next, self.jwt_secret_previous)
+        return tuple(filter(None, (self.jwt_secret, *others))) if self.jwt_secret else ()
 
     @property
     def cursor_keys(self) -> tuple[bytes, ...]:

@@ -1,4 +1,4 @@
-"""`make deploy`, `make destroy` and `make package` run this in the repository's root: python -m deploy."""
+"""`make deploy`, `destroy`, `package`, `secrets` and `rotate` run this in the repository's root: python -m deploy."""
 
 import argparse
 import sys
@@ -7,7 +7,8 @@ from pathlib import Path
 import stamina.instrumentation
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import package, steps, target
+from deploy import package, secrets, steps, target
+from deploy.stage import Stage, prepare
 from project import CannotRun
 from project.command_line import one_line_errors
 from project.stages import stage_config
@@ -21,25 +22,42 @@ def main() -> None:
     deploying = commands.add_parser("deploy", help="deploy a stage, or what has changed in it, and print its URL")
     destroying = commands.add_parser("destroy", help="delete a stage with all its images, after a question")
     packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
-    for command in deploying, destroying, packaging:
+    keeping = commands.add_parser("secrets", help="write the secrets of a stage to SSM, without a deployment")
+    rotating = commands.add_parser("rotate", help="replace a secret of a stage while it runs")
+    for command in deploying, destroying, packaging, keeping, rotating:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask")
     packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
     packaging.add_argument("--out", type=Path, required=True, help="the folder to write to; created if needed")
+    keeping.add_argument("--remove", nargs="*", default=[], metavar="SECRET", help="secrets to delete")
+    rotating.add_argument("secret", choices=secrets.ROTATED)
+    rotating.add_argument("--finish", action="store_true", help="accept only the current value from now on")
     asked = parser.parse_args()
     stamina.instrumentation.set_on_retry_hooks([])  # else each retry is a warning on stderr
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
         elif asked.command == "package":
-            stage_config(asked.stage)  # an unknown stage is reported before AWS is called
-            print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))
+            print(package.write(_place(asked.stage), asked.stage, asked.format, asked.out))
+        elif asked.command == "secrets":
+            secrets.keep(_stage(asked.stage), asked.remove, print)
+        elif asked.command == "rotate":
+            (secrets.finish if asked.finish else secrets.rotate)(_stage(asked.stage), asked.secret, print)
         else:
             steps.destroy(asked.stage, lambda what: asked.yes or _typed(asked.stage, what))
     except (ClientError, BotoCoreError) as error:
         raise CannotRun(f"{error}. Finished steps stay; run the same command again.") from None
     except KeyboardInterrupt:
         raise CannotRun("\nStopped. Finished steps stay; run the same command again.") from None
+
+
+def _place(stage: str) -> target.Target:
+    stage_config(stage)  # an unknown stage is reported before AWS is called
+    return target.find(stage)
+
+
+def _stage(name: str) -> Stage:
+    return prepare(name, _place(name))
 
 
 def _typed(stage: str, what: str) -> bool:

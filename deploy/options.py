@@ -19,6 +19,8 @@ class Options:
     alarm_topic_arn: str = ""  # the SNS topic that alarms notify; empty: alarms are only shown
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
 
+    secrets_kms_key_arn: str = ""  # the KMS key that encrypts the secrets; empty: the key of SSM in the account
+
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
         """Return the options of a stage. `config` is the content of .chalice/config.json.

@@ -7,7 +7,7 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
-from deploy import data, functions, gateway, record, settings, stack, target
+from deploy import data, functions, gateway, record, secrets, settings, stack, target
 from deploy.stage import Stage, chalice_config, prepare
 from project import CannotRun
 from project.resources import names
@@ -22,23 +22,27 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
 
     Raises CannotRun, WrongSetting: something is missing, or a step failed. Finished steps stay for the next run.
     """
-    app_name = stage_config(name).app_name
+    stage_config(name)  # an unknown stage is reported before AWS is called
     place = target.find(name)
-    deployed = functions.variables(place, app_name, name)
-    stage = prepare(name, place, lambda configured: settings.given_secrets(configured, deployed))
+    stage = prepare(name, place)
+    held = secrets.stored(stage)
+    values = secrets.wanted(stage, held)
     functions.check_concurrency(place, stage.config)
     say(f"Deploying the stage {name} to {place}.")
-    for secret in settings.SECRETS:
-        if deployed and deployed.get(secret) != stage.variables.get(secret):
-            say(f"{secret} differs from the deployed one.")
 
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
+    now = secrets.write(stage, held, values)
+    if now != held:
+        say(f"Secrets: {stage.settings.secrets_parameter} has {', '.join(sorted(values))}.")
+    stage = stage.with_variables({functions.SECRETS_VERSION: str(now.version)})
 
     fingerprint = functions.fingerprint(stage.config)
     api = _deployed(stage, fingerprint)
     if api:
         say("Functions and API: nothing to change.")
+        if restarted := secrets.restart(stage, now.version):
+            say(f"Secrets: {restarted} functions restarted.")
     else:
         api = _deploy_functions(stage, fingerprint)
     address = place.address(api, name)
@@ -53,8 +57,7 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
     """
     stage_config(name)
     place = target.find(name)
-    # Deleting needs no tokens, so their settings may be missing.
-    variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
+    variables = settings.of(settings.named(project_config(), place, name), name)
     config, chosen = chalice_config(name, variables), read(variables)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
@@ -66,6 +69,7 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)
+        secrets.delete(place, settings.secrets_parameter(name))
         say(f"The stage {name} has been deleted from {place}.")
     else:
         say(f"The stage {name} does not exist on {place}.")

@@ -90,6 +90,7 @@ def inventory() -> Inventory:
         "dashboards": names("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
         "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
         "log groups": names("logs", "describe_log_groups", "logGroups", "logGroupName"),
+        "parameters": names("ssm", "describe_parameters", "Parameters", "Name"),
         "queues": names("sqs", "list_queues", "QueueUrls", None),
         "roles": names("iam", "list_roles", "Roles", "RoleName"),
         "rules": names("events", "list_rules", "Rules", "Name"),

@@ -177,14 +177,16 @@ def finish(stage: Stage, secret: str, say: Say) -> None:
     say(f"All functions accept only the current {secret}.")
 
 
-def delete(place: Target, parameter: str) -> bool:
-    """Delete a parameter. Returns whether it existed."""
-    ssm = place.client("ssm")
-    try:
-        ssm.delete_parameter(Name=parameter)
-    except ssm.exceptions.ParameterNotFound:
-        return False
-    return True
+def exists(place: Target, parameter: str) -> bool:
+    """Whether there is such a parameter."""
+    filters = [{"Key": "Name", "Values": [parameter]}]
+    pages = place.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters)
+    return any(page["Parameters"] for page in pages)
+
+
+def delete(place: Target, parameter: str) -> None:
+    """Delete a parameter with all its versions, if it exists."""
+    place.client("ssm").delete_parameters(Names=[parameter])
 
 
 def _checked(stage: Stage, values: Mapping[str, str]) -> Mapping[str, str]:

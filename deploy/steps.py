@@ -62,14 +62,15 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
     made = stack.resources(place, name)
-    if resources or made:
+    parameter = settings.secrets_parameter(name)
+    if resources or made or secrets.exists(place, parameter):
         if not confirm(_what_goes(place, name, chosen)):
             raise CannotRun("Nothing was deleted.")
         if resources:
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)
-        secrets.delete(place, settings.secrets_parameter(name))
+        secrets.delete(place, parameter)
         say(f"The stage {name} has been deleted from {place}.")
     else:
         say(f"The stage {name} does not exist on {place}.")

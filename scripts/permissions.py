@@ -23,8 +23,8 @@ _INTRODUCTION = """# IAM permissions of each function
 name; each stage has its own names.
 
 - Each function that answers callers may also read the secrets of its stage: `ssm:GetParameter` on
-  `parameter/images-api/<stage>/secrets`, and `kms:Decrypt` on the key if `secrets_kms_key_arn` is set. The functions for
-  S3 events and for the schedule have no secrets.
+  `parameter/images-api/<stage>/secrets`, and `kms:Decrypt` on the key if `secrets_kms_key_arn` is set. The functions
+  for S3 events and for the schedule have no secrets.
 - Each function may also write its own log: `logs:CreateLogStream` and `logs:PutLogEvents`.
 - With `"xray": true`, each function may also call `xray:PutTelemetryRecords` and `xray:PutTraceSegments` on `*`.
 - `sqs:SendMessage` is for Lambda itself, which sends failed events to the dead-letter queue.

@@ -58,9 +58,9 @@ def _stack_exists() -> bool:
     return True
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
-    """Run `make deploy` or `make destroy` to its end."""
-    ended = subprocess.run(_line(command), cwd=PROJECT, capture_output=True, text=True, timeout=600)
+def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `deploy` for the stage to its end."""
+    ended = subprocess.run([*_line(command), *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
 

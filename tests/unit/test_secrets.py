@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import boto3
@@ -141,3 +144,21 @@ def test_the_key_of_the_parameter_may_be_used_by_the_same_functions() -> None:
     location = StageLocation("aws", "us-east-1", "123456789012", "prod", LOCATION.settings, key)
     allowed = {function for function in declared(app) if key in json.dumps(policy(app, function, location))}
     assert allowed == CALLERS
+
+
+def started(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Load the app as Lambda does: `_HANDLER` says which function starts."""
+    variables = {"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", **environment}
+    return subprocess.run([sys.executable, "-c", "import app"], env=variables, capture_output=True, text=True)
+
+
+def test_a_function_that_answers_callers_does_not_start_without_its_secrets() -> None:
+    ended = started(_HANDLER="app.list_images")
+    assert (ended.returncode, ended.stderr) == (1, "AUTH=jwt requires JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.\n")
+    assert started(_HANDLER="app.app", JWT_SECRET=SECRET).returncode == 0
+
+
+def test_a_function_for_events_starts_without_secrets() -> None:
+    for handler in "app.sweep", "app.on_object_created", "app.on_upload_staged":
+        ended = started(_HANDLER=handler, SECRETS_PARAMETER=PARAMETER)
+        assert (ended.returncode, ended.stderr) == (0, "")

@@ -10,7 +10,7 @@ cannot verify. The parameter says how far a rotation has come, so the next run c
 import json
 import os
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from chalicelib.secrets import Secrets, read
@@ -50,10 +50,9 @@ def stored(stage: Stage) -> Stored:
         parameter = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ssm.exceptions.ParameterNotFound:
         return Stored({}, 0, "")
-    filters = [{"Key": "Name", "Values": [name]}]
-    (description,) = ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters).search("Parameters[]")
+    key = next((found.get("KeyId", "") for found in _described(stage.place, name)), "")
     try:
-        return Stored(dict(json.loads(parameter["Value"])), parameter["Version"], description.get("KeyId", ""))
+        return Stored(dict(json.loads(parameter["Value"])), parameter["Version"], key)
     except (ValueError, TypeError):
         raise CannotRun(f"The SSM parameter {name} is not a JSON object.") from None
 
@@ -87,7 +86,7 @@ def write(stage: Stage, held: Stored, values: Mapping[str, str]) -> Stored:
     Raises CannotRun: another deployment has created it meanwhile.
     """
     key = stage.options.secrets_kms_key_arn or _DEFAULT_KEY
-    if (held.values, held.key) == (values, key):
+    if held.values == values and key.endswith(held.key):  # SSM may name a key by the end of its ARN
         return held
     ssm, name = stage.place.client("ssm"), stage.settings.secrets_parameter
     tags = [{"Key": tag, "Value": value} for tag, value in {**stack.TAGS, "stage": stage.name}.items()]
@@ -179,14 +178,18 @@ def finish(stage: Stage, secret: str, say: Say) -> None:
 
 def exists(place: Target, parameter: str) -> bool:
     """Whether there is such a parameter."""
-    filters = [{"Key": "Name", "Values": [parameter]}]
-    pages = place.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters)
-    return any(page["Parameters"] for page in pages)
+    return any(_described(place, parameter))
 
 
 def delete(place: Target, parameter: str) -> None:
     """Delete a parameter with all its versions, if it exists."""
     place.client("ssm").delete_parameters(Names=[parameter])
+
+
+def _described(place: Target, parameter: str) -> Iterator[dict[str, str]]:
+    filters = [{"Key": "Name", "Values": [parameter]}]
+    for page in place.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters):
+        yield from page["Parameters"]
 
 
 def _checked(stage: Stage, values: Mapping[str, str]) -> Mapping[str, str]:

@@ -60,10 +60,10 @@ def s3(attempts: int = _ATTEMPTS) -> "S3Client":
         return client
 
 
-def ssm(attempts: int = _ATTEMPTS) -> Any:
-    """Return the SSM client that makes this many attempts at each call."""
+def ssm() -> Any:
+    """Return the SSM client."""
     with _lock:
-        return _client("ssm", attempts)
+        return _client("ssm", _ATTEMPTS)
 
 
 def credentials() -> "ReadOnlyCredentials":

@@ -8,9 +8,6 @@ from chalicelib.config import WrongSetting, is_on_lambda, settings
 from chalicelib.secrets import Secrets, read
 from chalicelib.stores import aws
 
-# A cold start may last 10 seconds. Many at the same time exceed SSM's default of 40 calls per second.
-_ATTEMPTS = 4
-
 
 @cache
 def secrets() -> Secrets:
@@ -28,7 +25,7 @@ def _stored(parameter: str) -> dict[str, str]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        answer = aws.ssm(_ATTEMPTS).get_parameter(Name=parameter, WithDecryption=True)
+        answer = aws.ssm().get_parameter(Name=parameter, WithDecryption=True)
         stored: object = json.loads(answer["Parameter"]["Value"])
     except (BotoCoreError, ClientError) as error:
         raise WrongSetting(f"SECRETS_PARAMETER: {parameter} cannot be read from SSM: {error}") from None

@@ -162,3 +162,11 @@ def test_a_function_for_events_starts_without_secrets() -> None:
     for handler in "app.sweep", "app.on_object_created", "app.on_upload_staged":
         ended = started(_HANDLER=handler, SECRETS_PARAMETER=PARAMETER)
         assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_service_on_one_machine_never_asks_ssm(configured: Any) -> None:
+    calls: list[Call] = []
+    with intercepted(calls.append):
+        configured(SECRETS_PARAMETER=PARAMETER, AUTH="jwt", JWT_SECRET=SECRET)
+        assert secrets().jwt_secrets == (SECRET,)
+    assert calls == []

@@ -54,6 +54,12 @@ rollback: $(VENV)/installed-run ## let the API of a stage run the version before
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after questions: STAGE; answers: YES=1 or CONFIRM=<stage>, IMAGES=delete
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(IMAGES),--images "$(IMAGES)")
 
+.PHONY: secrets rotate
+secrets: $(VENV)/installed-run ## write the secrets of a stage to SSM, before a pipeline deploys it: STAGE, REMOVE
+	@$(BIN)/python -m deploy secrets "$(STAGE)" $(if $(REMOVE),--remove $(REMOVE))
+rotate: $(VENV)/installed-run ## replace a secret of a stage while it runs: STAGE, SECRET (JWT_SECRET, CURSOR_SECRET), FINISH=1 to refuse the old one
+	@$(BIN)/python -m deploy rotate "$(STAGE)" "$(SECRET)" $(if $(FINISH),--finish)
+
 FORMAT ?= cloudformation
 
 .PHONY: package
@@ -74,7 +80,7 @@ invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service
 	@$(BIN)/python -m dev invoke "$(FUNCTION)" --event "$$INVOKE_EVENT" --data "$(DATA)" --url "$(or $(URL),http://127.0.0.1:$(PORT))"
 
 # Modules without input and output, but for lifecycle's one transaction: tests must run each of their lines.
-PURE := config deadline errors filenames ids metrics model permissions tasks images/lifecycle images/likeness \
+PURE := config deadline errors filenames ids metrics model permissions secrets tasks images/lifecycle images/likeness \
   images/model images/render index/query index/ranges index/rows index/terms items/model lists/cursors \
   lists/merge lists/model lists/plan lists/prefixes pictures/exif pictures/parsers/* pictures/structure \
   pictures/thumbhash stores/model stores/records tags/model tags/tallies web/accept web/answers web/bodies \

@@ -4,7 +4,6 @@ The letters A to E are the contracts of docs/contracts.md. A route without a let
 """
 
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from chalice.app import CloudWatchEvent, Rate, Response, S3Event
 
 from chalicelib import access, tasks
-from chalicelib.config import WrongSetting, settings
+from chalicelib.config import settings
 from chalicelib.images import direct_uploads, images, processing, render, similar, sweeping
 from chalicelib.images.model import ObjectCreated
 from chalicelib.items import items
@@ -28,22 +27,19 @@ from chalicelib.permissions import (
     STAGED,
     TAG_COUNTS,
     TERMS,
+    answers_callers,
     needs,
 )
 from chalicelib.stores import aws
+from chalicelib.stores.secrets import secrets
 from chalicelib.tags import tags
 from chalicelib.web import answers, bodies, caching, contracts, openapi, readers, s3_events
-from chalicelib.web.app import ImagesApi
+from chalicelib.web.app import ImagesApi, wrong_settings_reported
 from chalicelib.web.contracts import contract
 from chalicelib.web.s3_events import UnreadableRecord
 
-try:
+with wrong_settings_reported():
     app = ImagesApi(app_name="images-api")
-except WrongSetting as wrong:
-    # One line instead of a traceback. Printed here: `chalice local` imports the app in a thread, where the message of a
-    # SystemExit is dropped.
-    print(wrong, file=sys.stderr)
-    raise SystemExit(1) from None
 
 KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
 UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
@@ -421,3 +417,7 @@ app.answer_every_method()
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     # Lambda's Init has a whole processor, and SnapStart or provisioned concurrency repeat or wait for nothing in it.
     aws.prepare()
+# A function that needs secrets reads them when it starts, so that a wrong one is the first line of its log.
+with wrong_settings_reported():
+    if answers_callers(app, os.environ.get("_HANDLER", "")):
+        secrets()

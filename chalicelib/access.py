@@ -1,5 +1,7 @@
 """Who sends a request, and which images the caller may see and change."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +9,7 @@ from chalicelib import logs
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Forbidden, NotFound, Unauthorized, Unavailable
 from chalicelib.model import CONTROL, Caller, Image, Visibility
+from chalicelib.stores.secrets import secrets
 
 if TYPE_CHECKING:
     from jwt import PyJWKClient
@@ -92,8 +95,8 @@ def _subject(token: str) -> str:
     options: Any = {"require": ["exp", "sub"], "verify_aud": bool(settings().jwt_audience)}
     expected = {"audience": settings().jwt_audience or None, "options": options}
     try:
-        if settings().jwt_secret:
-            claims = jwt.decode(token, settings().jwt_secret, algorithms=["HS256"], **expected)
+        if accepted := secrets().jwt_secrets:
+            claims = _signed_with_one_of(accepted, token, expected)
         else:
             key = _issuer_keys().get_signing_key_from_jwt(token)
             claims = jwt.decode(token, key, algorithms=_ISSUER_ALGORITHMS, issuer=settings().jwt_issuer, **expected)
@@ -102,6 +105,17 @@ def _subject(token: str) -> str:
     except (jwt.PyJWTError, ValueError):
         raise Unauthorized("The bearer token is not valid.") from None
     return str(claims["sub"])
+
+
+def _signed_with_one_of(accepted: Sequence[str], token: str, expected: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims of a token. Raises PyJWTError: no secret has signed it, or it is not valid."""
+    import jwt
+
+    *others, last = accepted
+    for secret in others:
+        with suppress(jwt.InvalidSignatureError):
+            return jwt.decode(token, secret, algorithms=["HS256"], **expected)
+    return jwt.decode(token, last, algorithms=["HS256"], **expected)
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Settings: every environment variable the service knows, read once and validated.
+"""Settings: every environment variable the service knows but its secrets, read once and validated.
 
-`Settings` is the one list of them; docs/settings.md is generated from it.
+`Settings` is the one list of them; docs/settings.md is generated from it and from secrets.Secrets.
 """
 
 import os
@@ -26,10 +26,8 @@ _ORIGINS = (
     "for example `https://photos.example.org http://localhost:5173`",
     rf"\*|{_ORIGIN}( +{_ORIGIN})*",
 )
-_CDN_URL = ("an https URL without a path", r"https://[^\s?#/]+/?")
-_KEY_PAIR_ID = ("the ID of a CloudFront public key", r"[A-Z0-9]+")
-_LINES = ("text", r"[\s\S]*")
-_PRIVATE_KEY = re.compile(r"-----BEGIN (RSA )?PRIVATE KEY-----\s[\s\S]+\s-----END (RSA )?PRIVATE KEY-----")
+# SSM User Guide, "Requirements and constraints for parameter names": a path of at most 15 levels.
+_PARAMETER = ("the path of an SSM parameter, for example `/images-api/prod/secrets`", r"(/[A-Za-z0-9_.-]+){1,15}")
 _SHARDS = (
     "lists, each with a day and a number of partitions, for example `everything 2030-01-01 4; tag:sea 2030-01-01 8`",
     r"((everything|(owner|tag|content_type|title|description|filename):\S[^;]*)"
@@ -137,18 +135,12 @@ class Settings:
         unit="seconds",
         high=604_800,
     )
-    cdn_url: str = setting(
+    secrets_parameter: str = setting(
         "",
-        "Address of a CloudFront distribution in front of originals and variants (docs/cloudfront.md). Clients then "
-        "receive signed CloudFront URLs instead of S3 URLs. Requires the next two settings.",
-        "CDN_URL",
-        form=_CDN_URL,
-    )
-    cdn_key_pair_id: str = setting(
-        "", "ID of the CloudFront public key that verifies these URLs.", "CDN_KEY_PAIR_ID", form=_KEY_PAIR_ID
-    )
-    cdn_private_key: str = setting(
-        "", "Private key that signs these URLs: RSA, in PEM format.", "CDN_PRIVATE_KEY", form=_LINES
+        "On Lambda: name of the SSM parameter that has the secrets (docs/deploy.md). Empty: they are variables of the "
+        "environment.",
+        "SECRETS_PARAMETER",
+        form=_PARAMETER,
     )
     auth: str = setting(
         "",
@@ -160,15 +152,6 @@ class Settings:
     jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted. Requires `JWT_JWKS_URL`.", "JWT_ISSUER")
     jwt_jwks_url: str = setting("", "URL of the issuer's public keys (JWKS).", "JWT_JWKS_URL", form=_URL)
     jwt_audience: str = setting("", "Audience that a token must name. Empty: not checked.", "JWT_AUDIENCE")
-    jwt_secret: str = setting(
-        "", "Shared secret of HS256 tokens, at least 32 bytes. If set, the issuer is ignored.", "JWT_SECRET"
-    )
-    cursor_secret: str = setting(
-        "",
-        "Key that encrypts list cursors. Empty: a key derived from the table name, which detects damaged cursors but "
-        "not forged ones.",
-        "CURSOR_SECRET",
-    )
     max_image_bytes: int = setting(
         3_400_000,
         "Largest image in a JSON body. The body contains base64, and API Gateway encodes it in base64 again: this is "
@@ -504,11 +487,6 @@ class Settings:
         """The content types of VARIANT_FORMATS, sorted."""
         return tuple(sorted(f"image/{name}" for name in self.variant_formats.split()))
 
-    @property
-    def cursor_key(self) -> bytes:
-        """The key that encrypts cursors."""
-        return (self.cursor_secret or f"cursors of {self.images_table_name}").encode()
-
 
 @cache
 def settings() -> Settings:
@@ -522,16 +500,10 @@ def settings() -> Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Return the settings in an environment. An empty variable counts as not set.
 
-    Raises WrongSetting: a value can't be used. The message names the variable, its value unless it is a secret, and
-    what is required.
+    Raises WrongSetting: a value can't be used. The message names the variable, its value and what is required.
     """
-    values: dict[str, Any] = {}
-    for spec in fields(Settings):
-        for name in spec.metadata["env"]:
-            if text := environment.get(name, "").strip():
-                values[spec.name] = _parse(spec, name, text)
-                break
-    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    values = values_of(Settings, environment)
+    on_lambda = is_on_lambda(environment)
     values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
     if page_size := _PAGE_SIZES.get(values.get("contract", "")):
         values.setdefault("default_page_size", page_size)
@@ -543,18 +515,32 @@ def read(environment: Mapping[str, str]) -> Settings:
     return parsed
 
 
+def values_of(kind: type, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that an environment has for the fields of a class. An empty variable counts as not set.
+
+    Raises WrongSetting: a value can't be used.
+    """
+    values: dict[str, Any] = {}
+    for spec in fields(kind):
+        for name in spec.metadata["env"]:
+            if text := environment.get(name, "").strip():
+                values[spec.name] = _parse(spec, name, text)
+                break
+    return values
+
+
+def is_on_lambda(environment: Mapping[str, str]) -> bool:
+    """Whether this is the environment of a Lambda function."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in environment
+
+
 def _check(parsed: Settings) -> None:
     """Check the rules between settings, and the order within lists.
 
     Raises WrongSetting.
     """
-    if parsed.auth == "jwt" and not (parsed.jwt_secret or (parsed.jwt_issuer and parsed.jwt_jwks_url)):
-        raise WrongSetting("AUTH=jwt requires JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
-    if parsed.jwt_secret and len(parsed.jwt_secret.encode()) < 32:
-        raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
     if parsed.metrics_namespace and parsed.log_level not in ("DEBUG", "INFO"):
         raise WrongSetting("METRICS_NAMESPACE requires LOG_LEVEL=INFO or DEBUG: the lines with the metrics are INFO.")
-    _check_cdn(parsed)
     try:
         _spread(parsed.shards)
     except ValueError:
@@ -569,14 +555,6 @@ def _check(parsed: Settings) -> None:
         raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
     if parsed.default_page_size > parsed.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
-
-
-def _check_cdn(parsed: Settings) -> None:
-    values = (parsed.cdn_url, parsed.cdn_key_pair_id, parsed.cdn_private_key)
-    if any(values) and not all(values):
-        raise WrongSetting("CDN_URL, CDN_KEY_PAIR_ID and CDN_PRIVATE_KEY must be set together.")
-    if parsed.cdn_private_key and not _PRIVATE_KEY.fullmatch(parsed.cdn_private_key):
-        raise WrongSetting("CDN_PRIVATE_KEY must be an RSA private key in PEM format.")
 
 
 @cache

@@ -28,6 +28,7 @@ class StageLocation:
     account: str  # 12 digits
     stage: str
     settings: Settings  # the names of tables and buckets
+    secrets_key_arn: str = ""  # the KMS key that encrypts the stage's secrets; empty: the key of SSM in the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +181,36 @@ def declared(app: Chalice) -> dict[str, dict[str, tuple[Permission, ...]]]:
     return {API: views} | others if views else others
 
 
+def answers_callers(app: Chalice, handler: str) -> bool:
+    """Whether a Lambda function with this handler answers callers, and so needs the secrets. Others are for events.
+
+    `handler` is in Lambda's form: `app.app` for all routes, `app.<function>` for each of the others.
+    """
+    return handler in _functions_of_callers(app).values()
+
+
 def policy(
     app: Chalice, function: str, location: StageLocation, *, traced: bool = False, in_vpc: bool = False
 ) -> Policy:
-    """Return the least IAM policy for a Lambda function: what its handlers declare, its log and, on request, more.
+    """Return the least IAM policy for a Lambda function: what its handlers declare, its log, and what it needs to run.
 
-    A function that is traced uses X-Ray, one in a VPC network interfaces.
+    A function that answers callers reads secrets, one that is traced uses X-Ray, one in a VPC network interfaces.
     """
     needed = {permission for permissions in declared(app)[function].values() for permission in permissions}
-    more = (*(TRACING if traced else ()), *(VPC if in_vpc else ()))
+    secrets = secret_permissions(location) if function in _functions_of_callers(app) else ()
+    more = (*secrets, *(TRACING if traced else ()), *(VPC if in_vpc else ()))
     return allowing({*needed, *more, *log_permissions(app, function, location.stage)}, location)
+
+
+def secret_permissions(location: StageLocation) -> tuple[Permission, ...]:
+    """Return the permissions to read the secrets of a stage, which a function that answers callers needs to start."""
+    if not location.settings.secrets_parameter:
+        return ()
+    parameter = _regional("Secrets", "ssm", "parameter{location.settings.secrets_parameter}")
+    read = Permission("ssm:GetParameter", parameter)
+    # KMS's own key for SSM allows everyone who may read the parameter; another key needs a permission.
+    decrypt = Permission("kms:Decrypt", Resource("SecretsKey", "{location.secrets_key_arn}"))
+    return (read, decrypt) if location.secrets_key_arn else (read,)
 
 
 def log_permissions(app: Chalice, function: str, stage: str) -> tuple[Permission, ...]:
@@ -217,6 +238,11 @@ def allowing(permissions: Iterable[Permission], location: StageLocation) -> Poli
 def lambda_name(app: Chalice, function: str, stage: str) -> str:
     """Return the name that Chalice gives a function on AWS. The name of the routes' function has no last part."""
     return f"{app.app_name}-{stage}" + ("" if function == API else f"-{function}")
+
+
+def _functions_of_callers(app: Chalice) -> dict[str, str]:
+    """Return the functions that answer callers, with their handlers in Lambda's form."""
+    return {API: "app.app", **{each.name: each.handler_string for each in app.pure_lambda_functions}}
 
 
 def _needs_of(name: str, handler: Any) -> tuple[Permission, ...]:

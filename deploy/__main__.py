@@ -1,4 +1,4 @@
-"""`make deploy`, `rollback`, `destroy` and `package` run this in the repository's root: python -m deploy."""
+"""`make deploy`, `rollback`, `destroy`, `package`, `secrets` and `rotate`: they run python -m deploy."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import stamina.instrumentation
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import package, questions, steps, target
+from deploy import package, questions, secrets, steps, target
+from deploy.stage import Stage, prepare
 from project import CannotRun
 from project.command_line import one_line_errors
 from project.stages import stage_config
@@ -23,13 +24,18 @@ def main() -> None:
     destroying = commands.add_parser("destroy", help="delete a stage with all its images, after questions")
     rolling_back = commands.add_parser("rollback", help="let the API of a stage run the version before its present one")
     packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
-    for command in deploying, rolling_back, destroying, packaging:
+    keeping = commands.add_parser("secrets", help="write the secrets of a stage to SSM, without a deployment")
+    rotating = commands.add_parser("rotate", help="replace a secret of a stage while it runs")
+    for command in deploying, rolling_back, destroying, packaging, keeping, rotating:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask whether to delete an unprotected stage")
     destroying.add_argument("--confirm", default="", metavar="STAGE", help="do not ask whether to delete this stage")
     destroying.add_argument("--images", choices=("delete",), default="", help="do not ask whether to delete images")
     packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
     packaging.add_argument("--out", type=Path, required=True, help="the folder to write to; created if needed")
+    keeping.add_argument("--remove", nargs="*", default=[], metavar="SECRET", help="secrets to delete")
+    rotating.add_argument("secret", choices=secrets.ROTATED)
+    rotating.add_argument("--finish", action="store_true", help="accept only the current value from now on")
     asked = parser.parse_args()
     stamina.instrumentation.set_on_retry_hooks([])  # else each retry is a warning on stderr
     try:
@@ -38,8 +44,11 @@ def main() -> None:
         elif asked.command == "rollback":
             steps.roll_back(asked.stage)
         elif asked.command == "package":
-            stage_config(asked.stage)  # an unknown stage is reported before AWS is called
-            print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))
+            print(package.write(_place(asked.stage), asked.stage, asked.format, asked.out))
+        elif asked.command == "secrets":
+            secrets.keep(_stage(asked.stage), asked.remove, print)
+        elif asked.command == "rotate":
+            (secrets.finish if asked.finish else secrets.rotate)(_stage(asked.stage), asked.secret, print)
         else:
             given = questions.given(yes=asked.yes, stage=asked.confirm, images=asked.images)
             steps.destroy(asked.stage, lambda question: question.confirmed(given))
@@ -47,6 +56,15 @@ def main() -> None:
         raise CannotRun(f"{error}. Finished steps stay; run the same command again.") from None
     except KeyboardInterrupt:
         raise CannotRun("\nStopped. Finished steps stay; run the same command again.") from None
+
+
+def _place(stage: str) -> target.Target:
+    stage_config(stage)  # an unknown stage is reported before AWS is called
+    return target.find(stage)
+
+
+def _stage(name: str) -> Stage:
+    return prepare(name, _place(name))
 
 
 if __name__ == "__main__":

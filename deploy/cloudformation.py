@@ -17,10 +17,8 @@ from project.resources import RESOURCES, names
 
 Template = dict[str, Any]
 
-_SECRET = {"Type": "String", "NoEcho": True, "MinLength": 32, "Description": "a secret of at least 32 characters"}
 
-
-def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig], secrets: Iterable[str]) -> Template:
+def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig]) -> Template:
     """Add everything else that a stage consists of to Chalice's template."""
     merge = TemplateDeepMerger().merge
     config, chosen, options = stage.config, stage.settings, stage.options
@@ -28,13 +26,10 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig],
     values = parameters.of(stage.name, chosen, options)
     added = {
         "Description": f"The stage {stage.name} of the image service.",
-        "Parameters": {
-            **_parameters(others["Parameters"], values, {"Stage", *names(chosen)}),
-            **{_camel(name): _SECRET for name in secrets},
-        },
+        "Parameters": _parameters(others["Parameters"], values, {"Stage", *names(chosen)}),
         "Resources": {
             "RestAPI": _api(config, chosen, options),
-            **dict(_functions(config, others["Resources"], secrets, options)),
+            **dict(_functions(config, others["Resources"], options)),
             **dict(_notifications(events, others["Resources"], values)),
             **_firewall(stage.name, options),
         },
@@ -52,9 +47,7 @@ def _parameters(declared: Template, values: Mapping[str, str], repeated: Contain
     }
 
 
-def _functions(
-    config: Config, others: Template, secrets: Iterable[str], options: Options
-) -> Iterator[tuple[str, Template]]:
+def _functions(config: Config, others: Template, options: Options) -> Iterator[tuple[str, Template]]:
     app, stage = config.chalice_app, config.chalice_stage
     logs = {
         resource["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", stage): name
@@ -64,10 +57,7 @@ def _functions(
     with_dead_letters = functions.with_dead_letters(app)
     for function in declared(app):
         called = lambda_name(app, function, stage)
-        properties: Template = {
-            "FunctionName": called,
-            "Environment": {"Variables": {name: {"Ref": _camel(name)} for name in secrets}},
-        }
+        properties: Template = {"FunctionName": called}
         if function in with_dead_letters:
             properties["EventInvokeConfig"] = {
                 "MaximumRetryAttempts": functions.ATTEMPTS_AFTER_THE_FIRST,
@@ -155,10 +145,6 @@ def _firewall(stage: str, options: Options) -> Template:
 def _logical(function: str) -> str:
     """Return Chalice's logical id of a function."""
     return "APIHandler" if function == API else str(to_cfn_resource_name(function))
-
-
-def _camel(variable: str) -> str:
-    return variable.title().replace("_", "")
 
 
 def _arn(logical: str) -> Template:

@@ -1,7 +1,6 @@
 """The functions and the API of a stage, which Chalice deploys, and the function settings that Chalice cannot set."""
 
 import hashlib
-import hmac
 import json
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from chalice.utils import UI
 
 from chalicelib.permissions import DEAD_LETTERS, declared
 from deploy import bundle, record, versions
+from deploy.settings import SECRETS_VERSION
 from deploy.stage import Stage
 from deploy.target import Target
 from project import PROJECT, CannotRun
@@ -105,17 +105,17 @@ def variables(target: Target, app_name: str, stage: str) -> dict[str, str]:
 def fingerprint(config: Config) -> str:
     """Return a hash of everything that a deployment consists of: code, libraries, settings, policies and these tools.
 
-    The hash is keyed by CURSOR_SECRET, so that it does not help to guess another, weak secret.
+    Not of SECRETS_VERSION: a change of the secrets restarts functions without a deployment.
     """
-    stage, environment = config.chalice_stage, config.environment_variables
+    stage = config.chalice_stage
+    environment = {name: value for name, value in config.environment_variables.items() if name != SECRETS_VERSION}
     whole = project_config()
     of_stage = {**whole, "stages": whole["stages"][stage]}
     scoped = (config.scope(stage, name) for name in declared(config.chalice_app))
     paths = [PROJECT / name for name in ("app.py", "requirements.txt")]
     paths += [PROJECT / ".chalice" / function.iam_policy_file for function in scoped]
     paths += [p for folder in ("chalicelib", "deploy", "project") for p in (PROJECT / folder).rglob("*")]
-    digest = hmac.new(environment["CURSOR_SECRET"].encode(), digestmod=hashlib.sha256)
-    digest.update(json.dumps([sys.version_info[:2], of_stage, environment], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([sys.version_info[:2], of_stage, environment], sort_keys=True).encode())
     for path in sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts):
         digest.update(json.dumps([str(path.relative_to(PROJECT)), path.stat().st_size]).encode() + path.read_bytes())
     return digest.hexdigest()

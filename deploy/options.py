@@ -27,6 +27,8 @@ class Options:
     close_execute_api: bool = False  # whether only the custom domain leads to the API
     web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
 
+    secrets_kms_key_arn: str = ""  # the KMS key that encrypts the secrets; empty: the key of SSM in the account
+
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
         """Return the options of a stage. `config` is the content of .chalice/config.json.

@@ -16,7 +16,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.package import PackageOptions
 
-from deploy import bundle, cloudformation, parameters, settings, stack, terraform
+from deploy import bundle, cloudformation, parameters, stack, terraform
 from deploy.stage import prepare
 from deploy.target import Target
 from project import PROJECT, CannotRun
@@ -24,7 +24,6 @@ from project.resources import RESOURCES
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
-_STAND_IN = "given when the stage is deployed"  # for a secret; long enough to pass the check of its length
 
 
 def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], None] = print) -> Path:
@@ -32,8 +31,7 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
 
     Raises CannotRun, WrongSetting: something is missing or wrong.
     """
-    stage = prepare(name, place, _stand_ins)
-    secrets = [secret for secret in settings.SECRETS if stage.variables.get(secret) == _STAND_IN]
+    stage = prepare(name, place)
     if stage.options.snap_start or stage.options.provisioned_concurrency:
         raise CannotRun("snap_start and provisioned_concurrency need `make deploy`: a package has no versions.")
     say(f"Packaging the stage {name} for {place}.")
@@ -43,25 +41,18 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
         if form == "terraform":
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "chalice.tf.json"
-            document = terraform.complete(generated, stage, secrets)
+            document = terraform.complete(generated, stage)
             shutil.copy(RESOURCES, out)
         else:
             events = _without_events(stage.config.chalice_app)
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "sam.json"
-            document = cloudformation.complete(generated, stage, events, secrets)
+            document = cloudformation.complete(generated, stage, events)
             (out / "parameters").write_text(_lines(parameters.of(name, stage.settings, stage.options)))
             (out / "tags").write_text(_lines(stack.tags(name)))
         shutil.copy(Path(folder) / _ZIP, out)
     template.write_text(json.dumps(document, indent=2) + "\n")
     return template
-
-
-def _stand_ins(configured: Mapping[str, str]) -> dict[str, str]:
-    """Return placeholders for the secrets that the functions of a stage need."""
-    wants_tokens = configured.get("AUTH", "jwt") == "jwt" and not configured.get("JWT_ISSUER")
-    secrets = ["CURSOR_SECRET", *(["JWT_SECRET"] if wants_tokens or "JWT_SECRET" in configured else [])]
-    return dict.fromkeys(secrets, _STAND_IN)
 
 
 def _without_events(app: Chalice) -> list[S3EventConfig]:

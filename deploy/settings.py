@@ -1,28 +1,26 @@
-"""The environment variables of a stage's functions: names in .chalice/config.json, secrets in no file."""
+"""The environment variables of a stage's functions, which are in .chalice/config.json."""
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from chalicelib.config import Settings, read
+from chalicelib.secrets import Secrets
 from deploy.target import Target
 from project import CannotRun
 from project.stages import CONFIG, LOCAL, project_config
 
-# Never in a file: a deployment reads them from its own environment, and later deployments from the deployed functions.
-# The CDN's URL and key id are included because settings require all three, and `make sweep` does not have the key.
-SECRETS = ("JWT_SECRET", "CURSOR_SECRET", "CDN_URL", "CDN_KEY_PAIR_ID", "CDN_PRIVATE_KEY")
+# A variable of each function: the version of the parameter with its secrets. A new value starts new processes.
+SECRETS_VERSION = "SECRETS_VERSION"
 
 _BUCKETS = ("s3_bucket_name", "derived_bucket_name", "staged_bucket_name")
 _NAMES = tuple(field.name for field in fields(Settings) if field.name.endswith(("_table_name", "_queue_name")))
 
 
 def named(config: dict[str, Any], target: Target, stage: str) -> dict[str, Any]:
-    """Return `config` with names for a stage's buckets, tables, queue and metrics, where it has none yet.
+    """Return `config` with names for a stage's buckets, tables, queue, metrics and secrets, where it has none yet.
 
     A bucket's name must be unique in all of AWS, a table's name in the account and region.
     """
@@ -57,21 +55,6 @@ def of(config: Mapping[str, Any], stage: str) -> dict[str, str]:
     return {**config.get("environment_variables", {}), **config["stages"][stage].get("environment_variables", {})}
 
 
-def given_secrets(configured: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets of a stage that are in no file.
-
-    `configured` are the variables in .chalice/config.json, `deployed` those of the deployed functions. A secret stays
-    the same unless the environment of this process has another one.
-    """
-    found = {}
-    for name in SECRETS:
-        if name not in configured and (value := os.environ.get(name) or deployed.get(name)):
-            found[name] = value
-    if "CURSOR_SECRET" not in configured:
-        found.setdefault("CURSOR_SECRET", secrets.token_urlsafe(32))
-    return found
-
-
 def of_place(target: Target) -> dict[str, str]:
     """Return the variables that depend on the target: on LocalStack, functions reach S3 at another URL than clients."""
     return {"S3_PUBLIC_ENDPOINT_URL": target.endpoint_url} if target.endpoint_url else {}
@@ -85,14 +68,20 @@ def of_functions(variables: Mapping[str, str]) -> Settings:
     return read({**variables, "AWS_LAMBDA_FUNCTION_NAME": "deployed"})
 
 
-def unknown(variables: Mapping[str, str]) -> list[str]:
-    """Return the names that are not settings of the service, for example misspelled ones."""
-    known = {name for field in fields(Settings) for name in field.metadata["env"]}
-    return sorted(set(variables) - known)
+def check_names(variables: Mapping[str, str]) -> None:
+    """Raise CannotRun if a variable in .chalice/config.json is a secret or no setting, for example misspelled."""
+    for name in variables:
+        if name in _names_of(Secrets):
+            raise CannotRun(
+                f".chalice/config.json: remove {name} from environment_variables. It belongs to the secrets, which are "
+                "in SSM (docs/deploy.md)."
+            )
+        if name not in _names_of(Settings):
+            raise CannotRun(f".chalice/config.json: {name} in environment_variables is not a setting of the service.")
 
 
 def check(chosen: Settings, target: Target, stage: str) -> None:
-    """Raise CannotRun if the names belong to another account or region, or the alarms do not read these metrics."""
+    """Raise CannotRun if names belong to another account, region or stage."""
     here = f"-{target.account}-{target.region}"
     for bucket in (getattr(chosen, name) for name in _BUCKETS):
         if re.search(r"-\d{12}-[a-z]+-[a-z-]+-\d$", bucket) and not bucket.endswith(here):
@@ -101,15 +90,26 @@ def check(chosen: Settings, target: Target, stage: str) -> None:
         raise CannotRun(
             f"METRICS_NAMESPACE of {stage} must be images-api/{stage}, which its alarms and dashboard read."
         )
+    if chosen.secrets_parameter != secrets_parameter(stage):
+        raise CannotRun(f"SECRETS_PARAMETER of {stage} must be {secrets_parameter(stage)}: stages share no secrets.")
+
+
+def secrets_parameter(stage: str) -> str:
+    """Return the name of the SSM parameter that has the secrets of a stage."""
+    return f"/images-api/{stage}/secrets"
 
 
 def _defaults(target: Target, stage: str) -> dict[str, str]:
     names = {field.name: field for field in fields(Settings)}
-    wanted = {"metrics_namespace": f"images-api/{stage}"}
+    wanted = {"metrics_namespace": f"images-api/{stage}", "secrets_parameter": secrets_parameter(stage)}
     if stage != LOCAL:
         wanted |= {name: f"{names[name].default}-{stage}-{target.account}-{target.region}" for name in _BUCKETS}
         wanted |= {name: f"{names[name].default}-{stage}" for name in _NAMES}
     return {names[name].metadata["env"][0]: value for name, value in wanted.items()}
+
+
+def _names_of(kind: type) -> set[str]:
+    return {name for field in fields(kind) for name in field.metadata["env"]}
 
 
 def _given(variable: str, variables: Mapping[str, str]) -> bool:

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
@@ -25,24 +25,27 @@ class Stage:
     name: str
     place: Target
     config: Config  # Chalice's
-    variables: Variables  # of its functions, secrets included
+    variables: Variables  # of its functions
     settings: Settings  # as the functions read the variables
     options: Options
 
+    def with_variables(self, added: Variables) -> "Stage":
+        """Return this stage with further variables of its functions."""
+        variables = {**self.variables, **added}
+        return replace(self, variables=variables, config=chalice_config(self.name, variables))
 
-def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables]) -> Stage:
+
+def prepare(name: str, place: Target) -> Stage:
     """Check a stage, add missing names to .chalice/config.json, and write the stage's policies.
 
-    `secrets` receives the variables in .chalice/config.json, and returns those that are in no file.
     Raises CannotRun, WrongSetting: something is missing or wrong. Nothing is written then.
     """
     wanted = settings.named(project_config(), place, name)
     configured = settings.of(wanted, name)
-    variables = {**configured, **secrets(configured), **settings.of_place(place)}
+    settings.check_names(configured)
+    variables = {**configured, **settings.of_place(place)}
     chosen = settings.of_functions(variables)
     settings.check(chosen, place, name)
-    if unknown := settings.unknown(configured):
-        raise CannotRun(f".chalice/config.json: {unknown[0]} in environment_variables is not a setting of the service.")
     config = chalice_config(name, variables)
     options = Options.of(wanted, name)
     _check(config)
@@ -53,7 +56,7 @@ def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables])
     parameters.check(parameters.of(name, chosen, stage.options))
     if not place.endpoint_url:  # names for LocalStack's account are of no use elsewhere
         settings.save(wanted)
-    policies.write(stage.config, place.account, place.region)
+    policies.write(stage.config, place.account, place.region, stage.options.secrets_kms_key_arn)
     return stage
 
 

@@ -7,7 +7,20 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import API, declared, lambda_name
-from deploy import data, functions, gateway, network, questions, record, schema, settings, stack, target, versions
+from deploy import (
+    data,
+    functions,
+    gateway,
+    network,
+    questions,
+    record,
+    schema,
+    secrets,
+    settings,
+    stack,
+    target,
+    versions,
+)
 from deploy.options import Options
 from deploy.questions import Question
 from deploy.stage import Stage, chalice_config, prepare
@@ -24,24 +37,28 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
 
     Raises CannotRun, WrongSetting: something is missing, or a step failed. Finished steps stay for the next run.
     """
-    app_name = stage_config(name).app_name
+    stage_config(name)  # an unknown stage is reported before AWS is called
     place = target.find(name)
-    deployed = functions.variables(place, app_name, name)
-    stage = prepare(name, place, lambda configured: settings.given_secrets(configured, deployed))
+    stage = prepare(name, place)
+    held = secrets.stored(stage)
+    values = secrets.wanted(stage, held)
     functions.check_concurrency(place, stage.config)
     say(f"Deploying the stage {name} to {place}.")
-    for secret in settings.SECRETS:
-        if deployed and deployed.get(secret) != stage.variables.get(secret):
-            say(f"{secret} differs from the deployed one.")
 
     version = stack.schema_version(place, name)
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
+    now = secrets.write(stage, held, values)
+    if now != held:
+        say(f"Secrets: {stage.settings.secrets_parameter} has {', '.join(sorted(values))}.")
+    stage = stage.with_variables({settings.SECRETS_VERSION: str(now.version)})
 
     fingerprint = functions.fingerprint(stage.config)
     api = _deployed(stage, fingerprint)
     if api:
         say("Functions and API: nothing to change.")
+        if restarted := secrets.restart(stage, now.version):
+            say(f"Secrets: {restarted} functions restarted.")
     else:
         api = _deploy_functions(stage, fingerprint)
     if version < schema.VERSION:
@@ -75,14 +92,14 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
     """
     stage_config(name)
     place = target.find(name)
-    # Deleting needs no tokens, so their settings may be missing.
     named = settings.named(project_config(), place, name)
-    variables = {**settings.of(named, name), "AUTH": "open"}
+    variables = settings.of(named, name)
     config, chosen = chalice_config(name, variables), read(variables)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
     made = stack.resources(place, name)
-    if resources or made:
+    parameter = settings.secrets_parameter(name)
+    if resources or made or secrets.exists(place, parameter):
         protected = Options.of(named, name).protected or stack.is_protected(place, name)
         what = _what_goes(place, name, chosen, protected=protected)
         # LocalStack is for trials: there, images need no second answer.
@@ -94,6 +111,7 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)
+        secrets.delete(place, parameter)
         say(f"The stage {name} has been deleted from {place}.")
     else:
         say(f"The stage {name} does not exist on {place}.")

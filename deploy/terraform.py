@@ -1,7 +1,6 @@
 """A stage as one Terraform document: Chalice's functions and API, resources.yaml as a stack, and what Chalice lacks."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from chalice.package import TemplateDeepMerger
@@ -21,7 +20,7 @@ _SWAGGER = "chalice_api_swagger"
 _VERSIONS = {"required_version": ">= 1.0, < 2", "required_providers": {"aws": {"version": ">= 5.80, < 7"}}}
 
 
-def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Document:
+def complete(generated: Document, wanted: Stage) -> Document:
     """Add everything else that a stage consists of to Chalice's document."""
     config, chosen, options = wanted.config, wanted.settings, wanted.options
     app, stage = config.chalice_app, wanted.name
@@ -33,10 +32,6 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
     swagger = json.loads(generated["locals"][_SWAGGER]) | {gateway.RESPONSES: gateway.responses(chosen)}
     added: Document = {
         "terraform": _VERSIONS,
-        "variable": {
-            name.lower(): {"type": "string", "sensitive": True, "description": "a secret of at least 32 characters"}
-            for name in secrets
-        },
         "locals": {_SWAGGER: json.dumps(swagger)},
         "resource": {
             "aws_cloudformation_stack": {
@@ -49,13 +44,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "lifecycle": {"prevent_destroy": options.protected},
                 }
             },
-            "aws_lambda_function": {
-                name: {
-                    "environment": {"variables": {secret: f"${{var.{secret.lower()}}}" for secret in secrets}},
-                    "depends_on": [_STACK],
-                }
-                for name in declared(app)
-            },
+            "aws_lambda_function": {name: {"depends_on": [_STACK]} for name in declared(app)},
             "aws_lambda_function_event_invoke_config": {
                 name: _event_invoke_config(name, options) for name in functions.with_dead_letters(app)
             },

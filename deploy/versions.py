@@ -13,6 +13,7 @@ from chalice.deploy.deployer import BaseDeployStep, Deployer
 from chalice.deploy.models import RestAPI
 
 from deploy.options import Options
+from deploy.settings import SECRETS_VERSION
 from deploy.target import Target
 from project import CannotRun
 
@@ -76,6 +77,32 @@ def release(target: Target, function: str, api: str, options: Options) -> None:
         client.delete_function(FunctionName=function, Qualifier=str(version))
 
 
+def follow(target: Target, function: str) -> None:
+    """Lead the alias to a version of the function as it is now, if there is an alias. So its processes are new ones."""
+    client = target.client("lambda")
+    if _live(client, function) and not is_released(target, function):
+        _move(client, function, _publish(client, function))
+
+
+def is_rolled_back(target: Target, function: str) -> bool:
+    """Whether the alias leads to a version with other code or another configuration than the function itself.
+
+    The version of its secrets does not count: a change of the secrets that was interrupted is not a rollback.
+    """
+    client = target.client("lambda")
+    version = _live(client, function)
+    if not version:
+        return False
+    found = [
+        client.get_function_configuration(FunctionName=function, Qualifier=qualifier)
+        for qualifier in ("$LATEST", str(version))
+    ]
+    for configured in found:
+        configured.get("Environment", {}).get("Variables", {}).pop(SECRETS_VERSION, None)
+    latest, live = found
+    return any(latest.get(name) != live.get(name) for name in _COMPARED)
+
+
 def is_released(target: Target, function: str) -> bool:
     """Whether the alias leads to a version with the code and the configuration of the function itself."""
     client = target.client("lambda")
@@ -90,13 +117,16 @@ def is_released(target: Target, function: str) -> bool:
 def roll_back(target: Target, function: str) -> tuple[int, int]:
     """Lead the alias to the version before its present one. Returns both: from, to.
 
-    Raises CannotRun: there is no earlier version.
+    Processes and snapshots of a version keep the secrets with which they started. So a version from before a change of
+    the secrets does not count.
+    Raises CannotRun: there is no earlier version with the present secrets.
     """
     client = target.client("lambda")
     present = _live(client, function)
     earlier = [version for version in _versions(client, function) if version < present] if present else []
-    if not earlier:
-        raise CannotRun(f"There is no earlier version of {function.rpartition(':')[2]}.")
+    if not earlier or len({_secrets_version(client, function, version) for version in (earlier[-1], present)}) > 1:
+        name = function.rpartition(":")[2]
+        raise CannotRun(f"{name} has no earlier version with its present secrets. Deploy an earlier commit instead.")
     _move(client, function, earlier[-1])
     return present, earlier[-1]
 
@@ -107,6 +137,11 @@ def _live(client: Any, function: str) -> int:
         return int(client.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
     except client.exceptions.ResourceNotFoundException:
         return 0
+
+
+def _secrets_version(client: Any, function: str, version: int) -> str:
+    configured = client.get_function_configuration(FunctionName=function, Qualifier=str(version))
+    return str(configured.get("Environment", {}).get("Variables", {}).get(SECRETS_VERSION, ""))
 
 
 def _versions(client: Any, function: str) -> list[int]:

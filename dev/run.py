@@ -24,6 +24,7 @@ from chalice.config import Config
 from chalicelib import logs
 from chalicelib.config import Settings
 from chalicelib.config import read as read_settings
+from chalicelib.secrets import read as read_secrets
 from chalicelib.stores import aws
 from dev import provision, welcome
 from dev.commits import Commits
@@ -63,6 +64,7 @@ def run(options: Options) -> None:
     for name, value in config.environment_variables.items():
         os.environ.setdefault(name, value)
     settings = read_settings(os.environ)
+    read_secrets(os.environ, settings)  # reports wrong ones
     logging.getLogger("dev").handlers = [logs.handler(settings.log_format, sys.stdout)]
     with _full_disk_reported(options.data), ExitStack() as stack:
         server = stack.enter_context(Server(options.host, options.port))

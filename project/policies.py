@@ -12,14 +12,16 @@ from chalicelib.permissions import StageLocation, declared, policy
 from project import PROJECT, CannotRun
 
 
-def policies(config: Config, account: str, region: str) -> dict[Path, str]:
+def policies(config: Config, account: str, region: str, secrets_key_arn: str = "") -> dict[Path, str]:
     """Return the text of each policy file of a stage.
 
-    The settings of the stage, as its functions read them, name the resources.
+    The settings of the stage, as its functions read them, name the resources. `secrets_key_arn` is the KMS key of the
+    secrets, if it is not SSM's own.
     Raises CannotRun: .chalice/config.json names no policy file for a function, or the region is unknown.
     """
     app, stage = config.chalice_app, config.chalice_stage
-    location = StageLocation(_partition(region), region, account, stage, read(config.environment_variables))
+    settings = read(config.environment_variables)
+    location = StageLocation(_partition(region), region, account, stage, settings, secrets_key_arn)
     texts = {}
     for function in declared(app):
         scoped = config.scope(stage, function)
@@ -30,12 +32,12 @@ def policies(config: Config, account: str, region: str) -> dict[Path, str]:
     return texts
 
 
-def write(config: Config, account: str, region: str) -> list[Path]:
+def write(config: Config, account: str, region: str, secrets_key_arn: str = "") -> list[Path]:
     """Write the policy files of a stage, and return their paths.
 
     Raises CannotRun: see `policies`.
     """
-    texts = policies(config, account, region)
+    texts = policies(config, account, region, secrets_key_arn)
     for path, text in texts.items():
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

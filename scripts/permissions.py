@@ -22,6 +22,9 @@ _INTRODUCTION = """# IAM permissions of each function
 `make policies` writes one IAM policy for each Lambda function. A resource is the last part of an ARN, with the default
 name; each stage has its own names.
 
+- Each function that answers callers may also read the secrets of its stage: `ssm:GetParameter` on
+  `parameter/images-api/<stage>/secrets`, and `kms:Decrypt` on the key if `secrets_kms_key_arn` is set. The functions
+  for S3 events and for the schedule have no secrets.
 - Each function may also write its own log: `logs:CreateLogStream` and `logs:PutLogEvents`.
 - With `"xray": true`, each function may also call `xray:PutTelemetryRecords` and `xray:PutTraceSegments` on `*`.
 - With `subnet_ids`, each function may also use six actions of `ec2` on `*`, with which Lambda attaches it to the VPC.

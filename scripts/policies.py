@@ -5,9 +5,10 @@
 
 import argparse
 
+from deploy.options import Options
 from project import PROJECT, CannotRun, policies
 from project.command_line import one_line_errors
-from project.stages import LOCAL, stage_config
+from project.stages import LOCAL, project_config, stage_config
 
 NO_ACCOUNT = "000000000000"  # the account of the embedded stack and of LocalStack
 
@@ -25,7 +26,9 @@ def main() -> None:
         raise CannotRun(
             f"Stage {options.stage} needs the AWS account's 12 digits: make policies STAGE={options.stage} ACCOUNT=..."
         )
-    for path in policies.write(stage_config(options.stage), account, options.region):
+    config = stage_config(options.stage)
+    key = Options.of(project_config(), options.stage).secrets_kms_key_arn
+    for path in policies.write(config, account, options.region, key):
         print(path.relative_to(PROJECT))
 
 

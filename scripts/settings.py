@@ -1,4 +1,4 @@
-"""Keep the table of settings in docs/settings.md equal to chalicelib/config.py.
+"""Keep the table of settings in docs/settings.md equal to chalicelib/config.py and chalicelib/secrets.py.
 
 `make settings` runs it in the root of the repository: python -m scripts.settings
 """
@@ -7,6 +7,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from chalicelib.config import Settings
+from chalicelib.secrets import Secrets
 from project import PROJECT
 from scripts.markdown import formatted
 
@@ -15,8 +16,8 @@ BEGIN, END = "<!-- settings: written by `make settings` -->\n", "<!-- end of set
 
 
 def table() -> str:
-    """Return a Markdown table with one row for each setting, in the order of config.py."""
-    rows = "".join(_row(spec) for spec in fields(Settings))
+    """Return a Markdown table with one row for each setting, in the order of config.py and secrets.py."""
+    rows = "".join(_row(spec) for kind in (Settings, Secrets) for spec in fields(kind))
     return f"| variable | default | unit | meaning |\n| -- | -- | -- | -- |\n{rows}"
 
 

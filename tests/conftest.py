@@ -8,6 +8,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from chalicelib.config import settings
+from chalicelib.stores.secrets import secrets
 from tests.iam import WholeSuite
 
 # No test fails because the machine is slow.
@@ -66,8 +67,10 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         settings.cache_clear()
-        settings()  # read now: the test client later sets the variables of its stage
+        secrets.cache_clear()
+        secrets()  # read now, with the settings: the test client later sets the variables of its stage
 
     yield configure
     monkeypatch.undo()
     settings.cache_clear()
+    secrets.cache_clear()

@@ -14,6 +14,7 @@ from chalicelib.model import Caller
 from chalicelib.stores import dynamodb, idempotency
 from chalicelib.stores.dynamodb import Attributes, Write
 from chalicelib.stores.model import KeyedRequest
+from chalicelib.stores.secrets import secrets
 
 _CURSORS_OF = "items"
 _NOBODY = "anonymous"  # the owner of an item whose creator is not known
@@ -50,17 +51,16 @@ def list_items(query: ItemQuery) -> ItemPage:
     A page that would be longer than MAX_PAGE_BYTES is shorter than its limit and has a cursor.
     Raises BadInput: the cursor is not one of this list.
     """
-    key = settings().cursor_key
-    after = cursors.decode(query.cursor, _CURSORS_OF, 1, key).position if query.cursor is not None else None
+    keys = secrets().cursor_keys
+    after = cursors.decode(query.cursor, _CURSORS_OF, 1, keys).position if query.cursor is not None else None
     page: list[Item] = []
     size = 0
     for item in store.newest_first(after, query.limit + 1):
         size += item.answer_bytes
         if len(page) == query.limit or (page and size > settings().max_page_bytes):
             # The next page begins with this item.
-            return ItemPage(
-                tuple(page), cursors.encode(Cursor(0, page[-1].item_id), _CURSORS_OF, key, settings().cursor_seconds)
-            )
+            cursor = cursors.encode(Cursor(0, page[-1].item_id), _CURSORS_OF, keys[0], settings().cursor_seconds)
+            return ItemPage(tuple(page), cursor)
         page.append(item)
     return ItemPage(tuple(page), None)
 

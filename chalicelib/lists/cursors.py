@@ -7,6 +7,7 @@ see.
 
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha512
@@ -44,13 +45,15 @@ def encode(cursor: Cursor, query: str, key: bytes, lifetime_seconds: int) -> str
     return _seal(bytes([cursor.driver]) + updated_at + UUID(image_id).bytes, query, key, lifetime_seconds)
 
 
-def decode(text: str, query: str, list_count: int, key: bytes, *, by_update: bool = False) -> Cursor:
-    """Return the cursor that `encode` was given for this query. `list_count` is the number of lists of the query.
+def decode(text: str, query: str, list_count: int, keys: Iterable[bytes], *, by_update: bool = False) -> Cursor:
+    """Return the cursor that `encode` was given for this query, with one of the keys.
+
+    `list_count` is the number of lists of the query.
 
     Raises BadInput: the cursor belongs to another query or service, was edited, or has expired. Also if it was
-    encrypted with this key but is not a cursor of images: some services may not keep their key secret.
+    encrypted with such a key but is not a cursor of images: some services may not keep their key secret.
     """
-    content = _unseal(text, query, key)
+    content = _unseal(text, query, keys)
     try:
         driver, updated_at, image_id = content[0], content[1:-16], str(UUID(bytes=content[-16:]))
         timestamp = ids.timestamp_of(int.from_bytes(updated_at)) + "/" if updated_at else ""
@@ -67,13 +70,13 @@ def encode_name(name: str, query: str, key: bytes, lifetime_seconds: int) -> str
     return _seal(name.encode(), query, key, lifetime_seconds)
 
 
-def decode_name(text: str, query: str, key: bytes, prefix: str) -> str:
+def decode_name(text: str, query: str, keys: Iterable[bytes], prefix: str) -> str:
     """Return the name that `encode_name` was given for this query. `prefix` is the prefix of the names in the list.
 
     Raises BadInput: see `decode`.
     """
     try:
-        name = _unseal(text, query, key).decode()
+        name = _unseal(text, query, keys).decode()
     except UnicodeDecodeError:
         raise BadInput(_FOREIGN) from None
     if not name.startswith(prefix) or not 0 < len(name.encode()) <= _MAX_NAME_BYTES:
@@ -87,13 +90,11 @@ def _seal(content: bytes, query: str, key: bytes, lifetime_seconds: int) -> str:
     return urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
-def _unseal(text: str, query: str, key: bytes) -> bytes:
-    from cryptography.exceptions import InvalidTag
-
+def _unseal(text: str, query: str, keys: Iterable[bytes]) -> bytes:
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        content = _cipher(key).decrypt(raw, [query.encode()])
-    except (ValueError, InvalidTag):
+        content = next(filter(None, (_decrypted(raw, query, key) for key in keys)))
+    except (ValueError, StopIteration):
         raise BadInput(_FOREIGN) from None
     # Base64 can spell the same bytes in several ways; only the spelling of `_seal` is accepted.
     if urlsafe_b64encode(raw).decode().rstrip("=") != text:
@@ -101,6 +102,16 @@ def _unseal(text: str, query: str, key: bytes) -> bytes:
     if int.from_bytes(content[:4]) * _MINUTE_SECONDS <= time.time():
         raise BadInput(_EXPIRED)
     return content[4:]
+
+
+def _decrypted(raw: bytes, query: str, key: bytes) -> bytes:
+    """Return the content of a cursor; empty if it was encrypted with another key or for another query."""
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        return _cipher(key).decrypt(raw, [query.encode()])
+    except InvalidTag:
+        return b""
 
 
 @cache

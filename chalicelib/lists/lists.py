@@ -15,6 +15,7 @@ from chalicelib.lists.model import Count, Page
 from chalicelib.lists.walk import Walk
 from chalicelib.model import Caller, Image
 from chalicelib.stores import originals
+from chalicelib.stores.secrets import secrets
 
 log = logging.getLogger("images-api")
 
@@ -37,10 +38,10 @@ def list_images(caller: Caller, query: Query) -> Page:
         images.sort(key=itemgetter(0), reverse=not query.order.oldest_first)
         entries = list(_until_full(images, walk, query))
     log.info("list", extra={"fields": {**walk.cost, "images": len(entries)}})
-    limits, text = settings(), None
+    text = None
     if walk.position is not None:
         cursor = Cursor(walk.driver, walk.position)
-        text = cursors.encode(cursor, query.filters, limits.cursor_key, limits.cursor_seconds)
+        text = cursors.encode(cursor, query.filters, secrets().cursor_keys[0], settings().cursor_seconds)
     return Page(
         images=tuple(image for _, image, _ in entries),
         cursor=text,

@@ -18,6 +18,7 @@ from chalicelib.lists.merge import Merge, Reader, Stream
 from chalicelib.lists.model import Explanation
 from chalicelib.lists.plan import Prefix, Reach
 from chalicelib.model import Caller, Image
+from chalicelib.stores.secrets import secrets
 
 _MAX_READ_ROWS = 1_000  # of one read: about half of the 1 MB that a Query call can return
 _MAX_COMPARED_ROWS = 64  # of each list, while the lists are compared to find the rarest
@@ -56,8 +57,8 @@ class Walk:
         self.driver = 0  # index of the list that is read
         self.position: str | None = None
         if query.cursor is not None:
-            key, by_update = settings().cursor_key, query.order.by_update
-            cursor = cursors.decode(query.cursor, query.filters, len(self._lists), key, by_update=by_update)
+            keys, by_update = secrets().cursor_keys, query.order.by_update
+            cursor = cursors.decode(query.cursor, query.filters, len(self._lists), keys, by_update=by_update)
             self.driver, self.position = cursor.driver, cursor.position
         self._beginning = self.position
 

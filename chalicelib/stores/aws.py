@@ -1,4 +1,4 @@
-"""The boto3 clients of S3 and DynamoDB, and what all calls share: errors, retries, deadlines, and counts for the log.
+"""The boto3 clients of AWS services, and what all calls share: errors, retries, deadlines, and counts for the log.
 
 A client is created when it is first used or, on Lambda, when the function starts. There is one per process, service and
 number of attempts. Its time-outs are short, and no attempt at a call begins that may last beyond the deadline of the
@@ -40,7 +40,7 @@ _READS_BEGIN = ("Get", "BatchGet", "Query", "Scan", "Head", "List", "Describe")
 
 # How long an attempt waits for a connection, and for a response.
 _CONNECT_TIMEOUT_SECONDS = 1
-_READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3}
+_READ_TIMEOUT_SECONDS = {"s3": 5, "dynamodb": 3, "ssm": 3}
 _ATTEMPTS = 3
 
 # Creating a client from a session is not thread-safe. Using a client is.
@@ -70,6 +70,12 @@ def prepare() -> None:
     dynamodb()
     s3()
     credentials()
+
+
+def ssm() -> Any:
+    """Return the SSM client."""
+    with _lock:
+        return _client("ssm", _ATTEMPTS)
 
 
 def credentials() -> "ReadOnlyCredentials":

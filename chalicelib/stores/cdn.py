@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from chalicelib.config import settings
+from chalicelib.stores.secrets import secrets
 
 if TYPE_CHECKING:
     from botocore.signers import CloudFrontSigner
@@ -18,11 +18,11 @@ def signed_url(key: str, query: Mapping[str, str], expires_in: int) -> str:
     The distribution finds the bucket from the key (deploy/cloudfront.yaml). `query` has the parameters that CloudFront
     passes to S3, not yet encoded. The RSA signature takes about twenty times as long as a presigned URL of S3.
     """
-    limits = settings()
+    keys = secrets()
     parameters = f"?{urlencode(query, quote_via=quote, safe='')}" if query else ""
-    url = f"{limits.cdn_url.rstrip('/')}/{quote(key)}{parameters}"
+    url = f"{keys.cdn_url.rstrip('/')}/{quote(key)}{parameters}"
     expires_at = datetime.now(UTC) + timedelta(seconds=expires_in)
-    signed: str = _signer(limits.cdn_key_pair_id, limits.cdn_private_key).generate_presigned_url(url, expires_at)
+    signed: str = _signer(keys.cdn_key_pair_id, keys.cdn_private_key).generate_presigned_url(url, expires_at)
     return signed
 
 

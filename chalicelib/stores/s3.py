@@ -13,6 +13,7 @@ from chalicelib import deadline
 from chalicelib.config import settings
 from chalicelib.stores import aws, cdn, presign
 from chalicelib.stores.model import LocalCopy
+from chalicelib.stores.secrets import secrets
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -64,7 +65,7 @@ def view_url(bucket: str, key: str, query: Mapping[str, str], expires_in: int) -
 
     The URL is CloudFront's if CDN_URL is set, else S3's.
     """
-    if settings().cdn_url:
+    if secrets().cdn_url:
         return cdn.signed_url(key, query, expires_in)
     return presigned_url("GET", bucket, key, query, expires_in)
 

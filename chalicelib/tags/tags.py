@@ -18,6 +18,7 @@ from chalicelib.lists import cursors
 from chalicelib.model import Caller, Image, Visibility
 from chalicelib.stores import dynamodb
 from chalicelib.stores.dynamodb import Write
+from chalicelib.stores.secrets import secrets
 from chalicelib.tags import store, tallies
 from chalicelib.tags.model import TagChange, TagCount, TagPage, TagQuery, Tally
 
@@ -140,11 +141,11 @@ def _decoded(query: TagQuery) -> str | None:
     """Return the last tag of the page before; None for the first page."""
     if query.cursor is None:
         return None
-    return cursors.decode_name(query.cursor, query.filters, settings().cursor_key, query.prefix)
+    return cursors.decode_name(query.cursor, query.filters, secrets().cursor_keys, query.prefix)
 
 
 def _cursor(query: TagQuery, tag: str) -> str:
-    return cursors.encode_name(tag, query.filters, settings().cursor_key, settings().cursor_seconds)
+    return cursors.encode_name(tag, query.filters, secrets().cursor_keys[0], settings().cursor_seconds)
 
 
 def _ids(changes: Sequence[TagChange]) -> set[str]:

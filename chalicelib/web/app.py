@@ -1,15 +1,17 @@
 """What all requests, answers and events have in common, whatever the route: errors, logs, CORS and HTTP methods."""
 
 import logging
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, ScheduleExpression
 
 from chalicelib import deadline, logs
-from chalicelib.config import settings
+from chalicelib.config import WrongSetting, settings
 from chalicelib.errors import ApiError, BadInput, Forbidden, NotYet, UnknownPath, WrongMethod
 from chalicelib.model import EXTENSIONS
 from chalicelib.permissions import needs
@@ -139,6 +141,19 @@ class AnyScheduledEvent(CloudWatchEvent):
 
     def _extract_attributes(self, event_dict: dict[str, Any]) -> None:
         """Extract nothing: readers.is_dry_run reads the event."""
+
+
+@contextmanager
+def wrong_settings_reported() -> Iterator[None]:
+    """End the process with one line on stderr, instead of a traceback, if a setting or a secret cannot be used.
+
+    Printed here: `chalice local` imports the app in a thread, where the message of a SystemExit is dropped.
+    """
+    try:
+        yield
+    except WrongSetting as wrong:
+        print(wrong, file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _with_event_class(event_class: type, register: Callable[..., Any]) -> Callable[..., Any]:

@@ -58,9 +58,9 @@ def _stack_exists() -> bool:
     return True
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
-    """Run `make deploy` or `make destroy` to its end."""
-    ended = subprocess.run(_line(command), cwd=PROJECT, capture_output=True, text=True, timeout=600)
+def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `deploy` for the stage to its end."""
+    ended = subprocess.run([*_line(command), *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
 
@@ -90,6 +90,7 @@ def inventory() -> Inventory:
         "dashboards": names("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
         "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
         "log groups": names("logs", "describe_log_groups", "logGroups", "logGroupName"),
+        "parameters": names("ssm", "describe_parameters", "Parameters", "Name"),
         "queues": names("sqs", "list_queues", "QueueUrls", None),
         "roles": names("iam", "list_roles", "Roles", "RoleName"),
         "rules": names("events", "list_rules", "Rules", "Name"),

@@ -27,6 +27,8 @@ EVENT_HANDLERS = {"on_object_created", "on_upload_staged"}
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:images-dead-letters"
 BUCKETS = ("images-originals", "images-derived", "images-staged")
 
+UNCHANGED = ("Stack images-api-local: nothing to change.", "Functions and API: nothing to change.")
+
 TEMPLATE = parse((PROJECT / "resources.yaml").read_text())
 CONFIG = stage_config("local")
 NAMES = {name: lambda_name(CONFIG.chalice_app, name, "local") for name in declared(CONFIG.chalice_app)}
@@ -64,12 +66,37 @@ def test_a_run_after_a_crash_leaves_one_api_and_one_of_each_function(address: st
 def test_a_second_run_changes_nothing(address: str, api: str) -> None:
     before = last_changes(api)
     again = run("deploy").stdout
-    assert again.splitlines()[1:] == [
-        "Stack images-api-local: nothing to change.",
-        "Functions and API: nothing to change.",
-        address,
-    ]
+    assert again.splitlines()[1:] == [*UNCHANGED, address]
     assert last_changes(api) == before
+
+
+def test_secrets_are_in_no_function_no_file_and_no_log(address: str) -> None:
+    parameter = client("ssm").get_parameter(Name="/images-api/local/secrets", WithDecryption=True)["Parameter"]
+    assert parameter["Type"] == "SecureString"
+    (secret,) = json.loads(parameter["Value"]).values()  # CURSOR_SECRET: callers of this stage need no token
+    functions, logs = client("lambda"), client("logs")
+    found = [
+        json.dumps(functions.get_function_configuration(FunctionName=name), default=str) for name in NAMES.values()
+    ]
+    assert all('"SECRETS_PARAMETER": "/images-api/local/secrets"' in configuration for configuration in found)
+    found += [path.read_text() for path in (PROJECT / ".chalice").rglob("*.json")]
+    for name in NAMES.values():
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+        found += [event["message"] for page in pages for event in page["events"]]
+    assert not [text for text in found if secret in text]
+
+
+def test_a_cursor_survives_the_rotation_of_its_key_until_the_rotation_is_finished(address: str) -> None:
+    for number in range(2):
+        requests.post(f"{address}/items", json={"name": f"item {number}"}, timeout=60).raise_for_status()
+    page = f"{address}/items?limit=1"
+    cursor = requests.get(page, timeout=60).json()["last_evaluated_key"]
+    statuses = []
+    for finish in ([], ["--finish"]):
+        run("rotate", "CURSOR_SECRET", *finish)
+        statuses.append(requests.get(f"{page}&last_evaluated_key={cursor}", timeout=60).status_code)
+    assert statuses == [200, 400]
+    assert run("deploy").stdout.splitlines()[1:] == [*UNCHANGED, address]
 
 
 def test_properties_that_chalice_cannot_set_are_set(address: str, api: str) -> None:

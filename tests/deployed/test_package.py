@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import jwt
 import pytest
 
-from deploy import data, stack, target
+from deploy import data, secrets, stack, target
 from project import PROJECT, CannotRun
 from tests.errors import error
 from tests.http.client import Service
@@ -175,19 +175,17 @@ def test_a_stage_with_xray_traces_the_api_and_every_function(packaged: Callable[
 
 
 @pytest.mark.parametrize(("form", "name"), [("cloudformation", "sam.json"), ("terraform", "chalice.tf.json")])
-def test_secrets_are_parameters_and_never_written(packaged: Callable[..., Path], form: str, name: str) -> None:
+def test_a_package_has_no_secret_and_the_name_of_their_parameter(
+    packaged: Callable[..., Path], form: str, name: str
+) -> None:
     out = packaged(form)
-    written = "".join(path.read_text() for path in out.iterdir() if path.suffix != ".zip")
-    assert not [secret for secret in SECRETS.values() if secret in written]
-    document = json.loads((out / name).read_text())
-    if form == "terraform":
-        assert {key: value["sensitive"] for key, value in document["variable"].items()} == {
-            "cursor_secret": True,
-            "jwt_secret": True,
-        }
-    else:
-        hidden = {key for key, value in document["Parameters"].items() if value.get("NoEcho")}
-        assert hidden == {"CursorSecret", "JwtSecret"}
+    written = [path.read_bytes() for path in out.iterdir() if path.suffix != ".zip"]
+    with ZipFile(out / "deployment.zip") as package:
+        written += [package.read(entry) for entry in package.namelist() if not entry.endswith(".so")]
+    assert not [content for content in written for secret in SECRETS.values() if secret.encode() in content]
+    text = (out / name).read_text()
+    assert text.count(f'"SECRETS_PARAMETER": "/images-api/{STAGE}/secrets"') == 8
+    assert not [secret for secret in SECRETS if secret in text]
 
 
 def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: Callable[..., Path]) -> None:
@@ -249,6 +247,7 @@ def deployed(
     out = tmp_path_factory.mktemp("out")
     configure(project)
     run(project, "-m", "deploy", "package", STAGE, "--out", str(out))
+    run(project, "-m", "deploy", "secrets", STAGE)
     s3, cloudformation = localstack.client("s3"), localstack.client("cloudformation")
     artifacts = f"artifacts-{STAGE}"
     s3.create_bucket(Bucket=artifacts)
@@ -257,7 +256,6 @@ def deployed(
         template = (out / "sam.json").read_text().replace("./deployment.zip", f"s3://{artifacts}/deployment.zip")
         s3.put_object(Bucket=artifacts, Key="sam.json", Body=template)
         values = dict(line.split("=", 1) for line in (out / "parameters").read_text().splitlines())
-        values |= {"CursorSecret": SECRETS["CURSOR_SECRET"], "JwtSecret": SECRETS["JWT_SECRET"]}
         changes = {"StackName": stack.name(STAGE), "ChangeSetName": "first"}
         cloudformation.create_change_set(
             **changes,
@@ -274,6 +272,7 @@ def deployed(
     finally:
         data.delete(localstack, STAGE)
         stack.delete(localstack, STAGE)
+        secrets.delete(localstack, f"/images-api/{STAGE}/secrets")
         for entry in s3.list_objects_v2(Bucket=artifacts).get("Contents", []):
             s3.delete_object(Bucket=artifacts, Key=entry["Key"])
         s3.delete_bucket(Bucket=artifacts)

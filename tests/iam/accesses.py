@@ -72,6 +72,9 @@ def of_call(location: StageLocation, service: str, operation: str, params: Param
         return _of_dynamodb(location, operation, params)
     if service == "s3":
         return _of_s3(location, operation, params)
+    if (service, operation) == ("ssm", "GetParameter"):
+        parameter = f"arn:{location.partition}:ssm:{location.region}:{location.account}:parameter{params['Name']}"
+        return [Access("ssm:GetParameter", parameter)]
     raise UnknownOperation(f"{service} {operation}")
 
 

@@ -31,9 +31,9 @@ def test_a_cursor_is_decoded_to_its_position(
     query = Query(user_id=user_id, tags=tuple(tags), limit=1)
     cursor = cursors.encode(position, query.filters, KEY, DAY)
     assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{8})?", cursor)
-    assert cursors.decode(cursor, query.filters, 256, KEY, by_update=bool(update_time)) == position
+    assert cursors.decode(cursor, query.filters, 256, [KEY], by_update=bool(update_time)) == position
     with pytest.raises(BadInput):
-        cursors.decode(cursor, query.filters, 256, KEY, by_update=not update_time)
+        cursors.decode(cursor, query.filters, 256, [KEY], by_update=not update_time)
 
 
 def test_a_cursor_does_not_reveal_the_id_of_its_image() -> None:
@@ -41,7 +41,7 @@ def test_a_cursor_does_not_reveal_the_id_of_its_image() -> None:
 
 
 def test_a_cursor_is_valid_with_another_page_size() -> None:
-    assert cursors.decode(CURSOR, replace(QUERY, limit=99, include_urls=True, explain=True).filters, 2, KEY)
+    assert cursors.decode(CURSOR, replace(QUERY, limit=99, include_urls=True, explain=True).filters, 2, [KEY])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_cursor_is_valid_with_another_page_size() -> None:
 )
 def test_a_cursor_of_another_query_is_rejected(query: Query) -> None:
     with pytest.raises(BadInput, match="last_evaluated_key is not valid for this list; begin"):
-        cursors.decode(CURSOR, query.filters, 2, KEY)
+        cursors.decode(CURSOR, query.filters, 2, [KEY])
 
 
 def test_a_new_filter_does_not_invalidate_cursors_of_queries_without_it() -> None:
@@ -69,17 +69,17 @@ def test_a_new_filter_does_not_invalidate_cursors_of_queries_without_it() -> Non
 
 def test_a_cursor_of_another_service_is_rejected() -> None:
     with pytest.raises(BadInput):
-        cursors.decode(CURSOR, QUERY.filters, 2, b"other key")
+        cursors.decode(CURSOR, QUERY.filters, 2, [b"other key"])
 
 
 def test_a_cursor_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = time.time
     cursor = cursors.encode(Cursor(1, IMAGE_ID), QUERY.filters, KEY, DAY)
     monkeypatch.setattr(time, "time", lambda: clock() + DAY - 1)
-    assert cursors.decode(cursor, QUERY.filters, 2, KEY)
+    assert cursors.decode(cursor, QUERY.filters, 2, [KEY])
     monkeypatch.setattr(time, "time", lambda: clock() + DAY + 61)
     with pytest.raises(BadInput, match="last_evaluated_key has expired; begin the list again"):
-        cursors.decode(cursor, QUERY.filters, 2, KEY)
+        cursors.decode(cursor, QUERY.filters, 2, [KEY])
 
 
 @given(st.integers(0, 49), st.sampled_from("ABCDwxyz0189-_"))
@@ -87,19 +87,19 @@ def test_an_edited_cursor_is_rejected(index: int, character: str) -> None:
     edited = CURSOR[:index] + character + CURSOR[index + 1 :]
     if edited != CURSOR:
         with pytest.raises(BadInput):
-            cursors.decode(edited, QUERY.filters, 2, KEY)
+            cursors.decode(edited, QUERY.filters, 2, [KEY])
 
 
 @given(st.text(max_size=80) | st.binary(max_size=60).map(lambda raw: raw.hex()))
 def test_any_other_text_is_rejected(text: str) -> None:
     with pytest.raises(BadInput):
-        cursors.decode(text, QUERY.filters, 2, KEY)
+        cursors.decode(text, QUERY.filters, 2, [KEY])
 
 
 @pytest.mark.parametrize("position", [Cursor(2, ids.new_id()), Cursor(0, "ffffffff-ffff-7fff-bfff-ffffffffffff")])
 def test_an_invalid_position_is_rejected_even_if_encrypted_with_the_key(position: Cursor) -> None:
     with pytest.raises(BadInput):
-        cursors.decode(cursors.encode(position, QUERY.filters, KEY, DAY), QUERY.filters, 2, KEY)
+        cursors.decode(cursors.encode(position, QUERY.filters, KEY, DAY), QUERY.filters, 2, [KEY])
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff" * 4, b"\xff" * 21, b"\xff" * 27, b"\xff" * 300])
@@ -107,7 +107,7 @@ def test_other_content_is_rejected_even_if_encrypted_with_the_key(text: bytes) -
     raw = cursors._cipher(KEY).encrypt(text or b"\0", [QUERY.filters.encode()])
     cursor = urlsafe_b64encode(raw).decode().rstrip("=")
     with pytest.raises(BadInput):
-        cursors.decode(cursor, QUERY.filters, 256, KEY)
+        cursors.decode(cursor, QUERY.filters, 256, [KEY])
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_other_content_is_rejected_even_if_encrypted_with_the_key(text: bytes) -
 )
 def test_a_cursor_has_only_one_spelling(edited: str) -> None:
     with pytest.raises(BadInput):
-        cursors.decode(edited, QUERY.filters, 2, KEY)
+        cursors.decode(edited, QUERY.filters, 2, [KEY])

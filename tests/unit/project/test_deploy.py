@@ -20,27 +20,10 @@ CLOUDFRONT = PROJECT / "deploy" / "cloudfront.yaml"
 PARAMETERS = set(parse((PROJECT / "resources.yaml").read_text()).parsed["Parameters"])
 TARGET = Target(boto3.session.Session(region_name="us-east-1"), "aws", "us-east-1", "123456789012", "")
 CONFIG: dict[str, Any] = {"stages": {"dev": {"environment_variables": {}}, "local": {"environment_variables": {}}}}
-SIGNING = {"CDN_URL": "https://d1.cloudfront.net", "CDN_KEY_PAIR_ID": "K1", "CDN_PRIVATE_KEY": "k"}
 
 
 def test_a_deployment_sets_all_parameters_of_the_stack() -> None:
     assert set(parameters.of("dev", Settings(), Options())) == PARAMETERS
-
-
-def test_a_deployment_keeps_the_signing_settings_of_cloudfront(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in settings.SECRETS:
-        monkeypatch.delenv(name, raising=False)
-    assert SIGNING.items() <= settings.given_secrets({}, SIGNING).items()
-    monkeypatch.setenv("CDN_KEY_PAIR_ID", "K2")
-    assert settings.given_secrets({}, SIGNING)["CDN_KEY_PAIR_ID"] == "K2"
-
-
-def test_the_cursor_secret_is_generated_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CURSOR_SECRET", raising=False)
-    secrets = settings.given_secrets({}, {})
-    assert len(secrets["CURSOR_SECRET"]) > 40
-    assert settings.given_secrets({}, secrets) == secrets
-    assert settings.given_secrets({"CURSOR_SECRET": "in the file"}, secrets) == {}
 
 
 def test_a_stage_on_aws_has_names_that_contain_its_account_and_stage() -> None:
@@ -48,7 +31,8 @@ def test_a_stage_on_aws_has_names_that_contain_its_account_and_stage() -> None:
     assert named["S3_BUCKET_NAME"] == "images-originals-dev-123456789012-us-east-1"
     assert named["METRICS_NAMESPACE"] == "images-api/dev"
     assert (named["IMAGES_TABLE_NAME"], named["DEAD_LETTER_QUEUE_NAME"]) == ("images-dev", "images-dead-letters-dev")
-    assert len(set(named.values())) == len(named) == 10
+    assert named["SECRETS_PARAMETER"] == "/images-api/dev/secrets"
+    assert len(set(named.values())) == len(named) == 11
 
 
 def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
@@ -76,8 +60,17 @@ def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: d
         parameters.check(parameters.of("dev", Settings(), Options(**wrong)))
 
 
-def test_a_variable_that_is_not_a_setting_is_reported() -> None:
-    assert settings.unknown({"MAX_TAGS": "3", "MAX_TAGZ": "3", "DYNAMODB_TABLE_NAME": "t"}) == ["MAX_TAGZ"]
+def test_a_variable_that_is_not_a_setting_is_refused() -> None:
+    settings.check_names({"MAX_TAGS": "3", "DYNAMODB_TABLE_NAME": "t"})
+    with pytest.raises(CannotRun, match="MAX_TAGZ in environment_variables is not a setting"):
+        settings.check_names({"MAX_TAGS": "3", "MAX_TAGZ": "3"})
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "CURSOR_SECRET_PREVIOUS", "CDN_URL"])
+def test_a_secret_in_the_file_is_refused(name: str) -> None:
+    with pytest.raises(CannotRun, match=f"remove {name} from environment_variables") as refused:
+        settings.check_names({name: "hush"})
+    assert "hush" not in str(refused.value)
 
 
 def test_the_local_stage_never_uses_a_developers_account(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +86,10 @@ def test_the_local_stage_never_uses_a_developers_account(monkeypatch: pytest.Mon
 
 def test_the_local_stage_has_the_default_names() -> None:
     named = settings.named(CONFIG, TARGET, "local")
-    assert settings.of(named, "local") == {"METRICS_NAMESPACE": "images-api/local"}
+    assert settings.of(named, "local") == {
+        "METRICS_NAMESPACE": "images-api/local",
+        "SECRETS_PARAMETER": "/images-api/local/secrets",
+    }
 
 
 @pytest.mark.parametrize(
@@ -102,10 +98,15 @@ def test_the_local_stage_has_the_default_names() -> None:
         ({"s3_bucket_name": "images-originals-dev-210987654321-us-east-1"}, "not for account 123456789012"),
         ({"staged_bucket_name": "images-staged-dev-123456789012-eu-west-1"}, "not for account 123456789012"),
         ({"metrics_namespace": "images-api/prod"}, "must be images-api/dev"),
+        ({"secrets_parameter": "/images-api/prod/secrets"}, "must be /images-api/dev/secrets"),
     ],
 )
 def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, Any], message: str) -> None:
-    right: dict[str, Any] = {"metrics_namespace": "images-api/dev", "derived_bucket_name": "whatever-you-like"}
+    right: dict[str, Any] = {
+        "metrics_namespace": "images-api/dev",
+        "secrets_parameter": "/images-api/dev/secrets",
+        "derived_bucket_name": "whatever-you-like",
+    }
     settings.check(Settings(**right), TARGET, "dev")
     with pytest.raises(CannotRun, match=message):
         settings.check(Settings(**(right | wrong)), TARGET, "dev")

@@ -144,6 +144,17 @@ def test_a_rollback_leads_to_the_version_before_and_the_next_release_back(lambda
     assert live(lambdas) == "2"
 
 
+def test_a_rollback_does_not_lead_to_processes_with_other_secrets(lambdas: Any) -> None:
+    for version in ("1", "2"):
+        variables = {"SECRETS_VERSION": version}
+        lambdas.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables})
+        change(lambdas, version)
+        release()
+    with pytest.raises(CannotRun, match="no earlier version with its present secrets"):
+        versions.roll_back(TARGET, FUNCTION)
+    assert live(lambdas) == "2"
+
+
 def test_a_function_without_an_alias_cannot_be_rolled_back(lambdas: Any) -> None:
     with pytest.raises(CannotRun, match="no earlier version"):
         versions.roll_back(TARGET, FUNCTION)

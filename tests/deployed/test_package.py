@@ -71,7 +71,7 @@ def configure(project: Path, architecture: str = "x86_64") -> None:
         "api_gateway_stage": STAGE,
         "xray": True,
         "environment_variables": {"METRICS_NAMESPACE": f"images-api/{STAGE}"},
-        "deployment": {"api_requests_per_second": 7, "api_burst": 11, "event_age_seconds": 3_600},
+        "deployment": {"api_requests_per_second": 7, "api_burst": 11, "event_age_seconds": 3_600, "protected": True},
     }
     (project / ".chalice" / "config.json").write_text(json.dumps(config))
 
@@ -199,6 +199,9 @@ def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: C
     assert (out / "resources.yaml").read_text() == (PROJECT / "resources.yaml").read_text()
     settings = document["resource"]["aws_api_gateway_method_settings"]["rest_api"]["settings"]
     assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11}
+    of_stack = document["resource"]["aws_cloudformation_stack"]["resources"]
+    assert of_stack["tags"] == stack.tags(STAGE)
+    assert of_stack["lifecycle"] == {"prevent_destroy": True}
     failure_destinations = document["resource"]["aws_lambda_function_event_invoke_config"]
     assert set(failure_destinations) == {"on_object_created", "on_upload_staged"}
 
@@ -256,12 +259,14 @@ def deployed(
         template = (out / "sam.json").read_text().replace("./deployment.zip", f"s3://{artifacts}/deployment.zip")
         s3.put_object(Bucket=artifacts, Key="sam.json", Body=template)
         values = dict(line.split("=", 1) for line in (out / "parameters").read_text().splitlines())
+        tags = dict(line.split("=", 1) for line in (out / "tags").read_text().splitlines())
         changes = {"StackName": stack.name(STAGE), "ChangeSetName": "first"}
         cloudformation.create_change_set(
             **changes,
             ChangeSetType="CREATE",
             TemplateURL=f"{localstack.endpoint_url}/{artifacts}/sam.json",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
+            Tags=[{"Key": name, "Value": value} for name, value in tags.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         cloudformation.get_waiter("change_set_create_complete").wait(**changes)
@@ -311,6 +316,9 @@ def test_the_template_sets_the_properties_that_chalice_cannot(
 ) -> None:
     stages = localstack.client("apigateway").get_stages(restApiId=deployed["RestAPIId"])["item"]
     assert [api["stageName"] for api in stages] == [STAGE]  # SAM's default stage, named Stage, is not created
+
+    (whole,) = localstack.client("cloudformation").describe_stacks(StackName=stack.name(STAGE))["Stacks"]
+    assert {tag["Key"]: tag["Value"] for tag in whole["Tags"]} == stack.tags(STAGE)
 
     functions = localstack.client("lambda")
     for function in "on_object_created", "on_upload_staged":

@@ -18,6 +18,10 @@ class Options:
     event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter
     alarm_topic_arn: str = ""  # the SNS topic that alarms notify; empty: alarms are only shown
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
+    # Capacity units per second of each table; DynamoDB throttles more. 0: no maximum.
+    table_max_read_units: int = 0
+    table_max_write_units: int = 0
+    originals_tiering_days: int = 0  # after so many days, originals move to S3 Intelligent-Tiering; 0: never
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
@@ -34,7 +38,8 @@ class Options:
             if name not in defaults:
                 known = ", ".join(defaults)
                 raise CannotRun(f".chalice/config.json: `deployment` has no option {name!r}; the options are {known}.")
-            if type(value) is not type(defaults[name]) or (isinstance(value, int) and value < 1):
+            least = 1 if defaults[name] else 0  # 0 turns an option off whose default is 0
+            if type(value) is not type(defaults[name]) or (type(value) is int and value < least):
                 raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:

@@ -50,11 +50,7 @@ class _Resolution:
             case {"Fn::Split": [separator, text]}:
                 return self.of(text).split(separator)
             case {"Fn::If": [condition, yes, no]}:
-                return self.of(yes if self.of(self.conditions[condition]) else no)
-            case {"Fn::Equals": [one, other]}:
-                return self.of(one) == self.of(other)
-            case {"Fn::Not": [condition]}:
-                return not self.of(condition)
+                return self.of(yes if self.holds({"Condition": condition}) else no)
             case dict():
                 of_each = {name: self.of(value) for name, value in declared.items()}
                 return {name: value for name, value in of_each.items() if value is not _NO_VALUE}
@@ -63,6 +59,20 @@ class _Resolution:
             case _:
                 return declared
 
+    def holds(self, condition: dict[str, Any]) -> bool:
+        """Return whether a condition is true."""
+        match condition:
+            case {"Condition": name}:
+                return self.holds(self.conditions[name])
+            case {"Fn::Not": [other]}:
+                return not self.holds(other)
+            case {"Fn::Or": others}:
+                return any(map(self.holds, others))
+            case {"Fn::Equals": [one, other]}:  # CloudFormation compares numbers as texts
+                return str(self.of(one)) == str(self.of(other))
+            case _:
+                raise ValueError(f"Unknown condition {condition}")
+
 
 class _Loader(yaml.SafeLoader):
     """Reads short forms as long forms."""
@@ -70,7 +80,7 @@ class _Loader(yaml.SafeLoader):
 
 def _long_form(loader: yaml.SafeLoader, function: str, node: yaml.Node) -> dict[str, Any]:
     argument = loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value
-    return {function if function == "Ref" else f"Fn::{function}": argument}
+    return {function if function in ("Ref", "Condition") else f"Fn::{function}": argument}
 
 
 _Loader.add_multi_constructor("!", _long_form)

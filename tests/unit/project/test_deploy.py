@@ -113,11 +113,28 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
 
 @pytest.mark.parametrize(
     "options",
-    [{"api_burst": 0}, {"api_burst": "many"}, {"burst": 1}, {"api_burst": True}, {"event_age_seconds": 59}, []],
+    [
+        {"api_burst": 0},
+        {"api_burst": "many"},
+        {"burst": 1},
+        {"api_burst": True},
+        {"event_age_seconds": 59},
+        {"table_max_read_units": -1},
+        {"originals_tiering_days": 0.5},
+        [],
+    ],
 )
 def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
     with pytest.raises(CannotRun, match=r"\.chalice/config\.json: "):
         Options.of({"deployment": options, **CONFIG}, "dev")
+
+
+def test_0_turns_off_an_option_of_all_stages() -> None:
+    config = {
+        "deployment": {"table_max_read_units": 100},
+        "stages": {"dev": {"deployment": {"table_max_read_units": 0}}},
+    }
+    assert Options.of(config, "dev") == Options()
 
 
 def test_options_of_a_stage_override_options_of_all_stages() -> None:

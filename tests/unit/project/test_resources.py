@@ -120,6 +120,33 @@ def test_a_table_is_on_demand_and_has_backups_unless_its_items_expire(table: dic
     assert backed_up != ("TimeToLiveSpecification" in table)
 
 
+def test_a_maximum_of_read_units_holds_for_every_table_and_index() -> None:
+    tables = properties("AWS::DynamoDB::Table", TableMaxReadUnits="100").values()
+    limited = [*tables, *(index for table in tables for index in table.get("GlobalSecondaryIndexes", []))]
+    assert [each.get("OnDemandThroughput") for each in limited] == [{"MaxReadRequestUnits": "100"}] * len(limited)
+
+
+def test_a_maximum_of_write_units_holds_for_every_table() -> None:
+    # Not for indexes: an index that refuses a write blocks the table, and an update can write twice to an index.
+    tables = properties("AWS::DynamoDB::Table", TableMaxWriteUnits="50").values()
+    assert [table.get("OnDemandThroughput") for table in tables] == [{"MaxWriteRequestUnits": "50"}] * len(TABLES)
+    indexes = [index for table in tables for index in table.get("GlobalSecondaryIndexes", [])]
+    assert not any("OnDemandThroughput" in index for index in indexes)
+    assert "OnDemandThroughput" not in str(TABLES)
+
+
+def test_originals_move_to_intelligent_tiering_only_if_asked() -> None:
+    def transitions(**parameters: str) -> dict[str, Any]:
+        buckets = properties("AWS::S3::Bucket", **parameters).items()
+        rules = {name: bucket["LifecycleConfiguration"]["Rules"] for name, bucket in buckets}
+        return {name: rule["Transitions"] for name, each in rules.items() for rule in each if "Transitions" in rule}
+
+    assert transitions() == transitions(OriginalsTieringDays="0") == {}
+    assert transitions(OriginalsTieringDays="30") == {
+        "OriginalsBucket": [{"StorageClass": "INTELLIGENT_TIERING", "TransitionInDays": "30"}]
+    }
+
+
 def test_the_stack_deletes_only_tables_whose_items_expire() -> None:
     storage = resources("AWS::S3::Bucket") | resources("AWS::S3::BucketPolicy") | resources("AWS::DynamoDB::Table")
     deleted = {name for name, resource in storage.items() if resource["DeletionPolicy"] != "Retain"}

@@ -13,6 +13,8 @@ class Options:
 
     api_requests_per_second: int = 500  # average rate that API Gateway accepts; it answers more with 429
     api_burst: int = 1_000  # burst that API Gateway accepts, in requests
+    access_logs: bool = True  # API Gateway writes a line for each request
+    detailed_metrics: bool = False  # CloudWatch metrics of each method of the API; they cost extra
     log_retention_days: int = 30
     originals_version_days: int = 30  # how long a deleted original can be restored
     event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter

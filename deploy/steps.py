@@ -27,6 +27,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     deployed = functions.variables(place, app_name, name)
     stage = prepare(name, place, lambda configured: settings.given_secrets(configured, deployed))
     functions.check_concurrency(place, stage.config)
+    gateway.check_access_log(place, stage.options)
     say(f"Deploying the stage {name} to {place}.")
     for secret in settings.SECRETS:
         if deployed and deployed.get(secret) != stage.variables.get(secret):

@@ -72,6 +72,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "deployment_id": "${aws_api_gateway_deployment.rest_api.id}",
                     "stage_name": config.api_gateway_stage,
                     "xray_tracing_enabled": bool(config.xray_enabled),
+                    **(_access_log(wanted) if options.access_logs else {}),
                 }
             },
             "aws_api_gateway_method_settings": {
@@ -82,6 +83,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "settings": {
                         "throttling_rate_limit": options.api_requests_per_second,
                         "throttling_burst_limit": options.api_burst,
+                        "metrics_enabled": options.detailed_metrics,
                     },
                 }
             },
@@ -90,6 +92,14 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
     }
     whole: Document = TemplateDeepMerger().merge(added, generated)
     return whole
+
+
+def _access_log(wanted: Stage) -> Document:
+    group = wanted.place.arn("logs", f"log-group:{gateway.access_log(wanted.name)}")
+    return {
+        "access_log_settings": {"destination_arn": group, "format": gateway.ACCESS_LOG},
+        "depends_on": [_STACK],  # which has the log group
+    }
 
 
 def _event_invoke_config(function: str, options: Options) -> Document:

@@ -16,7 +16,7 @@ from chalicelib.permissions import declared, lambda_name
 from deploy import gateway
 from deploy.options import Options
 from deploy.target import Target
-from project import PROJECT
+from project import PROJECT, CannotRun
 from project.stages import stage_config
 from project.template import parse
 from tests.deployed.conftest import inventory, run
@@ -89,9 +89,29 @@ def test_properties_that_chalice_cannot_set_are_set(address: str, api: str) -> N
     options = Options()
     expected = (options.api_requests_per_second, options.api_burst)
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == expected
+    assert limits["metricsEnabled"] is False
+    log_group = f"arn:aws:logs:us-east-1:000000000000:log-group:{gateway.access_log('local')}"
+    assert stage["accessLogSettings"] == {"destinationArn": log_group, "format": gateway.ACCESS_LOG}
     for kind, response in gateway.responses(read(CONFIG.environment_variables)).items():
         actual = rest.get_gateway_response(restApiId=api, responseType=kind)
         assert {name: actual[name] for name in response} == response
+
+
+def test_access_logs_need_a_role_of_api_gateway(localstack: Target) -> None:
+    rest = client("apigateway")
+    role = rest.get_account()["cloudwatchRoleArn"]
+
+    def use(arn: str) -> None:
+        rest.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}])
+
+    gateway.check_access_log(localstack, Options())
+    use("")
+    try:
+        gateway.check_access_log(localstack, Options(access_logs=False))
+        with pytest.raises(CannotRun, match="^API Gateway has no role to write access logs in LocalStack"):
+            gateway.check_access_log(localstack, Options())
+    finally:
+        use(role)
 
 
 def test_each_role_has_the_policy_in_its_file_and_only_lambda_may_assume_it(address: str) -> None:
@@ -131,8 +151,9 @@ def test_events_and_the_schedule_invoke_their_functions(address: str) -> None:
     assert rule_target["Arn"].rpartition(":")[2] == NAMES["sweep"]
 
 
-def test_each_function_has_a_log_group(address: str) -> None:
-    assert inventory()["log groups"] == {f"/aws/lambda/{function}" for function in NAMES.values()}
+def test_the_api_and_each_function_have_a_log_group(address: str) -> None:
+    of_functions = {f"/aws/lambda/{function}" for function in NAMES.values()}
+    assert inventory()["log groups"] == {gateway.access_log("local"), *of_functions}
 
 
 def test_the_alarms_match_their_declarations(address: str) -> None:

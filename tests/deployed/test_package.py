@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import jwt
 import pytest
 
-from deploy import data, stack, target
+from deploy import data, gateway, stack, target
 from project import PROJECT, CannotRun
 from tests.errors import error
 from tests.http.client import Service
@@ -55,7 +55,12 @@ def configure(project: Path, architecture: str = "x86_64") -> None:
         "api_gateway_stage": STAGE,
         "xray": True,
         "environment_variables": {"METRICS_NAMESPACE": f"images-api/{STAGE}"},
-        "deployment": {"api_requests_per_second": 7, "api_burst": 11, "event_age_seconds": 3_600},
+        "deployment": {
+            "api_requests_per_second": 7,
+            "api_burst": 11,
+            "event_age_seconds": 3_600,
+            "detailed_metrics": True,
+        },
     }
     (project / ".chalice" / "config.json").write_text(json.dumps(config))
 
@@ -120,9 +125,13 @@ def test_cfn_lint_accepts_the_template(packaged: Callable[..., Path]) -> None:
 
 def test_the_template_has_the_properties_that_localstack_ignores(packaged: Callable[..., Path]) -> None:
     resources = json.loads((packaged() / "sam.json").read_text())["Resources"]
-    (limits,) = resources["RestAPI"]["Properties"]["MethodSettings"]
+    api = resources["RestAPI"]["Properties"]
+    (limits,) = api["MethodSettings"]
     assert (limits["HttpMethod"], limits["ResourcePath"]) == ("*", "/*")
     assert (limits["ThrottlingRateLimit"], limits["ThrottlingBurstLimit"]) == (7, 11)
+    assert limits["MetricsEnabled"] is True
+    assert api["AccessLogSetting"]["Format"] == gateway.ACCESS_LOG
+    assert api["AccessLogSetting"]["DestinationArn"]["Fn::Sub"].endswith(":log-group:${AccessLog}")
     reserved = {
         name: resources[name]["Properties"]["ReservedConcurrentExecutions"] for name in ("OnObjectCreated", "Sweep")
     }
@@ -167,7 +176,10 @@ def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: C
     assert {f"aws_lambda_function.{name}" for name in ("api_handler", "sweep")} < references
     assert (out / "resources.yaml").read_text() == (PROJECT / "resources.yaml").read_text()
     settings = document["resource"]["aws_api_gateway_method_settings"]["rest_api"]["settings"]
-    assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11}
+    assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11, "metrics_enabled": True}
+    logged = document["resource"]["aws_api_gateway_stage"]["rest_api"]["access_log_settings"]
+    log_group = f"arn:aws:logs:eu-west-1:123456789012:log-group:{gateway.access_log(STAGE)}"
+    assert logged == {"destination_arn": log_group, "format": gateway.ACCESS_LOG}
     failure_destinations = document["resource"]["aws_lambda_function_event_invoke_config"]
     assert set(failure_destinations) == {"on_object_created", "on_upload_staged"}
 

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from typing import Any
@@ -121,6 +122,7 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
         {"event_age_seconds": 59},
         {"table_max_read_units": -1},
         {"originals_tiering_days": 0.5},
+        {"access_logs": 1},
         [],
     ],
 )
@@ -168,6 +170,14 @@ def test_the_gateways_own_errors_are_json_and_have_cors_headers(origins: str, al
 def test_the_gateways_own_errors_have_the_keys_of_the_contract(contract: str, body: str) -> None:
     templates = gateway.responses(Settings(contract=contract))["THROTTLED"]["responseTemplates"]
     assert templates == {"application/json": body}
+
+
+def test_a_line_of_the_access_log_has_no_path_no_query_and_no_header_but_the_user_agent() -> None:
+    values = json.loads(gateway.ACCESS_LOG).values()
+    assert all(value.startswith("$context.") for value in values)
+    assert "$context.requestId" in values  # API Gateway requires it
+    quoting_the_request = {"path", "error.message", "error.messageString", "requestOverride", "authorizer.error"}
+    assert not {value.removeprefix("$context.") for value in values} & quoting_the_request
 
 
 def test_a_stage_does_not_include_stages_whose_names_begin_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from cfnlint.api import lint_file
 from app import app
 from chalicelib import metrics as published
 from chalicelib.permissions import declared, lambda_name
+from deploy import gateway
 from project import PROJECT
 from project.template import parse
 
@@ -154,10 +155,11 @@ def test_the_stack_deletes_only_tables_whose_items_expire() -> None:
     assert all(resource["UpdateReplacePolicy"] == resource["DeletionPolicy"] for resource in storage.values())
 
 
-def test_the_log_of_every_function_has_a_retention_period() -> None:
+def test_the_logs_of_the_api_and_of_every_function_have_a_retention_period() -> None:
     logs = properties("AWS::Logs::LogGroup", LogRetentionDays="7").values()
     retention_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}
-    assert retention_days == {f"/aws/lambda/{function}": "7" for function in FUNCTIONS}
+    names = [gateway.access_log(STAGE), *(f"/aws/lambda/{function}" for function in FUNCTIONS)]
+    assert retention_days == dict.fromkeys(names, "7")
 
 
 @pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrorsAlarm", "Errors"), ("ThrottlesAlarm", "Throttles")])

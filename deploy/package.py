@@ -21,6 +21,7 @@ from deploy.stage import prepare
 from deploy.target import Target
 from project import PROJECT
 from project.resources import RESOURCES
+from project.template import compact
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
@@ -42,7 +43,7 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "chalice.tf.json"
             document = terraform.complete(generated, stage, secrets)
-            shutil.copy(RESOURCES, out)
+            (out / RESOURCES.name).write_text(compact(RESOURCES.read_text()))
         else:
             events = _without_events(stage.config.chalice_app)
             generated = _generate(place, stage.config, form, Path(folder))

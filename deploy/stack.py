@@ -11,6 +11,7 @@ from deploy.stage import Stage
 from deploy.target import Target
 from project import CannotRun
 from project.resources import RESOURCES
+from project.template import compact
 
 TAGS = {"service": "images-api"}  # of all resources of a stage, in addition to the stage's name
 
@@ -58,7 +59,7 @@ def apply(wanted: Stage) -> bool:
     token = uuid.uuid4().hex
     request = {
         "StackName": name(stage),
-        "TemplateBody": RESOURCES.read_text(),
+        "TemplateBody": compact(RESOURCES.read_text()),
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in parameters.of(stage, wanted.settings, wanted.options).items()
@@ -94,7 +95,8 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
     try:
         pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name(stage))
         for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
-            if resource["ResourceStatus"] in _OWNED:
+            # LocalStack lists resources without an id after an update that failed.
+            if resource["ResourceStatus"] in _OWNED and "PhysicalResourceId" in resource:
                 found.setdefault(resource["ResourceType"], []).append(resource["PhysicalResourceId"])
     except ClientError as error:
         if "does not exist" not in str(error):

@@ -1,6 +1,7 @@
 """`make deploy` creates every resource on a real LocalStack, and `make destroy` deletes them."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -108,7 +109,7 @@ def test_access_logs_need_a_role_of_api_gateway(localstack: Target) -> None:
     use("")
     try:
         gateway.check_access_log(localstack, Options(access_logs=False))
-        with pytest.raises(CannotRun, match="^API Gateway has no role to write access logs in LocalStack"):
+        with pytest.raises(CannotRun, match=r"^API Gateway has no role to write access logs in LocalStack"):
             gateway.check_access_log(localstack, Options())
     finally:
         use(role)
@@ -166,6 +167,15 @@ def test_the_alarms_match_their_declarations(address: str) -> None:
         for name in ("MetricName", "Namespace", "Threshold", "ComparisonOperator", "TreatMissingData"):
             assert alarm.get(name) == expected.get(name)
         assert len(alarm.get("Metrics", [])) == len(expected.get("Metrics", []))
+
+    composites = TEMPLATE.resources("AWS::CloudWatch::CompositeAlarm", Stage="local").values()
+    rules = {alarm["Properties"]["AlarmName"]: alarm["Properties"]["AlarmRule"] for alarm in composites}
+    found = client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    logical = {alarm["Properties"]["AlarmName"]: name for name, alarm in declared_alarms.items()}
+    assert rules == {
+        alarm["AlarmName"]: re.sub(r'"(.*?)"', lambda part: f'"${{{logical[part[1]]}}}"', alarm["AlarmRule"])
+        for alarm in found
+    }
 
 
 def test_the_dead_letter_queue_is_encrypted_and_requires_tls(address: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from deploy import data, gateway, stack, target
 from project import PROJECT, CannotRun
+from project.template import compact
 from tests.errors import error
 from tests.http.client import Service
 from tests.pictures import base64_picture
@@ -174,7 +175,7 @@ def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: C
     references = set(re.findall(r"(?<![A-Za-z0-9_.])(aws_[a-z0-9_]+\.[A-Za-z0-9_-]+)", text))
     assert references - defined == set()
     assert {f"aws_lambda_function.{name}" for name in ("api_handler", "sweep")} < references
-    assert (out / "resources.yaml").read_text() == (PROJECT / "resources.yaml").read_text()
+    assert (out / "resources.yaml").read_text() == compact((PROJECT / "resources.yaml").read_text())
     settings = document["resource"]["aws_api_gateway_method_settings"]["rest_api"]["settings"]
     assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11, "metrics_enabled": True}
     logged = document["resource"]["aws_api_gateway_stage"]["rest_api"]["access_log_settings"]

@@ -13,8 +13,6 @@ from project import CannotRun
 from project.resources import RESOURCES
 from project.template import compact
 
-TAGS = {"service": "images-api"}  # of all resources of a stage, in addition to the stage's name
-
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has no resources and cannot be updated
@@ -67,7 +65,7 @@ def apply(wanted: Stage) -> bool:
         # Otherwise a failed creation would retain resources, and the next creation would fail because they exist.
         "RetainExceptOnCreate": True,
         "ClientRequestToken": token,
-        "Tags": [{"Key": key, "Value": value} for key, value in {**TAGS, "stage": stage}.items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in wanted.tags.items()],
     }
     status = settled(target, stage)
     if status in _NEVER_MADE:

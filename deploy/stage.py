@@ -29,6 +29,11 @@ class Stage:
     settings: Settings  # as the functions read the variables
     options: Options
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of everything in the stage: `service`, `stage`, and those in .chalice/config.json."""
+        return {key: value for key, value in self.config.tags.items() if key != "aws-chalice"}
+
 
 def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables]) -> Stage:
     """Check a stage, add missing names to .chalice/config.json, and write the stage's policies.
@@ -53,10 +58,11 @@ def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables])
 
 
 def chalice_config(stage: str, variables: Mapping[str, str]) -> Config:
-    """Return Chalice's configuration of a stage, with further environment variables."""
+    """Return Chalice's configuration of a stage, with further environment variables and with tags."""
     # The app reads the names of its buckets from the environment, so Chalice must set the variables in this one.
     factory = CLIFactory(str(PROJECT), environ=os.environ)
-    return factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(variables)})
+    added = {"environment_variables": dict(variables), "tags": {"service": "images-api", "stage": stage}}
+    return factory.create_config_obj(stage, user_provided_params=added)
 
 
 def _check(config: Config) -> None:

@@ -7,7 +7,7 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
-from deploy import data, functions, gateway, record, settings, stack, target
+from deploy import data, functions, gateway, record, settings, stack, tags, target
 from deploy.stage import Stage, chalice_config, prepare
 from project import CannotRun
 from project.resources import names
@@ -96,6 +96,7 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     functions.finish(stage, record.functions(place, app_name, stage.name))
     (api,) = record.apis(place, app_name, stage.name)
     gateway.finish(stage, api)
+    tags.apply(stage, api)
     gateway.mark(place, api, stage.name, fingerprint)
     return api
 

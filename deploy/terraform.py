@@ -42,7 +42,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "name": stack.name(stage),
                     "template_body": '${file("${path.module}/resources.yaml")}',
                     "parameters": dict(parameters.of(stage, chosen, options)),
-                    "tags": {**stack.TAGS, "stage": stage},
+                    "tags": wanted.tags,
                 }
             },
             "aws_lambda_function": {
@@ -52,12 +52,15 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                 }
                 for name in declared(app)
             },
+            "aws_iam_role": {name: {"tags": wanted.tags} for name in resources["aws_iam_role"]},
+            "aws_api_gateway_rest_api": {"rest_api": {"tags": wanted.tags}},
             "aws_lambda_function_event_invoke_config": {
                 name: _event_invoke_config(name, options) for name in functions.with_dead_letters(app)
             },
             # The name must be unique in the account, so it contains the stage.
             "aws_cloudwatch_event_rule": {
-                name: {"name": lambda_name(app, name, stage)} for name in resources["aws_cloudwatch_event_rule"]
+                name: {"name": lambda_name(app, name, stage), "tags": wanted.tags}
+                for name in resources["aws_cloudwatch_event_rule"]
             },
             "aws_s3_bucket_notification": {
                 name: {"depends_on": [_STACK, *_permissions_of_s3(resources)]}
@@ -72,6 +75,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "deployment_id": "${aws_api_gateway_deployment.rest_api.id}",
                     "stage_name": config.api_gateway_stage,
                     "xray_tracing_enabled": bool(config.xray_enabled),
+                    "tags": wanted.tags,
                     **(_access_log(wanted) if options.access_logs else {}),
                 }
             },

@@ -127,6 +127,28 @@ def test_each_role_has_the_policy_in_its_file_and_only_lambda_may_assume_it(addr
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
+def test_everything_that_chalice_creates_has_the_tags(address: str, api: str) -> None:
+    expected = {"service": "images-api", "stage": "local"}
+
+    def named(pairs: list[dict[str, str]]) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in pairs}
+
+    rest = f"arn:aws:apigateway:us-east-1::/restapis/{api}"
+    (rule,) = client("events").list_rules()["Rules"]
+    found = {
+        "API": client("apigateway").get_tags(resourceArn=rest)["tags"],
+        "stage of the API": client("apigateway").get_tags(resourceArn=f"{rest}/stages/local")["tags"],
+        "rule": named(client("events").list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"]),
+    }
+    for name, function in NAMES.items():
+        arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
+        found[function] = client("lambda").list_tags(Resource=arn)["Tags"]
+        found[f"role of {name}"] = named(client("iam").list_role_tags(RoleName=f"images-api-local-{name}")["Tags"])
+    assert {name: {key: tags.get(key) for key in expected} for name, tags in found.items()} == dict.fromkeys(
+        found, expected
+    )
+
+
 def test_the_buckets_are_private_and_encrypted_and_require_tls(address: str) -> None:
     s3 = client("s3")
     for bucket in BUCKETS:

@@ -55,6 +55,7 @@ def configure(project: Path, architecture: str = "x86_64") -> None:
     config["stages"][STAGE] = config["stages"]["local"] | {
         "api_gateway_stage": STAGE,
         "xray": True,
+        "tags": {"team": "photos"},
         "environment_variables": {"METRICS_NAMESPACE": f"images-api/{STAGE}"},
         "deployment": {
             "api_requests_per_second": 7,
@@ -181,6 +182,10 @@ def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: C
     logged = document["resource"]["aws_api_gateway_stage"]["rest_api"]["access_log_settings"]
     log_group = f"arn:aws:logs:eu-west-1:123456789012:log-group:{gateway.access_log(STAGE)}"
     assert logged == {"destination_arn": log_group, "format": gateway.ACCESS_LOG}
+    taggable = ("lambda_function", "iam_role", "api_gateway_rest_api", "api_gateway_stage", "cloudwatch_event_rule")
+    for kind in (*taggable, "cloudformation_stack"):
+        for resource in document["resource"][f"aws_{kind}"].values():
+            assert resource["tags"].items() >= {"service": "images-api", "stage": STAGE, "team": "photos"}.items()
     failure_destinations = document["resource"]["aws_lambda_function_event_invoke_config"]
     assert set(failure_destinations) == {"on_object_created", "on_upload_staged"}
 

@@ -24,6 +24,8 @@ class Options:
     table_max_read_units: int = 0
     table_max_write_units: int = 0
     originals_tiering_days: int = 0  # after so many days, originals move to S3 Intelligent-Tiering; 0: never
+    monthly_budget_usd: int = 0  # AWS Budgets notifies when a month costs more; 0: no budget
+    budget_email: str = ""  # whom the budget notifies; empty: the topic of the alarms
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
@@ -46,4 +48,8 @@ class Options:
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:
             raise CannotRun(".chalice/config.json: event_age_seconds in `deployment` must be from 60 to 21600.")
+        if options.monthly_budget_usd and not (options.budget_email or options.alarm_topic_arn):
+            raise CannotRun(
+                ".chalice/config.json: monthly_budget_usd in `deployment` needs budget_email or alarm_topic_arn."
+            )
         return options

@@ -22,6 +22,8 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
         "TableMaxReadUnits": str(options.table_max_read_units),
         "TableMaxWriteUnits": str(options.table_max_write_units),
         "OriginalsTieringDays": str(options.originals_tiering_days),
+        "MonthlyBudgetUsd": str(options.monthly_budget_usd),
+        "BudgetEmail": options.budget_email,
     }
 
 

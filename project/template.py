@@ -20,12 +20,16 @@ class Template:
     def resources(self, kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
         """Return the resources of one type by logical id, with parameters (or their defaults) and conditions applied.
 
-        References to other resources and to pseudo parameters stay as they are.
+        Resources whose condition is false are left out. References to other resources and to pseudo parameters stay as
+        they are.
         """
         defaults = {name: parameter["Default"] for name, parameter in self.parsed["Parameters"].items()}
         resolution = _Resolution(defaults | parameters, self.parsed["Conditions"])
-        resources = self.parsed["Resources"].items()
-        return {name: resolution.of(resource) for name, resource in resources if resource["Type"] == kind}
+        return {
+            name: resolution.of(resource)
+            for name, resource in self.parsed["Resources"].items()
+            if resource["Type"] == kind and resolution.exists(resource)
+        }
 
 
 def parse(text: str) -> Template:
@@ -34,7 +38,7 @@ def parse(text: str) -> Template:
 
 
 def compact(text: str) -> str:
-    """Return a template in YAML without comments and indentation, also of literal blocks, which must be JSON.
+    """Return a template in YAML without comments, indentation and optional spaces. Its literal blocks must be JSON.
 
     CloudFormation accepts 51,200 bytes in a request.
     """
@@ -47,7 +51,7 @@ def compact(text: str) -> str:
             nodes += [part for each in node.value for part in (each if isinstance(each, tuple) else (each,))]
         elif isinstance(node, yaml.ScalarNode) and node.style == "|":
             node.value, node.style = json.dumps(json.loads(node.value), separators=(",", ":")), "'"
-    return str(yaml.serialize(root, width=1_000_000))
+    return str(yaml.serialize(root, Dumper=_DenseDumper, width=1_000_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,10 @@ class _Resolution:
             case _:
                 return declared
 
+    def exists(self, resource: dict[str, Any]) -> bool:
+        """Return whether a resource has no condition, or one that is true."""
+        return "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
+
     def holds(self, condition: dict[str, Any]) -> bool:
         """Return whether a condition is true."""
         match condition:
@@ -90,6 +98,15 @@ class _Resolution:
                 return str(self.of(one)) == str(self.of(other))
             case _:
                 raise ValueError(f"Unknown condition {condition}")
+
+
+class _DenseDumper(yaml.SafeDumper):
+    """Writes no space after a comma. YAML needs none: a comma ends a plain scalar in a flow collection."""
+
+    def write_indicator(
+        self, indicator: str, need_whitespace: bool, whitespace: bool = False, indention: bool = False
+    ) -> None:
+        super().write_indicator(indicator, need_whitespace, whitespace or indicator == ",", indention)
 
 
 class _Loader(yaml.SafeLoader):

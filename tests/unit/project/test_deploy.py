@@ -69,7 +69,13 @@ def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"log_retention_days": 8}, {"alarm_topic_arn": "alarms"}, {"distribution_arn": "arn:aws:s3:::bucket"}]
+    "wrong",
+    [
+        {"log_retention_days": 8},
+        {"alarm_topic_arn": "alarms"},
+        {"distribution_arn": "arn:aws:s3:::bucket"},
+        {"budget_email": "ops"},
+    ],
 )
 def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: dict[str, Any]) -> None:
     parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
@@ -123,6 +129,7 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
         {"table_max_read_units": -1},
         {"originals_tiering_days": 0.5},
         {"access_logs": 1},
+        {"monthly_budget_usd": 50},
         [],
     ],
 )

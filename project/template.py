@@ -103,10 +103,9 @@ class _Resolution:
 class _DenseDumper(yaml.SafeDumper):
     """Writes no space after a comma. YAML needs none: a comma ends a plain scalar in a flow collection."""
 
-    def write_indicator(
-        self, indicator: str, need_whitespace: bool, whitespace: bool = False, indention: bool = False
-    ) -> None:
-        super().write_indicator(indicator, need_whitespace, whitespace or indicator == ",", indention)
+    def write_indicator(self, indicator: str, *spaces: bool, **others: bool) -> None:
+        super().write_indicator(indicator, *spaces, **others)
+        self.whitespace = self.whitespace or indicator == ","
 
 
 class _Loader(yaml.SafeLoader):

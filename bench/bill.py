@@ -7,11 +7,13 @@ that AWS published for us-east-1 in 2026, without free tiers. Functions run on a
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.prices import DOLLARS_A_READ_UNIT, DOLLARS_A_WRITE_UNIT, sample, write_units
 from chalicelib.model import Analysis, Image
 from chalicelib.stores import catalog
 from chalicelib.tags import tallies
+from project.resources import template
 
 MILLION = 1_000_000
 
@@ -30,6 +32,7 @@ _GB = 1.0  # of memory: lambda_memory_size in .chalice/config.json
 _GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memory, and less to less
 _LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
 _SECONDS_A_MONTH = 30 * 24 * 3_600
+_ACCESS_LOG_BYTES = 500  # of a request: API Gateway's line, and the 26 bytes that CloudWatch adds
 _ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
 _FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
 _LOOK = Analysis(
@@ -64,7 +67,7 @@ class Use:
             self.invocations * _INVOCATION + self.milliseconds / 1000 * _GB * _GB_SECOND,
             self.write_units * DOLLARS_A_WRITE_UNIT + self.read_units * DOLLARS_A_READ_UNIT,
             self.s3_writes * _S3_WRITE + self.s3_reads * _S3_READ,
-            self.invocations * _LOG_BYTES * _LOG_BYTE,
+            (self.invocations * _LOG_BYTES + self.requests * _ACCESS_LOG_BYTES) * _LOG_BYTE,
         )
 
 
@@ -108,9 +111,12 @@ def idle_month() -> dict[str, float]:
     """Return the dollars per month of a stage that nobody calls."""
     # Nine eventually consistent reads of half a unit: queued changes, six states, and two ages.
     round_ = Use(requests=0, milliseconds=100, read_units=9 * 0.5)
+    alarms, composites = (template().resources(f"AWS::CloudWatch::{kind}") for kind in ("Alarm", "CompositeAlarm"))
+    watched = sum(_metrics(alarm["Properties"]) for alarm in alarms.values())
     return {
         "schedule, every 5 minutes": _ROUNDS_A_MONTH * sum(round_.dollars()),
-        "alarms: 29 metrics in 6 alarms, $0.10 each": 29 * 0.10,
+        f"alarms: {watched} metrics in {len(alarms)} alarms, $0.10 each": watched * 0.10,
+        f"composite alarms: {len(composites)}, $0.50 each": len(composites) * 0.50,
         "metric of the schedule": 0.30,
         "dashboard": 3.0,
     }
@@ -140,6 +146,11 @@ def main() -> None:
     print("| -- | -- |")
     for name, dollars in without_cold_starts().items():
         print(f"| {name} | ${dollars:.2f} |")
+
+
+def _metrics(alarm: dict[str, Any]) -> int:
+    """Return the number of metrics that an alarm reads. CloudWatch bills each; expressions are free."""
+    return sum("MetricStat" in metric for metric in alarm.get("Metrics", ())) or 1
 
 
 def _of_an_update(image: Image) -> int:

@@ -208,6 +208,13 @@ def note_state(state: str) -> None:
         note(**{f"images_{state}": 1, "processing_ms": line.milliseconds})
 
 
+def note_list() -> None:
+    """Note that a request has read its list, with the milliseconds until now."""
+    line = _line.get()
+    if line is not None:
+        note(list_ms=line.milliseconds)
+
+
 @contextmanager
 def _handled(message: str, request_id: str, units: Units, fields: Mapping[str, object]) -> Iterator[None]:
     used = Usage()

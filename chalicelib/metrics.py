@@ -15,6 +15,7 @@ REQUEST: Units = {
     "aws_calls": "Count",
     "read_units": "Count",
     "write_units": "Count",
+    "list_ms": "Milliseconds",  # of a request for a page of a list: until the page was read
 }
 IMAGE: Units = {
     "images_ready": "Count",

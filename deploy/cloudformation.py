@@ -28,7 +28,7 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig])
         "Description": f"The stage {stage.name} of the image service.",
         "Parameters": _parameters(others["Parameters"], values, {"Stage", *names(chosen)}),
         "Resources": {
-            "RestAPI": _api(config, chosen, options),
+            "RestAPI": _api(config, chosen, options, others["Resources"]),
             **dict(_functions(config, others["Resources"], options)),
             **dict(_notifications(events, others["Resources"], values)),
             **_firewall(stage.name, options),
@@ -49,11 +49,7 @@ def _parameters(declared: Template, values: Mapping[str, str], repeated: Contain
 
 def _functions(config: Config, others: Template, options: Options) -> Iterator[tuple[str, Template]]:
     app, stage = config.chalice_app, config.chalice_stage
-    logs = {
-        resource["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", stage): name
-        for name, resource in others.items()
-        if resource["Type"] == "AWS::Logs::LogGroup"
-    }
+    logs = _log_groups(others, stage)
     with_dead_letters = functions.with_dead_letters(app)
     for function in declared(app):
         called = lambda_name(app, function, stage)
@@ -108,9 +104,11 @@ def _notifications(
         )
 
 
-def _api(config: Config, chosen: Settings, options: Options) -> Template:
+def _api(config: Config, chosen: Settings, options: Options, others: Template) -> Template:
+    logged = {"AccessLogSetting": _access_log(others, config.chalice_stage)} if options.access_logs else {}
     return {
         "Properties": {
+            **logged,
             "OpenApiVersion": "2.0",  # without it SAM creates another stage, called Stage
             "DisableExecuteApiEndpoint": options.close_execute_api,
             "TracingEnabled": bool(config.xray_enabled),
@@ -120,6 +118,7 @@ def _api(config: Config, chosen: Settings, options: Options) -> Template:
                     "ResourcePath": "/*",
                     "ThrottlingRateLimit": options.api_requests_per_second,
                     "ThrottlingBurstLimit": options.api_burst,
+                    "MetricsEnabled": options.detailed_metrics,
                 }
             ],
             "DefinitionBody": {gateway.RESPONSES: gateway.responses(chosen)},
@@ -139,6 +138,22 @@ def _firewall(stage: str, options: Options) -> Template:
             "DependsOn": [f"RestAPI{stage}Stage"],
             "Properties": association,
         }
+    }
+
+
+def _access_log(others: Template, stage: str) -> Template:
+    name = _log_groups(others, stage)[gateway.access_log(stage)]
+    # The ARN that Fn::GetAtt returns ends in ":*", which API Gateway's documentation does not mention.
+    arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{name}}}"
+    return {"DestinationArn": {"Fn::Sub": arn}, "Format": gateway.ACCESS_LOG}
+
+
+def _log_groups(others: Template, stage: str) -> dict[str, str]:
+    """Return the logical ids of log groups by name."""
+    return {
+        resource["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", stage): name
+        for name, resource in others.items()
+        if resource["Type"] == "AWS::Logs::LogGroup"
     }
 
 

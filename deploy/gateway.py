@@ -1,4 +1,4 @@
-"""The settings of the API that Chalice cannot set: throttling, and the responses that API Gateway gives itself."""
+"""The settings of the API that Chalice cannot set: throttling, logs, metrics, and API Gateway's own responses."""
 
 import json
 from collections.abc import Mapping
@@ -6,9 +6,32 @@ from typing import Any
 
 from chalicelib.config import Settings
 from chalicelib.web import contracts
+from deploy.options import Options
 from deploy.stage import Stage
 from deploy.target import Target
+from project import CannotRun
 
+# A line of the access log (API Gateway Developer Guide, "variables for access logging"). All values are texts, since a
+# missing number is a dash. The line has neither path nor query, and not $context.error.message, which can quote the
+# header Authorization.
+ACCESS_LOG = json.dumps(
+    {
+        "time": "$context.requestTimeEpoch",
+        "request_id": "$context.integration.requestId",  # Lambda's: the request_id of the service's log
+        "gateway_request_id": "$context.requestId",
+        "method": "$context.httpMethod",
+        "route": "$context.resourcePath",
+        "status": "$context.status",
+        "latency_ms": "$context.responseLatency",
+        "integration_latency_ms": "$context.integration.latency",
+        "response_bytes": "$context.responseLength",
+        "ip": "$context.identity.sourceIp",
+        "user_agent": "$context.identity.userAgent",
+        "error": "$context.error.responseType",
+        "integration_error": "$context.integration.error",
+    },
+    separators=(",", ":"),
+)
 RESPONSES = "x-amazon-apigateway-gateway-responses"  # the OpenAPI extension for them
 _MARK = "deployed"  # the stage variable with the fingerprint of the last complete deployment
 
@@ -29,14 +52,39 @@ _RESPONSES: Mapping[str, tuple[str | None, str]] = {
 }
 
 
+def access_log(stage: str) -> str:
+    """Return the name of the log group of a stage's access log. resources.yaml creates it."""
+    return f"/aws/apigateway/images-api-{stage}"
+
+
+def check_access_log(target: Target, options: Options) -> None:
+    """Raise CannotRun if API Gateway must write an access log and has no role for it."""
+    if options.access_logs and not target.client("apigateway").get_account().get("cloudwatchRoleArn"):
+        raise CannotRun(
+            f"API Gateway has no role to write access logs in {target}. Give it one (docs/deploy.md, step 4), or "
+            "set access_logs to false in `deployment` of .chalice/config.json."
+        )
+
+
 def finish(stage: Stage, api_id: str) -> None:
     """Apply the settings that Chalice cannot set to a stage of the API, and publish them."""
     gateway, options = stage.place.client("apigateway"), stage.options
     for kind, response in responses(stage.settings).items():
         gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
     gateway.create_deployment(restApiId=api_id, stageName=stage.name, tracingEnabled=bool(stage.config.xray_enabled))
-    throttling = {"rateLimit": options.api_requests_per_second, "burstLimit": options.api_burst}
-    _patch(gateway, api_id, stage.name, [("replace", f"/*/*/throttling/{n}", str(v)) for n, v in throttling.items()])
+    settings = {
+        "throttling/rateLimit": str(options.api_requests_per_second),
+        "throttling/burstLimit": str(options.api_burst),
+        "metrics/enabled": str(options.detailed_metrics).lower(),
+    }
+    changes = [("replace", f"/*/*/{name}", value) for name, value in settings.items()]
+    if options.access_logs:
+        destination = stage.place.arn("logs", f"log-group:{access_log(stage.name)}")
+        changes.append(("replace", "/accessLogSettings/destinationArn", destination))
+        changes.append(("replace", "/accessLogSettings/format", ACCESS_LOG))
+    elif "accessLogSettings" in gateway.get_stage(restApiId=api_id, stageName=stage.name):
+        changes.append(("remove", "/accessLogSettings", ""))
+    _patch(gateway, api_id, stage.name, changes)
 
 
 def responses(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,8 @@ class Options:
 
     api_requests_per_second: int = 500  # average rate that API Gateway accepts; it answers more with 429
     api_burst: int = 1_000  # burst that API Gateway accepts, in requests
+    access_logs: bool = True  # API Gateway writes a line for each request
+    detailed_metrics: bool = False  # CloudWatch metrics of each method of the API; they cost extra
     log_retention_days: int = 30
     originals_version_days: int = 30  # how long a deleted original can be restored
     event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter
@@ -28,6 +30,12 @@ class Options:
     web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
 
     secrets_kms_key_arn: str = ""  # the KMS key that encrypts the secrets; empty: the key of SSM in the account
+    # Capacity units per second of each table; DynamoDB throttles more. 0: no maximum.
+    table_max_read_units: int = 0
+    table_max_write_units: int = 0
+    originals_tiering_days: int = 0  # after so many days, originals move to S3 Intelligent-Tiering; 0: never
+    monthly_budget_usd: int = 0  # AWS Budgets notifies when a month costs more; 0: no budget
+    budget_email: str = ""  # whom the budget notifies; empty: the topic of the alarms
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
@@ -44,7 +52,8 @@ class Options:
             if name not in defaults:
                 known = ", ".join(defaults)
                 raise CannotRun(f".chalice/config.json: `deployment` has no option {name!r}; the options are {known}.")
-            if type(value) is not type(defaults[name]) or (type(value) is int and value < min(1, defaults[name])):
+            least = 1 if defaults[name] else 0  # 0 turns an option off whose default is 0
+            if type(value) is not type(defaults[name]) or (type(value) is int and value < least):
                 raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:
@@ -56,5 +65,9 @@ class Options:
         if options.snap_start and options.provisioned_concurrency:
             raise CannotRun(
                 ".chalice/config.json: snap_start and provisioned_concurrency in `deployment` exclude each other."
+            )
+        if options.monthly_budget_usd and not (options.budget_email or options.alarm_topic_arn):
+            raise CannotRun(
+                ".chalice/config.json: monthly_budget_usd in `deployment` needs budget_email or alarm_topic_arn."
             )
         return options

@@ -21,6 +21,7 @@ from deploy.stage import prepare
 from deploy.target import Target
 from project import PROJECT, CannotRun
 from project.resources import RESOURCES
+from project.template import compact
 
 FORMATS = ("cloudformation", "terraform")
 _ZIP = "deployment.zip"
@@ -42,14 +43,14 @@ def write(place: Target, name: str, form: str, out: Path, say: Callable[[str], N
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "chalice.tf.json"
             document = terraform.complete(generated, stage)
-            shutil.copy(RESOURCES, out)
+            (out / RESOURCES.name).write_text(compact(RESOURCES.read_text()))
         else:
             events = _without_events(stage.config.chalice_app)
             generated = _generate(place, stage.config, form, Path(folder))
             template = out / "sam.json"
             document = cloudformation.complete(generated, stage, events)
             (out / "parameters").write_text(_lines(parameters.of(name, stage.settings, stage.options)))
-            (out / "tags").write_text(_lines(stack.tags(name)))
+            (out / "tags").write_text(_lines(stack.tags(stage)))
         shutil.copy(Path(folder) / _ZIP, out)
     template.write_text(json.dumps(document, indent=2) + "\n")
     return template

@@ -23,6 +23,11 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
         "AlarmTopicArn": options.alarm_topic_arn,
         "CorsOrigins": ",".join(settings.cors_origins.split()),
         "DistributionArn": options.distribution_arn,
+        "TableMaxReadUnits": str(options.table_max_read_units),
+        "TableMaxWriteUnits": str(options.table_max_write_units),
+        "OriginalsTieringDays": str(options.originals_tiering_days),
+        "MonthlyBudgetUsd": str(options.monthly_budget_usd),
+        "BudgetEmail": options.budget_email,
     }
 
 

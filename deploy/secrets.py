@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 
 from chalicelib.permissions import API
 from chalicelib.secrets import Secrets, read
-from deploy import functions, record, stack, versions
+from deploy import functions, record, versions
 from deploy.settings import SECRETS_VERSION
 from deploy.stage import Stage
 from deploy.target import Target
@@ -90,7 +90,7 @@ def write(stage: Stage, held: Stored, values: Mapping[str, str]) -> Stored:
     if held.values == values and key.endswith(held.key):  # SSM may name a key by the end of its ARN
         return held
     ssm, name = stage.place.client("ssm"), stage.settings.secrets_parameter
-    tags = [{"Key": tag, "Value": value} for tag, value in stack.tags(stage.name).items()]
+    tags = [{"Key": tag, "Value": value} for tag, value in stage.tags.items()]
     try:
         # SSM refuses tags for a parameter that exists.
         new = {"Overwrite": True} if held.version else {"Tags": tags}

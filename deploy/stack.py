@@ -12,6 +12,7 @@ from deploy.stage import Stage
 from deploy.target import Target
 from project import CannotRun
 from project.resources import RESOURCES, names
+from project.template import compact
 
 CAPABILITIES = ["CAPABILITY_IAM"]  # for the role of AWS Backup
 
@@ -49,9 +50,9 @@ def name(stage: str) -> str:
     return f"images-api-{stage}"
 
 
-def tags(stage: str) -> dict[str, str]:
+def tags(stage: Stage) -> dict[str, str]:
     """Return the tags of a stage's stack, which CloudFormation passes on to the resources."""
-    return {"service": "images-api", "stage": stage, schema.TAG: str(schema.VERSION)}
+    return {**stage.tags, schema.TAG: str(schema.VERSION)}
 
 
 def apply(wanted: Stage) -> bool:
@@ -64,7 +65,7 @@ def apply(wanted: Stage) -> bool:
     token = uuid.uuid4().hex
     request = {
         "StackName": name(stage),
-        "TemplateBody": RESOURCES.read_text(),
+        "TemplateBody": compact(RESOURCES.read_text()),
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in parameters.of(stage, wanted.settings, wanted.options).items()
@@ -73,7 +74,7 @@ def apply(wanted: Stage) -> bool:
         "RetainExceptOnCreate": True,
         "Capabilities": CAPABILITIES,
         "ClientRequestToken": token,
-        "Tags": [{"Key": key, "Value": value} for key, value in tags(stage).items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags(wanted).items()],
     }
     status = settled(target, stage)
     if status in _NEVER_MADE:
@@ -143,7 +144,8 @@ def resources(target: Target, stage: str) -> dict[str, list[str]]:
     try:
         pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name(stage))
         for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
-            if resource["ResourceStatus"] in _OWNED:
+            # LocalStack lists resources without an id after an update that failed.
+            if resource["ResourceStatus"] in _OWNED and "PhysicalResourceId" in resource:
                 found.setdefault(resource["ResourceType"], []).append(resource["PhysicalResourceId"])
     except ClientError as error:
         if "does not exist" not in str(error):

@@ -32,7 +32,12 @@ class Stage:
     def with_variables(self, added: Variables) -> "Stage":
         """Return this stage with further variables of its functions."""
         variables = {**self.variables, **added}
-        return replace(self, variables=variables, config=chalice_config(self.name, variables))
+        return replace(self, variables=variables, config=chalice_config(self.name, self.place, variables))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of everything in the stage: `service`, `stage`, and those in .chalice/config.json."""
+        return {key: value for key, value in self.config.tags.items() if key != "aws-chalice"}
 
 
 def prepare(name: str, place: Target) -> Stage:
@@ -46,12 +51,9 @@ def prepare(name: str, place: Target) -> Stage:
     variables = {**configured, **settings.of_place(place)}
     chosen = settings.of_functions(variables)
     settings.check(chosen, place, name)
-    config = chalice_config(name, variables)
-    options = Options.of(wanted, name)
+    config, options = chalice_config(name, place, variables), Options.of(wanted, name)
     _check(config)
     network.check(config, options)
-    if place.endpoint_url and network.domain(config):  # LocalStack has no custom domains
-        config = chalice_config(name, variables, api_gateway_custom_domain={})
     stage = Stage(name, place, config, variables, chosen, options)
     parameters.check(parameters.of(name, chosen, stage.options))
     if not place.endpoint_url:  # names for LocalStack's account are of no use elsewhere
@@ -60,11 +62,15 @@ def prepare(name: str, place: Target) -> Stage:
     return stage
 
 
-def chalice_config(stage: str, variables: Mapping[str, str], **others: object) -> Config:
-    """Return Chalice's configuration of a stage, with further environment variables and other settings."""
+def chalice_config(stage: str, place: Target, variables: Mapping[str, str]) -> Config:
+    """Return Chalice's configuration of a stage, with further environment variables and with tags."""
     # The app reads the names of its buckets from the environment, so Chalice must set the variables in this one.
     factory = CLIFactory(str(PROJECT), environ=os.environ)
-    return factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(variables), **others})
+    added: dict[str, object] = {"environment_variables": dict(variables)}
+    added["tags"] = {"service": "images-api", "stage": stage}
+    if place.endpoint_url:  # LocalStack has no custom domains
+        added["api_gateway_custom_domain"] = {}
+    return factory.create_config_obj(stage, user_provided_params=added)
 
 
 def _check(config: Config) -> None:

@@ -18,6 +18,7 @@ from deploy import (
     secrets,
     settings,
     stack,
+    tags,
     target,
     versions,
 )
@@ -43,6 +44,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     held = secrets.stored(stage)
     values = secrets.wanted(stage, held)
     functions.check_concurrency(place, stage.config)
+    gateway.check_access_log(place, stage.options)
     say(f"Deploying the stage {name} to {place}.")
 
     version = stack.schema_version(place, name)
@@ -94,7 +96,7 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
     place = target.find(name)
     named = settings.named(project_config(), place, name)
     variables = settings.of(named, name)
-    config, chosen = chalice_config(name, variables), read(variables)
+    config, chosen = chalice_config(name, place, variables), read(variables)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
     made = stack.resources(place, name)
@@ -148,6 +150,7 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     gateway.finish(stage, api)
     if not place.endpoint_url:
         network.finish(place, api, stage.name, stage.options)
+    tags.apply(stage, api)
     gateway.mark(place, api, stage.name, fingerprint)
     return api
 

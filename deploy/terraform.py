@@ -40,17 +40,19 @@ def complete(generated: Document, wanted: Stage) -> Document:
                     "template_body": '${file("${path.module}/resources.yaml")}',
                     "parameters": dict(parameters.of(stage, chosen, options)),
                     "capabilities": stack.CAPABILITIES,
-                    "tags": stack.tags(stage),
+                    "tags": stack.tags(wanted),
                     "lifecycle": {"prevent_destroy": options.protected},
                 }
             },
             "aws_lambda_function": {name: {"depends_on": [_STACK]} for name in declared(app)},
+            "aws_iam_role": {name: {"tags": wanted.tags} for name in resources["aws_iam_role"]},
             "aws_lambda_function_event_invoke_config": {
                 name: _event_invoke_config(name, options) for name in functions.with_dead_letters(app)
             },
             # The name must be unique in the account, so it contains the stage.
             "aws_cloudwatch_event_rule": {
-                name: {"name": lambda_name(app, name, stage)} for name in resources["aws_cloudwatch_event_rule"]
+                name: {"name": lambda_name(app, name, stage), "tags": wanted.tags}
+                for name in resources["aws_cloudwatch_event_rule"]
             },
             "aws_s3_bucket_notification": {
                 name: {"depends_on": [_STACK, *_permissions_of_s3(resources)]}
@@ -65,9 +67,13 @@ def complete(generated: Document, wanted: Stage) -> Document:
                     "deployment_id": "${aws_api_gateway_deployment.rest_api.id}",
                     "stage_name": config.api_gateway_stage,
                     "xray_tracing_enabled": bool(config.xray_enabled),
+                    "tags": wanted.tags,
+                    **(_access_log(wanted) if options.access_logs else {}),
                 }
             },
-            "aws_api_gateway_rest_api": {"rest_api": {"disable_execute_api_endpoint": options.close_execute_api}},
+            "aws_api_gateway_rest_api": {
+                "rest_api": {"disable_execute_api_endpoint": options.close_execute_api, "tags": wanted.tags}
+            },
             "aws_api_gateway_method_settings": {
                 "rest_api": {
                     "rest_api_id": _REST_API,
@@ -76,6 +82,7 @@ def complete(generated: Document, wanted: Stage) -> Document:
                     "settings": {
                         "throttling_rate_limit": options.api_requests_per_second,
                         "throttling_burst_limit": options.api_burst,
+                        "metrics_enabled": options.detailed_metrics,
                     },
                 }
             },
@@ -91,6 +98,14 @@ def complete(generated: Document, wanted: Stage) -> Document:
         }
     whole: Document = TemplateDeepMerger().merge(added, generated)
     return whole
+
+
+def _access_log(wanted: Stage) -> Document:
+    group = wanted.place.arn("logs", f"log-group:{gateway.access_log(wanted.name)}")
+    return {
+        "access_log_settings": {"destination_arn": group, "format": gateway.ACCESS_LOG},
+        "depends_on": [_STACK],  # which has the log group
+    }
 
 
 def _event_invoke_config(function: str, options: Options) -> Document:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 
+from chalicelib import logs
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden
 from chalicelib.index.query import Order, Query
@@ -38,6 +39,7 @@ def list_images(caller: Caller, query: Query) -> Page:
         images.sort(key=itemgetter(0), reverse=not query.order.oldest_first)
         entries = list(_until_full(images, walk, query))
     log.info("list", extra={"fields": {**walk.cost, "images": len(entries)}})
+    logs.note_list()
     text = None
     if walk.position is not None:
         cursor = Cursor(walk.driver, walk.position)

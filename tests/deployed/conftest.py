@@ -81,12 +81,14 @@ def inventory() -> Inventory:
         entries = [entry for page in pages for entry in page.get(key, [])]
         return {entry[name] if name else entry for entry in entries}
 
+    pages = boto3.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmTypes=["CompositeAlarm"])
     buckets = boto3.client("s3").list_buckets()["Buckets"]
     stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     return {
         "alarms": names("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
         "APIs": names("apigateway", "get_rest_apis", "items", "id"),
         "buckets": {bucket["Name"] for bucket in buckets},
+        "composite alarms": {alarm["AlarmName"] for page in pages for alarm in page.get("CompositeAlarms", [])},
         "dashboards": names("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
         "functions": names("lambda", "list_functions", "Functions", "FunctionName"),
         "log groups": names("logs", "describe_log_groups", "logGroups", "logGroupName"),

@@ -1,6 +1,7 @@
 """`make deploy` creates every resource on a real LocalStack, and `make destroy` deletes them."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from chalicelib.permissions import API, declared, lambda_name
 from deploy import gateway, versions
 from deploy.options import Options
 from deploy.target import Target
-from project import PROJECT
+from project import PROJECT, CannotRun
 from project.stages import stage_config
 from project.template import parse
 from tests.deployed.conftest import inventory, run
@@ -117,6 +118,9 @@ def test_properties_that_chalice_cannot_set_are_set(address: str, api: str) -> N
     options = Options()
     expected = (options.api_requests_per_second, options.api_burst)
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == expected
+    assert limits["metricsEnabled"] is False
+    log_group = f"arn:aws:logs:us-east-1:000000000000:log-group:{gateway.access_log('local')}"
+    assert stage["accessLogSettings"] == {"destinationArn": log_group, "format": gateway.ACCESS_LOG}
     for kind, response in gateway.responses(read(CONFIG.environment_variables)).items():
         actual = rest.get_gateway_response(restApiId=api, responseType=kind)
         assert {name: actual[name] for name in response} == response
@@ -154,6 +158,23 @@ def test_a_stage_can_start_from_snapshots_or_have_instances_that_are_ready(
     assert requests.get(f"{address}/health", timeout=60).ok
 
 
+def test_access_logs_need_a_role_of_api_gateway(localstack: Target) -> None:
+    rest = client("apigateway")
+    role = rest.get_account()["cloudwatchRoleArn"]
+
+    def use(arn: str) -> None:
+        rest.update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}])
+
+    gateway.check_access_log(localstack, Options())
+    use("")
+    try:
+        gateway.check_access_log(localstack, Options(access_logs=False))
+        with pytest.raises(CannotRun, match=r"^API Gateway has no role to write access logs in LocalStack"):
+            gateway.check_access_log(localstack, Options())
+    finally:
+        use(role)
+
+
 def test_each_role_has_the_policy_in_its_file_and_only_lambda_may_assume_it(address: str) -> None:
     iam = client("iam")
     for name in NAMES:
@@ -164,6 +185,28 @@ def test_each_role_has_the_policy_in_its_file_and_only_lambda_may_assume_it(addr
         assert document == json.loads((PROJECT / ".chalice" / f"policy-local-{name}.json").read_text())
         (trust,) = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_everything_that_chalice_creates_has_the_tags(address: str, api: str) -> None:
+    expected = {"service": "images-api", "stage": "local"}
+
+    def named(pairs: list[dict[str, str]]) -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in pairs}
+
+    rest = f"arn:aws:apigateway:us-east-1::/restapis/{api}"
+    (rule,) = client("events").list_rules()["Rules"]
+    found = {
+        "API": client("apigateway").get_tags(resourceArn=rest)["tags"],
+        "stage of the API": client("apigateway").get_tags(resourceArn=f"{rest}/stages/local")["tags"],
+        "rule": named(client("events").list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"]),
+    }
+    for name, function in NAMES.items():
+        arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
+        found[function] = client("lambda").list_tags(Resource=arn)["Tags"]
+        found[f"role of {name}"] = named(client("iam").list_role_tags(RoleName=f"images-api-local-{name}")["Tags"])
+    assert {name: {key: tags.get(key) for key in expected} for name, tags in found.items()} == dict.fromkeys(
+        found, expected
+    )
 
 
 def test_the_buckets_are_private_and_encrypted_and_require_tls(address: str) -> None:
@@ -191,8 +234,9 @@ def test_events_and_the_schedule_invoke_their_functions(address: str) -> None:
     assert rule_target["Arn"].rpartition(":")[2] == NAMES["sweep"]
 
 
-def test_each_function_has_a_log_group(address: str) -> None:
-    assert inventory()["log groups"] == {f"/aws/lambda/{function}" for function in NAMES.values()}
+def test_the_api_and_each_function_have_a_log_group(address: str) -> None:
+    of_functions = {f"/aws/lambda/{function}" for function in NAMES.values()}
+    assert inventory()["log groups"] == {gateway.access_log("local"), *of_functions}
 
 
 def test_the_alarms_match_their_declarations(address: str) -> None:
@@ -205,6 +249,15 @@ def test_the_alarms_match_their_declarations(address: str) -> None:
         for name in ("MetricName", "Namespace", "Threshold", "ComparisonOperator", "TreatMissingData"):
             assert alarm.get(name) == expected.get(name)
         assert len(alarm.get("Metrics", [])) == len(expected.get("Metrics", []))
+
+    composites = TEMPLATE.resources("AWS::CloudWatch::CompositeAlarm", Stage="local").values()
+    rules = {alarm["Properties"]["AlarmName"]: alarm["Properties"]["AlarmRule"] for alarm in composites}
+    found = client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    logical = {alarm["Properties"]["AlarmName"]: name for name, alarm in declared_alarms.items()}
+    assert rules == {
+        alarm["AlarmName"]: re.sub(r'"(.*?)"', lambda part: f'"${{{logical[part[1]]}}}"', alarm["AlarmRule"])
+        for alarm in found
+    }
 
 
 def test_the_dead_letter_queue_is_encrypted_and_requires_tls(address: str) -> None:

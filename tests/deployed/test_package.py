@@ -16,13 +16,15 @@ from zipfile import ZipFile
 import jwt
 import pytest
 
-from deploy import data, secrets, stack, target
+from deploy import data, gateway, schema, secrets, stack, target
 from project import PROJECT, CannotRun
+from project.template import compact
 from tests.errors import error
 from tests.http.client import Service
 from tests.pictures import base64_picture, picture
 
 STAGE = "packaged"
+TAGS = {"service": "images-api", "stage": STAGE, "team": "photos", schema.TAG: str(schema.VERSION)}
 SECRETS = {"CURSOR_SECRET": "c" * 40, "JWT_SECRET": "j" * 40}
 MACHINES = {"x86_64": 62, "arm64": 183}  # e_machine in the ELF header
 WITHOUT_CREDENTIALS = """
@@ -70,8 +72,15 @@ def configure(project: Path, architecture: str = "x86_64") -> None:
     config["stages"][STAGE] = config["stages"]["local"] | {
         "api_gateway_stage": STAGE,
         "xray": True,
+        "tags": {"team": "photos"},
         "environment_variables": {"METRICS_NAMESPACE": f"images-api/{STAGE}"},
-        "deployment": {"api_requests_per_second": 7, "api_burst": 11, "event_age_seconds": 3_600, "protected": True},
+        "deployment": {
+            "api_requests_per_second": 7,
+            "api_burst": 11,
+            "event_age_seconds": 3_600,
+            "detailed_metrics": True,
+            "protected": True,
+        },
     }
     (project / ".chalice" / "config.json").write_text(json.dumps(config))
 
@@ -152,9 +161,13 @@ def test_cfn_lint_accepts_the_template(packaged: Callable[..., Path]) -> None:
 
 def test_the_template_has_the_properties_that_localstack_ignores(packaged: Callable[..., Path]) -> None:
     resources = json.loads((packaged() / "sam.json").read_text())["Resources"]
-    (limits,) = resources["RestAPI"]["Properties"]["MethodSettings"]
+    api = resources["RestAPI"]["Properties"]
+    (limits,) = api["MethodSettings"]
     assert (limits["HttpMethod"], limits["ResourcePath"]) == ("*", "/*")
     assert (limits["ThrottlingRateLimit"], limits["ThrottlingBurstLimit"]) == (7, 11)
+    assert limits["MetricsEnabled"] is True
+    assert api["AccessLogSetting"]["Format"] == gateway.ACCESS_LOG
+    assert api["AccessLogSetting"]["DestinationArn"]["Fn::Sub"].endswith(":log-group:${AccessLog}")
     reserved = {
         name: resources[name]["Properties"]["ReservedConcurrentExecutions"] for name in ("OnObjectCreated", "Sweep")
     }
@@ -196,12 +209,19 @@ def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: C
     references = set(re.findall(r"(?<![A-Za-z0-9_.])(aws_[a-z0-9_]+\.[A-Za-z0-9_-]+)", text))
     assert references - defined == set()
     assert {f"aws_lambda_function.{name}" for name in ("api_handler", "sweep")} < references
-    assert (out / "resources.yaml").read_text() == (PROJECT / "resources.yaml").read_text()
+    assert (out / "resources.yaml").read_text() == compact((PROJECT / "resources.yaml").read_text())
     settings = document["resource"]["aws_api_gateway_method_settings"]["rest_api"]["settings"]
-    assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11}
     of_stack = document["resource"]["aws_cloudformation_stack"]["resources"]
-    assert of_stack["tags"] == stack.tags(STAGE)
+    assert of_stack["tags"] == TAGS
     assert of_stack["lifecycle"] == {"prevent_destroy": True}
+    assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11, "metrics_enabled": True}
+    logged = document["resource"]["aws_api_gateway_stage"]["rest_api"]["access_log_settings"]
+    log_group = f"arn:aws:logs:eu-west-1:123456789012:log-group:{gateway.access_log(STAGE)}"
+    assert logged == {"destination_arn": log_group, "format": gateway.ACCESS_LOG}
+    taggable = ("lambda_function", "iam_role", "api_gateway_rest_api", "api_gateway_stage", "cloudwatch_event_rule")
+    for kind in (*taggable, "cloudformation_stack"):
+        for resource in document["resource"][f"aws_{kind}"].values():
+            assert resource["tags"].items() >= {"service": "images-api", "stage": STAGE, "team": "photos"}.items()
     failure_destinations = document["resource"]["aws_lambda_function_event_invoke_config"]
     assert set(failure_destinations) == {"on_object_created", "on_upload_staged"}
 
@@ -318,7 +338,7 @@ def test_the_template_sets_the_properties_that_chalice_cannot(
     assert [api["stageName"] for api in stages] == [STAGE]  # SAM's default stage, named Stage, is not created
 
     (whole,) = localstack.client("cloudformation").describe_stacks(StackName=stack.name(STAGE))["Stacks"]
-    assert {tag["Key"]: tag["Value"] for tag in whole["Tags"]} == stack.tags(STAGE)
+    assert {tag["Key"]: tag["Value"] for tag in whole["Tags"]} == TAGS
 
     functions = localstack.client("lambda")
     for function in "on_object_created", "on_upload_staged":

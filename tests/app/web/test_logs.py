@@ -286,6 +286,21 @@ class TestMetrics:
         directives = [each for line in log() if "_aws" in line for each in line["_aws"]["CloudWatchMetrics"]]
         assert {directive["Namespace"] for directive in directives} == {"images-api/prod"}
 
+    def test_only_lists_publish_the_milliseconds_of_lists(
+        self, api: Api, log: Log, configured: Callable[..., None]
+    ) -> None:
+        configured(METRICS_NAMESPACE="images-api/prod")
+        metadata = api.upload()
+        api.get("/images")
+        api.get("/list")
+        api.get("/images/count")
+        api.get(f"/images/{metadata['image_id']}")
+        upload, *lists, count, view = lines(log, "request")
+        for line in lists:
+            assert_publishes(line, {*COST, "list_ms"})
+            assert 0 < line["list_ms"] <= line["duration_ms"]
+        assert not any("list_ms" in line for line in (upload, count, view))
+
     def test_without_a_namespace_there_are_no_metrics(self, api: Api, log: Log) -> None:
         metadata = api.upload()
         object_created(api, metadata["s3_key"])

@@ -1,3 +1,4 @@
+import json
 import os
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
         {"distribution_arn": "arn:aws:s3:::bucket"},
         {"backup_vault": "arn:aws:backup:eu-west-1:123456789012:backup-vault:images"},
         {"backup_copy_vault_arn": "images"},
+        {"budget_email": "ops"},
     ],
 )
 def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: dict[str, Any]) -> None:
@@ -123,12 +125,24 @@ def test_a_stage_with_names_of_another_stage_is_not_deployed(wrong: dict[str, An
         {"event_age_seconds": 59},
         {"backup_vault": "images", "backup_days": 6},
         {"backup_copy_vault_arn": "arn:aws:backup:eu-central-1:210987654321:backup-vault:images"},
+        {"table_max_read_units": -1},
+        {"originals_tiering_days": 0.5},
+        {"access_logs": 1},
+        {"monthly_budget_usd": 50},
         [],
     ],
 )
 def test_an_invalid_option_is_a_one_line_error(options: object) -> None:
     with pytest.raises(CannotRun, match=r"\.chalice/config\.json: "):
         Options.of({"deployment": options, **CONFIG}, "dev")
+
+
+def test_0_turns_off_an_option_of_all_stages() -> None:
+    config = {
+        "deployment": {"table_max_read_units": 100},
+        "stages": {"dev": {"deployment": {"table_max_read_units": 0}}},
+    }
+    assert Options.of(config, "dev") == Options()
 
 
 def test_options_of_a_stage_override_options_of_all_stages() -> None:
@@ -170,6 +184,14 @@ def test_the_gateways_own_errors_are_json_and_have_cors_headers(origins: str, al
 def test_the_gateways_own_errors_have_the_keys_of_the_contract(contract: str, body: str) -> None:
     templates = gateway.responses(Settings(contract=contract))["THROTTLED"]["responseTemplates"]
     assert templates == {"application/json": body}
+
+
+def test_a_line_of_the_access_log_has_no_path_no_query_and_no_header_but_the_user_agent() -> None:
+    values = json.loads(gateway.ACCESS_LOG).values()
+    assert all(value.startswith("$context.") for value in values)
+    assert "$context.requestId" in values  # API Gateway requires it
+    quoting_the_request = {"path", "error.message", "error.messageString", "requestOverride", "authorizer.error"}
+    assert not {value.removeprefix("$context.") for value in values} & quoting_the_request
 
 
 def test_a_stage_does_not_include_stages_whose_names_begin_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
+from chalice.app import S3EventConfig
 
 from app import app
 from chalicelib import metrics as published
-from chalicelib.permissions import declared, lambda_name
+from chalicelib.permissions import API, declared, lambda_name
+from deploy import gateway
 from project import PROJECT
-from project.template import parse
+from project.stages import stage_config
+from project.template import compact, parse
 
 STAGE = "dev"
 PATH = PROJECT / "resources.yaml"
@@ -19,8 +22,8 @@ TEMPLATE = parse(PATH.read_text())
 FUNCTIONS = {lambda_name(app, function, STAGE) for function in declared(app)}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
-# Metrics of the app. They have no dimensions and are in the namespace of the stage.
-OWN_METRICS = {*published.REQUEST, *published.IMAGE, *published.SCHEDULE}
+# Metrics of the app and of the access log. They have no dimensions and are in the namespace of the stage.
+OWN_METRICS = {*published.REQUEST, *published.IMAGE, *published.SCHEDULE, "requests_throttled"}
 
 
 def resources(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
@@ -35,6 +38,11 @@ BUCKETS = properties("AWS::S3::Bucket")
 TABLES = properties("AWS::DynamoDB::Table")
 QUEUES = properties("AWS::SQS::Queue")
 ALARMS = properties("AWS::CloudWatch::Alarm")
+COMPOSITES = properties("AWS::CloudWatch::CompositeAlarm")
+# An alarm in the rule of a composite alarm does not notify by itself.
+PARTS = {part for alarm in COMPOSITES.values() for part in re.findall(r"\$\{(\w+)\}", alarm["AlarmRule"])}
+NOTIFYING = {name: alarm for name, alarm in (ALARMS | COMPOSITES).items() if name not in PARTS}
+MONITORING = (PROJECT / "docs" / "monitoring.md").read_text()
 (DASHBOARD,) = properties("AWS::CloudWatch::Dashboard").values()
 
 
@@ -120,6 +128,33 @@ def test_a_table_is_on_demand_and_has_backups_unless_its_items_expire(table: dic
     assert backed_up != ("TimeToLiveSpecification" in table)
 
 
+def test_a_maximum_of_read_units_holds_for_every_table_and_index() -> None:
+    tables = properties("AWS::DynamoDB::Table", TableMaxReadUnits="100").values()
+    limited = [*tables, *(index for table in tables for index in table.get("GlobalSecondaryIndexes", []))]
+    assert [each.get("OnDemandThroughput") for each in limited] == [{"MaxReadRequestUnits": "100"}] * len(limited)
+
+
+def test_a_maximum_of_write_units_holds_for_every_table() -> None:
+    # Not for indexes: an index that refuses a write blocks the table, and an update can write twice to an index.
+    tables = properties("AWS::DynamoDB::Table", TableMaxWriteUnits="50").values()
+    assert [table.get("OnDemandThroughput") for table in tables] == [{"MaxWriteRequestUnits": "50"}] * len(TABLES)
+    indexes = [index for table in tables for index in table.get("GlobalSecondaryIndexes", [])]
+    assert not any("OnDemandThroughput" in index for index in indexes)
+    assert "OnDemandThroughput" not in str(TABLES)
+
+
+def test_originals_move_to_intelligent_tiering_only_if_asked() -> None:
+    def transitions(**parameters: str) -> dict[str, Any]:
+        buckets = properties("AWS::S3::Bucket", **parameters).items()
+        rules = {name: bucket["LifecycleConfiguration"]["Rules"] for name, bucket in buckets}
+        return {name: rule["Transitions"] for name, each in rules.items() for rule in each if "Transitions" in rule}
+
+    assert transitions() == transitions(OriginalsTieringDays="0") == {}
+    assert transitions(OriginalsTieringDays="30") == {
+        "OriginalsBucket": [{"StorageClass": "INTELLIGENT_TIERING", "TransitionInDays": "30"}]
+    }
+
+
 def test_the_stack_deletes_only_tables_whose_items_expire() -> None:
     storage = resources("AWS::S3::Bucket") | resources("AWS::S3::BucketPolicy") | resources("AWS::DynamoDB::Table")
     deleted = {name for name, resource in storage.items() if resource["DeletionPolicy"] != "Retain"}
@@ -139,7 +174,7 @@ VAULT = "arn:aws:backup:eu-central-1:210987654321:backup-vault:images"
 
 
 def test_a_stage_with_a_vault_backs_up_everything_that_cannot_be_made_again() -> None:
-    (selection,) = properties("AWS::Backup::BackupSelection").values()
+    (selection,) = properties("AWS::Backup::BackupSelection", BackupVaultName="images").values()
     selected = [resource["Fn::GetAtt"].removesuffix(".Arn") for resource in selection["BackupSelection"]["Resources"]]
     assert selected == [
         *(name for name, table in TABLES.items() if "PointInTimeRecoverySpecification" in table),
@@ -162,22 +197,64 @@ def test_each_backup_is_copied_to_a_given_vault_only() -> None:
 
 def test_a_stage_without_a_vault_has_no_resources_of_aws_backup() -> None:
     kinds = ("AWS::Backup::BackupPlan", "AWS::Backup::BackupSelection", "AWS::IAM::Role")
-    conditional = {name: resource["Condition"] for kind in kinds for name, resource in resources(kind).items()}
-    assert conditional == dict.fromkeys(("BackupPlan", "BackupSelection", "BackupRole"), "HasBackups")
-    condition = TEMPLATE.parsed["Conditions"]["HasBackups"]
-    assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": "BackupVaultName"}, ""]}]}
-    assert TEMPLATE.parsed["Parameters"]["BackupVaultName"]["Default"] == ""
+    assert {name for kind in kinds for name in resources(kind)} == set()
+    with_vault = {name for kind in kinds for name in resources(kind, BackupVaultName="images")}
+    assert with_vault == {"BackupPlan", "BackupSelection", "BackupRole"}
 
 
-def test_the_log_of_every_function_has_a_retention_period() -> None:
+def test_the_logs_of_the_api_and_of_every_function_have_a_retention_period() -> None:
     logs = properties("AWS::Logs::LogGroup", LogRetentionDays="7").values()
     retention_days = {log["LogGroupName"]: log["RetentionInDays"] for log in logs}
-    assert retention_days == {f"/aws/lambda/{function}": "7" for function in FUNCTIONS}
+    names = [gateway.access_log(STAGE), *(f"/aws/lambda/{function}" for function in FUNCTIONS)]
+    assert retention_days == dict.fromkeys(names, "7")
 
 
-@pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrorsAlarm", "Errors"), ("ThrottlesAlarm", "Throttles")])
-def test_an_alarm_watches_every_function(alarm: str, metric: str) -> None:
-    assert watched(ALARMS[alarm]) == {("AWS/Lambda", metric, "FunctionName", function) for function in FUNCTIONS}
+def test_the_template_fits_into_a_request_to_cloudformation() -> None:
+    text = PATH.read_text()
+    short = compact(text)
+    # CloudFormation, "quotas": 51,200 bytes. A larger template would need a bucket before the first deployment.
+    assert len(short.encode()) <= 51_200
+    body = json.loads(TEMPLATE.parsed["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    parsed = parse(short).parsed
+    dashboard = parsed["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    dashboard["Fn::Sub"] = json.loads(dashboard["Fn::Sub"])
+    expected = parse(text).parsed
+    expected["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"] = body
+    assert parsed == expected
+
+
+def test_an_alarm_watches_the_errors_of_every_function() -> None:
+    # A failure of the function of the API is a 5xx, which the alarms of availability watch.
+    errors = watched(ALARMS["FunctionErrorsAlarm"]) | watched(ALARMS["BackgroundErrorsAlarm"])
+    assert errors == {
+        ("AWS/Lambda", metric, "FunctionName", function)
+        for metric in ("Errors", "Invocations")
+        for function in FUNCTIONS - {lambda_name(app, API, STAGE)}
+    }
+
+
+def test_an_alarm_watches_the_age_of_events_of_every_function_that_has_some() -> None:
+    handlers = {event.name for event in app.event_sources if isinstance(event, S3EventConfig)}
+    assert watched(ALARMS["EventAgeAlarm"]) == {
+        ("AWS/Lambda", "AsyncEventAge", "FunctionName", f"images-api-{STAGE}-{name}") for name in handlers
+    }
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_an_alarm_compares_the_duration_of_every_function_with_its_time_limit(stage: str) -> None:
+    config = stage_config(stage)
+    milliseconds = {
+        name: config.scope(stage, name).lambda_timeout * 1000
+        for name in declared(app)
+        if config.scope(stage, name).lambda_timeout
+    }
+    assert set(milliseconds) == set(declared(app))
+    (expression, *_) = (metric for metric in ALARMS["NearTimeoutAlarm"]["Metrics"] if metric["ReturnData"])
+    compared = re.findall(r"d_(\w+) / (\d+)", expression["Expression"])
+    assert {name: int(limit) for name, limit in compared} == milliseconds
+    assert watched(ALARMS["NearTimeoutAlarm"]) == {
+        ("AWS/Lambda", "Duration", "FunctionName", function) for function in FUNCTIONS
+    }
 
 
 def test_an_alarm_watches_every_table() -> None:
@@ -189,11 +266,70 @@ def test_an_alarm_watches_every_table() -> None:
 
 
 @pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
-def test_an_alarm_names_its_stage_and_defines_the_meaning_of_missing_data(alarm: dict[str, Any]) -> None:
-    assert alarm["AlarmName"].startswith(f"images-api-{STAGE}-")
+def test_an_alarm_defines_the_meaning_of_missing_data_and_uses_all_its_metrics(alarm: dict[str, Any]) -> None:
     assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
+    metrics = alarm.get("Metrics", [])
     # CloudWatch, "limits that apply to alarms based on metric math expressions": ten metrics.
-    assert sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) <= 10
+    assert sum("MetricStat" in metric for metric in metrics) <= 10
+    expressions = " ".join(metric["Expression"] for metric in metrics if "Expression" in metric)
+    ids = {metric["Id"] for metric in metrics if not metric["ReturnData"]}
+    assert expressions == "SUM(METRICS())" or ids == set(re.findall(r"\b[a-z]\w*", expressions))
+    # The metrics of an expression must have the same period.
+    assert len({metric["MetricStat"]["Period"] for metric in metrics if "MetricStat" in metric}) <= 1
+
+
+@pytest.mark.parametrize("alarm", NOTIFYING.values(), ids=NOTIFYING)
+def test_an_alarm_that_notifies_has_a_runbook_of_its_name(alarm: dict[str, Any]) -> None:
+    name = alarm["AlarmName"].removeprefix(f"images-api-{STAGE}-")
+    what, runbook = alarm["AlarmDescription"].split(" Runbook: ")
+    assert runbook == f"docs/monitoring.md#{name}"
+    assert len(what.split()) >= 6, "An AlarmDescription says what has happened."
+    assert re.search(rf"^### {name}\n\n(.+\n)+", MONITORING, re.MULTILINE), "no paragraph in docs/monitoring.md"
+
+
+def test_a_part_of_a_composite_alarm_names_the_whole() -> None:
+    for composite in COMPOSITES.values():
+        name = composite["AlarmName"].removeprefix(f"images-api-{STAGE}-")
+        long, short = re.findall(r"\$\{(\w+)\}", composite["AlarmRule"])
+        assert all(ALARMS[part]["AlarmDescription"].startswith(f"Part of {name}: ") for part in (long, short))
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "rate"),
+    [
+        ("AvailabilityHourAlarm", "AvailabilityFiveMinutesAlarm", 14.4),
+        ("AvailabilitySixHoursAlarm", "AvailabilityHalfHourAlarm", 6),
+    ],
+)
+def test_both_windows_of_an_alarm_of_availability_have_the_rate_in_the_docs(long: str, short: str, rate: float) -> None:
+    budget = 1 - 0.999
+    assert [ALARMS[name]["Threshold"] for name in (long, short)] == pytest.approx([rate * budget] * 2)
+    windows = [metric["MetricStat"]["Period"] for metric in ALARMS[long]["Metrics"] if "MetricStat" in metric]
+    assert windows[0] == 12 * ALARMS[short]["Period"]
+
+
+@pytest.mark.parametrize(
+    ("name", "quiet", "bad"),
+    [
+        # One failure in a quiet hour, and 20 of 1,000.
+        ("AvailabilityHourAlarm", {"failed": 1, "average": 1}, {"failed": 20, "average": 0.02}),
+        ("AvailabilitySixHoursAlarm", {"failed": 4, "average": 1}, {"failed": 7, "average": 0.007}),
+        ("ListsSixHoursAlarm", {"lists": 49, "fast": 0}, {"lists": 100, "fast": 93}),
+        ("ListsHalfHourAlarm", {"fast": 94}, {"fast": 93.9}),
+        ("LatencyAlarm", {"requests": 99, "latency": 9_000}, {"requests": 100, "latency": 3_001}),
+        ("ClientErrorsAlarm", {"requests": 99, "average": 1}, {"requests": 100, "average": 0.51}),
+        ("ThrottledRequestsAlarm", {"throttled": 9, "requests": 9}, {"throttled": 10, "requests": 900}),
+        ("FunctionThrottlesAlarm", {"throttled": 9, "invoked": 0}, {"throttled": 10, "invoked": 900}),
+        ("FunctionErrorsAlarm", {"e_list_images": 4, "i_list_images": 4}, {"e_list_images": 5, "i_list_images": 99}),
+        ("BackgroundErrorsAlarm", {"e_sweep": 2, "i_sweep": 2}, {"e_sweep": 3, "i_sweep": 29}),
+        ("EventAgeAlarm", {"a_on_object_created": 600_000}, {"a_on_object_created": 600_001}),
+        ("NearTimeoutAlarm", {"d_api_handler": 27_000}, {"d_api_handler": 27_001}),
+    ],
+)
+def test_an_alarm_needs_a_share_of_enough_requests(name: str, quiet: dict[str, float], bad: dict[str, float]) -> None:
+    alarm = ALARMS[name]
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert value(alarm, quiet) <= alarm["Threshold"] < value(alarm, bad)
 
 
 def test_only_the_alarm_of_the_schedule_treats_missing_data_as_breaching() -> None:
@@ -203,10 +339,33 @@ def test_only_the_alarm_of_the_schedule_treats_missing_data_as_breaching() -> No
     ]
 
 
-def test_alarms_notify_only_a_given_topic() -> None:
-    notifying = properties("AWS::CloudWatch::Alarm", AlarmTopicArn=TOPIC).values()
-    assert [alarm["AlarmActions"] for alarm in notifying] == [[TOPIC]] * len(ALARMS)
-    assert not any("AlarmActions" in alarm for alarm in ALARMS.values())
+def test_alarms_notify_only_a_given_topic_also_when_they_end() -> None:
+    given = {**properties("AWS::CloudWatch::Alarm", AlarmTopicArn=TOPIC)}
+    given |= properties("AWS::CloudWatch::CompositeAlarm", AlarmTopicArn=TOPIC)
+    notifying = {name: alarm for name, alarm in given.items() if "AlarmActions" in alarm or "OKActions" in alarm}
+    assert set(notifying) == set(NOTIFYING)
+    assert all(alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC] for alarm in notifying.values())
+    assert not any({"AlarmActions", "OKActions"} & alarm.keys() for alarm in (ALARMS | COMPOSITES).values())
+
+
+def test_a_budget_notifies_an_address_or_the_topic_of_the_alarms() -> None:
+    assert properties("AWS::Budgets::Budget") == properties("AWS::Budgets::Budget", MonthlyBudgetUsd="0") == {}
+
+    def subscribers(**parameters: str) -> list[list[dict[str, str]]]:
+        given = {"MonthlyBudgetUsd": "50", "AlarmTopicArn": TOPIC, **parameters}
+        (budget,) = properties("AWS::Budgets::Budget", **given).values()
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": "50", "Unit": "USD"}
+        assert budget["Budget"]["CostFilters"] == {"TagKeyValue": [f"user:stage${STAGE}"]}
+        return [notification["Subscribers"] for notification in budget["NotificationsWithSubscribers"]]
+
+    assert subscribers() == [[{"SubscriptionType": "SNS", "Address": TOPIC}]] * 2
+    mail = {"SubscriptionType": "EMAIL", "Address": "ops@example.com"}
+    assert subscribers(BudgetEmail="ops@example.com") == [[mail]] * 2
+
+
+def test_the_dashboard_begins_with_the_slos() -> None:
+    titles = [widget["properties"]["title"] for widget in json.loads(DASHBOARD["DashboardBody"])["widgets"]]
+    assert [title for title in titles[:4] if "SLO" in title or "budget" in title] == titles[:4]
 
 
 def test_the_dashboard_shows_every_function_table_alarm_and_metric() -> None:
@@ -219,7 +378,7 @@ def test_the_dashboard_shows_every_function_table_alarm_and_metric() -> None:
     }
     assert {metric[1] for metric in metrics if metric[0] == f"images-api/{STAGE}"} == OWN_METRICS
     assert {arn for properties in shown for arn in properties.get("alarms", [])} == {
-        f"${{{name}.Arn}}" for name in ALARMS
+        f"${{{name}.Arn}}" for name in NOTIFYING
     }
 
 
@@ -268,15 +427,26 @@ def test_the_stack_accepts_only_valid_origins(origins: str, accepted: bool) -> N
 
 
 def watched(alarm: dict[str, Any]) -> set[tuple[str, ...]]:
-    """Return the metrics that an alarm adds up: namespace, name, dimension and its value."""
-    (expression,) = (metric["Expression"] for metric in alarm["Metrics"] if metric["ReturnData"])
-    assert expression == "SUM(METRICS())"
-    metrics = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if not metric["ReturnData"]]
+    """Return the metrics that an alarm reads: namespace, name, dimension and its value."""
+    metrics = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
     return {
         (metric["Namespace"], metric["MetricName"], dimension["Name"], _text(dimension["Value"]))
         for metric in metrics
         for dimension in metric["Dimensions"]
     }
+
+
+def value(alarm: dict[str, Any], given: dict[str, float]) -> float:
+    """Return the value of an alarm's expression. A metric that is not given is 0, or 1 if it counts invocations."""
+    values: dict[str, Any] = {"SUM": sum, "MAX": max, "IF": lambda condition, yes, no: yes if condition else no}
+    for metric in reversed(alarm["Metrics"]):  # an expression follows those that use it
+        name = metric["Id"]
+        if "Expression" in metric:
+            values[name] = eval(metric["Expression"], values)  # noqa: S307 - from resources.yaml
+        else:
+            values[name] = given.get(name, int(name.startswith("i_")))
+    (result,) = (values[metric["Id"]] for metric in alarm["Metrics"] if metric["ReturnData"])
+    return float(result)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,22 @@
+"""The tags of what Chalice creates without tags. CloudFormation tags the stack's resources, Chalice the functions."""
+
+from chalice.app import ScheduledEventConfig
+
+from chalicelib.permissions import declared
+from deploy.stage import Stage
+
+
+def apply(stage: Stage, api_id: str) -> None:
+    """Tag the roles, the rule of the schedule, the API and its stage. Other tags of these stay."""
+    place, prefix = stage.place, f"{stage.config.app_name}-{stage.name}"
+    pairs = [{"Key": key, "Value": value} for key, value in stage.tags.items()]
+    app = stage.config.chalice_app
+    for function in declared(app):
+        place.client("iam").tag_role(RoleName=f"{prefix}-{function}", Tags=pairs)
+    for source in app.event_sources:
+        if isinstance(source, ScheduledEventConfig):
+            rule = place.arn("events", f"rule/{prefix}-{source.name}-event")
+            place.client("events").tag_resource(ResourceARN=rule, Tags=pairs)
+    api = f"arn:{place.partition}:apigateway:{place.region}::/restapis/{api_id}"
+    for arn in (api, f"{api}/stages/{stage.name}"):
+        place.client("apigateway").tag_resource(resourceArn=arn, tags=stage.tags)

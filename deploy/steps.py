@@ -41,6 +41,8 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         say("Functions and API: nothing to change.")
     else:
         api = _deploy_functions(stage, fingerprint)
+    # Also in a clone that deployed nothing, and with the URL of LocalStack, which Chalice does not know.
+    record.restore(place, stage.config, stage.settings)
     address = place.address(api, name)
     _wait_until_healthy(address)
     return address

@@ -3,6 +3,13 @@
 The letters A to E are the contracts of docs/contracts.md. A route without a letter belongs to no contract.
 """
 
+import os
+
+if os.environ.get("AWS_CHALICE_CLI_MODE"):  # set by the command `chalice`, never on Lambda
+    from project import chalice_commands
+
+    chalice_commands.hand_over()
+
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -38,8 +45,7 @@ from chalicelib.web.s3_events import UnreadableRecord
 try:
     app = ImagesApi(app_name="images-api")
 except WrongSetting as wrong:
-    # One line instead of a traceback. Printed here: `chalice local` imports the app in a thread, where the message of a
-    # SystemExit is dropped.
+    # One line instead of a traceback. Printed here: a thread that imports the app drops the message of a SystemExit.
     print(wrong, file=sys.stderr)
     raise SystemExit(1) from None
 

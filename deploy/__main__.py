@@ -1,4 +1,4 @@
-"""`make deploy`, `make destroy` and `make package` run this in the repository's root: python -m deploy."""
+"""`make deploy`, `destroy` and `package` and `chalice deploy`, `delete` and `package` run this: python -m deploy."""
 
 import argparse
 import sys
@@ -20,8 +20,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     deploying = commands.add_parser("deploy", help="deploy a stage, or what has changed in it, and print its URL")
     destroying = commands.add_parser("destroy", help="delete a stage with all its images, after a question")
+    deleting = commands.add_parser("delete", help="delete the API and the functions of a stage; its images stay")
     packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
-    for command in deploying, destroying, packaging:
+    for command in deploying, destroying, deleting, packaging:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask")
     packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
@@ -31,6 +32,8 @@ def main() -> None:
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
+        elif asked.command == "delete":
+            steps.delete(asked.stage)
         elif asked.command == "package":
             stage_config(asked.stage)  # an unknown stage is reported before AWS is called
             print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))

@@ -2,7 +2,7 @@
 
 Chalice keeps the record in .chalice/deployed/ and writes it at the end of a deployment. It never compares the record
 with AWS. After a crash, or in another clone, Chalice would create a second API and delete nothing. `chalice url`,
-`invoke`, `logs` and `delete` read only this record.
+`invoke` and `logs` read only this record.
 """
 
 import json

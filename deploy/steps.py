@@ -1,9 +1,10 @@
-"""The steps of `make deploy` and `make destroy`, in an order that lets the next run find whatever a crash left."""
+"""The steps of `deploy`, `delete` and `destroy`, in an order that lets the next run find whatever a crash left."""
 
 from collections.abc import Callable
 
 import requests
 import stamina
+from chalice.config import Config
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import declared
@@ -48,6 +49,24 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     return address
 
 
+def delete(name: str, say: Callable[[str], None] = print) -> None:
+    """Delete the API and the functions of a stage. Buckets, tables and the stack stay. The next run continues.
+
+    Raises CannotRun: a pipeline deploys the stage, or a step failed.
+    """
+    stage_config(name)
+    place = target.find(name)
+    config, chosen = _without_secrets(place, name)
+    if "AWS::Lambda::Function" in stack.resources(place, name):
+        raise CannotRun(f"A pipeline deploys the stage {name}: delete its stack {stack.name(name)} instead.")
+    if record.restore(place, config, chosen):
+        functions.delete(config)
+        say(f"The API and the functions of the stage {name} have been deleted from {place}.")
+        say(f"Its images are still there; `make deploy STAGE={name}` makes another API for them.")
+    else:
+        say(f"The stage {name} has no API and no functions on {place}.")
+
+
 def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
     """Delete a stage with all its images. `confirm` receives a description first, and returns whether to proceed.
 
@@ -55,9 +74,7 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
     """
     stage_config(name)
     place = target.find(name)
-    # Deleting needs no tokens, so their settings may be missing.
-    variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
-    config, chosen = chalice_config(name, variables), read(variables)
+    config, chosen = _without_secrets(place, name)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     resources = record.restore(place, config, chosen)
     made = stack.resources(place, name)
@@ -74,6 +91,12 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
     others = sorted(set(names(chosen).values()) & stack.existing(place))
     if others:
         say(f"These still exist, because no stack of the stage contains them: {', '.join(others)}.")
+
+
+def _without_secrets(place: target.Target, name: str) -> tuple[Config, Settings]:
+    """Return what a deletion needs. It needs no tokens, so their settings may be missing."""
+    variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
+    return chalice_config(name, variables), read(variables)
 
 
 def _deployed(stage: Stage, fingerprint: str) -> str:

@@ -4,6 +4,12 @@ The letters A to E are the contracts of docs/contracts.md. A route without a let
 """
 
 import os
+
+if os.environ.get("AWS_CHALICE_CLI_MODE"):  # set by the command `chalice`, never on Lambda
+    from project import chalice_commands
+
+    chalice_commands.hand_over()
+
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -26,7 +26,8 @@ def main() -> None:
     packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
     keeping = commands.add_parser("secrets", help="write the secrets of a stage to SSM, without a deployment")
     rotating = commands.add_parser("rotate", help="replace a secret of a stage while it runs")
-    for command in deploying, rolling_back, destroying, packaging, keeping, rotating:
+    deleting = commands.add_parser("delete", help="delete the API and the functions of a stage; its images stay")
+    for command in deploying, rolling_back, destroying, deleting, packaging, keeping, rotating:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask whether to delete an unprotected stage")
     destroying.add_argument("--confirm", default="", metavar="STAGE", help="do not ask whether to delete this stage")
@@ -43,6 +44,8 @@ def main() -> None:
             print(steps.deploy(asked.stage))
         elif asked.command == "rollback":
             steps.roll_back(asked.stage)
+        elif asked.command == "delete":
+            steps.delete(asked.stage)
         elif asked.command == "package":
             print(package.write(_place(asked.stage), asked.stage, asked.format, asked.out))
         elif asked.command == "secrets":

@@ -1,7 +1,8 @@
 """Chalice's record of the deployed resources of a stage, rebuilt from what exists on AWS.
 
 Chalice keeps the record in .chalice/deployed/ and writes it at the end of a deployment. It never compares the record
-with AWS. After a crash, or in another clone, Chalice would create a second API and delete nothing.
+with AWS. After a crash, or in another clone, Chalice would create a second API and delete nothing. `chalice url`,
+`invoke` and `logs` read only this record.
 """
 
 import json
@@ -83,7 +84,12 @@ def _resources(target: Target, config: Config, chosen: Settings) -> Iterator[Res
     yield from _rules(target, app_name, stage, names)
     ids = apis(target, app_name, stage)
     for number, api in enumerate(ids):
-        yield {"name": f"rest_api{number or ''}", "resource_type": "rest_api", "rest_api_id": api}
+        yield {
+            "name": f"rest_api{number or ''}",
+            "resource_type": "rest_api",
+            "rest_api_id": api,
+            "rest_api_url": f"{target.address(api, stage)}/",
+        }
     yield from network.record(target, config, ids)
 
 

@@ -1,4 +1,4 @@
-"""The steps of `make deploy` and `make destroy`, in an order that lets the next run find whatever a crash left."""
+"""The steps of `deploy`, `delete` and `destroy`, in an order that lets the next run find whatever a crash left."""
 
 from collections.abc import Callable
 
@@ -63,6 +63,8 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
             say(f"Secrets: {restarted} functions restarted.")
     else:
         api = _deploy_functions(stage, fingerprint)
+    # Also in a clone that deployed nothing, and with the URL of LocalStack, which Chalice does not know.
+    record.restore(place, stage.config, stage.settings)
     if version < schema.VERSION:
         say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
     address, domain = place.address(api, name), network.domain(stage.config)
@@ -85,6 +87,25 @@ def roll_back(name: str, say: Callable[[str], None] = print) -> None:
     present, earlier = versions.roll_back(place, function)
     say(f"The API of {name} runs version {earlier} instead of {present}, until the next `make deploy`.")
     _wait_until_healthy(place.address(apis[0], name))
+
+
+def delete(name: str, say: Callable[[str], None] = print) -> None:
+    """Delete the API and the functions of a stage. Buckets, tables and the stack stay. The next run continues.
+
+    Raises CannotRun: a pipeline deploys the stage, or a step failed.
+    """
+    stage_config(name)
+    place = target.find(name)
+    variables = settings.of(settings.named(project_config(), place, name), name)
+    config, chosen = chalice_config(name, place, variables), read(variables)
+    if "AWS::Lambda::Function" in stack.resources(place, name):
+        raise CannotRun(f"A pipeline deploys the stage {name}: delete its stack {stack.name(name)} instead.")
+    if record.restore(place, config, chosen):
+        functions.delete(config)
+        say(f"The API and the functions of the stage {name} have been deleted from {place}.")
+        say(f"Its images are still there; `make deploy STAGE={name}` makes another API for them.")
+    else:
+        say(f"The stage {name} has no API and no functions on {place}.")
 
 
 def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str], None] = print) -> None:

@@ -1,4 +1,4 @@
-"""`python -m dev`: run the embedded stack, upload the sample photographs, or invoke a function."""
+"""`python -m dev`: run the embedded stack or the API alone, upload the sample photographs, or invoke a function."""
 
 import argparse
 from pathlib import Path
@@ -30,6 +30,11 @@ def main() -> None:
     invoke.add_argument("--event", default="{}", help="JSON, or @FILE with JSON (default: %(default)s)")
     invoke.add_argument("--data", type=_path, default=Path(".data"), help="its data folder (default: %(default)s)")
     invoke.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
+    local = commands.add_parser("local", help="run the API alone, in place of `chalice local`")
+    local.add_argument("--stage", required=True, help="a stage of .chalice/config.json")
+    local.add_argument("--host", required=True, help="address that the API listens on")
+    local.add_argument("--port", type=int, required=True, help="port of the API")
+    local.add_argument("--reload", action="store_true", help="end with status 3 when a file of the app changes")
     options = vars(parser.parse_args())
     # Each command imports what it needs, so that --help and usage errors appear at once.
     match options.pop("command"):
@@ -38,6 +43,10 @@ def main() -> None:
             from dev.run import run as run_stack
 
             run_stack(Options(**options))
+        case "local":
+            from dev.local import run as run_local
+
+            run_local(**options)
         case "samples":
             from dev.samples import load
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from botocore.credentials import Credentials
+
+from dev.disk import Disk
 from project import CannotRun
 from project.files import write_privately
 
@@ -29,13 +32,18 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A data folder that belongs to this process until it and its engines have ended."""
+    """A data folder. If it was opened, it belongs to this process until it and its engines have ended."""
 
     path: Path
-    lock: int  # file descriptor; a child process that inherits it holds the lock too
+    lock: int  # file descriptor; a child process that inherits it holds the lock too; -1: another process holds it
     access_key_id: str  # of all requests; it opens the database, so it is in no URL that the service hands out
     url_key_id: str  # in presigned URLs
     secret_access_key: str  # of both ids
+
+    @property
+    def credentials(self) -> Credentials:
+        """The key of all requests."""
+        return Credentials(self.access_key_id, self.secret_access_key)
 
     @property
     def s3(self) -> Path:
@@ -56,6 +64,10 @@ class Folder:
     def logs(self) -> Path:
         """The folder of the engines' logs."""
         return self.path / "logs"
+
+    def disk(self, margin_mb: int) -> Disk:
+        """Return the file systems of the folder, of which `margin_mb` stay free."""
+        return Disk((self.s3, self.s3_state, self.dynamodb), self.dynamodb / "reserve", margin_mb)
 
     @contextmanager
     def events_at_risk(self) -> Iterator[Debt]:
@@ -100,6 +112,11 @@ def opened(path: Path) -> Iterator[Folder]:
         yield folder
     finally:
         os.close(folder.lock)
+
+
+def joined(path: Path) -> Folder:
+    """Return the data folder of a stack that another process runs."""
+    return Folder(path.resolve(), -1, *_credentials(path))
 
 
 def _open(path: Path) -> Folder:

@@ -16,7 +16,6 @@ from typing import Any
 
 import boto3.session
 from botocore.config import Config as ClientConfig
-from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
@@ -74,7 +73,7 @@ def run(options: Options) -> None:
         check_complete(folder, settings)
         programs = installed()
         print(f"Starting the service on the data folder {folder.path} ...", flush=True)
-        disk = Disk((folder.s3, folder.s3_state, folder.dynamodb), folder.dynamodb / "reserve", options.min_free_mb)
+        disk = folder.disk(options.min_free_mb)
         disk.make_room()  # a start writes a little
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
@@ -82,14 +81,15 @@ def run(options: Options) -> None:
         s3 = processes.start(emulator, options.host, folder)
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
         environment = _environment(folder, server, s3, dynamodb, settings)
-        _connect_app(environment, folder, settings, disk)
+        connect_app(environment, folder, settings, disk)
         stack.enter_context(_provisioned(config, environment, s3, dynamodb, settings, disk, debt))
-        site = Site(disk, Credentials(folder.access_key_id, folder.secret_access_key), options.allowed_hosts)
+        site = Site(disk, folder.credentials, options.allowed_hosts)
         serve = partial(server.serve, config.chalice_app, config, site)
         threading.Thread(target=serve, daemon=True).start()
         stack.callback(server.shutdown)
         pids = [os.getpid(), *(engine.process.pid for engine in processes.engines)]
-        write_privately(folder.announcement, {"url": server.url, "environment": environment, "pids": pids})
+        announced = {"url": server.url, "environment": environment, "pids": pids, "min_free_mb": options.min_free_mb}
+        write_privately(folder.announcement, announced)
         stack.callback(folder.announcement.unlink)
         print(welcome.text(server.url, environment), flush=True)
         while True:
@@ -148,7 +148,7 @@ def _provisioned(
     return Pump(app, config, s3_client, session.client("sqs", config=once), debt=debt, disk=disk)
 
 
-def _connect_app(environment: dict[str, str], folder: Folder, settings: Settings, disk: Disk) -> None:
+def connect_app(environment: dict[str, str], folder: Folder, settings: Settings, disk: Disk) -> None:
     """Lead the app in this process to the emulators, and watch its calls.
 
     The app signs presigned URLs with the key id of its environment. That id must not open the database, so requests to

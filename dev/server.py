@@ -57,7 +57,7 @@ _MIN_COMPRESSED_BYTES = 1024
 class Site:
     """What a server serves an app with."""
 
-    disk: Disk
+    disk: Disk | None  # None: the data is not on this machine
     credentials: Credentials  # the key that invokes functions
     hosts: tuple[str, ...] = ()  # further names of this server
 
@@ -106,7 +106,7 @@ class Server(ThreadedHTTPServer):
 class Gateway(LocalGateway):
     """Refuses what would write to a full disk."""
 
-    def __init__(self, app: Chalice, config: Config, disk: Disk) -> None:
+    def __init__(self, app: Chalice, config: Config, disk: Disk | None) -> None:
         super().__init__(app, config)
         self._disk = disk
 
@@ -115,15 +115,19 @@ class Gateway(LocalGateway):
 
         Raises Refused: the request writes, or asks for the health, and the disk is full.
         """
-        route = urlsplit(path).path
-        # An abort and a deletion free space.
-        if method == "DELETE" or route.endswith("/abort"):
-            self._disk.make_room()
-        elif (method in _WRITES or route == "/health") and (shortage := self._disk.shortage):
-            self._disk.watch()  # logs the shortage before its first refusal
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, shortage)
+        if self._disk:
+            _check_space(self._disk, method, urlsplit(path).path)
         response: dict[str, Any] = super().handle_request(method, path, *args, **kwargs)
         return response
+
+
+def _check_space(disk: Disk, method: str, route: str) -> None:
+    # An abort and a deletion free space.
+    if method == "DELETE" or route.endswith("/abort"):
+        disk.make_room()
+    elif (method in _WRITES or route == "/health") and (shortage := disk.shortage):
+        disk.watch()  # logs the shortage before its first refusal
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, shortage)
 
 
 class Converter(LambdaEventConverter):

@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 from chalice.config import Config
 
@@ -28,7 +30,7 @@ def enter_stage(stage: str, data: Path | None) -> Config:
         enter(announced(data))
     elif stage == LOCAL:
         enter_localstack()
-    elif not {"IMAGES_TABLE_NAME", "DYNAMODB_TABLE_NAME"} & os.environ.keys():
+    elif not has_tables(os.environ):
         raise CannotRun(f".chalice/config.json has no table names for the stage {stage}; a deployment writes them.")
     return config
 
@@ -43,16 +45,30 @@ def enter_localstack() -> None:
         os.environ.setdefault(name, value)
 
 
+def has_tables(variables: Container[str]) -> bool:
+    """Whether variables name a stage's tables. A deployment to AWS writes the names into .chalice/config.json."""
+    return "IMAGES_TABLE_NAME" in variables or "DYNAMODB_TABLE_NAME" in variables
+
+
 def announced(data: Path) -> dict[str, str]:
     """Return the variables that lead to the stack that runs on a data folder.
 
     Raises CannotRun: no stack runs there.
     """
+    environment: dict[str, str] = announcement(data)["environment"]
+    return environment
+
+
+def announcement(data: Path) -> dict[str, Any]:
+    """Return what the stack that runs on a data folder has written about itself.
+
+    Raises CannotRun: no stack runs there.
+    """
     try:
-        environment: dict[str, str] = json.loads((data.expanduser() / "stack.json").read_text())["environment"]
+        found = json.loads((data.expanduser() / "stack.json").read_text())
+        return {name: found[name] for name in ("url", "environment", "pids", "min_free_mb")}
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):  # RuntimeError: no such user
         raise CannotRun(f"No service runs on the data folder {data}; `make run` starts one.") from None
-    return environment
 
 
 def enter(environment: dict[str, str]) -> None:

@@ -1,21 +1,29 @@
 """Deploy the stage `local` to an empty LocalStack, and destroy it after the tests."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 
 from deploy import target
 from project import PROJECT
 from project.stages import LOCAL
+from tests.pictures import picture
 
 Inventory = dict[str, set[str]]
+
+CHALICE = Path(sys.executable).with_name("chalice")
+RECORDS = PROJECT / ".chalice" / "deployed"  # where Chalice reads what it deployed
+KEPT = "kept"  # the owner of an image that was uploaded before `chalice delete`
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +38,8 @@ def localstack() -> target.Target:
 def address(localstack: target.Target) -> Iterator[str]:
     """Deploy the stage and return its URL. The first runs are killed, so a later run must finish their work.
 
+    Then `chalice delete` deletes functions and API, and `chalice deploy` makes them again for the same data.
+
     After all tests, the stage is destroyed in the same way. It is an error if a resource is left.
     """
     if resources := {kind: names for kind, names in inventory().items() if names}:
@@ -43,12 +53,28 @@ def address(localstack: target.Target) -> Iterator[str]:
     assert not any(inventory().values())
     # At this line, the API exists, its stage does not, and Chalice has not recorded what it created.
     kill("deploy", when=lambda line: line.startswith("Creating Rest API"))
-    yield run("deploy").stdout.splitlines()[-1]
+    first = run("deploy").stdout.splitlines()[-1]
+    _upload(first)
+    shutil.rmtree(RECORDS)  # as in a fresh clone
+    assert chalice("delete").returncode == 0
+    left = inventory()
+    assert [left[kind] for kind in ("APIs", "functions", "roles", "rules")] == [set()] * 4
+    yield chalice("deploy").stdout.splitlines()[-1]
     kill("destroy", when=lambda line: line.startswith("Deleting function"))
     assert any(inventory().values())
     run("destroy")
     assert {kind: names for kind, names in inventory().items() if names} == {}
     assert run("destroy").stdout.startswith("The stage local does not exist on LocalStack")
+
+
+def _upload(url: str) -> None:
+    """Upload an image, and wait until it is processed, so that no event is on its way when functions are deleted."""
+    fields = {"user_id": KEPT, "title": "Older than the API"}
+    image = requests.post(f"{url}/images", fields, files={"file": picture()}, timeout=60).json()
+    deadline = time.monotonic() + 60
+    while "analysis" not in requests.get(f"{url}/images/{image['image_id']}", timeout=60).json():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def _stack_exists() -> bool:
@@ -63,6 +89,12 @@ def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     ended = subprocess.run([*_line(command), *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
+
+
+def chalice(command: str, *options: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command of Chalice for the stage to its end."""
+    line = [str(CHALICE), command, "--stage", LOCAL, *options]
+    return subprocess.run(line, cwd=PROJECT, input=given, capture_output=True, text=True, timeout=600)
 
 
 def kill(command: str, when: Callable[[str], bool]) -> None:

@@ -27,6 +27,7 @@ STAGE = "packaged"
 TAGS = {"service": "images-api", "stage": STAGE, "team": "photos", schema.TAG: str(schema.VERSION)}
 SECRETS = {"CURSOR_SECRET": "c" * 40, "JWT_SECRET": "j" * 40}
 MACHINES = {"x86_64": 62, "arm64": 183}  # e_machine in the ELF header
+CHALICE = str(Path(sys.executable).with_name("chalice"))
 WITHOUT_CREDENTIALS = """
 import sys
 from pathlib import Path
@@ -271,6 +272,7 @@ def deployed(
     configure(project)
     run(project, "-m", "deploy", "package", STAGE, "--out", str(out))
     run(project, "-m", "deploy", "secrets", STAGE)
+    run(project, CHALICE, "package", "--stage", STAGE, str(out))
     s3, cloudformation = localstack.client("s3"), localstack.client("cloudformation")
     artifacts = f"artifacts-{STAGE}"
     s3.create_bucket(Bucket=artifacts)
@@ -351,6 +353,17 @@ def test_the_template_sets_the_properties_that_chalice_cannot(
         assert permission["Condition"]["ArnLike"]["AWS:SourceArn"].startswith(
             f"arn:{localstack.partition}:s3:::images-"
         )
+
+
+def test_chalice_delete_does_not_delete_functions_that_a_pipeline_deploys(
+    project: Path, localstack: target.Target, deployed: dict[str, str]
+) -> None:
+    command = [sys.executable, CHALICE, "delete", "--stage", STAGE]
+    ended = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=60)
+    line = f"A pipeline deploys the stage {STAGE}: delete its stack images-api-{STAGE} instead.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", line)
+    functions = localstack.client("lambda").list_functions()["Functions"]
+    assert len([each for each in functions if each["FunctionName"].startswith(f"images-api-{STAGE}")]) == 8
 
 
 def test_an_error_of_api_gateway_has_the_common_shape(service: Service) -> None:

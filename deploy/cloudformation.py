@@ -36,6 +36,7 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig],
             "RestAPI": _api(config, chosen, options, others["Resources"]),
             **dict(_functions(config, others["Resources"], secrets, options)),
             **dict(_notifications(events, others["Resources"], values)),
+            **_firewall(stage.name, options),
         },
     }
     whole: Template = merge(added, merge(others, generated))
@@ -119,6 +120,7 @@ def _api(config: Config, chosen: Settings, options: Options, others: Template) -
         "Properties": {
             **logged,
             "OpenApiVersion": "2.0",  # without it SAM creates another stage, called Stage
+            "DisableExecuteApiEndpoint": options.close_execute_api,
             "TracingEnabled": bool(config.xray_enabled),
             "MethodSettings": [
                 {
@@ -147,6 +149,21 @@ def _log_groups(others: Template, stage: str) -> dict[str, str]:
         resource["Properties"]["LogGroupName"]["Fn::Sub"].replace("${Stage}", stage): name
         for name, resource in others.items()
         if resource["Type"] == "AWS::Logs::LogGroup"
+    }
+
+
+def _firewall(stage: str, options: Options) -> Template:
+    if not options.web_acl_arn:
+        return {}
+    arn = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/restapis/${{RestAPI}}/stages/{stage}"
+    association = {"ResourceArn": {"Fn::Sub": arn}, "WebACLArn": options.web_acl_arn}
+    return {
+        "WebACLAssociation": {
+            "Type": "AWS::WAFv2::WebACLAssociation",
+            # SAM's logical id of the stage: that of the API, of the stage's name, and "Stage".
+            "DependsOn": [f"RestAPI{stage}Stage"],
+            "Properties": association,
+        }
     }
 
 

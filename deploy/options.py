@@ -26,6 +26,8 @@ class Options:
     originals_tiering_days: int = 0  # after so many days, originals move to S3 Intelligent-Tiering; 0: never
     monthly_budget_usd: int = 0  # AWS Budgets notifies when a month costs more; 0: no budget
     budget_email: str = ""  # whom the budget notifies; empty: the topic of the alarms
+    close_execute_api: bool = False  # whether only the custom domain leads to the API
+    web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":

@@ -3,11 +3,12 @@
 from chalice.app import ScheduledEventConfig
 
 from chalicelib.permissions import declared
+from deploy import network
 from deploy.stage import Stage
 
 
 def apply(stage: Stage, api_id: str) -> None:
-    """Tag the roles, the rule of the schedule, the API and its stage. Other tags of these stay."""
+    """Tag the roles, the rule of the schedule, the API, its stage and its domain. Other tags of these stay."""
     place, prefix = stage.place, f"{stage.config.app_name}-{stage.name}"
     pairs = [{"Key": key, "Value": value} for key, value in stage.tags.items()]
     app = stage.config.chalice_app
@@ -17,6 +18,9 @@ def apply(stage: Stage, api_id: str) -> None:
         if isinstance(source, ScheduledEventConfig):
             rule = place.arn("events", f"rule/{prefix}-{source.name}-event")
             place.client("events").tag_resource(ResourceARN=rule, Tags=pairs)
-    api = f"arn:{place.partition}:apigateway:{place.region}::/restapis/{api_id}"
-    for arn in (api, f"{api}/stages/{stage.name}"):
+    paths = [f"/restapis/{api_id}", f"/restapis/{api_id}/stages/{stage.name}"]
+    if domain := network.domain(stage.config):
+        paths.append(f"/domainnames/{domain.name}")
+    for path in paths:
+        arn = f"arn:{place.partition}:apigateway:{place.region}::{path}"
         place.client("apigateway").tag_resource(resourceArn=arn, tags=stage.tags)

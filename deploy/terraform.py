@@ -45,7 +45,11 @@ def complete(generated: Document, wanted: Stage) -> Document:
                 }
             },
             "aws_lambda_function": {name: {"depends_on": [_STACK]} for name in declared(app)},
-            "aws_iam_role": {name: {"tags": wanted.tags} for name in resources["aws_iam_role"]},
+            **{
+                kind: {name: {"tags": wanted.tags} for name in resources[kind]}
+                for kind in ("aws_iam_role", "aws_api_gateway_domain_name")
+                if kind in resources
+            },
             "aws_lambda_function_event_invoke_config": {
                 name: _event_invoke_config(name, options) for name in functions.with_dead_letters(app)
             },

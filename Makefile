@@ -47,8 +47,8 @@ down: ## stop the LocalStack that `make up` started
 STAGE ?= local
 
 .PHONY: deploy destroy
-deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
-	@$(BIN)/python -m deploy deploy "$(STAGE)"
+deploy: $(VENV)/installed-run ## deploy or repair a stage on LocalStack or AWS: STAGE (local, dev, prod), CHECK=1 only to report what differs
+	@$(BIN)/python -m deploy $(if $(CHECK),check,deploy) "$(STAGE)"
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after a question: STAGE, YES=1 to skip the question
 	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes)
 

@@ -19,9 +19,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy", description="Deploy, destroy or package a stage.")
     commands = parser.add_subparsers(dest="command", required=True)
     deploying = commands.add_parser("deploy", help="deploy a stage, or what has changed in it, and print its URL")
+    checking = commands.add_parser("check", help="print how a deployed stage differs, and exit with 1 if it does")
     destroying = commands.add_parser("destroy", help="delete a stage with all its images, after a question")
     packaging = commands.add_parser("package", help="write a template and a zip that a pipeline deploys")
-    for command in deploying, destroying, packaging:
+    for command in deploying, checking, destroying, packaging:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask")
     packaging.add_argument("--format", choices=package.FORMATS, default=package.FORMATS[0])
@@ -31,6 +32,8 @@ def main() -> None:
     try:
         if asked.command == "deploy":
             print(steps.deploy(asked.stage))
+        elif asked.command == "check":
+            sys.exit(0 if steps.check(asked.stage) else 1)
         elif asked.command == "package":
             stage_config(asked.stage)  # an unknown stage is reported before AWS is called
             print(package.write(target.find(asked.stage), asked.stage, asked.format, asked.out))

@@ -88,6 +88,32 @@ def apply(wanted: Stage) -> bool:
     return True
 
 
+def differences(wanted: Stage) -> list[str]:
+    """Return how a stage's stack differs from resources.yaml and its parameters, one sentence each."""
+    target, stage = wanted.place, wanted.name
+    cloudformation = target.client("cloudformation")
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=name(stage))["Stacks"]
+        template = cloudformation.get_template(StackName=name(stage))["TemplateBody"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return [f"The stack {name(stage)} does not exist."]
+        raise
+    sentences = []
+    if found["StackStatus"] not in _DONE:
+        sentences.append(f"The stack {name(stage)} has the status {found['StackStatus']}.")
+    if template != RESOURCES.read_text():
+        sentences.append(f"The template of the stack {name(stage)} differs from resources.yaml.")
+    deployed = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    for key, value in parameters.of(stage, wanted.settings, wanted.options).items():
+        if deployed.get(key) != value:
+            sentences.append(f"The parameter {key} of the stack {name(stage)} is {deployed.get(key)!r}, not {value!r}.")
+    made = resources(target, stage)
+    kept = made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
+    sentences += [f"{lost} of the stack {name(stage)} is lost." for lost in sorted(set(kept) - existing(target))]
+    return sentences
+
+
 def resources(target: Target, stage: str) -> dict[str, list[str]]:
     """Return the names of the resources that a stage's stack created, by type; empty if there is no stack."""
     found: dict[str, list[str]] = {}

@@ -30,11 +30,11 @@ class Stage:
     options: Options
 
 
-def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables]) -> Stage:
-    """Check a stage, add missing names to .chalice/config.json, and write the stage's policies.
+def check(name: str, place: Target, secrets: Callable[[Variables], Variables]) -> Stage:
+    """Return a stage whose settings and options are correct. Writes nothing.
 
     `secrets` receives the variables in .chalice/config.json, and returns those that are in no file.
-    Raises CannotRun, WrongSetting: something is missing or wrong. Nothing is written then.
+    Raises CannotRun, WrongSetting: something is missing or wrong.
     """
     wanted = settings.named(project_config(), place, name)
     configured = settings.of(wanted, name)
@@ -46,8 +46,17 @@ def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables])
     stage = Stage(name, place, chalice_config(name, variables), variables, chosen, Options.of(wanted, name))
     _check(stage.config)
     parameters.check(parameters.of(name, chosen, stage.options))
+    return stage
+
+
+def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables]) -> Stage:
+    """Check a stage, add missing names to .chalice/config.json, and write the stage's policies.
+
+    See `check`. If something is wrong, nothing is written.
+    """
+    stage = check(name, place, secrets)
     if not place.endpoint_url:  # names for LocalStack's account are of no use elsewhere
-        settings.save(wanted)
+        settings.save(settings.named(project_config(), place, name))
     policies.write(stage.config, place.account, place.region)
     return stage
 

@@ -6,9 +6,11 @@ import requests
 import stamina
 
 from chalicelib.config import Settings, read
-from chalicelib.permissions import declared
-from deploy import data, functions, gateway, record, settings, stack, target
+from chalicelib.permissions import API
+from deploy import data, functions, gateway, mark, record, settings, stack, target
+from deploy.drift import actual, compare, expected, repair
 from deploy.stage import Stage, chalice_config, prepare
+from deploy.stage import check as check_stage
 from project import CannotRun
 from project.resources import names
 from project.stages import project_config, stage_config
@@ -35,15 +37,41 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
-    fingerprint = functions.fingerprint(stage.config)
-    api = _deployed(stage, fingerprint)
-    if api:
-        say("Functions and API: nothing to change.")
+    wanted = expected.of(stage)
+    there = actual.read(stage, wanted)
+    differences = compare.differences(wanted, there)
+    if differences:
+        for difference in [] if there.empty else differences:
+            say(difference)
+        repair.repair(stage, wanted, there)
+        api = _deploy_functions(stage, wanted.fingerprint)
     else:
-        api = _deploy_functions(stage, fingerprint)
+        say("Functions and API: nothing to change.")
+        (api,) = (each["id"] for each in there.apis)
     address = place.address(api, name)
     _wait_until_healthy(address)
     return address
+
+
+def check(name: str, say: Callable[[str], None] = print) -> bool:
+    """Print how a deployed stage differs from what `make deploy` would make of it. Returns whether nothing differs.
+
+    Only reads. Raises CannotRun, WrongSetting: something is missing or wrong.
+    """
+    app_name = stage_config(name).app_name
+    place = target.find(name)
+    deployed = functions.variables(place, app_name, name)
+    stage = check_stage(name, place, lambda configured: settings.given_secrets(configured, deployed))
+    wanted = expected.of(stage)
+    there = actual.read(stage, wanted)
+    differences = [*stack.differences(stage), *([] if there.empty else compare.differences(wanted, there))]
+    if there.empty:
+        differences.append("The stage has no functions and no API.")
+    for difference in differences:
+        say(difference)
+    if not differences:
+        say(f"The stage {name} on {place} is as deployed.")
+    return not differences
 
 
 def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
@@ -74,28 +102,19 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
         say(f"These still exist, because no stack of the stage contains them: {', '.join(others)}.")
 
 
-def _deployed(stage: Stage, fingerprint: str) -> str:
-    """Return the id of a stage's API if exactly this deployment is complete; else an empty text."""
-    place, app_name = stage.place, stage.config.app_name
-    if set(record.functions(place, app_name, stage.name)) != set(declared(stage.config.chalice_app)):
-        return ""
-    apis = record.apis(place, app_name, stage.name)
-    return apis[0] if len(apis) == 1 and gateway.marked(place, apis[0], stage.name) == fingerprint else ""
-
-
 def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     """Deploy functions and API, and return the API's id."""
     place, app_name = stage.place, stage.config.app_name
     for api in record.apis(place, app_name, stage.name):
-        # Until all is done, no run may skip the deployment as unchanged.
-        if gateway.marked(place, api, stage.name):
-            gateway.mark(place, api, stage.name, "")
+        mark.remove(place, api, stage.name)
     record.restore(place, stage.config, stage.settings)
     functions.deploy(stage.config)
-    functions.finish(stage, record.functions(place, app_name, stage.name))
+    arns = record.functions(place, app_name, stage.name)
+    functions.finish(stage, arns)
     (api,) = record.apis(place, app_name, stage.name)
-    gateway.finish(stage, api)
-    gateway.mark(place, api, stage.name, fingerprint)
+    deployment_id = gateway.finish(stage, api)
+    deployed = place.client("lambda").get_function_configuration(FunctionName=arns[API])
+    mark.write(place, api, stage.name, mark.Mark(fingerprint, functions.code_sha256(deployed), deployment_id))
     return api
 
 

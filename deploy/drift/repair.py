@@ -1,0 +1,90 @@
+"""Put right what Chalice's deployer leaves as it is. Called before the deployer, which does the rest."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deploy import mark
+from deploy.drift import compare
+from deploy.drift.actual import Actual
+from deploy.drift.compare import Property
+from deploy.drift.expected import Document, Expected
+from deploy.stage import Stage
+from deploy.target import Target
+
+_CONFIGURATION: Mapping[Property, Callable[[Any], Document]] = {
+    compare.HANDLER: lambda function: {"Handler": function.handler},
+    compare.TRACING: lambda function: {"TracingConfig": {"Mode": compare.TRACING.expected(function)}},
+}
+
+
+def repair(stage: Stage, expected: Expected, actual: Actual) -> None:
+    """Remove what was added to a stage, and set what the deployer does not set in existing resources."""
+    _functions(stage.place, expected, actual)
+    _roles(stage.place, expected, actual)
+    _notifications(stage.place, expected, actual)
+    _schedules(stage.place, expected, actual)
+    _apis(stage, actual)
+
+
+def _functions(place: Target, expected: Expected, actual: Actual) -> None:
+    client = place.client("lambda")
+    for name, found in actual.functions.items():
+        model = expected.functions[name]
+        changes: Document = {}
+        for each, arguments in _CONFIGURATION.items():
+            if each.differs(model, found):
+                changes |= arguments(model)
+        if changes:
+            client.update_function_configuration(FunctionName=model.function_name, **changes)
+            client.get_waiter("function_updated_v2").wait(FunctionName=model.function_name)
+        for foreign in compare.foreign_grants(expected, name, actual):
+            client.remove_permission(FunctionName=model.function_name, StatementId=foreign["Sid"])
+
+
+def _roles(place: Target, expected: Expected, actual: Actual) -> None:
+    iam = place.client("iam")
+    for name, found in actual.roles.items():
+        model = expected.roles[name]
+        if not compare.same_trust(model, found):
+            trust = json.dumps(model.trust_policy)
+            iam.update_assume_role_policy(RoleName=model.role_name, PolicyDocument=trust)
+        for policy in found["Inline"].keys() - {model.role_name}:
+            iam.delete_role_policy(RoleName=model.role_name, PolicyName=policy)
+        for arn in found["Attached"]:
+            iam.detach_role_policy(RoleName=model.role_name, PolicyArn=arn)
+
+
+def _notifications(place: Target, expected: Expected, actual: Actual) -> None:
+    s3 = place.client("s3")
+    for bucket, configured in actual.notifications.items():
+        kept = compare.notifications(expected, bucket, configured)
+        if kept != configured.get("LambdaFunctionConfigurations", []):
+            whole = {**configured, "LambdaFunctionConfigurations": kept}
+            del whole["ResponseMetadata"]
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=whole)
+
+
+def _schedules(place: Target, expected: Expected, actual: Actual) -> None:
+    events = place.client("events")
+    for name, found in actual.rules.items():
+        if found["State"] != "ENABLED":
+            events.enable_rule(Name=name)
+        # Chalice's target is number 1. Chalice deletes only this one when it deletes the rule.
+        if others := [target["Id"] for target in found["Targets"] if target["Id"] != "1"]:
+            events.remove_targets(Rule=name, Ids=others)
+
+
+def _apis(stage: Stage, actual: Actual) -> None:
+    gateway = stage.place.client("apigateway")
+    for api in actual.apis:
+        if found := api["stage"]:
+            variables = found.get("variables", {}).keys() - mark.VARIABLES
+            paths = [f"/variables/{name}" for name in variables]
+            # A key is the path of a resource, with slashes as ~1, and a method.
+            paths += [f"/{key}" for key in found.get("methodSettings", {}).keys() - {"*/*"}]
+            operations = [{"op": "remove", "path": path} for path in sorted(paths)]
+            if found.get("cacheClusterEnabled"):
+                operations.append({"op": "replace", "path": "/cacheClusterEnabled", "value": "false"})
+            if operations:
+                gateway.update_stage(restApiId=api["id"], stageName=stage.name, patchOperations=operations)

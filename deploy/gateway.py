@@ -1,4 +1,4 @@
-"""The settings of the API that Chalice cannot set: throttling, and the responses that API Gateway gives itself."""
+"""The settings of the API that Chalice does not change: throttling, tracing, and API Gateway's own responses."""
 
 import json
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ import stamina
 from chalicelib.config import Settings, read
 from chalicelib.permissions import API
 from deploy import data, functions, gateway, mark, record, settings, stack, target
-from deploy.drift import actual, compare, expected, repair
+from deploy.drift import actual, compare, expected, repair, resources
 from deploy.stage import Stage, chalice_config, prepare
 from deploy.stage import check as check_stage
 from project import CannotRun
@@ -37,12 +37,18 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
+    clients = resources.Clients(place, name)
+    for difference in resources.differences(stage, clients):
+        if deployed:  # else LocalStack's CloudFormation left them out of the new stack
+            say(str(difference))
+        difference.repair(clients)
+
     wanted = expected.of(stage)
     there = actual.read(stage, wanted)
     differences = compare.differences(wanted, there)
     if differences:
-        for difference in [] if there.empty else differences:
-            say(difference)
+        if not there.empty:
+            say("\n".join(differences))
         repair.repair(stage, wanted, there)
         api = _deploy_functions(stage, wanted.fingerprint)
     else:
@@ -62,11 +68,13 @@ def check(name: str, say: Callable[[str], None] = print) -> bool:
     place = target.find(name)
     deployed = functions.variables(place, app_name, name)
     stage = check_stage(name, place, lambda configured: settings.given_secrets(configured, deployed))
+    differences = stack.differences(stage)
+    if stack.settled(place, name):
+        differences += map(str, resources.differences(stage, resources.Clients(place, name)))
+        differences += stack.drift(place, name)
     wanted = expected.of(stage)
     there = actual.read(stage, wanted)
-    differences = [*stack.differences(stage), *([] if there.empty else compare.differences(wanted, there))]
-    if there.empty:
-        differences.append("The stage has no functions and no API.")
+    differences += ["The stage has no functions and no API."] if there.empty else compare.differences(wanted, there)
     for difference in differences:
         say(difference)
     if not differences:
@@ -85,12 +93,12 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
     variables = {**settings.of(settings.named(project_config(), place, name), name), "AUTH": "open"}
     config, chosen = chalice_config(name, variables), read(variables)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
-    resources = record.restore(place, config, chosen)
+    recorded = record.restore(place, config, chosen)
     made = stack.resources(place, name)
-    if resources or made:
+    if recorded or made:
         if not confirm(_what_goes(place, name, chosen)):
             raise CannotRun("Nothing was deleted.")
-        if resources:
+        if recorded:
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)

@@ -1,12 +1,10 @@
 """Compare what AWS has with what a deployment makes. Pure: each function returns sentences for a person.
 
-To compare another property, add a line to a table. `path` leads to the property in AWS's answer (JMESPath). No value of
-an environment variable is ever in a sentence, because some are secrets.
+No value of an environment variable is ever in a sentence, because some are secrets.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jmespath
@@ -15,98 +13,7 @@ from chalice.deploy.models import ManagedIAMRole
 from deploy import functions, mark
 from deploy.drift.actual import Actual
 from deploy.drift.expected import Document, Expected, Grant
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """A property of a resource: its name in a sentence, what is expected of a model, and where AWS shows it."""
-
-    label: str
-    expected: Callable[[Any], Any]
-    path: str
-    unit: str = ""
-
-    def differs(self, model: Any, found: Document) -> bool:
-        """Return whether AWS has another value than expected."""
-        return bool(_plain(self.expected(model)) != _plain(jmespath.search(self.path, found)))
-
-    def sentence(self, subject: str, model: Any, found: Document) -> str:
-        """Return what differs."""
-        actual, expected = jmespath.search(self.path, found), self.expected(model)
-        return f"{subject}: the {self.label} is {self._shown(actual)}, not {self._shown(expected)}."
-
-    def _shown(self, value: Any) -> str:
-        match _plain(value):
-            case None:
-                return "none"
-            case bool(on):
-                return "on" if on else "off"
-            case list(values):
-                return ", ".join(map(str, values))
-            case float(number):
-                return f"{number:g}{self.unit}"
-            case other:
-                return f"{other}{self.unit}"
-
-
-_BINARY_TYPES = "x-amazon-apigateway-binary-media-types"
-_LIMITS = 'methodSettings."*/*"'
-
-# Chalice never changes these in an existing function.
-HANDLER = Property("handler", lambda f: f.handler, "Configuration.Handler")
-TRACING = Property("tracing mode", lambda f: "Active" if f.xray else "PassThrough", "Configuration.TracingConfig.Mode")
-
-FUNCTION = (
-    Property("state", lambda _: "Active", "Configuration.State"),
-    Property("last update", lambda _: "Successful", "Configuration.LastUpdateStatus"),
-    HANDLER,
-    Property("runtime", lambda f: f.runtime, "Configuration.Runtime"),
-    Property("architecture", lambda f: [f.architecture], "Configuration.Architectures"),
-    Property("memory", lambda f: f.memory_size, "Configuration.MemorySize", " MB"),
-    Property("time-out", lambda f: f.timeout, "Configuration.Timeout", " s"),
-    TRACING,
-    Property("layer", lambda f: f.layers, "Configuration.Layers[].Arn"),
-    Property("subnet", lambda f: f.subnet_ids, "Configuration.VpcConfig.SubnetIds"),
-    Property("security group", lambda f: f.security_group_ids, "Configuration.VpcConfig.SecurityGroupIds"),
-    Property("reserved concurrency", lambda f: f.reserved_concurrency, "Concurrency.ReservedConcurrentExecutions"),
-)
-FAILURES = (
-    Property("number of attempts after the first", lambda f: f.attempts_after_the_first, "MaximumRetryAttempts"),
-    Property("time for failed events", lambda f: f.event_age_seconds, "MaximumEventAgeInSeconds", " s"),
-    Property("queue of failed events", lambda f: f.queue_arn, "DestinationConfig.OnFailure.Destination"),
-)
-ROLE = (
-    Property("list of inline policies", lambda role: [role.role_name], "keys(Inline)"),
-    Property("list of attached policies", lambda _: [], "Attached"),
-)
-RULE = (
-    Property("state", lambda _: "ENABLED", "State"),
-    Property("rate", lambda rule: rule.schedule_expression, "ScheduleExpression"),
-)
-API = (
-    Property("endpoint type", lambda e: [e.api.endpoint_type], "endpointConfiguration.types"),
-    Property(
-        "smallest compressed response",
-        lambda e: int(e.api.minimum_compression or 0),
-        "minimumCompressionSize",
-        " bytes",
-    ),
-    Property("list of binary media types", lambda e: e.swagger[_BINARY_TYPES], "binaryMediaTypes"),
-)
-API_STAGE = (
-    Property("tracing", lambda e: bool(e.api.xray), "tracingEnabled"),
-    Property("request rate", lambda e: e.options.api_requests_per_second, _LIMITS + ".throttlingRateLimit", "/s"),
-    Property("burst", lambda e: e.options.api_burst, _LIMITS + ".throttlingBurstLimit", " requests"),
-    Property("list of methods with settings", lambda _: ["*/*"], "keys(methodSettings)"),
-    Property("cache", lambda _: False, "cacheClusterEnabled"),
-)
-METHOD = (
-    Property("integration", lambda _: "AWS_PROXY", "methodIntegration.type"),
-    Property("function", lambda uri: uri, "methodIntegration.uri"),
-    Property("time-out", lambda _: 29_000, "methodIntegration.timeoutInMillis", " ms"),  # API Gateway's default
-    Property("authorization", lambda _: "NONE", "authorizationType"),
-    Property("requirement of an API key", lambda _: False, "apiKeyRequired"),
-)
+from deploy.drift.properties import API, API_STAGE, FAILURES, FUNCTION, METHOD, ROLE, RULE, Property, plain
 
 
 def differences(expected: Expected, actual: Actual) -> list[str]:
@@ -244,7 +151,7 @@ def _apis(expected: Expected, actual: Actual) -> Iterator[str]:
         yield from _routes(expected, found)
         for kind, response in expected.responses.items():
             shown = found["responses"].get(kind, {})
-            if any(_plain(shown.get(key)) != _plain(value) for key, value in response.items()):
+            if any(plain(shown.get(key)) != plain(value) for key, value in response.items()):
                 yield f"API: the response {kind} is not the one of the deployment."
 
 
@@ -314,10 +221,3 @@ def _grant(statement: Document) -> Grant | None:
 
 def _without_ids(policy: Document) -> list[Document]:
     return [{name: value for name, value in each.items() if name != "Sid"} for each in policy["Statement"]]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value in the form to compare: AWS leaves out what is empty, and lists have no order."""
-    if isinstance(value, list):
-        return sorted(value) or None
-    return None if value in ("", {}) else value

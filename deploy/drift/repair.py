@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deploy import mark
-from deploy.drift import compare
+from deploy.drift import compare, properties
 from deploy.drift.actual import Actual
-from deploy.drift.compare import Property
 from deploy.drift.expected import Document, Expected
+from deploy.drift.properties import Property
 from deploy.stage import Stage
 from deploy.target import Target
 
 _CONFIGURATION: Mapping[Property, Callable[[Any], Document]] = {
-    compare.HANDLER: lambda function: {"Handler": function.handler},
-    compare.TRACING: lambda function: {"TracingConfig": {"Mode": compare.TRACING.expected(function)}},
+    properties.HANDLER: lambda function: {"Handler": function.handler},
+    properties.TRACING: lambda function: {"TracingConfig": {"Mode": properties.TRACING.expected(function)}},
 }
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -13,7 +14,13 @@ from zipfile import ZipFile
 import boto3
 import pytest
 
+from chalicelib.config import read
+from deploy import stack
+from deploy.options import Options
+from deploy.stage import Stage
+from deploy.target import Target
 from project import PROJECT
+from project.stages import stage_config
 from tests.deployed.conftest import run
 from tests.http.client import Service
 from tests.pictures import base64_picture
@@ -21,6 +28,9 @@ from tests.pictures import base64_picture
 STAGE = "images-api-local"
 HANDLER = f"{STAGE}-on_object_created"
 SENTENCES = {
+    "/aws/lambda/images-api-local-sweep: the retention in days is 1, not 30.",
+    "images-originals: the versioning is Suspended, not Enabled.",
+    "images-api-local-dead-letters: the alarm is missing.",
     "list_images: environment variables that are missing: CURSOR_SECRET.",
     "list_images: environment variables that no deployment sets: DEBUG.",
     "on_object_created: the time-out is 1 s, not 120 s.",
@@ -101,6 +111,12 @@ def damage_roles_and_events() -> None:
     client("events").put_targets(Rule=rule, Targets=[{"Id": "2", "Arn": "arn:aws:sqs:us-east-1:000000000000:queue"}])
 
 
+def damage_resources() -> None:
+    client("logs").put_retention_policy(logGroupName=f"/aws/lambda/{STAGE}-sweep", retentionInDays=1)
+    client("s3").put_bucket_versioning(Bucket="images-originals", VersioningConfiguration={"Status": "Suspended"})
+    client("cloudwatch").delete_alarms(AlarmNames=[f"{STAGE}-dead-letters"])
+
+
 def document(statement: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
@@ -122,6 +138,7 @@ def test_a_stage_that_was_damaged_by_hand_is_found_and_repaired(address: str) ->
     damage_functions()
     damage_roles_and_events()
     damage_api()
+    damage_resources()
 
     files = written()
     status, found = check()
@@ -139,6 +156,16 @@ def test_a_stage_that_was_damaged_by_hand_is_found_and_repaired(address: str) ->
     image_id = uploaded.json()["metadata"]["image_id"]
     eventually(lambda: "analysis" in service.get(f"/images/{image_id}"))
     assert service.call("DELETE", f"/images/{image_id}").status_code == 200
+
+
+def test_the_stack_is_compared_with_its_parameters(address: str, localstack: Target) -> None:
+    settings = read(stage_config("local").environment_variables)
+    stage = Stage("local", localstack, stage_config("local"), {}, settings, Options())
+    assert stack.differences(stage) == []
+    assert stack.differences(replace(stage, options=Options(log_retention_days=7))) == [
+        "The parameter LogRetentionDays of the stack images-api-local is '30', not '7'."
+    ]
+    assert stack.differences(replace(stage, name="absent")) == ["The stack images-api-absent does not exist."]
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -99,6 +99,7 @@ def destroy(name: str, confirm: Callable[[str], bool], say: Callable[[str], None
         if not confirm(_what_goes(place, name, chosen)):
             raise CannotRun("Nothing was deleted.")
         if recorded:
+            repair.release(place, recorded)
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)

@@ -1,7 +1,7 @@
 """Put right what Chalice's deployer leaves as it is. Called before the deployer, which does the rest."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from deploy import mark
@@ -9,6 +9,7 @@ from deploy.drift import compare, properties
 from deploy.drift.actual import Actual
 from deploy.drift.expected import Document, Expected
 from deploy.drift.properties import Property
+from deploy.record import Resource
 from deploy.stage import Stage
 from deploy.target import Target
 
@@ -25,6 +26,17 @@ def repair(stage: Stage, expected: Expected, actual: Actual) -> None:
     _notifications(stage.place, expected, actual)
     _schedules(stage.place, expected, actual)
     _apis(stage, actual)
+
+
+def release(place: Target, recorded: Iterable[Resource]) -> None:
+    """Remove what would stop the deletion of a stage's roles and rules: attached policies, and further targets."""
+    iam, events = place.client("iam"), place.client("events")
+    for resource in recorded:
+        if role := resource.get("role_name"):
+            attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+            _detach(iam, role, [policy["PolicyArn"] for policy in attached])
+        if rule := resource.get("rule_name"):
+            _remove_targets(events, rule, events.list_targets_by_rule(Rule=rule)["Targets"])
 
 
 def _functions(place: Target, expected: Expected, actual: Actual) -> None:
@@ -51,8 +63,7 @@ def _roles(place: Target, expected: Expected, actual: Actual) -> None:
             iam.update_assume_role_policy(RoleName=model.role_name, PolicyDocument=trust)
         for policy in found["Inline"].keys() - {model.role_name}:
             iam.delete_role_policy(RoleName=model.role_name, PolicyName=policy)
-        for arn in found["Attached"]:
-            iam.detach_role_policy(RoleName=model.role_name, PolicyArn=arn)
+        _detach(iam, model.role_name, found["Attached"])
 
 
 def _notifications(place: Target, expected: Expected, actual: Actual) -> None:
@@ -70,21 +81,30 @@ def _schedules(place: Target, expected: Expected, actual: Actual) -> None:
     for name, found in actual.rules.items():
         if found["State"] != "ENABLED":
             events.enable_rule(Name=name)
-        # Chalice's target is number 1. Chalice deletes only this one when it deletes the rule.
-        if others := [target["Id"] for target in found["Targets"] if target["Id"] != "1"]:
-            events.remove_targets(Rule=name, Ids=others)
+        _remove_targets(events, name, found["Targets"])
 
 
 def _apis(stage: Stage, actual: Actual) -> None:
-    gateway = stage.place.client("apigateway")
+    gateway, place = stage.place.client("apigateway"), stage.place
     for api in actual.apis:
         if found := api["stage"]:
-            variables = found.get("variables", {}).keys() - mark.VARIABLES
-            paths = [f"/variables/{name}" for name in variables]
-            # A key is the path of a resource, with slashes as ~1, and a method.
-            paths += [f"/{key}" for key in found.get("methodSettings", {}).keys() - {"*/*"}]
+            paths = [f"/variables/{name}" for name in found.get("variables", {}).keys() - mark.VARIABLES]
+            # LocalStack cannot remove settings of methods, but it resets them with each deployment.
+            if not place.endpoint_url:
+                paths += [f"/{key}" for key in found.get("methodSettings", {}).keys() - {"*/*"}]
             operations = [{"op": "remove", "path": path} for path in sorted(paths)]
             if found.get("cacheClusterEnabled"):
                 operations.append({"op": "replace", "path": "/cacheClusterEnabled", "value": "false"})
             if operations:
                 gateway.update_stage(restApiId=api["id"], stageName=stage.name, patchOperations=operations)
+
+
+def _detach(iam: Any, role: str, policy_arns: Iterable[str]) -> None:
+    for arn in policy_arns:
+        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+
+
+def _remove_targets(events: Any, rule: str, targets: Iterable[Document]) -> None:
+    # Chalice's target is number 1. Chalice removes only this one when it deletes the rule.
+    if others := [target["Id"] for target in targets if target["Id"] != "1"]:
+        events.remove_targets(Rule=rule, Ids=others)

@@ -50,6 +50,7 @@ SENTENCES = {
     "The rule images-api-local-sweep-event: the state is DISABLED, not ENABLED.",
     "The rule images-api-local-sweep-event: its target is not exactly the function sweep.",
     "API: the request rate is 1/s, not 500/s.",
+    "API: the list of methods with settings is */*, ~1images/GET, not */*.",
     "API: the stage variable mine is not one of the deployment.",
     "API: /images/{image_id} has no method DELETE.",
     "API: the response THROTTLED is not the one of the deployment.",
@@ -128,7 +129,11 @@ def damage_api() -> None:
     (image,) = (each for each in resources if each["path"] == "/images/{image_id}")
     gateway.delete_method(restApiId=api["id"], resourceId=image["id"], httpMethod="DELETE")
     gateway.delete_gateway_response(restApiId=api["id"], responseType="THROTTLED")
-    changes = {"/*/*/throttling/rateLimit": "1", "/variables/mine": "1"}
+    changes = {
+        "/*/*/throttling/rateLimit": "1",
+        "/~1images/GET/throttling/rateLimit": "1",
+        "/variables/mine": "1",
+    }
     operations = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
     gateway.update_stage(restApiId=api["id"], stageName="local", patchOperations=operations)
 

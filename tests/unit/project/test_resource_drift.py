@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from chalicelib.config import Settings
 from deploy import stack
+from deploy.drift import repair as additions
 from deploy.drift import resources
 from deploy.drift.resources import Clients
 from deploy.options import Options
@@ -158,3 +159,21 @@ def test_what_cloudformation_detects_is_reported(status: str) -> None:
 def test_policies_of_the_buckets_are_those_of_the_template(stage: Stage, clients: Clients) -> None:
     statement = json.loads(clients.s3.get_bucket_policy(Bucket="images-staged")["Policy"])["Statement"][0]
     assert statement["Resource"] == ["arn:aws:s3:::images-staged", "arn:aws:s3:::images-staged/*"]
+
+
+def test_additions_by_hand_do_not_stop_the_deletion_of_a_stage(stage: Stage) -> None:
+    iam, events = stage.place.client("iam"), stage.place.client("events")
+    iam.create_role(RoleName="images-api-dev-sweep", AssumeRolePolicyDocument="{}")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
+    arn = iam.create_policy(PolicyName="more", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="images-api-dev-sweep", PolicyArn=arn)
+    events.put_rule(Name="images-api-dev-sweep-event", ScheduleExpression="rate(5 minutes)")
+    targets = [{"Id": name, "Arn": f"arn:aws:sqs:us-east-1:123456789012:{name}"} for name in ("1", "another")]
+    events.put_targets(Rule="images-api-dev-sweep-event", Targets=targets)
+
+    additions.release(
+        stage.place, [{"role_name": "images-api-dev-sweep"}, {"rule_name": "images-api-dev-sweep-event"}, {"name": "x"}]
+    )
+    iam.delete_role(RoleName="images-api-dev-sweep")
+    events.remove_targets(Rule="images-api-dev-sweep-event", Ids=["1"])
+    events.delete_rule(Name="images-api-dev-sweep-event")

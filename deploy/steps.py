@@ -38,17 +38,17 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
 
     clients = resources.Clients(place, name)
-    for difference in resources.differences(stage, clients):
-        if deployed:  # else LocalStack's CloudFormation left them out of the new stack
-            say(str(difference))
-        difference.repair(clients)
+    for changed_by_hand in resources.differences(stage, clients):
+        if deployed:  # else LocalStack's CloudFormation left it out of the new stack
+            say(str(changed_by_hand))
+        changed_by_hand.repair(clients)
 
     wanted = expected.of(stage)
     there = actual.read(stage, wanted)
     differences = compare.differences(wanted, there)
     if differences:
-        if not there.empty:
-            say("\n".join(differences))
+        for difference in [] if there.empty else differences:
+            say(difference)
         repair.repair(stage, wanted, there)
         api = _deploy_functions(stage, wanted.fingerprint)
     else:

@@ -4,8 +4,6 @@ import io
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from deploy.stage import Stage
 from deploy.target import Target
 from project import PROJECT
 from project.stages import stage_config
-from tests.deployed.conftest import run
+from tests.deployed.conftest import eventually, run
 from tests.http.client import Service
 from tests.pictures import base64_picture
 
@@ -159,7 +157,7 @@ def test_a_stage_that_was_damaged_by_hand_is_found_and_repaired(address: str) ->
     uploaded = service.call("POST", "/images", json={"user_id": "drift", "image_data": base64_picture()})
     assert uploaded.status_code == 201, uploaded.text
     image_id = uploaded.json()["metadata"]["image_id"]
-    eventually(lambda: "analysis" in service.get(f"/images/{image_id}"))
+    eventually(lambda: "analysis" in service.get(f"/images/{image_id}"), seconds=60)
     assert service.call("DELETE", f"/images/{image_id}").status_code == 200
 
 
@@ -171,10 +169,3 @@ def test_the_stack_is_compared_with_its_parameters(address: str, localstack: Tar
         "The parameter LogRetentionDays of the stack images-api-local is '30', not '7'."
     ]
     assert stack.differences(replace(stage, name="absent")) == ["The stack images-api-absent does not exist."]
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)

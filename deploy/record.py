@@ -32,18 +32,19 @@ def functions(target: Target, app_name: str, stage: str) -> dict[str, str]:
     return {name: each["FunctionArn"] for name, each in configurations(target, app_name, stage).items()}
 
 
-def configurations(target: Target, app_name: str, stage: str) -> dict[str, dict[str, Any]]:
-    """Return what ListFunctions says about each of a stage's functions, by their names in app.py."""
+def configurations(target: Target, app_name: str, stage: str, known: Container[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return what ListFunctions says about each of a stage's functions, by their names in app.py, except known ones."""
     client = target.client("lambda")
     first = f"{app_name}-{stage}"
     found = {}
     for function in _all(client, "list_functions", "Functions"):
-        name, arn = function["FunctionName"], function["FunctionArn"]
+        called = function["FunctionName"]
+        name = called.removeprefix(first).removeprefix("-") or API
         # The tag decides: "images-api-dev-eu" belongs to a stage dev-eu, not to the stage dev.
-        if name == first or name.startswith(f"{first}-"):
-            tag = client.list_tags(Resource=arn)["Tags"].get("aws-chalice", "")
+        if (called == first or called.startswith(f"{first}-")) and name not in known:
+            tag = client.list_tags(Resource=function["FunctionArn"])["Tags"].get("aws-chalice", "")
             if tag.endswith(f":stage={stage}:app={app_name}"):
-                found[name.removeprefix(first).removeprefix("-") or API] = function
+                found[name] = function
     return found
 
 

@@ -125,7 +125,7 @@ def differences(wanted: Stage) -> list[str]:
             return [f"The stack {name(stage)} does not exist."]
         raise
     sentences = []
-    if found["StackStatus"] not in _DONE:
+    if found["StackStatus"] not in _TO_BE_UPDATED:
         sentences.append(f"The stack {name(stage)} has the status {found['StackStatus']}.")
     if template != RESOURCES.read_text():
         sentences.append(f"The template of the stack {name(stage)} differs from resources.yaml.")

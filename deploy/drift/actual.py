@@ -58,11 +58,11 @@ def read(stage: Stage, expected: Expected) -> Actual:
         notifications = each(reader.notifications, buckets)
         found_rules = each(reader.rule, rules)
         # Meanwhile in this thread, because these two create clients, which boto3 allows in one thread only.
-        tagged = record.functions(stage.place, stage.config.app_name, stage.name)
+        others = record.configurations(stage.place, stage.config.app_name, stage.name, known=names)
         apis = reader.apis()
         return Actual(
             functions=functions(),
-            others=tuple(sorted(set(tagged) - set(names))),
+            others=tuple(sorted(others)),
             policies=policies(),
             failures=failures(),
             roles=found_roles(),

@@ -97,7 +97,9 @@ def differences(stage: Stage, clients: Clients) -> list[Difference]:
 def _declared(stage: Stage) -> Iterator[tuple[str, Document, Aspect]]:
     """Yield name and properties of each resource with each of its aspects."""
     values = dict(parameters.of(stage.name, stage.settings, stage.options))
-    resolved = {**values, "AWS::Region": stage.place.region, **_references(stage.place, values)}
+    place = stage.place
+    pseudo = {"AWS::Region": place.region, "AWS::AccountId": place.account, "AWS::Partition": place.partition}
+    resolved = {**values, **pseudo, **_references(place, values)}
     for kind, naming in _NAMES.items():
         for resource in template().resources(kind, **resolved).values():
             for aspect in ASPECTS:

@@ -18,6 +18,8 @@ class Options:
     event_age_seconds: int = 21_600  # how long Lambda retries an S3 event before it becomes a dead letter
     alarm_topic_arn: str = ""  # the SNS topic that alarms notify; empty: alarms are only shown
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
+    close_execute_api: bool = False  # whether only the custom domain leads to the API
+    web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":
@@ -34,7 +36,7 @@ class Options:
             if name not in defaults:
                 known = ", ".join(defaults)
                 raise CannotRun(f".chalice/config.json: `deployment` has no option {name!r}; the options are {known}.")
-            if type(value) is not type(defaults[name]) or (isinstance(value, int) and value < 1):
+            if type(value) is not type(defaults[name]) or (type(value) is int and value < 1):
                 raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
         if not 60 <= options.event_age_seconds <= 21_600:

@@ -7,7 +7,7 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import API
-from deploy import data, functions, gateway, mark, record, settings, stack, target
+from deploy import data, functions, gateway, mark, network, record, settings, stack, target
 from deploy.drift import actual, compare, expected, repair, resources
 from deploy.stage import Stage, chalice_config, prepare
 from deploy.stage import check as check_stage
@@ -54,7 +54,11 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     else:
         say("Functions and API: nothing to change.")
         (api,) = (each["id"] for each in there.apis)
-    address = place.address(api, name)
+    address, domain = place.address(api, name), network.domain(stage.config)
+    if domain:
+        say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
+        _wait_until_healthy(domain.address if stage.options.close_execute_api else address)
+        return domain.address
     _wait_until_healthy(address)
     return address
 
@@ -122,6 +126,8 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     functions.finish(stage, arns)
     (api,) = record.apis(place, app_name, stage.name)
     deployment_id = gateway.finish(stage, api)
+    if not place.endpoint_url:
+        network.finish(place, api, stage.name, stage.options)
     deployed = place.client("lambda").get_function_configuration(FunctionName=arns[API])
     mark.write(place, api, stage.name, mark.Mark(fingerprint, functions.code_sha256(deployed), deployment_id))
     return api

@@ -30,6 +30,7 @@ class Actual:
     notifications: Mapping[str, Document]  # GetBucketNotificationConfiguration, by bucket
     rules: Mapping[str, Document]  # DescribeRule, with `Targets`
     apis: tuple[Document, ...]  # GetRestApis, with `resources`, `stage` and `responses`
+    domain: Document | None  # GetDomainName of the stage's custom domain, with `Mappings`
 
     @property
     def empty(self) -> bool:
@@ -69,6 +70,7 @@ def read(stage: Stage, expected: Expected) -> Actual:
             notifications=notifications(),
             rules=found_rules(),
             apis=apis,
+            domain=reader.domain(expected.api.domain_name.domain_name) if expected.api.domain_name else None,
         )
 
 
@@ -120,6 +122,10 @@ class _Reader:
             stage = next((each for each in stages if each["stageName"] == self._stage), None)
             found.append({**api, "stage": stage, "responses": {each["responseType"]: each for each in responses}})
         return tuple(found)
+
+    def domain(self, name: str) -> Document | None:
+        found = _if_exists(self._gateway.get_domain_name, domainName=name)
+        return found and {**found, "Mappings": self._gateway.get_base_path_mappings(domainName=name).get("items", [])}
 
 
 def _if_exists(call: Callable[..., Document], **arguments: str) -> Document | None:

@@ -13,7 +13,7 @@ from chalice.deploy.models import ManagedIAMRole
 from deploy import functions, mark
 from deploy.drift.actual import Actual
 from deploy.drift.expected import Document, Expected, Grant
-from deploy.drift.properties import API, API_STAGE, FAILURES, FUNCTION, METHOD, ROLE, RULE, Property, plain
+from deploy.drift.properties import API, API_STAGE, DOMAIN, FAILURES, FUNCTION, METHOD, ROLE, RULE, Property, plain
 
 
 def differences(expected: Expected, actual: Actual) -> list[str]:
@@ -25,6 +25,7 @@ def differences(expected: Expected, actual: Actual) -> list[str]:
         *_notifications(expected, actual),
         *_schedules(expected, actual),
         *_apis(expected, actual),
+        *_domain(expected, actual),
     ]
 
 
@@ -153,6 +154,20 @@ def _apis(expected: Expected, actual: Actual) -> Iterator[str]:
             shown = found["responses"].get(kind, {})
             if any(plain(shown.get(key)) != plain(value) for key, value in response.items()):
                 yield f"API: the response {kind} is not the one of the deployment."
+
+
+def _domain(expected: Expected, actual: Actual) -> Iterator[str]:
+    model, found = expected.api.domain_name, actual.domain
+    if model is None:
+        return
+    subject = f"The domain {model.domain_name}"
+    if found is None:
+        yield f"{subject} does not exist."
+        return
+    yield from _table(subject, DOMAIN, model, found)
+    wanted = (model.api_mapping.mount_path.strip("/"), _api_id(actual), model.api_mapping.api_gateway_stage)
+    if wanted not in {(each["basePath"], each["restApiId"], each.get("stage")) for each in found["Mappings"]}:
+        yield f"{subject} does not lead to the API."
 
 
 def _routes(expected: Expected, api: Document) -> Iterator[str]:

@@ -55,6 +55,16 @@ class Expected:
     fingerprint: str
     place: Target
 
+    @property
+    def closed(self) -> bool:
+        """Whether the address that API Gateway gives the API is closed. LocalStack has no other."""
+        return self.options.close_execute_api and not self.place.endpoint_url
+
+    @property
+    def web_acl_arn(self) -> str:
+        """The web ACL of the API's stage; empty if there is none. LocalStack has none."""
+        return "" if self.place.endpoint_url else self.options.web_acl_arn
+
     def arn(self, name: str) -> str:
         """Return the ARN of a function."""
         return self.place.arn("lambda", f"function:{self.functions[name].function_name}")

@@ -94,6 +94,7 @@ API = (
         "minimumCompressionSize",
         " bytes",
     ),
+    Property("closing of the default address", lambda e: e.closed, "disableExecuteApiEndpoint || `false`"),
     Property("list of binary media types", lambda e: e.swagger[_BINARY_TYPES], "binaryMediaTypes"),
 )
 API_STAGE = (
@@ -101,6 +102,7 @@ API_STAGE = (
     Property("request rate", lambda e: e.options.api_requests_per_second, _LIMITS + ".throttlingRateLimit", "/s"),
     Property("burst", lambda e: e.options.api_burst, _LIMITS + ".throttlingBurstLimit", " requests"),
     Property("list of methods with settings", lambda _: ["*/*"], "keys(methodSettings || `{}`)"),
+    Property("web ACL", lambda e: e.web_acl_arn, "webAclArn"),
     Property("cache", lambda _: False, "cacheClusterEnabled || `false`"),
 )
 METHOD = (
@@ -109,4 +111,8 @@ METHOD = (
     Property("time-out", lambda _: 29_000, "methodIntegration.timeoutInMillis || `29000`", " ms"),
     Property("authorization", lambda _: "NONE", "authorizationType"),
     Property("requirement of an API key", lambda _: False, "apiKeyRequired || `false`"),
+)
+DOMAIN = (
+    Property("certificate", lambda domain: domain.certificate_arn, "regionalCertificateArn || certificateArn"),
+    Property("TLS version", lambda domain: domain.tls_version.value, "securityPolicy"),
 )

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from chalice.constants import LAMBDA_TRUST_POLICY
 from chalice.deploy.models import (
+    APIMapping,
+    APIType,
     DeploymentPackage,
+    DomainName,
     IAMPolicy,
     LambdaFunction,
     ManagedIAMRole,
     RestAPI,
     S3BucketNotification,
     ScheduledEvent,
+    TLSVersion,
 )
 
 from chalicelib.config import Settings
@@ -188,6 +192,7 @@ def state() -> Actual:
                 },
             },
         ),
+        domain=None,
     )
 
 
@@ -396,6 +401,38 @@ def test_two_apis_of_a_stage_are_reported() -> None:
     second = copy.deepcopy(twice.apis[0]) | {"id": "api2"}
     found = compare.differences(EXPECTED, replace(twice, apis=(*twice.apis, second)))
     assert "The stage has 2 APIs, not one." in found
+
+
+def test_the_custom_domain_of_a_stage_is_compared() -> None:
+    domain = DomainName(
+        "api_gateway_custom_domain",
+        "images.example.com",
+        APIType.HTTP,
+        APIMapping("api_mapping", "/v1", "dev"),
+        "arn:certificate",
+        tls_version=TLSVersion.TLS_1_2,
+    )
+    expected = replace(EXPECTED, api=replace(EXPECTED.api, domain_name=domain))
+    assert compare.differences(expected, state()) == ["The domain images.example.com does not exist."]
+    found: dict[str, Any] = {
+        "regionalCertificateArn": "arn:certificate",
+        "securityPolicy": "TLS_1_2",
+        "Mappings": [{"basePath": "v1", "restApiId": "api1", "stage": "dev"}],
+    }
+    assert compare.differences(expected, replace(state(), domain=found)) == []
+    found |= {"regionalCertificateArn": "arn:other", "Mappings": []}
+    assert compare.differences(expected, replace(state(), domain=found)) == [
+        "The domain images.example.com: the certificate is arn:other, not arn:certificate.",
+        "The domain images.example.com does not lead to the API.",
+    ]
+
+
+def test_a_closed_address_and_a_web_acl_are_compared() -> None:
+    expected = replace(EXPECTED, options=Options(close_execute_api=True, web_acl_arn="arn:acl"))
+    assert compare.differences(expected, state()) == [
+        "API: the closing of the default address is off, not on.",
+        "API: the web ACL is none, not arn:acl.",
+    ]
 
 
 def test_notifications_of_other_functions_stay() -> None:

@@ -47,8 +47,8 @@ down: ## stop the LocalStack that `make up` started
 STAGE ?= local
 
 .PHONY: deploy rollback destroy
-deploy: $(VENV)/installed-run ## deploy a stage to LocalStack or AWS: STAGE (local, dev, prod)
-	@$(BIN)/python -m deploy deploy "$(STAGE)"
+deploy: $(VENV)/installed-run ## deploy or repair a stage on LocalStack or AWS: STAGE (local, dev, prod), CHECK=1 only to report what differs
+	@$(BIN)/python -m deploy $(if $(CHECK),check,deploy) "$(STAGE)"
 rollback: $(VENV)/installed-run ## let the API of a stage run the version before its present one: STAGE
 	@$(BIN)/python -m deploy rollback "$(STAGE)"
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after questions: STAGE; answers: YES=1 or CONFIRM=<stage>, IMAGES=delete

@@ -1,6 +1,7 @@
 """`make deploy`, `rollback`, `destroy`, `package`, `secrets` and `rotate`: they run python -m deploy."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import stamina.instrumentation
@@ -27,7 +28,8 @@ def main() -> None:
     keeping = commands.add_parser("secrets", help="write the secrets of a stage to SSM, without a deployment")
     rotating = commands.add_parser("rotate", help="replace a secret of a stage while it runs")
     deleting = commands.add_parser("delete", help="delete the API and the functions of a stage; its images stay")
-    for command in deploying, rolling_back, destroying, deleting, packaging, keeping, rotating:
+    checking = commands.add_parser("check", help="print how a deployed stage differs, and exit with 1 if it does")
+    for command in deploying, checking, rolling_back, destroying, deleting, packaging, keeping, rotating:
         command.add_argument("stage", help="a stage of .chalice/config.json")
     destroying.add_argument("--yes", action="store_true", help="do not ask whether to delete an unprotected stage")
     destroying.add_argument("--confirm", default="", metavar="STAGE", help="do not ask whether to delete this stage")
@@ -40,25 +42,33 @@ def main() -> None:
     asked = parser.parse_args()
     stamina.instrumentation.set_on_retry_hooks([])  # else each retry is a warning on stderr
     try:
-        if asked.command == "deploy":
-            print(steps.deploy(asked.stage))
-        elif asked.command == "rollback":
-            steps.roll_back(asked.stage)
-        elif asked.command == "delete":
-            steps.delete(asked.stage)
-        elif asked.command == "package":
-            print(package.write(_place(asked.stage), asked.stage, asked.format, asked.out))
-        elif asked.command == "secrets":
-            secrets.keep(_stage(asked.stage), asked.remove, print)
-        elif asked.command == "rotate":
-            (secrets.finish if asked.finish else secrets.rotate)(_stage(asked.stage), asked.secret, print)
-        else:
-            given = questions.given(yes=asked.yes, stage=asked.confirm, images=asked.images)
-            steps.destroy(asked.stage, lambda question: question.confirmed(given))
+        _run(asked)
     except (ClientError, BotoCoreError) as error:
         raise CannotRun(f"{error}. Finished steps stay; run the same command again.") from None
     except KeyboardInterrupt:
         raise CannotRun("\nStopped. Finished steps stay; run the same command again.") from None
+
+
+def _run(asked: argparse.Namespace) -> None:
+    stage: str = asked.stage
+    match asked.command:
+        case "deploy":
+            print(steps.deploy(stage))
+        case "check":
+            sys.exit(0 if steps.check(stage) else 1)
+        case "rollback":
+            steps.roll_back(stage)
+        case "delete":
+            steps.delete(stage)
+        case "package":
+            print(package.write(_place(stage), stage, asked.format, asked.out))
+        case "secrets":
+            secrets.keep(_stage(stage), asked.remove, print)
+        case "rotate":
+            (secrets.finish if asked.finish else secrets.rotate)(_stage(stage), asked.secret, print)
+        case "destroy":
+            given = questions.given(yes=asked.yes, stage=asked.confirm, images=asked.images)
+            steps.destroy(stage, lambda question: question.confirmed(given))
 
 
 def _place(stage: str) -> target.Target:

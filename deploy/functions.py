@@ -1,9 +1,12 @@
 """The functions and the API of a stage, which Chalice deploys, and the function settings that Chalice cannot set."""
 
+import base64
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import stamina
 from chalice.app import Chalice
@@ -18,6 +21,7 @@ from deploy.settings import SECRETS_VERSION
 from deploy.stage import Stage
 from deploy.target import Target
 from project import PROJECT, CannotRun
+from project.policies import policies
 from project.stages import project_config
 
 ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's maximum
@@ -94,28 +98,37 @@ def with_dead_letters(app: Chalice) -> list[str]:
 
 
 def variables(target: Target, app_name: str, stage: str) -> dict[str, str]:
-    """Return the environment variables of a stage's deployed functions; empty if there are none."""
-    client = target.client("lambda")
-    for _, arn in sorted(record.functions(target, app_name, stage).items()):
-        found: dict[str, str] = client.get_function_configuration(FunctionName=arn).get("Environment", {})["Variables"]
-        return found
-    return {}
+    """Return the environment variables of a stage's deployed functions; empty if there are none.
+
+    If the functions differ, because someone changed one of them, the value that most of them have counts.
+    """
+    values: dict[str, Counter[str]] = {}
+    for function in record.configurations(target, app_name, stage).values():
+        for name, value in function.get("Environment", {}).get("Variables", {}).items():
+            values.setdefault(name, Counter())[value] += 1
+    return {name: counted.most_common(1)[0][0] for name, counted in values.items()}
 
 
-def fingerprint(config: Config) -> str:
+def code_sha256(configuration: Mapping[str, Any]) -> str:
+    """Return the hash of a function's zip, in hexadecimal digits."""
+    return base64.b64decode(configuration["CodeSha256"]).hex()
+
+
+def fingerprint(stage: Stage) -> str:
     """Return a hash of everything that a deployment consists of: code, libraries, settings, policies and these tools.
 
     Not of SECRETS_VERSION: a change of the secrets restarts functions without a deployment.
     """
-    stage = config.chalice_stage
-    environment = {name: value for name, value in config.environment_variables.items() if name != SECRETS_VERSION}
+    config, place = stage.config, stage.place
     whole = project_config()
-    of_stage = {**whole, "stages": whole["stages"][stage]}
-    scoped = (config.scope(stage, name) for name in declared(config.chalice_app))
+    # Without the variables in the file: a deployment writes names there. The environment below has all of them.
+    of_stage = {name: value for name, value in whole["stages"][stage.name].items() if name != "environment_variables"}
+    variables = {name: value for name, value in stage.variables.items() if name != SECRETS_VERSION}
+    settings = [sys.version_info[:2], {**whole, "stages": of_stage}, variables]
+    texts = policies(config, place.account, place.region, stage.options.secrets_kms_key_arn)
     paths = [PROJECT / name for name in ("app.py", "requirements.txt")]
-    paths += [PROJECT / ".chalice" / function.iam_policy_file for function in scoped]
     paths += [p for folder in ("chalicelib", "deploy", "project") for p in (PROJECT / folder).rglob("*")]
-    digest = hashlib.sha256(json.dumps([sys.version_info[:2], of_stage, environment], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([settings, sorted(texts.values())], sort_keys=True).encode())
     for path in sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts):
         digest.update(json.dumps([str(path.relative_to(PROJECT)), path.stat().st_size]).encode() + path.read_bytes())
     return digest.hexdigest()

@@ -33,7 +33,6 @@ ACCESS_LOG = json.dumps(
     separators=(",", ":"),
 )
 RESPONSES = "x-amazon-apigateway-gateway-responses"  # the OpenAPI extension for them
-_MARK = "deployed"  # the stage variable with the fingerprint of the last complete deployment
 
 # API Gateway Developer Guide, "gateway response types": status and message. A status of None stays as it is. API
 # Gateway's own message is used for DEFAULT_4XX, because it says what was wrong.
@@ -57,6 +56,11 @@ def access_log(stage: str) -> str:
     return f"/aws/apigateway/images-api-{stage}"
 
 
+def access_log_arn(target: Target, stage: str) -> str:
+    """Return the ARN of this log group, as API Gateway wants it."""
+    return target.arn("logs", f"log-group:{access_log(stage)}")
+
+
 def check_access_log(target: Target, options: Options) -> None:
     """Raise CannotRun if API Gateway must write an access log and has no role for it."""
     if options.access_logs and not target.client("apigateway").get_account().get("cloudwatchRoleArn"):
@@ -66,25 +70,26 @@ def check_access_log(target: Target, options: Options) -> None:
         )
 
 
-def finish(stage: Stage, api_id: str) -> None:
-    """Apply the settings that Chalice cannot set to a stage of the API, and publish them."""
+def finish(stage: Stage, api_id: str) -> str:
+    """Apply the settings that Chalice cannot set to a stage of the API, and return the id of the new deployment."""
     gateway, options = stage.place.client("apigateway"), stage.options
     for kind, response in responses(stage.settings).items():
         gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
-    gateway.create_deployment(restApiId=api_id, stageName=stage.name, tracingEnabled=bool(stage.config.xray_enabled))
+    deployment_id: str = gateway.create_deployment(restApiId=api_id, stageName=stage.name)["id"]
     settings = {
-        "throttling/rateLimit": str(options.api_requests_per_second),
-        "throttling/burstLimit": str(options.api_burst),
-        "metrics/enabled": str(options.detailed_metrics).lower(),
+        "/tracingEnabled": "true" if stage.config.xray_enabled else "false",
+        "/*/*/throttling/rateLimit": str(options.api_requests_per_second),
+        "/*/*/throttling/burstLimit": str(options.api_burst),
+        "/*/*/metrics/enabled": str(options.detailed_metrics).lower(),
     }
-    changes = [("replace", f"/*/*/{name}", value) for name, value in settings.items()]
     if options.access_logs:
-        destination = stage.place.arn("logs", f"log-group:{access_log(stage.name)}")
-        changes.append(("replace", "/accessLogSettings/destinationArn", destination))
-        changes.append(("replace", "/accessLogSettings/format", ACCESS_LOG))
-    elif "accessLogSettings" in gateway.get_stage(restApiId=api_id, stageName=stage.name):
-        changes.append(("remove", "/accessLogSettings", ""))
-    _patch(gateway, api_id, stage.name, changes)
+        settings["/accessLogSettings/destinationArn"] = access_log_arn(stage.place, stage.name)
+        settings["/accessLogSettings/format"] = ACCESS_LOG
+    operations = [{"op": "replace", "path": path, "value": value} for path, value in settings.items()]
+    if not options.access_logs and "accessLogSettings" in gateway.get_stage(restApiId=api_id, stageName=stage.name):
+        operations.append({"op": "remove", "path": "/accessLogSettings"})
+    gateway.update_stage(restApiId=api_id, stageName=stage.name, patchOperations=operations)
+    return deployment_id
 
 
 def responses(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -104,19 +109,6 @@ def responses(settings: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-def mark(target: Target, api_id: str, stage: str, deployment: str) -> None:
-    """Record the deployment of a stage. An empty text means that a deployment has started and is not complete."""
-    change = ("replace", f"/variables/{_MARK}", deployment) if deployment else ("remove", f"/variables/{_MARK}", "")
-    _patch(target.client("apigateway"), api_id, stage, [change])
-
-
-def marked(target: Target, api_id: str, stage: str) -> str:
-    """Return the recorded deployment of a stage; empty if the last one was not completed."""
-    stages = target.client("apigateway").get_stages(restApiId=api_id)["item"]
-    found: str = next((s.get("variables", {}).get(_MARK, "") for s in stages if s["stageName"] == stage), "")
-    return found
-
-
 def _error(settings: Settings, sentence: str) -> str:
     """Return the template of an error's body. `sentence` is JSON, or a variable that API Gateway replaces by JSON."""
     return json.dumps(contracts.named(settings.contract).error("sentence")).replace('"sentence"', sentence)
@@ -124,8 +116,3 @@ def _error(settings: Settings, sentence: str) -> str:
 
 def _one(origins: list[str]) -> str:
     return origins[0] if len(origins) == 1 else "*"
-
-
-def _patch(gateway: Any, api_id: str, stage: str, changes: list[tuple[str, str, str]]) -> None:
-    operations = [{"op": op, "path": path, **({"value": value} if value else {})} for op, path, value in changes]
-    gateway.update_stage(restApiId=api_id, stageName=stage, patchOperations=operations)

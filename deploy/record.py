@@ -32,31 +32,43 @@ def restore(target: Target, config: Config, chosen: Settings) -> list[Resource]:
 
 def functions(target: Target, app_name: str, stage: str) -> dict[str, str]:
     """Return the ARNs of a stage's functions by their names in app.py."""
+    return {name: each["FunctionArn"] for name, each in configurations(target, app_name, stage).items()}
+
+
+def configurations(target: Target, app_name: str, stage: str, known: Container[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return what ListFunctions says about each of a stage's functions, by their names in app.py, except known ones."""
     client = target.client("lambda")
     first = f"{app_name}-{stage}"
     found = {}
     for function in _all(client, "list_functions", "Functions"):
-        name, arn = function["FunctionName"], function["FunctionArn"]
+        called = function["FunctionName"]
+        name = called.removeprefix(first).removeprefix("-") or API
         # The tag decides: "images-api-dev-eu" belongs to a stage dev-eu, not to the stage dev.
-        if name == first or name.startswith(f"{first}-"):
-            tag = client.list_tags(Resource=arn)["Tags"].get("aws-chalice", "")
+        if (called == first or called.startswith(f"{first}-")) and name not in known:
+            tag = client.list_tags(Resource=function["FunctionArn"])["Tags"].get("aws-chalice", "")
             if tag.endswith(f":stage={stage}:app={app_name}"):
-                found[name.removeprefix(first).removeprefix("-") or API] = arn
+                found[name] = function
     return found
 
 
 def apis(target: Target, app_name: str, stage: str) -> list[str]:
     """Return the ids of the REST APIs that invoke the stage's function: one, or more after a crash."""
+    return [api["id"] for api in rest_apis(target, app_name, stage)]
+
+
+def rest_apis(target: Target, app_name: str, stage: str) -> Iterator[dict[str, Any]]:
+    """Yield the REST APIs that invoke the stage's function, each with its `resources` and their methods."""
     gateway = target.client("apigateway")
     handlers = tuple(f":function:{app_name}-{stage}{alias}/invocations" for alias in ("", f":{ALIAS}"))
-    found = []
     for api in _all(gateway, "get_rest_apis", "items"):
         if api["name"] == app_name:
-            pages = gateway.get_paginator("get_resources").paginate(restApiId=api["id"], embed=["methods"])
-            methods = (m for page in pages for r in page["items"] for m in r.get("resourceMethods", {}).values())
+            pages = gateway.get_paginator("get_resources").paginate(
+                restApiId=api["id"], embed=["methods"], PaginationConfig={"PageSize": 500}
+            )
+            resources = [resource for page in pages for resource in page["items"]]
+            methods = (method for each in resources for method in each.get("resourceMethods", {}).values())
             if any(method.get("methodIntegration", {}).get("uri", "").endswith(handlers) for method in methods):
-                found.append(api["id"])
-    return found
+                yield {**api, "resources": resources}
 
 
 def roles(target: Target, app_name: str, stage: str, names: Container[str]) -> Iterator[Resource]:

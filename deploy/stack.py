@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
 from deploy import parameters, schema
@@ -38,6 +38,27 @@ _SETTLED = WaiterModel(
                         "expected": False,
                     },
                     {"state": "success", "matcher": "error", "expected": "ValidationError"},  # there is no such stack
+                ],
+            }
+        },
+    }
+)
+_DETECTED = WaiterModel(
+    {
+        "version": 2,
+        "waiters": {
+            "Detected": {
+                "operation": "DescribeStackDriftDetectionStatus",
+                "delay": 5,  # seconds
+                "maxAttempts": 60,
+                "acceptors": [
+                    {
+                        "state": state,
+                        "matcher": "path",
+                        "argument": "DetectionStatus",
+                        "expected": f"DETECTION_{status}",
+                    }
+                    for state, status in (("success", "COMPLETE"), ("failure", "FAILED"))
                 ],
             }
         },
@@ -138,6 +159,53 @@ def is_protected(target: Target, stage: str) -> bool:
     return bool(_described(target, stage).get("EnableTerminationProtection"))
 
 
+def differences(wanted: Stage) -> list[str]:
+    """Return how a stage's stack differs from resources.yaml and its parameters, one sentence each.
+
+    Raises CannotRun: a pipeline deploys the stage.
+    """
+    target, stage = wanted.place, wanted.name
+    cloudformation = target.client("cloudformation")
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=name(stage))["Stacks"]
+        template = cloudformation.get_template(StackName=name(stage))["TemplateBody"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return [f"The stack {name(stage)} does not exist."]
+        raise
+    sentences = []
+    if found["StackStatus"] not in _TO_BE_UPDATED:
+        sentences.append(f"The stack {name(stage)} has the status {found['StackStatus']}.")
+    if template != compact(RESOURCES.read_text()):
+        sentences.append(f"The template of the stack {name(stage)} differs from resources.yaml.")
+    deployed = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    for key, value in parameters.of(stage, wanted.settings, wanted.options).items():
+        if deployed.get(key) != value:
+            sentences.append(f"The parameter {key} of the stack {name(stage)} is {deployed.get(key)!r}, not {value!r}.")
+    made = resources(target, stage)
+    _check_owner(stage, made)
+    return sentences + [f"{gone} of the stack {name(stage)} is lost." for gone in _lost(target, made)]
+
+
+def drift(target: Target, stage: str) -> list[str]:
+    """Return what CloudFormation's drift detection finds. Waits for up to 5 minutes. LocalStack has no such detection.
+
+    Raises CannotRun: the detection failed.
+    """
+    if target.endpoint_url:
+        return []
+    cloudformation = target.client("cloudformation")
+    detection = cloudformation.detect_stack_drift(StackName=name(stage))["StackDriftDetectionId"]
+    try:
+        create_waiter_with_client("Detected", _DETECTED, cloudformation).wait(StackDriftDetectionId=detection)
+    except WaiterError as error:
+        raise CannotRun(f"CloudFormation's drift detection of the stack {name(stage)} failed: {error}") from None
+    found = cloudformation.describe_stack_resource_drifts(
+        StackName=name(stage), StackResourceDriftStatusFilters=["MODIFIED", "DELETED"], MaxResults=100
+    )["StackResourceDrifts"]
+    return [_drifted(each) for each in found]
+
+
 def resources(target: Target, stage: str) -> dict[str, list[str]]:
     """Return the names of the resources that a stage's stack created, by type; empty if there is no stack."""
     found: dict[str, list[str]] = {}
@@ -214,19 +282,34 @@ def _check(target: Target, stage: str, status: str) -> None:
             f"The stack {name(stage)} has the status {status}. If an update failed, run `aws cloudformation "
             f"continue-update-rollback`, else `make destroy STAGE={stage}`, which asks first. Then try again."
         )
+    _check_owner(stage, made)
+    schema.check(stage, schema_version(target, stage))
+    # CloudFormation compares templates, not resources: it would report that nothing has changed.
+    if gone := _lost(target, made):
+        raise CannotRun(
+            f"The stage {stage} has lost {', '.join(gone)}, for example in a `make destroy` that was interrupted. "
+            f"Complete `make destroy STAGE={stage}` first."
+        )
+
+
+def _check_owner(stage: str, made: Mapping[str, list[str]]) -> None:
     if "AWS::Lambda::Function" in made:
         raise CannotRun(
             f"The stack {name(stage)} contains functions: a pipeline deploys this stage (docs/pipelines.md), and "
             "`make deploy` would delete them."
         )
-    schema.check(stage, schema_version(target, stage))
-    # CloudFormation compares templates, not resources: it would report that nothing has changed.
+
+
+def _lost(target: Target, made: Mapping[str, list[str]]) -> list[str]:
+    """Return the buckets and tables of the stack that do not exist."""
     kept = made.get("AWS::S3::Bucket", []) + made.get("AWS::DynamoDB::Table", [])
-    if gone := sorted(set(kept) - existing(target)):
-        raise CannotRun(
-            f"The stage {stage} has lost {', '.join(gone)}, for example in a `make destroy` that was interrupted. "
-            f"Complete `make destroy STAGE={stage}` first."
-        )
+    return sorted(set(kept) - existing(target))
+
+
+def _drifted(resource: Mapping[str, Any]) -> str:
+    paths = ", ".join(change["PropertyPath"] for change in resource.get("PropertyDifferences", []))
+    what = f"differs in {paths}" if paths else "does not exist"
+    return f"{resource['LogicalResourceId']} {what}, says CloudFormation's drift detection (docs/operations.md)."
 
 
 def _check_names(target: Target, stage: str, wanted: Iterable[str]) -> None:

@@ -40,10 +40,10 @@ class Stage:
         return {key: value for key, value in self.config.tags.items() if key != "aws-chalice"}
 
 
-def prepare(name: str, place: Target) -> Stage:
-    """Check a stage, add missing names to .chalice/config.json, and write the stage's policies.
+def check(name: str, place: Target) -> Stage:
+    """Return a stage whose settings and options are correct. Writes nothing.
 
-    Raises CannotRun, WrongSetting: something is missing or wrong. Nothing is written then.
+    Raises CannotRun, WrongSetting: something is missing or wrong.
     """
     wanted = settings.named(project_config(), place, name)
     configured = settings.of(wanted, name)
@@ -56,8 +56,17 @@ def prepare(name: str, place: Target) -> Stage:
     network.check(config, options)
     stage = Stage(name, place, config, variables, chosen, options)
     parameters.check(parameters.of(name, chosen, stage.options))
+    return stage
+
+
+def prepare(name: str, place: Target) -> Stage:
+    """Check a stage, add missing names to .chalice/config.json, and write the stage's policies.
+
+    See `check`. If something is wrong, nothing is written.
+    """
+    stage = check(name, place)
     if not place.endpoint_url:  # names for LocalStack's account are of no use elsewhere
-        settings.save(wanted)
+        settings.save(settings.named(project_config(), place, name))
     policies.write(stage.config, place.account, place.region, stage.options.secrets_kms_key_arn)
     return stage
 

@@ -6,11 +6,12 @@ import requests
 import stamina
 
 from chalicelib.config import Settings, read
-from chalicelib.permissions import API, declared, lambda_name
+from chalicelib.permissions import API, lambda_name
 from deploy import (
     data,
     functions,
     gateway,
+    mark,
     network,
     questions,
     record,
@@ -22,9 +23,11 @@ from deploy import (
     target,
     versions,
 )
+from deploy.drift import actual, compare, expected, repair, resources
 from deploy.options import Options
 from deploy.questions import Question
 from deploy.stage import Stage, chalice_config, prepare
+from deploy.stage import check as check_stage
 from project import CannotRun
 from project.resources import names
 from project.stages import project_config, stage_config
@@ -47,7 +50,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     gateway.check_access_log(place, stage.options)
     say(f"Deploying the stage {name} to {place}.")
 
-    version = stack.schema_version(place, name)
+    version, is_new = stack.schema_version(place, name), not stack.settled(place, name)
     changed = stack.apply(stage)
     say(f"Stack {stack.name(name)}: {'changed' if changed else 'nothing to change'}.")
     now = secrets.write(stage, held, values)
@@ -55,14 +58,23 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         say(f"Secrets: {stage.settings.secrets_parameter} has {', '.join(sorted(values))}.")
     stage = stage.with_variables({settings.SECRETS_VERSION: str(now.version)})
 
-    fingerprint = functions.fingerprint(stage.config)
-    api = _deployed(stage, fingerprint)
-    if api:
-        say("Functions and API: nothing to change.")
-        if restarted := secrets.restart(stage, now.version):
-            say(f"Secrets: {restarted} functions restarted.")
+    clients = resources.Clients(stage)
+    for changed_by_hand in resources.differences(stage, clients):
+        if not is_new:  # else LocalStack's CloudFormation left it out of the new stack
+            say(str(changed_by_hand))
+        changed_by_hand.repair(clients)
+
+    wanted = expected.of(stage)
+    there = actual.read(stage, wanted)
+    differences = compare.differences(wanted, there)
+    if differences:
+        for difference in [] if there.empty else differences:
+            say(difference)
+        repair.repair(stage, wanted, there)
+        api = _deploy_functions(stage, wanted.fingerprint)
     else:
-        api = _deploy_functions(stage, fingerprint)
+        say("Functions and API: nothing to change.")
+        (api,) = (each["id"] for each in there.apis)
     # Also in a clone that deployed nothing, and with the URL of LocalStack, which Chalice does not know.
     record.restore(place, stage.config, stage.settings)
     if version < schema.VERSION:
@@ -72,6 +84,32 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
     _wait_until_healthy(domain.address if domain and stage.options.close_execute_api else address)
     return domain.address if domain else address
+
+
+def check(name: str, say: Callable[[str], None] = print) -> bool:
+    """Print how a deployed stage differs from what `make deploy` would make of it. Returns whether nothing differs.
+
+    Only reads. Raises CannotRun, WrongSetting: something is missing or wrong.
+    """
+    stage_config(name)
+    place = target.find(name)
+    stage = check_stage(name, place)
+    held = secrets.stored(stage)
+    stage = stage.with_variables({settings.SECRETS_VERSION: str(held.version)})
+    differences = stack.differences(stage)
+    if stack.settled(place, name):
+        differences += map(str, resources.differences(stage, resources.Clients(stage)))
+        differences += stack.drift(place, name)
+    if secrets.wanted(stage, held) != held.values:
+        differences.append(f"The parameter {stage.settings.secrets_parameter} has not all secrets of the deployment.")
+    wanted = expected.of(stage)
+    there = actual.read(stage, wanted)
+    differences += ["The stage has no functions and no API."] if there.empty else compare.differences(wanted, there)
+    for difference in differences:
+        say(difference)
+    if not differences:
+        say(f"The stage {name} on {place} is as deployed.")
+    return not differences
 
 
 def roll_back(name: str, say: Callable[[str], None] = print) -> None:
@@ -119,10 +157,10 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
     variables = settings.of(named, name)
     config, chosen = chalice_config(name, place, variables), read(variables)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
-    resources = record.restore(place, config, chosen)
+    recorded = record.restore(place, config, chosen)
     made = stack.resources(place, name)
     parameter = settings.secrets_parameter(name)
-    if resources or made or secrets.exists(place, parameter):
+    if recorded or made or secrets.exists(place, parameter):
         protected = Options.of(named, name).protected or stack.is_protected(place, name)
         what = _what_goes(place, name, chosen, protected=protected)
         # LocalStack is for trials: there, images need no second answer.
@@ -130,7 +168,8 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
         asked = questions.of_destroy(name, what, protected=protected, has_images=has_images)
         if not all(confirm(question) for question in asked):
             raise CannotRun("Nothing was deleted.")
-        if resources:
+        if recorded:
+            repair.release(place, recorded)
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)
@@ -143,36 +182,25 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
         say(f"These still exist, because no stack of the stage contains them: {', '.join(others)}.")
 
 
-def _deployed(stage: Stage, fingerprint: str) -> str:
-    """Return the id of a stage's API if exactly this deployment is complete; else an empty text."""
-    place, app_name = stage.place, stage.config.app_name
-    if set(record.functions(place, app_name, stage.name)) != set(declared(stage.config.chalice_app)):
-        return ""
-    if not versions.is_released(place, _api_function(stage)):
-        return ""
-    apis = record.apis(place, app_name, stage.name)
-    return apis[0] if len(apis) == 1 and gateway.marked(place, apis[0], stage.name) == fingerprint else ""
-
-
 def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     """Deploy functions and API, and return the API's id."""
     place, app_name = stage.place, stage.config.app_name
     apis = record.apis(place, app_name, stage.name)
     for api in apis:
-        # Until all is done, no run may skip the deployment as unchanged.
-        if gateway.marked(place, api, stage.name):
-            gateway.mark(place, api, stage.name, "")
+        mark.remove(place, api, stage.name)
     record.restore(place, stage.config, stage.settings)
     versions.prepare(place, _api_function(stage), apis)
     functions.deploy(stage.config)
-    functions.finish(stage, record.functions(place, app_name, stage.name))
+    arns = record.functions(place, app_name, stage.name)
+    functions.finish(stage, arns)
     (api,) = record.apis(place, app_name, stage.name)
     versions.release(place, _api_function(stage), api, stage.options)
-    gateway.finish(stage, api)
+    deployment_id = gateway.finish(stage, api)
     if not place.endpoint_url:
         network.finish(place, api, stage.name, stage.options)
     tags.apply(stage, api)
-    gateway.mark(place, api, stage.name, fingerprint)
+    deployed = place.client("lambda").get_function_configuration(FunctionName=arns[API])
+    mark.write(place, api, stage.name, mark.Mark(fingerprint, functions.code_sha256(deployed), deployment_id))
     return api
 
 

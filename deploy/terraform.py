@@ -105,7 +105,7 @@ def complete(generated: Document, wanted: Stage) -> Document:
 
 
 def _access_log(wanted: Stage) -> Document:
-    group = wanted.place.arn("logs", f"log-group:{gateway.access_log(wanted.name)}")
+    group = gateway.access_log_arn(wanted.place, wanted.name)
     return {
         "access_log_settings": {"destination_arn": group, "format": gateway.ACCESS_LOG},
         "depends_on": [_STACK],  # which has the log group

@@ -21,7 +21,7 @@ class Template:
         """Return the resources of one type by logical id, with parameters (or their defaults) and conditions applied.
 
         Resources whose condition is false are left out. References to other resources and to pseudo parameters stay as
-        they are.
+        they are, unless `parameters` has their value: "Queue" for a `Ref`, "Queue.Arn" for an attribute, "AWS::Region".
         """
         defaults = {name: parameter["Default"] for name, parameter in self.parsed["Parameters"].items()}
         resolution = _Resolution(defaults | parameters, self.parsed["Conditions"])
@@ -65,7 +65,7 @@ class _Resolution:
         match declared:
             case {"Ref": "AWS::NoValue"}:
                 return _NO_VALUE
-            case {"Ref": name} if name in self.values:
+            case {"Ref": str(name)} | {"Fn::GetAtt": str(name)} if name in self.values:
                 return self.values[name]
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([^}]+)\}", lambda found: str(self.values.get(found[1], found[0])), text)

@@ -105,6 +105,14 @@ def kill(command: str, when: Callable[[str], bool]) -> None:
         process.send_signal(signal.SIGKILL)
 
 
+def eventually(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until a condition is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
 def inventory() -> Inventory:
     """Return the names of all resources in LocalStack, by kind."""
 

@@ -4,8 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +19,7 @@ from deploy.target import Target
 from project import PROJECT, CannotRun
 from project.stages import stage_config
 from project.template import parse
-from tests.deployed.conftest import inventory, run
+from tests.deployed.conftest import eventually, inventory, run
 
 FUNCTIONS = "images-api-local"
 EVENT_HANDLERS = {"on_object_created", "on_upload_staged"}
@@ -330,13 +328,6 @@ def test_an_event_that_fails_three_times_becomes_a_dead_letter_for_make_redrive(
     assert failed.stdout.splitlines()[-1] == "0 events processed, 1 failed again."
     assert failed.stdout.startswith(f"{function} failed again: ")
     sqs.purge_queue(QueueUrl=url)
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(1)
 
 
 def test_make_destroy_asks_before_it_deletes(address: str) -> None:

@@ -9,7 +9,7 @@ from cfnlint.api import lint_file
 from moto import mock_aws
 
 from chalicelib.config import Settings
-from deploy import gateway, parameters, record, settings
+from deploy import functions, gateway, parameters, record, settings
 from deploy.options import Options
 from deploy.target import Target
 from project import PROJECT, CannotRun
@@ -197,13 +197,13 @@ def test_a_line_of_the_access_log_has_no_path_no_query_and_no_header_but_the_use
 def test_a_stage_does_not_include_stages_whose_names_begin_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # moto does not intercept calls to other hosts
     with mock_aws():
-        iam, functions = boto3.client("iam", "us-east-1"), boto3.client("lambda", "us-east-1")
+        iam, client = boto3.client("iam", "us-east-1"), boto3.client("lambda", "us-east-1")
         for stage in ("dev", "dev-eu", "deviant"):
             for name in ("", "-sweep"):
                 role = iam.create_role(
                     RoleName=f"images-api-{stage}{name or '-api_handler'}", AssumeRolePolicyDocument="{}"
                 )
-                functions.create_function(
+                client.create_function(
                     FunctionName=f"images-api-{stage}{name}",
                     Role=role["Role"]["Arn"],
                     Runtime="python3.13",
@@ -217,6 +217,30 @@ def test_a_stage_does_not_include_stages_whose_names_begin_with_its_name(monkeyp
             assert names == {"api_handler": f"images-api-{stage}", "sweep": f"images-api-{stage}-sweep"}
             roles = [role["name"] for role in record.roles(TARGET, "images-api", stage, {"api_handler", "sweep"})]
             assert sorted(roles) == ["api_handler_role", "sweep_role"]
+
+
+def test_the_variables_of_a_stage_are_those_of_most_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # moto does not intercept calls to other hosts
+    environments: dict[str, Any] = {
+        "": {"Environment": {"Variables": {"AUTH": "open", "DEBUG": "1"}}},
+        "-list_images": {"Environment": {"Variables": {"AUTH": "jwt", "JWT_SECRET": "s"}}},
+        "-view_images": {"Environment": {"Variables": {"AUTH": "jwt"}}},
+        "-sweep": {},
+    }
+    with mock_aws():
+        role = boto3.client("iam", "us-east-1").create_role(RoleName="any", AssumeRolePolicyDocument="{}")["Role"]
+        for name, environment in environments.items():
+            boto3.client("lambda", "us-east-1").create_function(
+                FunctionName=f"images-api-dev{name}",
+                Role=role["Arn"],
+                Runtime="python3.13",
+                Handler="app.app",
+                Code={"ZipFile": b""},
+                Tags={"aws-chalice": "version=1.34.0:stage=dev:app=images-api"},
+                **environment,
+            )
+        found = functions.variables(TARGET, "images-api", "dev")
+    assert found == {"AUTH": "jwt", "JWT_SECRET": "s", "DEBUG": "1"}
 
 
 def test_cfn_lint_accepts_the_template_of_cloudfront() -> None:

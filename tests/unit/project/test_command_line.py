@@ -21,7 +21,7 @@ def test_any_other_error_keeps_its_traceback() -> None:
         raise KeyError("a defect")
 
 
-# `chalice local` imports the app in a thread, where SystemExit prints nothing.
+# A thread that imports the app drops the message of a SystemExit.
 @pytest.mark.parametrize(
     "program", ["import app", "from threading import Thread; Thread(target=__import__, args=['app']).start()"]
 )

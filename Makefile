@@ -116,6 +116,15 @@ lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/codespell $(PROSE) $(CODE)
 	@$(BIN)/python -m scripts.locks
 
+AUDIT := .venv-audit
+$(AUDIT)/installed: scripts/audit.txt
+	@python=$$(scripts/newest-python) && $$python -m scripts.install $(AUDIT) $^
+	@touch $@
+
+.PHONY: audit
+audit: $(VENV)/installed-run $(AUDIT)/installed ## check pinned packages for known vulnerabilities and licences, and write build/sbom.json
+	@$(BIN)/python -m scripts.audit $(AUDIT)
+
 ROUNDS ?= 100
 
 .PHONY: bench
@@ -144,7 +153,7 @@ hooks: $(VENV)/installed ## install a git hook that checks style, types and pros
 .PHONY: lock
 lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/clients/requirements; do \
+	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/clients/requirements scripts/audit; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 

@@ -136,9 +136,21 @@ DERIVED = Bucket("Derived", "derived_bucket_name")
 STAGED = Bucket("Staged", "staged_bucket_name")
 DEAD_LETTERS = Queue("DeadLetters", "dead_letter_queue_name")
 
-# These actions of X-Ray support no resource but "*".
+# These actions of X-Ray and EC2 support no resource but "*".
 TRACING = tuple(
     Permission(f"xray:{name}", Resource("Traces", "*")) for name in ("PutTelemetryRecords", "PutTraceSegments")
+)
+# As in AWS's policy AWSLambdaVPCAccessExecutionRole: Lambda attaches functions to a VPC with these, in the role's name.
+VPC = tuple(
+    Permission(f"ec2:{name}", Resource("NetworkInterfaces", "*"))
+    for name in (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "UnassignPrivateIpAddresses",
+    )
 )
 
 
@@ -168,11 +180,16 @@ def declared(app: Chalice) -> dict[str, dict[str, tuple[Permission, ...]]]:
     return {API: views} | others if views else others
 
 
-def policy(app: Chalice, function: str, location: StageLocation, *, traced: bool = False) -> Policy:
-    """Return the least IAM policy for a Lambda function: what its handlers declare, its log and, if traced, X-Ray."""
+def policy(
+    app: Chalice, function: str, location: StageLocation, *, traced: bool = False, in_vpc: bool = False
+) -> Policy:
+    """Return the least IAM policy for a Lambda function: what its handlers declare, its log and, on request, more.
+
+    A function that is traced uses X-Ray, one in a VPC network interfaces.
+    """
     needed = {permission for permissions in declared(app)[function].values() for permission in permissions}
-    tracing = TRACING if traced else ()
-    return allowing({*needed, *tracing, *log_permissions(app, function, location.stage)}, location)
+    more = (*(TRACING if traced else ()), *(VPC if in_vpc else ()))
+    return allowing({*needed, *more, *log_permissions(app, function, location.stage)}, location)
 
 
 def log_permissions(app: Chalice, function: str, stage: str) -> tuple[Permission, ...]:

@@ -36,6 +36,7 @@ def complete(generated: Template, stage: Stage, events: Iterable[S3EventConfig],
             "RestAPI": _api(config, chosen, options),
             **dict(_functions(config, others["Resources"], secrets, options)),
             **dict(_notifications(events, others["Resources"], values)),
+            **_firewall(stage.name, options),
         },
     }
     whole: Template = merge(added, merge(others, generated))
@@ -121,6 +122,7 @@ def _api(config: Config, chosen: Settings, options: Options) -> Template:
     return {
         "Properties": {
             "OpenApiVersion": "2.0",  # without it SAM creates another stage, called Stage
+            "DisableExecuteApiEndpoint": options.close_execute_api,
             "TracingEnabled": bool(config.xray_enabled),
             "MethodSettings": [
                 {
@@ -131,6 +133,21 @@ def _api(config: Config, chosen: Settings, options: Options) -> Template:
                 }
             ],
             "DefinitionBody": {gateway.RESPONSES: gateway.responses(chosen)},
+        }
+    }
+
+
+def _firewall(stage: str, options: Options) -> Template:
+    if not options.web_acl_arn:
+        return {}
+    arn = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/restapis/${{RestAPI}}/stages/{stage}"
+    association = {"ResourceArn": {"Fn::Sub": arn}, "WebACLArn": options.web_acl_arn}
+    return {
+        "WebACLAssociation": {
+            "Type": "AWS::WAFv2::WebACLAssociation",
+            # SAM's logical id of the stage: that of the API, of the stage's name, and "Stage".
+            "DependsOn": [f"RestAPI{stage}Stage"],
+            "Properties": association,
         }
     }
 

@@ -20,6 +20,8 @@ class Options:
     snap_start: bool = False  # start the API's function from a snapshot
     provisioned_concurrency: int = 0  # instances of the API's function that are always ready; 0: none
     distribution_arn: str = ""  # the CloudFront distribution that may read originals and derived images; empty: none
+    close_execute_api: bool = False  # whether only the custom domain leads to the API
+    web_acl_arn: str = ""  # the web ACL of AWS WAF that checks requests; empty: none
 
     @classmethod
     def of(cls, config: Mapping[str, Any], stage: str) -> "Options":

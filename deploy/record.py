@@ -12,11 +12,12 @@ from chalice.config import Config
 
 from chalicelib.config import Settings
 from chalicelib.permissions import API, declared
+from deploy import network
 from deploy.target import Target
 from deploy.versions import ALIAS
 from project import PROJECT
 
-Resource = dict[str, str]  # an entry of the record: name, type, and the id by which Chalice finds the resource
+Resource = dict[str, Any]  # an entry of the record: name, type, and the id by which Chalice finds the resource
 
 
 def restore(target: Target, config: Config, chosen: Settings) -> list[Resource]:
@@ -80,8 +81,10 @@ def _resources(target: Target, config: Config, chosen: Settings) -> Iterator[Res
         yield {"name": name, "resource_type": "lambda_function", "lambda_arn": arn}
     yield from _events(target, arns, chosen)
     yield from _rules(target, app_name, stage, names)
-    for number, api in enumerate(apis(target, app_name, stage)):
+    ids = apis(target, app_name, stage)
+    for number, api in enumerate(ids):
         yield {"name": f"rest_api{number or ''}", "resource_type": "rest_api", "rest_api_id": api}
+    yield from network.record(target, config, ids)
 
 
 def _events(target: Target, arns: dict[str, str], chosen: Settings) -> Iterator[Resource]:

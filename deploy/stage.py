@@ -9,7 +9,7 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 
 from chalicelib.config import Settings
-from deploy import parameters, settings
+from deploy import network, parameters, settings
 from deploy.options import Options
 from deploy.target import Target
 from project import PROJECT, CannotRun, policies
@@ -43,8 +43,13 @@ def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables])
     settings.check(chosen, place, name)
     if unknown := settings.unknown(configured):
         raise CannotRun(f".chalice/config.json: {unknown[0]} in environment_variables is not a setting of the service.")
-    stage = Stage(name, place, chalice_config(name, variables), variables, chosen, Options.of(wanted, name))
-    _check(stage.config)
+    config = chalice_config(name, variables)
+    options = Options.of(wanted, name)
+    _check(config)
+    network.check(config, options)
+    if place.endpoint_url and network.domain(config):  # LocalStack has no custom domains
+        config = chalice_config(name, variables, api_gateway_custom_domain={})
+    stage = Stage(name, place, config, variables, chosen, options)
     parameters.check(parameters.of(name, chosen, stage.options))
     if not place.endpoint_url:  # names for LocalStack's account are of no use elsewhere
         settings.save(wanted)
@@ -52,11 +57,11 @@ def prepare(name: str, place: Target, secrets: Callable[[Variables], Variables])
     return stage
 
 
-def chalice_config(stage: str, variables: Mapping[str, str]) -> Config:
-    """Return Chalice's configuration of a stage, with further environment variables."""
+def chalice_config(stage: str, variables: Mapping[str, str], **others: object) -> Config:
+    """Return Chalice's configuration of a stage, with further environment variables and other settings."""
     # The app reads the names of its buckets from the environment, so Chalice must set the variables in this one.
     factory = CLIFactory(str(PROJECT), environ=os.environ)
-    return factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(variables)})
+    return factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(variables), **others})
 
 
 def _check(config: Config) -> None:

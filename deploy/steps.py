@@ -7,7 +7,7 @@ import stamina
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import API, declared, lambda_name
-from deploy import data, functions, gateway, record, settings, stack, target, versions
+from deploy import data, functions, gateway, network, record, settings, stack, target, versions
 from deploy.stage import Stage, chalice_config, prepare
 from project import CannotRun
 from project.resources import names
@@ -41,7 +41,11 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
         say("Functions and API: nothing to change.")
     else:
         api = _deploy_functions(stage, fingerprint)
-    address = place.address(api, name)
+    address, domain = place.address(api, name), network.domain(stage.config)
+    if domain:
+        say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
+        _wait_until_healthy(domain.address if stage.options.close_execute_api else address)
+        return domain.address
     _wait_until_healthy(address)
     return address
 
@@ -115,6 +119,8 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     (api,) = record.apis(place, app_name, stage.name)
     versions.release(place, _api_function(stage), api, stage.options)
     gateway.finish(stage, api)
+    if not place.endpoint_url:
+        network.finish(place, api, stage.name, stage.options)
     gateway.mark(place, api, stage.name, fingerprint)
     return api
 

@@ -16,7 +16,8 @@ Document = dict[str, Any]
 _STACK = "aws_cloudformation_stack.resources"
 _REST_API = "${aws_api_gateway_rest_api.rest_api.id}"
 _SWAGGER = "chalice_api_swagger"
-# Chalice pins a provider that knows no Python after 3.10, and Terraform before 1.4, although 1.x stays compatible.
+# Chalice pins a provider that knows no Python after 3.10, and Terraform before 1.4, although 1.x stays compatible. Its
+# provider `null` serves only a data source that nothing reads.
 _VERSIONS = {"required_version": ">= 1.0, < 2", "required_providers": {"aws": {"version": ">= 5.80, < 7"}}}
 
 
@@ -28,8 +29,9 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
     # A deployment's own stage can only have a name, and provider 6 has removed it. The stage is a resource below.
     deployment = resources["aws_api_gateway_deployment"]["rest_api"]
     del deployment["stage_name"], deployment["stage_description"]
+    del generated["terraform"]["required_providers"]["null"], generated["data"]["null_data_source"]
     swagger = json.loads(generated["locals"][_SWAGGER]) | {gateway.RESPONSES: gateway.responses(chosen)}
-    added = {
+    added: Document = {
         "terraform": _VERSIONS,
         "variable": {
             name.lower(): {"type": "string", "sensitive": True, "description": "a secret of at least 32 characters"}
@@ -74,6 +76,7 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
                     "xray_tracing_enabled": bool(config.xray_enabled),
                 }
             },
+            "aws_api_gateway_rest_api": {"rest_api": {"disable_execute_api_endpoint": options.close_execute_api}},
             "aws_api_gateway_method_settings": {
                 "rest_api": {
                     "rest_api_id": _REST_API,
@@ -88,6 +91,13 @@ def complete(generated: Document, wanted: Stage, secrets: Iterable[str]) -> Docu
         },
         "output": {"EndpointURL": {"value": "${aws_api_gateway_stage.rest_api.invoke_url}"}},
     }
+    if options.web_acl_arn:
+        added["resource"]["aws_wafv2_web_acl_association"] = {
+            "rest_api": {
+                "resource_arn": "${aws_api_gateway_stage.rest_api.arn}",
+                "web_acl_arn": options.web_acl_arn,
+            }
+        }
     whole: Document = TemplateDeepMerger().merge(added, generated)
     return whole
 

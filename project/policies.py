@@ -25,7 +25,7 @@ def policies(config: Config, account: str, region: str) -> dict[Path, str]:
         scoped = config.scope(stage, function)
         if not scoped.iam_policy_file:
             raise CannotRun(f".chalice/config.json has no iam_policy_file for {function} of stage {stage}.")
-        least = policy(app, function, location, traced=bool(scoped.xray_enabled))
+        least = policy(app, function, location, traced=bool(scoped.xray_enabled), in_vpc=bool(scoped.subnet_ids))
         texts[PROJECT / ".chalice" / scoped.iam_policy_file] = json.dumps(least, indent=2, sort_keys=True) + "\n"
     return texts
 

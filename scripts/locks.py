@@ -22,6 +22,7 @@ LOCKS = (
     "dev/java",
     "dev/npm",
     "tests/clients/requirements",
+    "scripts/audit",
 )
 
 _PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)")

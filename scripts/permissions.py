@@ -24,6 +24,7 @@ name; each stage has its own names.
 
 - Each function may also write its own log: `logs:CreateLogStream` and `logs:PutLogEvents`.
 - With `"xray": true`, each function may also call `xray:PutTelemetryRecords` and `xray:PutTraceSegments` on `*`.
+- With `subnet_ids`, each function may also use six actions of `ec2` on `*`, with which Lambda attaches it to the VPC.
 - `sqs:SendMessage` is for Lambda itself, which sends failed events to the dead-letter queue.
 """
 

@@ -119,6 +119,7 @@ def test_the_zip_has_exactly_the_requirements_for_its_architecture(
     assert {str(file.relative_to(PROJECT)) for file in sources} <= set(names)
     top_level_names = {name.partition("/")[0] for name in names}
     assert {"app.py", "chalicelib", "chalice", "PIL"} <= top_level_names
+    assert {f"{folder}__pycache__/app.{sys.implementation.cache_tag}.pyc" for folder in ("", "chalice/")} <= set(names)
     assert not top_level_names & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {"chalicelib"}
 
     machines = {start[18] for start in starts.values() if start.startswith(b"\x7fELF")}
@@ -202,6 +203,32 @@ def test_the_terraform_document_has_every_resource_that_it_refers_to(packaged: C
     assert settings == {"throttling_rate_limit": 7, "throttling_burst_limit": 11}
     failure_destinations = document["resource"]["aws_lambda_function_event_invoke_config"]
     assert set(failure_destinations) == {"on_object_created", "on_upload_staged"}
+
+
+def test_the_terraform_document_uses_each_of_its_providers(packaged: Callable[..., Path]) -> None:
+    document = json.loads((packaged("terraform") / "chalice.tf.json").read_text())
+    kinds = {kind for part in ("resource", "data") for kind in document[part]}
+    assert set(document["terraform"]["required_providers"]) == {kind.partition("_")[0] for kind in kinds} == {"aws"}
+
+
+def test_terraform_plans_the_document(packaged: Callable[..., Path], localstack: target.Target) -> None:
+    terraform = shutil.which("terraform") or shutil.which("tofu")
+    if not terraform:
+        pytest.skip("There is no Terraform on this machine.")
+    out = packaged("terraform")
+
+    def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
+        secrets = {f"TF_VAR_{name.lower()}": value for name, value in SECRETS.items()}
+        command = [terraform, *arguments, "-input=false", "-no-color"]
+        return subprocess.run(
+            command, cwd=out, env={**os.environ, **secrets}, capture_output=True, text=True, check=False
+        )
+
+    if (initialized := ended("init")).returncode:
+        pytest.skip(f"Terraform cannot install its provider: {' '.join(initialized.stderr.split())[-200:]}")
+    planned = ended("plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "0 to destroy" in planned.stdout
 
 
 @pytest.fixture(scope="module")

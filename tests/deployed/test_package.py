@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -83,8 +84,9 @@ def run(project: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return a function that packages the stage for AWS and returns the folder."""
+    """Return a function that packages the stage for AWS, once in each way, and returns the folder."""
 
+    @cache
     def package(form: str = "cloudformation", architecture: str = "x86_64") -> Path:
         configure(project, architecture)
         out = tmp_path_factory.mktemp("out")

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -93,8 +94,9 @@ def run(project: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return a function that packages the stage for AWS and returns the folder."""
+    """Return a function that packages the stage for AWS, once in each way, and returns the folder."""
 
+    @cache
     def package(form: str = "cloudformation", architecture: str = "x86_64") -> Path:
         configure(project, architecture)
         out = tmp_path_factory.mktemp("out")
@@ -129,6 +131,7 @@ def test_the_zip_has_exactly_the_requirements_for_its_architecture(
     assert {str(file.relative_to(PROJECT)) for file in sources} <= set(names)
     top_level_names = {name.partition("/")[0] for name in names}
     assert {"app.py", "chalicelib", "chalice", "PIL"} <= top_level_names
+    assert {f"{folder}__pycache__/app.{sys.implementation.cache_tag}.pyc" for folder in ("", "chalice/")} <= set(names)
     assert not top_level_names & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {"chalicelib"}
 
     machines = {start[18] for start in starts.values() if start.startswith(b"\x7fELF")}

@@ -86,8 +86,8 @@ RULE = (
     Property("state", lambda _: "ENABLED", "State"),
     Property("rate", lambda rule: rule.schedule_expression, "ScheduleExpression"),
 )
+ENDPOINT = Property("endpoint type", lambda e: [e.api.endpoint_type], "endpointConfiguration.types")
 API = (
-    Property("endpoint type", lambda e: [e.api.endpoint_type], "endpointConfiguration.types"),
     Property(
         "smallest compressed response",
         lambda e: int(e.api.minimum_compression) if e.api.minimum_compression else None,

@@ -149,6 +149,7 @@ def test_the_key_of_the_parameter_may_be_used_by_the_same_functions() -> None:
 def started(**environment: str) -> subprocess.CompletedProcess[str]:
     """Load the app as Lambda does: `_HANDLER` says which function starts."""
     variables = {"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_NAME": "images-api-prod", **environment}
+    variables |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}  # Lambda always has some
     return subprocess.run([sys.executable, "-c", "import app"], env=variables, capture_output=True, text=True)
 
 

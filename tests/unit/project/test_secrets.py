@@ -14,10 +14,9 @@ from chalicelib.secrets import Secrets, read
 from deploy import secrets
 from deploy import versions as api_versions
 from deploy.options import Options
-from deploy.stage import Stage
+from deploy.stage import Stage, chalice_config
 from deploy.target import Target
 from project import CannotRun
-from project.stages import stage_config
 from tests.aws_calls import Call, intercepted
 
 PARAMETER = "/images-api/dev/secrets"
@@ -28,6 +27,7 @@ SIGNING = {
     "CDN_KEY_PAIR_ID": "K1",
     "CDN_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nk\n-----END PRIVATE KEY-----",
 }
+CONFIG = chalice_config("dev", Target(boto3.session.Session(), "aws", "us-east-1", "123456789012", ""), {})
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 
 
@@ -47,7 +47,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def stage(options: Options = Options(), **settings: Any) -> Stage:  # noqa: B008 - frozen
     place = Target(boto3.session.Session(region_name="us-east-1"), "aws", "us-east-1", "123456789012", "")
     chosen = Settings(**{"auth": "jwt", "secrets_parameter": PARAMETER, **settings})
-    return Stage("dev", place, stage_config("dev"), {}, chosen, options)
+    return Stage("dev", place, CONFIG, {}, chosen, options)
 
 
 def client(service: Any) -> Any:
@@ -266,7 +266,8 @@ def test_a_rotation_needs_a_new_value_and_functions_that_read_the_parameter(monk
     with pytest.raises(WrongSetting, match="at least 32 bytes"):
         secrets.rotate(stage(), "JWT_SECRET", print)
     assert parameter()["JWT_SECRET"] == OLD
-    client("lambda").update_function_configuration(FunctionName=FUNCTIONS[0], Environment={"Variables": {"A": "b"}})
+    for name in FUNCTIONS:
+        client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {"A": "b"}})
     with pytest.raises(CannotRun, match="do not read SSM yet: make deploy STAGE=dev"):
         secrets.rotate(stage(), "JWT_SECRET", print)
 

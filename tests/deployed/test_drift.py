@@ -29,7 +29,7 @@ SENTENCES = {
     "/aws/lambda/images-api-local-sweep: the retention in days is 1, not 30.",
     "images-originals: the versioning is Suspended, not Enabled.",
     "images-api-local-dead-letters: the alarm is missing.",
-    "list_images: environment variables that are missing: CURSOR_SECRET.",
+    "list_images: environment variables that are missing: SECRETS_PARAMETER.",
     "list_images: environment variables that no deployment sets: DEBUG.",
     "on_object_created: the time-out is 1 s, not 120 s.",
     "on_object_created: its failed events do not go to a queue.",
@@ -39,6 +39,8 @@ SENTENCES = {
     "view_images: the handler is app.nothing, not app.view_images.",
     "view_images: the tracing mode is Active, not PassThrough.",
     "delete_images: the function does not exist.",
+    "api_handler: the API does not call the function as it is, but an earlier version or none.",
+    "api_handler: not exactly the API may call the function by its alias.",
     "on_upload_staged: the reserved concurrency is 1, not 5.",
     "sweep: the permission anyone is not one of the deployment.",
     "The role images-api-local-sweep: the list of attached policies is arn:aws:iam::aws:policy/AdministratorAccess, "
@@ -79,7 +81,7 @@ def damage_functions() -> None:
         functions.get_waiter("function_updated_v2").wait(FunctionName=f"{STAGE}-{name}")
 
     found = functions.get_function_configuration(FunctionName=f"{STAGE}-list_images")["Environment"]["Variables"]
-    variables = {name: value for name, value in found.items() if name != "CURSOR_SECRET"}
+    variables = {name: value for name, value in found.items() if name != "SECRETS_PARAMETER"}
     configure("list_images", Environment={"Variables": variables | {"DEBUG": "1"}})
     configure("on_object_created", Timeout=1)
     configure("view_images", Handler="app.nothing", TracingConfig={"Mode": "Active"})
@@ -88,6 +90,7 @@ def damage_functions() -> None:
         entries.writestr("app.py", "")
     functions.update_function_code(FunctionName=f"{STAGE}-upload_image", ZipFile=package.getvalue())
     functions.delete_function(FunctionName=f"{STAGE}-delete_images")
+    functions.delete_alias(FunctionName=STAGE, Name="live")
     functions.put_function_concurrency(FunctionName=f"{STAGE}-on_upload_staged", ReservedConcurrentExecutions=1)
     functions.delete_function_event_invoke_config(FunctionName=HANDLER)
     (statement,) = json.loads(functions.get_policy(FunctionName=HANDLER)["Policy"])["Statement"]

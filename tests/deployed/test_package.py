@@ -132,7 +132,10 @@ def test_the_zip_has_exactly_the_requirements_for_its_architecture(
     top_level_names = {name.partition("/")[0] for name in names}
     assert {"app.py", "chalicelib", "chalice", "PIL"} <= top_level_names
     assert {f"{folder}__pycache__/app.{sys.implementation.cache_tag}.pyc" for folder in ("", "chalice/")} <= set(names)
-    assert not top_level_names & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {"chalicelib"}
+    assert not top_level_names & {folder.name for folder in PROJECT.iterdir() if folder.is_dir()} - {
+        "chalicelib",
+        "__pycache__",
+    }
 
     machines = {start[18] for start in starts.values() if start.startswith(b"\x7fELF")}
     assert machines == {MACHINES[architecture]}

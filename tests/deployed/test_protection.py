@@ -17,8 +17,7 @@ from tests.deployed.conftest import inventory
 DEPLOY_STACK = """
 from deploy import stack, target
 from deploy.stage import prepare
-secrets = {"CURSOR_SECRET": "c" * 40, "JWT_SECRET": "j" * 40}
-stack.apply(prepare("prod", target.find("prod"), lambda configured: secrets))
+stack.apply(prepare("prod", target.find("prod")))
 """
 DEPLOY_STACK_OF_OLDER_CODE = f"""
 from deploy import schema

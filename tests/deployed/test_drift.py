@@ -39,6 +39,7 @@ SENTENCES = {
     "view_images: the handler is app.nothing, not app.view_images.",
     "view_images: the tracing mode is Active, not PassThrough.",
     "delete_images: the function does not exist.",
+    "api_handler: the memory is 512 MB, not 1024 MB.",
     "api_handler: the API does not call the function as it is, but an earlier version or none.",
     "api_handler: not exactly the API may call the function by its alias.",
     "on_upload_staged: the reserved concurrency is 1, not 5.",
@@ -90,7 +91,9 @@ def damage_functions() -> None:
         entries.writestr("app.py", "")
     functions.update_function_code(FunctionName=f"{STAGE}-upload_image", ZipFile=package.getvalue())
     functions.delete_function(FunctionName=f"{STAGE}-delete_images")
-    functions.delete_alias(FunctionName=STAGE, Name="live")
+    functions.update_function_configuration(FunctionName=STAGE, MemorySize=512)
+    (statement,) = json.loads(functions.get_policy(FunctionName=STAGE, Qualifier="live")["Policy"])["Statement"]
+    functions.remove_permission(FunctionName=STAGE, Qualifier="live", StatementId=statement["Sid"])
     functions.put_function_concurrency(FunctionName=f"{STAGE}-on_upload_staged", ReservedConcurrentExecutions=1)
     functions.delete_function_event_invoke_config(FunctionName=HANDLER)
     (statement,) = json.loads(functions.get_policy(FunctionName=HANDLER)["Policy"])["Statement"]

@@ -421,7 +421,7 @@ def identified() -> Caller:
 app.answer_every_method()
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-    # Lambda's Init has a whole processor, and SnapStart or provisioned concurrency repeat or wait for nothing in it.
+    # Lambda's Init has a whole processor. With SnapStart or provisioned concurrency, it runs before a request arrives.
     aws.prepare()
 # A function that needs secrets reads them when it starts, so that a wrong one is the first line of its log.
 with wrong_settings_reported():

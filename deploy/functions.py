@@ -17,6 +17,7 @@ from chalice.utils import UI
 
 from chalicelib.permissions import DEAD_LETTERS, declared
 from deploy import bundle, record, versions
+from deploy.options import Options
 from deploy.settings import SECRETS_VERSION
 from deploy.stage import Stage
 from deploy.target import Target
@@ -28,10 +29,11 @@ ATTEMPTS_AFTER_THE_FIRST = 2  # Lambda's maximum
 _UNRESERVED = 100  # concurrent executions that Lambda keeps for functions without a reservation
 
 
-def check_concurrency(target: Target, config: Config) -> None:
+def check_concurrency(target: Target, config: Config, options: Options) -> None:
     """Raise CannotRun if the account cannot reserve the concurrency that a stage needs."""
     client, stage = target.client("lambda"), config.chalice_stage
-    wanted = sum(config.scope(stage, name).reserved_concurrency or 0 for name in declared(config.chalice_app))
+    wanted = options.provisioned_concurrency
+    wanted += sum(config.scope(stage, name).reserved_concurrency or 0 for name in declared(config.chalice_app))
     arns = record.functions(target, config.app_name, stage).values()
     reserved = [
         client.get_function_concurrency(FunctionName=arn).get("ReservedConcurrentExecutions", 0) for arn in arns

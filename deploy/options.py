@@ -1,10 +1,13 @@
 """The options of a deployment: `deployment` in .chalice/config.json, for all stages or for one."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from project import CannotRun
+
+_KEY = r"(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/.+)?"  # not an alias: IAM policies cannot name one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +59,24 @@ class Options:
             if type(value) is not type(defaults[name]) or (type(value) is int and value < least):
                 raise CannotRun(f".chalice/config.json: {name} in `deployment` cannot be {value!r}.")
         options = cls(**given)
-        if not 60 <= options.event_age_seconds <= 21_600:
+        options._check()
+        return options
+
+    def _check(self) -> None:
+        """Raise CannotRun if a value is out of range, or two options do not fit."""
+        if not 60 <= self.event_age_seconds <= 21_600:
             raise CannotRun(".chalice/config.json: event_age_seconds in `deployment` must be from 60 to 21600.")
-        if not 7 <= options.backup_days <= 36_500:
+        if not 7 <= self.backup_days <= 36_500:
             raise CannotRun(".chalice/config.json: backup_days in `deployment` must be from 7 to 36500.")
-        if options.backup_copy_vault_arn and not options.backup_vault:
+        if self.backup_copy_vault_arn and not self.backup_vault:
             raise CannotRun(".chalice/config.json: backup_copy_vault_arn in `deployment` needs backup_vault.")
-        if options.snap_start and options.provisioned_concurrency:
+        if not re.fullmatch(_KEY, self.secrets_kms_key_arn):
+            raise CannotRun(".chalice/config.json: secrets_kms_key_arn in `deployment` must be the ARN of a KMS key.")
+        if self.snap_start and self.provisioned_concurrency:
             raise CannotRun(
                 ".chalice/config.json: snap_start and provisioned_concurrency in `deployment` exclude each other."
             )
-        if options.monthly_budget_usd and not (options.budget_email or options.alarm_topic_arn):
+        if self.monthly_budget_usd and not (self.budget_email or self.alarm_topic_arn):
             raise CannotRun(
                 ".chalice/config.json: monthly_budget_usd in `deployment` needs budget_email or alarm_topic_arn."
             )
-        return options

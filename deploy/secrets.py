@@ -104,12 +104,9 @@ def restart(stage: Stage, version: int) -> int:
     """Let each function of a stage start new processes, unless it has done so for this version of the parameter.
 
     Waits until no old process gets a request. Returns the number of functions that were restarted.
-    Raises CannotRun: the API runs an earlier version, whose processes cannot be restarted.
     """
     client, behind = stage.place.client("lambda"), 0
     found = record.functions(stage.place, stage.config.app_name, stage.name)
-    if API in found and versions.is_rolled_back(stage.place, found[API]):
-        raise CannotRun(f"The API of {stage.name} is rolled back. First: make deploy STAGE={stage.name}")
     arns = found.values()
     for arn in arns:
         configured = client.get_function_configuration(FunctionName=arn)
@@ -123,7 +120,7 @@ def restart(stage: Stage, version: int) -> int:
         # configuration".
         client.get_waiter("function_updated_v2").wait(FunctionName=arn)
     if API in found:
-        versions.follow(stage.place, found[API])
+        behind = max(behind, versions.follow(stage.place, found[API]))
     return behind
 
 
@@ -133,6 +130,7 @@ def keep(stage: Stage, removed: Collection[str], say: Say) -> None:
     Raises CannotRun, WrongSetting: see `wanted`; or the stage cannot work without a removed one.
     """
     held = stored(stage)
+    _check_live(stage)
     if unknown := sorted(set(removed) - set(_NAMES)):
         raise CannotRun(f"{unknown[0]} is not a secret; the secrets are {', '.join(_NAMES)}.")
     gone = {f"{name}{ending}" for name in removed for ending in ("", *_BESIDES)}
@@ -160,12 +158,16 @@ def rotate(stage: Stage, secret: str, say: Say) -> None:
         raise CannotRun(f"Pass a new value: {secret}=... {command}")
     if not begun:
         held = write(stage, held, _checked(stage, {**held.values, following: given or secrets.token_urlsafe(32)}))
-    restart(stage, held.version)
+    behind = restart(stage, held.version)
     if following in held.values:
         say(f"All functions accept the next {secret}.")
         values = {**held.values, previous: held.values[secret], secret: held.values[following]}
         del values[following]
         restart(stage, write(stage, held, values).version)
+    elif not behind and not given:
+        raise CannotRun(
+            f"{secret} was replaced before; its previous value is still accepted. First: {command} FINISH=1"
+        )
     say(f"{secret} is replaced. Functions accept the previous one, too, until `{command} FINISH=1`.")
 
 
@@ -210,3 +212,11 @@ def _check_rotation(stage: Stage, secret: str, held: Stored) -> None:
     deployed = functions.variables(stage.place, stage.config.app_name, stage.name)
     if deployed and _PARAMETER not in deployed:
         raise CannotRun(f"The functions of {stage.name} do not read SSM yet: make deploy STAGE={stage.name}")
+    _check_live(stage)
+
+
+def _check_live(stage: Stage) -> None:
+    """Raise CannotRun if the API runs an earlier version, whose processes cannot be restarted."""
+    arn = record.functions(stage.place, stage.config.app_name, stage.name).get(API)
+    if arn and versions.is_rolled_back(stage.place, arn):
+        raise CannotRun(f"The API of {stage.name} is rolled back. First: make deploy STAGE={stage.name}")

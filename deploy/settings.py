@@ -14,6 +14,8 @@ from project.stages import CONFIG, LOCAL, project_config
 
 # A variable of each function: the version of the parameter with its secrets. A new value starts new processes.
 SECRETS_VERSION = "SECRETS_VERSION"
+# Another: the version of the data that the code can read (deploy/schema.py).
+SCHEMA_VERSION = "SCHEMA_VERSION"
 
 _BUCKETS = ("s3_bucket_name", "derived_bucket_name", "staged_bucket_name")
 _NAMES = tuple(field.name for field in fields(Settings) if field.name.endswith(("_table_name", "_queue_name")))

@@ -17,7 +17,7 @@ from project.template import compact
 CAPABILITIES = ["CAPABILITY_IAM"]  # for the role of AWS Backup
 
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-_TO_BE_UPDATED = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
+UPDATABLE = {*_DONE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"}
 _NEVER_MADE = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}  # such a stack has no resources and cannot be updated
 # The status of resources that the stack created. CloudFormation also lists existing ones that it failed to create.
 _OWNED = {"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED", "DELETE_SKIPPED"}
@@ -174,9 +174,9 @@ def differences(wanted: Stage) -> list[str]:
             return [f"The stack {name(stage)} does not exist."]
         raise
     sentences = []
-    if found["StackStatus"] not in _TO_BE_UPDATED:
+    if found["StackStatus"] not in UPDATABLE:
         sentences.append(f"The stack {name(stage)} has the status {found['StackStatus']}.")
-    if template != compact(RESOURCES.read_text()):
+    if template.strip() != compact(RESOURCES.read_text()).strip():
         sentences.append(f"The template of the stack {name(stage)} differs from resources.yaml.")
     deployed = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
     for key, value in parameters.of(stage, wanted.settings, wanted.options).items():
@@ -277,7 +277,7 @@ def _described(target: Target, stage: str) -> dict[str, Any]:
 def _check(target: Target, stage: str, status: str) -> None:
     """Raise CannotRun if the stack cannot or must not be updated."""
     made = resources(target, stage)
-    if status not in _TO_BE_UPDATED:
+    if status not in UPDATABLE:
         raise CannotRun(
             f"The stack {name(stage)} has the status {status}. If an update failed, run `aws cloudformation "
             f"continue-update-rollback`, else `make destroy STAGE={stage}`, which asks first. Then try again."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import requests
 import stamina
+from chalice.config import Config
 
 from chalicelib.config import Settings, read
 from chalicelib.permissions import API, lambda_name
@@ -46,7 +47,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     stage = prepare(name, place)
     held = secrets.stored(stage)
     values = secrets.wanted(stage, held)
-    functions.check_concurrency(place, stage.config)
+    functions.check_concurrency(place, stage.config, stage.options)
     gateway.check_access_log(place, stage.options)
     say(f"Deploying the stage {name} to {place}.")
 
@@ -56,7 +57,7 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     now = secrets.write(stage, held, values)
     if now != held:
         say(f"Secrets: {stage.settings.secrets_parameter} has {', '.join(sorted(values))}.")
-    stage = stage.with_variables({settings.SECRETS_VERSION: str(now.version)})
+    stage = _with_versions(stage, now.version)
 
     clients = resources.Clients(stage)
     for changed_by_hand in resources.differences(stage, clients):
@@ -79,11 +80,10 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     record.restore(place, stage.config, stage.settings)
     if version < schema.VERSION:
         say(f'Schema version: {version} before, {schema.VERSION} now. Continue with docs/operations.md, "Upgrade".')
-    address, domain = place.address(api, name), network.domain(stage.config)
-    if domain:
+    if domain := network.domain(stage.config):
         say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
-    _wait_until_healthy(domain.address if domain and stage.options.close_execute_api else address)
-    return domain.address if domain else address
+    _wait_until_healthy(_open_address(place, stage.config, stage.options, api))
+    return domain.address if domain else place.address(api, name)
 
 
 def check(name: str, say: Callable[[str], None] = print) -> bool:
@@ -95,10 +95,12 @@ def check(name: str, say: Callable[[str], None] = print) -> bool:
     place = target.find(name)
     stage = check_stage(name, place)
     held = secrets.stored(stage)
-    stage = stage.with_variables({settings.SECRETS_VERSION: str(held.version)})
+    stage = _with_versions(stage, held.version)
     differences = stack.differences(stage)
-    if stack.settled(place, name):
+    status = stack.settled(place, name)
+    if status:
         differences += map(str, resources.differences(stage, resources.Clients(stage)))
+    if status in stack.UPDATABLE:
         differences += stack.drift(place, name)
     if secrets.wanted(stage, held) != held.values:
         differences.append(f"The parameter {stage.settings.secrets_parameter} has not all secrets of the deployment.")
@@ -124,7 +126,9 @@ def roll_back(name: str, say: Callable[[str], None] = print) -> None:
         raise CannotRun(f"The stage {name} is not deployed to {place}.")
     present, earlier = versions.roll_back(place, function)
     say(f"The API of {name} runs version {earlier} instead of {present}, until the next `make deploy`.")
-    _wait_until_healthy(place.address(apis[0], name))
+    named = settings.named(project_config(), place, name)
+    config = chalice_config(name, place, settings.of(named, name))
+    _wait_until_healthy(_open_address(place, config, Options.of(named, name), apis[0]))
 
 
 def delete(name: str, say: Callable[[str], None] = print) -> None:
@@ -138,7 +142,8 @@ def delete(name: str, say: Callable[[str], None] = print) -> None:
     config, chosen = chalice_config(name, place, variables), read(variables)
     if "AWS::Lambda::Function" in stack.resources(place, name):
         raise CannotRun(f"A pipeline deploys the stage {name}: delete its stack {stack.name(name)} instead.")
-    if record.restore(place, config, chosen):
+    if recorded := record.restore(place, config, chosen):
+        repair.detach(place, recorded)
         functions.delete(config)
         say(f"The API and the functions of the stage {name} have been deleted from {place}.")
         say(f"Its images are still there; `make deploy STAGE={name}` makes another API for them.")
@@ -169,7 +174,7 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
         if not all(confirm(question) for question in asked):
             raise CannotRun("Nothing was deleted.")
         if recorded:
-            repair.release(place, recorded)
+            repair.detach(place, recorded)
             functions.delete(config)
         data.delete(place, name)
         stack.delete(place, name)
@@ -194,14 +199,26 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     arns = record.functions(place, app_name, stage.name)
     functions.finish(stage, arns)
     (api,) = record.apis(place, app_name, stage.name)
-    versions.release(place, _api_function(stage), api, stage.options)
-    deployment_id = gateway.finish(stage, api)
     if not place.endpoint_url:
-        network.finish(place, api, stage.name, stage.options)
+        network.finish(place, api, stage.name, stage.options)  # takes effect with the next deployment of the API
+    deployment_id = gateway.finish(stage, api)
+    versions.release(place, _api_function(stage), api, stage.options)
     tags.apply(stage, api)
     deployed = place.client("lambda").get_function_configuration(FunctionName=arns[API])
     mark.write(place, api, stage.name, mark.Mark(fingerprint, functions.code_sha256(deployed), deployment_id))
     return api
+
+
+def _with_versions(stage: Stage, secrets_version: int) -> Stage:
+    return stage.with_variables(
+        {settings.SECRETS_VERSION: str(secrets_version), settings.SCHEMA_VERSION: str(schema.VERSION)}
+    )
+
+
+def _open_address(place: target.Target, config: Config, options: Options, api: str) -> str:
+    """Return an address of the API that answers: its domain if the default address is closed."""
+    domain = network.domain(config)
+    return domain.address if domain and options.close_execute_api else place.address(api, config.chalice_stage)
 
 
 def _api_function(stage: Stage) -> str:

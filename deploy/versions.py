@@ -4,16 +4,18 @@ Chalice changes the function itself ($LATEST). The API calls the alias, so it us
 start, and `make rollback` leads the alias back. Events and the schedule invoke their functions themselves.
 """
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+import stamina
 from chalice.config import Config
 from chalice.deploy.deployer import BaseDeployStep, Deployer
 from chalice.deploy.models import RestAPI
 
 from deploy.options import Options
-from deploy.settings import SECRETS_VERSION
+from deploy.settings import SCHEMA_VERSION, SECRETS_VERSION
 from deploy.target import Target
 from project import CannotRun
 
@@ -21,7 +23,12 @@ ALIAS = "live"
 _KEPT = 5  # versions: the present one, and those to which a rollback can lead
 _KEPT_SNAPSHOTS = 2  # with SnapStart, each version has its price
 _SNAP_START = {True: "PublishedVersions", False: "None"}  # ApplyOn of Lambda's API
+_SHIFT_SECONDS = 600  # for provisioned instances of a new version to start
 _COMPARED = ("CodeSha256", "Environment", "Runtime", "MemorySize", "Timeout", "Architectures", "Role")
+
+
+class _Shifting(Exception):
+    """Lambda leads a part of the requests to an earlier version."""
 
 
 class _CallAlias(BaseDeployStep):
@@ -55,33 +62,42 @@ def prepare(target: Target, function: str, apis: Iterable[str]) -> None:
 
 
 def release(target: Target, function: str, api: str, options: Options) -> None:
-    """Publish what Chalice has deployed, and lead the alias to it when it can start. Then delete old versions."""
+    """Publish what Chalice has deployed, and lead the alias to it when it can start. Then delete old versions.
+
+    Raises CannotRun: Lambda cannot start the new version in time.
+    """
     client = target.client("lambda")
+    provisioned = _provisioned(client, function)
     if not options.provisioned_concurrency:  # first, because SnapStart and provisioned concurrency exclude each other
-        configured = client.list_provisioned_concurrency_configs(FunctionName=function)
-        for _ in configured["ProvisionedConcurrencyConfigs"]:  # at most that of the alias
-            client.delete_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
+        for qualifier in provisioned:
+            client.delete_provisioned_concurrency_config(FunctionName=function, Qualifier=qualifier)
     found, wanted = client.get_function_configuration(FunctionName=function), _SNAP_START[options.snap_start]
     if found.get("SnapStart", {}).get("ApplyOn", "None") != wanted:
         client.update_function_configuration(FunctionName=function, SnapStart={"ApplyOn": wanted})
     _move(client, function, _publish(client, function))
     _allow(target, function, api)
-    if options.provisioned_concurrency:
+    _allow_no_others(client, function, api)
+    if options.provisioned_concurrency not in (0, provisioned.get(ALIAS)):
         client.put_provisioned_concurrency_config(
             FunctionName=function,
             Qualifier=ALIAS,
             ProvisionedConcurrentExecutions=options.provisioned_concurrency,
         )
-    kept = _KEPT_SNAPSHOTS if options.snap_start else _KEPT
-    for version in _versions(client, function)[:-kept]:
-        client.delete_function(FunctionName=function, Qualifier=str(version))
+    _delete_old(client, function, options.snap_start)
 
 
-def follow(target: Target, function: str) -> None:
-    """Lead the alias to a version of the function as it is now, if there is an alias. So its processes are new ones."""
+def follow(target: Target, function: str) -> bool:
+    """Lead the alias to a version of the function as it is now, so that its processes are new ones.
+
+    Returns whether this was necessary. Without an alias, it is not.
+    """
     client = target.client("lambda")
-    if _live(client, function) and not is_released(target, function):
-        _move(client, function, _publish(client, function))
+    if not _live(client, function) or is_released(target, function):
+        return False
+    _move(client, function, _publish(client, function))
+    found = client.get_function_configuration(FunctionName=function)
+    _delete_old(client, function, found.get("SnapStart", {}).get("ApplyOn") == _SNAP_START[True])
+    return True
 
 
 def is_rolled_back(target: Target, function: str) -> bool:
@@ -111,20 +127,21 @@ def is_released(target: Target, function: str) -> bool:
         return False
     latest = client.get_function_configuration(FunctionName=function)
     live = client.get_function_configuration(FunctionName=function, Qualifier=str(version))
-    return all(latest.get(name) == live.get(name) for name in _COMPARED)
+    shifting = _weights(client.get_alias(FunctionName=function, Name=ALIAS))
+    return not shifting and all(latest.get(name) == live.get(name) for name in _COMPARED)
 
 
 def roll_back(target: Target, function: str) -> tuple[int, int]:
     """Lead the alias to the version before its present one. Returns both: from, to.
 
-    Processes and snapshots of a version keep the secrets with which they started. So a version from before a change of
-    the secrets does not count.
-    Raises CannotRun: there is no earlier version with the present secrets.
+    Processes and snapshots of a version keep the secrets with which they started, and code of an earlier schema version
+    must not run on newer data. So a version from before such a change does not count.
+    Raises CannotRun: there is no earlier version that can be used.
     """
     client = target.client("lambda")
     present = _live(client, function)
-    earlier = [version for version in _versions(client, function) if version < present] if present else []
-    if not earlier or len({_secrets_version(client, function, version) for version in (earlier[-1], present)}) > 1:
+    earlier = [version for version in _usable(client, function) if version < present] if present else []
+    if not earlier:
         name = function.rpartition(":")[2]
         raise CannotRun(f"{name} has no earlier version with its present secrets. Deploy an earlier commit instead.")
     _move(client, function, earlier[-1])
@@ -139,9 +156,29 @@ def _live(client: Any, function: str) -> int:
         return 0
 
 
-def _secrets_version(client: Any, function: str, version: int) -> str:
-    configured = client.get_function_configuration(FunctionName=function, Qualifier=str(version))
-    return str(configured.get("Environment", {}).get("Variables", {}).get(SECRETS_VERSION, ""))
+def _usable(client: Any, function: str) -> list[int]:
+    """Return the versions with the secrets and the schema version of the one that is live, the oldest first."""
+
+    def epoch(version: int) -> list[str | None]:
+        configured = client.get_function_configuration(FunctionName=function, Qualifier=str(version))
+        variables = configured.get("Environment", {}).get("Variables", {})
+        return [variables.get(name) for name in (SECRETS_VERSION, SCHEMA_VERSION)]
+
+    present = epoch(_live(client, function))
+    return [version for version in _versions(client, function) if epoch(version) == present]
+
+
+def _delete_old(client: Any, function: str, snap_start: bool) -> None:
+    """Delete the versions to which no rollback shall lead. They may have secrets in their variables."""
+    kept = _usable(client, function)[-(_KEPT_SNAPSHOTS if snap_start else _KEPT) :]
+    for version in set(_versions(client, function)) - {*kept, _live(client, function)}:
+        client.delete_function(FunctionName=function, Qualifier=str(version))
+
+
+def _provisioned(client: Any, function: str) -> dict[str, int]:
+    """Return the provisioned concurrency of each alias and version that has some."""
+    found = client.list_provisioned_concurrency_configs(FunctionName=function)["ProvisionedConcurrencyConfigs"]
+    return {each["FunctionArn"].rpartition(":")[2]: each["RequestedProvisionedConcurrentExecutions"] for each in found}
 
 
 def _versions(client: Any, function: str) -> list[int]:
@@ -161,11 +198,32 @@ def _publish(client: Any, function: str) -> int:
 
 
 def _move(client: Any, function: str, version: int) -> None:
+    """Lead the alias to a version, and wait until it leads there alone.
+
+    If the alias has provisioned concurrency, Lambda itself leads requests to the version before until the new instances
+    are ready. Raises CannotRun: they are not ready in time.
+    """
     change = {"FunctionName": function, "Name": ALIAS, "FunctionVersion": str(version)}
-    if _live(client, function):
-        client.update_alias(**change)
-    else:
+    if not _live(client, function):
         client.create_alias(**change)
+        return
+    client.update_alias(**change, RoutingConfig={"AdditionalVersionWeights": {}})
+    try:
+        for attempt in stamina.retry_context(_Shifting, attempts=None, timeout=_SHIFT_SECONDS, wait_max=10):
+            with attempt:
+                if _weights(client.get_alias(FunctionName=function, Name=ALIAS)):
+                    raise _Shifting
+    except _Shifting:
+        raise CannotRun(
+            f"After {_SHIFT_SECONDS} s, Lambda still leads requests to the version before {version}: its instances "
+            f"cannot start. See the log of {function.rpartition(':')[2]}, then deploy again."
+        ) from None
+
+
+def _weights(alias: dict[str, Any]) -> dict[str, float]:
+    """Return the share of requests that an alias leads to further versions."""
+    found: dict[str, float] = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+    return found
 
 
 def _allow(target: Target, function: str, api: str) -> None:
@@ -180,3 +238,10 @@ def _allow(target: Target, function: str, api: str) -> None:
             Principal="apigateway.amazonaws.com",
             SourceArn=f"{target.arn('execute-api', api)}/*",
         )
+
+
+def _allow_no_others(client: Any, function: str, api: str) -> None:
+    """Remove permissions to invoke the alias that another API had, or that somebody added."""
+    policy = json.loads(client.get_policy(FunctionName=function, Qualifier=ALIAS)["Policy"])
+    for sid in {statement["Sid"] for statement in policy["Statement"]} - {f"api-{api}"}:
+        client.remove_permission(FunctionName=function, Qualifier=ALIAS, StatementId=sid)

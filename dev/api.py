@@ -10,6 +10,7 @@ import boto3.session
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.config import read
+from chalicelib.secrets import read as read_secrets
 from dev.folder import joined
 from dev.run import connect_app
 from dev.server import Server, Site
@@ -48,12 +49,12 @@ def _site(stage: str) -> Site:
         data = Path(os.environ.get("DATA") or ".data")
         found = announcement(data)
         folder = joined(data.expanduser())
-        disk = folder.disk(found["min_free_mb"])
+        disk = folder.disk(found.get("min_free_mb", 0))
         connect_app(found["environment"], folder, read(os.environ), disk)
         return Site(disk, folder.credentials)
     if not leads_elsewhere and not os.environ.get("AUTH"):
         os.environ["AUTH"] = "jwt"
-    read(os.environ)
+    read_secrets(os.environ, read(os.environ))
     try:
         credentials = boto3.session.Session().get_credentials()
     except BotoCoreError as error:

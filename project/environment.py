@@ -60,13 +60,13 @@ def announced(data: Path) -> dict[str, str]:
 
 
 def announcement(data: Path) -> dict[str, Any]:
-    """Return what the stack that runs on a data folder has written about itself.
+    """Return what the stack that runs on a data folder has written about itself: its `environment`, and more.
 
     Raises CannotRun: no stack runs there.
     """
     try:
         found = json.loads((data.expanduser() / "stack.json").read_text())
-        return {name: found[name] for name in ("url", "environment", "pids", "min_free_mb")}
+        return {**found, "environment": dict(found["environment"])}
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):  # RuntimeError: no such user
         raise CannotRun(f"No service runs on the data folder {data}; `make run` starts one.") from None
 

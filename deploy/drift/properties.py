@@ -60,7 +60,8 @@ HANDLER = Property("handler", lambda f: f.handler, "Configuration.Handler")
 TRACING = Property("tracing mode", lambda f: "Active" if f.xray else "PassThrough", "Configuration.TracingConfig.Mode")
 
 FUNCTION = (
-    Property("state", lambda _: "Active", "Configuration.State"),
+    # Lambda makes a function inactive that nobody has called for weeks; the next call activates it.
+    Property("state", lambda _: "Active", "Configuration.State == 'Inactive' && 'Active' || Configuration.State"),
     Property("last update", lambda _: "Successful", "Configuration.LastUpdateStatus"),
     HANDLER,
     Property("runtime", lambda f: f.runtime, "Configuration.Runtime"),

@@ -24,11 +24,11 @@ def repair(stage: Stage, expected: Expected, actual: Actual) -> None:
     _functions(stage.place, expected, actual)
     _roles(stage.place, expected, actual)
     _notifications(stage.place, expected, actual)
-    _schedules(stage.place, expected, actual)
+    _schedules(stage.place, actual)
     _apis(stage, actual)
 
 
-def release(place: Target, recorded: Iterable[Resource]) -> None:
+def detach(place: Target, recorded: Iterable[Resource]) -> None:
     """Remove what would stop the deletion of a stage's roles and rules: attached policies, and further targets."""
     iam, events = place.client("iam"), place.client("events")
     for resource in recorded:
@@ -76,7 +76,7 @@ def _notifications(place: Target, expected: Expected, actual: Actual) -> None:
             s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=whole)
 
 
-def _schedules(place: Target, expected: Expected, actual: Actual) -> None:
+def _schedules(place: Target, actual: Actual) -> None:
     events = place.client("events")
     for name, found in actual.rules.items():
         if found["State"] != "ENABLED":

@@ -180,6 +180,23 @@ def _put_encryption(clients: Clients, name: str, algorithm: str) -> None:
     clients.s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
 
 
+def _one_form(policy: Document) -> str:
+    """Return a policy as JSON in one form. S3 changes the order of lists, and shows a list of one as its element."""
+
+    def form(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: form(each) for name, each in value.items()}
+        if isinstance(value, list):
+            formed = sorted(map(form, value), key=lambda each: json.dumps(each, sort_keys=True))
+            return formed[0] if len(formed) == 1 else formed
+        return value
+
+    statements = form(policy["Statement"])
+    return json.dumps(
+        {**policy, "Statement": statements if isinstance(statements, list) else [statements]}, sort_keys=True
+    )
+
+
 # Tables
 
 
@@ -283,9 +300,9 @@ ASPECTS = (
     Aspect(
         "AWS::S3::BucketPolicy",
         "policy",
-        lambda p: p["PolicyDocument"],
-        lambda c, name: json.loads(c.s3.get_bucket_policy(Bucket=name)["Policy"]),
-        lambda c, name, policy: c.s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy)),
+        lambda p: [_one_form(p["PolicyDocument"])],
+        lambda c, name: [_one_form(json.loads(c.s3.get_bucket_policy(Bucket=name)["Policy"]))],
+        lambda c, name, policy: c.s3.put_bucket_policy(Bucket=name, Policy=policy[0]),
     ),
     Aspect(
         "AWS::DynamoDB::Table",

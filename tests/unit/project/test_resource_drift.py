@@ -171,7 +171,7 @@ def test_additions_by_hand_do_not_stop_the_deletion_of_a_stage(stage: Stage) -> 
     targets = [{"Id": name, "Arn": f"arn:aws:sqs:us-east-1:123456789012:{name}"} for name in ("1", "another")]
     events.put_targets(Rule="images-api-dev-sweep-event", Targets=targets)
 
-    additions.release(
+    additions.detach(
         stage.place, [{"role_name": "images-api-dev-sweep"}, {"rule_name": "images-api-dev-sweep-event"}, {"name": "x"}]
     )
     iam.delete_role(RoleName="images-api-dev-sweep")

@@ -229,7 +229,11 @@ def test_at_no_moment_of_a_rotation_does_a_process_refuse_what_another_has_issue
         if kill_at:
             with pytest.raises(Killed):
                 rotation(secret)
-        rotation(secret)
+        if kill_at == 8 and secret == "CURSOR_SECRET":  # all was done; without a value, the next run cannot tell
+            with pytest.raises(CannotRun, match="was replaced before"):
+                rotation(secret)
+        else:
+            rotation(secret)
     values = parameter()
     assert values[f"{secret}_PREVIOUS"] == OLD
     assert values[secret] != OLD
@@ -277,4 +281,17 @@ def test_a_rotation_leaves_an_api_that_is_rolled_back_alone(rotation: Callable[[
     client("lambda").update_function_configuration(FunctionName=FUNCTIONS[0], Timeout=7)
     with pytest.raises(CannotRun, match=r"^The API of dev is rolled back\. First: make deploy STAGE=dev$"):
         rotation("JWT_SECRET")
-    assert versions() == ["1", "1"]
+    assert (versions(), parameter()) == (["1", "1"], {"JWT_SECRET": OLD, "CURSOR_SECRET": "c"})
+
+
+def test_a_second_rotation_of_a_generated_secret_is_refused_until_the_first_is_finished(
+    rotation: Callable[[str], list[str]],
+) -> None:
+    store({"JWT_SECRET": OLD, "CURSOR_SECRET": OLD})
+    rotation("CURSOR_SECRET")
+    first = parameter()["CURSOR_SECRET"]
+    with pytest.raises(CannotRun, match=r"previous value is still accepted\. First: make rotate .* FINISH=1$"):
+        rotation("CURSOR_SECRET")
+    secrets.finish(stage(), "CURSOR_SECRET", print)
+    rotation("CURSOR_SECRET")
+    assert parameter()["CURSOR_SECRET"] != first

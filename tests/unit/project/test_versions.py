@@ -22,13 +22,22 @@ FUNCTION = "images-api-dev"
 
 
 PROVISIONED: list[int] = []  # of the alias
+PUTS: list[int] = []
 ANSWERS: dict[str, Any] = {
-    "ListProvisionedConcurrencyConfigs": lambda _: {"ProvisionedConcurrencyConfigs": list(PROVISIONED)},
-    "PutProvisionedConcurrencyConfig": lambda body: PROVISIONED.__setitem__(
-        slice(None), [json.loads(body)["ProvisionedConcurrentExecutions"]]
-    ),
+    "ListProvisionedConcurrencyConfigs": lambda _: {
+        "ProvisionedConcurrencyConfigs": [
+            {"FunctionArn": f"{FUNCTION}:live", "RequestedProvisionedConcurrentExecutions": each}
+            for each in PROVISIONED
+        ]
+    },
+    "PutProvisionedConcurrencyConfig": lambda body: put(json.loads(body)["ProvisionedConcurrentExecutions"]),
     "DeleteProvisionedConcurrencyConfig": lambda _: PROVISIONED.clear(),
 }
+
+
+def put(wanted: int) -> None:
+    PROVISIONED[:] = [wanted]
+    PUTS.append(wanted)
 
 
 def target() -> Target:
@@ -59,6 +68,7 @@ def lambdas(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return a client of a Lambda with the function as Chalice has created it."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     PROVISIONED.clear()
+    PUTS.clear()
     with mock_aws():
         role = boto3.client("iam", "us-east-1").create_role(RoleName="api", AssumeRolePolicyDocument="{}")["Role"]
         client = boto3.client("lambda", "us-east-1")
@@ -144,15 +154,34 @@ def test_a_rollback_leads_to_the_version_before_and_the_next_release_back(lambda
     assert live(lambdas) == "2"
 
 
-def test_a_rollback_does_not_lead_to_processes_with_other_secrets(lambdas: Any) -> None:
+@pytest.mark.parametrize("name", ["SECRETS_VERSION", "SCHEMA_VERSION"])
+def test_a_version_with_other_secrets_or_for_other_data_is_deleted(lambdas: Any, name: str) -> None:
     for version in ("1", "2"):
-        variables = {"SECRETS_VERSION": version}
-        lambdas.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": variables})
+        lambdas.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": {name: version}})
         change(lambdas, version)
         release()
+    assert published(lambdas) == ["2"]
     with pytest.raises(CannotRun, match="no earlier version with its present secrets"):
         versions.roll_back(TARGET, FUNCTION)
     assert live(lambdas) == "2"
+
+
+def test_an_alias_that_leads_to_two_versions_is_not_released(lambdas: Any) -> None:
+    release()
+    change(lambdas, "second")
+    release()
+    weights = {"AdditionalVersionWeights": {"1": 0.5}}
+    lambdas.update_alias(FunctionName=FUNCTION, Name=versions.ALIAS, RoutingConfig=weights)
+    assert not versions.is_released(TARGET, FUNCTION)
+    release()
+    assert versions.is_released(TARGET, FUNCTION)
+
+
+def test_the_permission_of_another_api_ends_with_a_release(lambdas: Any) -> None:
+    versions.release(TARGET, FUNCTION, "old", Options())
+    release()
+    policy = json.loads(lambdas.get_policy(FunctionName=FUNCTION, Qualifier=versions.ALIAS)["Policy"])
+    assert [statement["Sid"] for statement in policy["Statement"]] == ["api-abc123"]
 
 
 def test_a_function_without_an_alias_cannot_be_rolled_back(lambdas: Any) -> None:
@@ -176,8 +205,9 @@ def test_two_versions_are_kept_if_each_has_a_snapshot_that_costs(lambdas: Any) -
 
 
 def test_provisioned_concurrency_follows_the_option(lambdas: Any) -> None:
-    release(Options(provisioned_concurrency=5))
-    assert PROVISIONED == [5]
+    for _ in range(2):
+        release(Options(provisioned_concurrency=5))
+    assert (PROVISIONED, PUTS) == ([5], [5])
     release(Options(provisioned_concurrency=2))
     assert PROVISIONED == [2]
     release(Options(snap_start=True))

@@ -48,17 +48,17 @@ STAGE ?= local
 
 .PHONY: deploy rollback destroy
 deploy: $(VENV)/installed-run ## deploy or repair a stage on LocalStack or AWS: STAGE (local, dev, prod), CHECK=1 only to report what differs
-	@$(BIN)/python -m deploy $(if $(CHECK),check,deploy) "$(STAGE)"
+	@$(BIN)/python -m deploy $(if $(filter-out 0 no false,$(CHECK)),check,deploy) "$(STAGE)"
 rollback: $(VENV)/installed-run ## let the API of a stage run the version before its present one: STAGE
 	@$(BIN)/python -m deploy rollback "$(STAGE)"
 destroy: $(VENV)/installed-run ## delete a stage with all its images, after questions: STAGE; answers: YES=1 or CONFIRM=<stage>, IMAGES=delete
-	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(YES),--yes) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(IMAGES),--images "$(IMAGES)")
+	@$(BIN)/python -m deploy destroy "$(STAGE)" $(if $(filter-out 0 no false,$(YES)),--yes) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(IMAGES),--images "$(IMAGES)")
 
 .PHONY: secrets rotate
 secrets: $(VENV)/installed-run ## write the secrets of a stage to SSM, before a pipeline deploys it: STAGE, REMOVE
 	@$(BIN)/python -m deploy secrets "$(STAGE)" $(if $(REMOVE),--remove $(REMOVE))
 rotate: $(VENV)/installed-run ## replace a secret of a stage while it runs: STAGE, SECRET (JWT_SECRET, CURSOR_SECRET), FINISH=1 to refuse the old one
-	@$(BIN)/python -m deploy rotate "$(STAGE)" "$(SECRET)" $(if $(FINISH),--finish)
+	@$(BIN)/python -m deploy rotate "$(STAGE)" "$(SECRET)" $(if $(filter-out 0 no false,$(FINISH)),--finish)
 
 FORMAT ?= cloudformation
 

@@ -1,5 +1,6 @@
 """The data of a stage: count the records, and delete buckets and tables."""
 
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -35,8 +36,9 @@ def delete(target: Target, stage: str) -> None:
     buckets, tables = _kept(target, stage)
     s3, dynamodb = target.client("s3"), target.client("dynamodb")
     for bucket in buckets:
-        _empty(s3, bucket)
-        s3.delete_bucket(Bucket=bucket)
+        with suppress(s3.exceptions.NoSuchBucket):  # a repeated request whose first answer was lost
+            _empty(s3, bucket)
+            s3.delete_bucket(Bucket=bucket)
     for table in tables:
         unprotect(dynamodb, table)  # as late as possible: an interrupted deletion leaves the others protected
         dynamodb.delete_table(TableName=table)

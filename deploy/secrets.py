@@ -76,6 +76,11 @@ def wanted(stage: Stage, held: Stored) -> dict[str, str]:
             )
         if given:
             values[name] = given
+    if _PARAMETER in deployed and not values:
+        raise CannotRun(
+            f"The SSM parameter {stage.settings.secrets_parameter} of the stage is missing. Pass JWT_SECRET and "
+            "CURSOR_SECRET in the environment."
+        )
     values.setdefault(_GENERATED, secrets.token_urlsafe(32))
     read(values, stage.settings)
     return values
@@ -131,6 +136,9 @@ def keep(stage: Stage, removed: Collection[str], say: Say) -> None:
     """
     held = stored(stage)
     _check_live(stage)
+    if _GENERATED in removed:
+        command = f"make rotate STAGE={stage.name} SECRET={_GENERATED}"
+        raise CannotRun(f"{_GENERATED} cannot be removed; `{command}` replaces it.")
     if unknown := sorted(set(removed) - set(_NAMES)):
         raise CannotRun(f"{unknown[0]} is not a secret; the secrets are {', '.join(_NAMES)}.")
     gone = {f"{name}{ending}" for name in removed for ending in ("", *_BESIDES)}

@@ -83,11 +83,15 @@ def chalice_config(stage: str, place: Target, variables: Mapping[str, str]) -> C
 
 
 def _check(config: Config) -> None:
-    """Raise CannotRun if Lambda cannot run libraries of this Python, or API Gateway's stage has another name."""
+    """Raise CannotRun if AWS or Chalice could not use a setting of Chalice's, or libraries of this Python."""
     if sys.version_info < (3, 12):
         raise CannotRun(
             "Deploying needs Python 3.12 or newer: Lambda runs Python 3.11 on a Linux that is too old for Pillow."
         )
+    if config.lambda_architecture not in ("x86_64", "arm64"):
+        raise CannotRun(".chalice/config.json: lambda_architecture must be x86_64 or arm64.")
+    if wrong := [name for name, value in config.tags.items() if not isinstance(value, str) or name.startswith("aws:")]:
+        raise CannotRun(f".chalice/config.json: the tag {wrong[0]} must be a text, and must not begin with aws:.")
     if config.api_gateway_stage != config.chalice_stage:
         raise CannotRun(
             f".chalice/config.json: api_gateway_stage of {config.chalice_stage} must be the name of the stage."

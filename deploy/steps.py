@@ -164,6 +164,12 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     recorded = record.restore(place, config, chosen)
     made = stack.resources(place, name)
+    others = sorted(set(names(chosen).values()) & stack.existing(place))
+    if others and not made:
+        raise CannotRun(
+            f"These exist, but there is no stack that contains them: {', '.join(others)}. Nothing was deleted. See "
+            'docs/operations.md, "Tables or buckets without a stack".'
+        )
     parameter = settings.secrets_parameter(name)
     if recorded or made or secrets.exists(place, parameter):
         protected = Options.of(named, name).protected or stack.is_protected(place, name)
@@ -182,9 +188,6 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
         say(f"The stage {name} has been deleted from {place}.")
     else:
         say(f"The stage {name} does not exist on {place}.")
-    others = sorted(set(names(chosen).values()) & stack.existing(place))
-    if others:
-        say(f"These still exist, because no stack of the stage contains them: {', '.join(others)}.")
 
 
 def _deploy_functions(stage: Stage, fingerprint: str) -> str:

@@ -96,6 +96,7 @@ API = (
         " bytes",
     ),
     Property("closing of the default address", lambda e: e.closed, "disableExecuteApiEndpoint || `false`"),
+    Property("resource policy", lambda _: None, "policy"),
     Property("list of binary media types", lambda e: e.swagger[_BINARY_TYPES], "binaryMediaTypes"),
 )
 API_STAGE = (

@@ -87,6 +87,9 @@ def _schedules(place: Target, actual: Actual) -> None:
 def _apis(stage: Stage, actual: Actual) -> None:
     gateway, place = stage.place.client("apigateway"), stage.place
     for api in actual.apis:
+        if api.get("policy"):
+            change = {"op": "replace", "path": "/policy", "value": ""}
+            gateway.update_rest_api(restApiId=api["id"], patchOperations=[change])
         if found := api["stage"]:
             paths = [f"/variables/{name}" for name in found.get("variables", {}).keys() - mark.VARIABLES]
             # LocalStack cannot remove settings of methods, but it resets them with each deployment.

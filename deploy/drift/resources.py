@@ -36,6 +36,7 @@ _MISSING = {
     "TableNotFoundException",
     "NoSuchPublicAccessBlockConfiguration",
     "NoSuchCORSConfiguration",
+    "NoSuchLifecycleConfiguration",
     "NoSuchBucketPolicy",
     "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -169,6 +170,45 @@ def _put_cors(clients: Clients, name: str, rules: list[Document] | None) -> None
         clients.s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": rules})
 
 
+def _lifecycle(bucket: Document) -> list[str]:
+    """Return lifecycle rules as S3 names their keys, as JSON in a list of one."""
+    rules = []
+    for rule in bucket["LifecycleConfiguration"]["Rules"]:
+        expiration: Document = {"ExpiredObjectDeleteMarker": True} if rule.get("ExpiredObjectDeleteMarker") else {}
+        if days := rule.get("ExpirationInDays"):
+            expiration["Days"] = int(days)
+        versions = rule.get("NoncurrentVersionExpiration", {})
+        parts: Document = {
+            "AbortIncompleteMultipartUpload": rule.get("AbortIncompleteMultipartUpload"),
+            "Expiration": expiration,
+            "NoncurrentVersionExpiration": {name: int(value) for name, value in versions.items()},
+            "Transitions": [
+                {"StorageClass": each["StorageClass"], "Days": int(each["TransitionInDays"])}
+                for each in rule.get("Transitions", [])
+            ],
+        }
+        given = {name: part for name, part in parts.items() if part}
+        rules.append({"ID": rule["Id"], "Status": rule["Status"], **given})
+    return _sorted(rules)
+
+
+def _read_lifecycle(clients: Clients, name: str) -> list[str]:
+    found = clients.s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    for rule in found:
+        if rule.get("Filter") in ({"Prefix": ""}, {}):  # a filter that includes each object
+            del rule["Filter"]
+    return _sorted(found)
+
+
+def _put_lifecycle(clients: Clients, name: str, rules: list[str]) -> None:
+    whole = [{**rule, "Filter": {"Prefix": ""}} for rule in json.loads(rules[0])]
+    clients.s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": whole})
+
+
+def _sorted(rules: list[Document]) -> list[str]:
+    return [json.dumps(sorted(rules, key=lambda rule: str(rule.get("ID"))), sort_keys=True)]
+
+
 def _encryption(clients: Clients, name: str) -> str:
     found = clients.s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     algorithm: str = found[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
@@ -297,6 +337,7 @@ ASPECTS = (
         lambda c, name: c.s3.get_bucket_cors(Bucket=name)["CORSRules"],
         _put_cors,
     ),
+    Aspect("AWS::S3::Bucket", "list of lifecycle rules", _lifecycle, _read_lifecycle, _put_lifecycle),
     Aspect(
         "AWS::S3::BucketPolicy",
         "policy",

@@ -311,6 +311,7 @@ def test_an_api_that_is_rolled_back_differs() -> None:
             lambda a: a.apis[0]["stage"]["accessLogSettings"].update(destinationArn="arn:other"),
             f"API: the log group of the access log is arn:other, not {gateway.access_log_arn(PLACE, 'dev')}.",
         ),
+        (lambda a: a.apis[0].update(policy="{}"), "API: the resource policy is {}, not none."),
         (lambda a: a.roles.pop("sweep"), "The role images-api-dev-sweep does not exist."),
         (
             lambda a: a.roles["sweep"]["Attached"].append("arn:aws:iam::aws:policy/AdministratorAccess"),

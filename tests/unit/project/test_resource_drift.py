@@ -61,6 +61,7 @@ def without_the_queue(clients: Clients) -> None:
     clients.sqs.delete_queue(QueueUrl=clients.sqs.get_queue_url(QueueName="images-dead-letters")["QueueUrl"])
 
 
+EXPIRE_ALL: Any = {"Rules": [{"ID": "mine", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]}
 CHANGES: dict[str, Callable[[Clients], object]] = {
     "images-originals: the versioning is Suspended, not Enabled.": lambda c: c.s3.put_bucket_versioning(
         Bucket="images-originals", VersioningConfiguration={"Status": "Suspended"}
@@ -74,6 +75,11 @@ CHANGES: dict[str, Callable[[Clients], object]] = {
     "images-staged: the list of CORS rules is not as resources.yaml declares.": lambda c: c.s3.put_bucket_cors(
         Bucket="images-staged",
         CORSConfiguration={"CORSRules": [{"AllowedMethods": ["PUT"], "AllowedOrigins": ["*"]}]},
+    ),
+    "images-originals: the list of lifecycle rules is not as resources.yaml declares.": lambda c: (
+        c.s3.put_bucket_lifecycle_configuration(
+            Bucket="images-originals", LifecycleConfiguration={"Rules": [EXPIRE_ALL]}
+        )
     ),
     "images-staged: the policy is missing.": lambda c: c.s3.delete_bucket_policy(Bucket="images-staged"),
     "images: the point-in-time recovery is off, not on.": lambda c: c.dynamodb.update_continuous_backups(

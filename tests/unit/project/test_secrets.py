@@ -155,6 +155,8 @@ def test_a_parameter_of_a_process_that_deploys_at_the_same_time_is_kept() -> Non
 def test_removed_secrets_are_deleted_and_the_functions_restarted() -> None:
     store({"JWT_SECRET": OLD, "JWT_SECRET_PREVIOUS": NEW, "CURSOR_SECRET": "c"})
     said: list[str] = []
+    with pytest.raises(CannotRun, match="CURSOR_SECRET cannot be removed; `make rotate"):
+        secrets.keep(stage(), ["CURSOR_SECRET"], said.append)
     with pytest.raises(WrongSetting, match="AUTH=jwt requires JWT_SECRET"):
         secrets.keep(stage(), ["JWT_SECRET"], said.append)
     issuer = stage(jwt_issuer="https://a", jwt_jwks_url="https://a/keys")
@@ -295,3 +297,10 @@ def test_a_second_rotation_of_a_generated_secret_is_refused_until_the_first_is_f
     secrets.finish(stage(), "CURSOR_SECRET", print)
     rotation("CURSOR_SECRET")
     assert parameter()["CURSOR_SECRET"] != first
+
+
+def test_a_parameter_that_was_lost_is_not_replaced_by_new_secrets() -> None:
+    store({"JWT_SECRET": OLD, "CURSOR_SECRET": "c"})
+    client("ssm").delete_parameter(Name=PARAMETER)
+    with pytest.raises(CannotRun, match=f"^The SSM parameter {PARAMETER} of the stage is missing. Pass JWT_SECRET"):
+        secrets.wanted(stage(), secrets.stored(stage()))

@@ -77,9 +77,7 @@ CHANGES: dict[str, Callable[[Clients], object]] = {
         CORSConfiguration={"CORSRules": [{"AllowedMethods": ["PUT"], "AllowedOrigins": ["*"]}]},
     ),
     "images-originals: the list of lifecycle rules is not as resources.yaml declares.": lambda c: (
-        c.s3.put_bucket_lifecycle_configuration(
-            Bucket="images-originals", LifecycleConfiguration={"Rules": [EXPIRE_ALL]}
-        )
+        c.s3.put_bucket_lifecycle_configuration(Bucket="images-originals", LifecycleConfiguration=EXPIRE_ALL)
     ),
     "images-staged: the policy is missing.": lambda c: c.s3.delete_bucket_policy(Bucket="images-staged"),
     "images: the point-in-time recovery is off, not on.": lambda c: c.dynamodb.update_continuous_backups(

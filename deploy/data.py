@@ -1,5 +1,6 @@
 """The data of a stage: count the records, and delete buckets and tables."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,15 +11,21 @@ from deploy.target import Target
 from project import CannotRun
 
 
-def images(target: Target, table: str) -> int | None:
-    """Return how many records a table has, by DynamoDB's count of some hours ago; None if there is no such table."""
+def described(dynamodb: Any, table: str) -> Mapping[str, Any] | None:
+    """Return what DynamoDB says of a table; None if there is no such table."""
     try:
-        count: int = target.client("dynamodb").describe_table(TableName=table)["Table"]["ItemCount"]
+        found: Mapping[str, Any] = dynamodb.describe_table(TableName=table)["Table"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
-    return count
+    return found
+
+
+def images(target: Target, table: str) -> int | None:
+    """Return how many records a table has, by DynamoDB's count of some hours ago; None if there is no such table."""
+    found = described(target.client("dynamodb"), table)
+    return None if found is None else int(found["ItemCount"])
 
 
 def is_empty(target: Target, stage: str) -> bool:

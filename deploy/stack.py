@@ -165,14 +165,10 @@ def differences(wanted: Stage) -> list[str]:
     Raises CannotRun: a pipeline deploys the stage.
     """
     target, stage = wanted.place, wanted.name
-    cloudformation = target.client("cloudformation")
-    try:
-        (found,) = cloudformation.describe_stacks(StackName=name(stage))["Stacks"]
-        template = cloudformation.get_template(StackName=name(stage))["TemplateBody"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return [f"The stack {name(stage)} does not exist."]
-        raise
+    found = _described(target, stage)
+    if not found:
+        return [f"The stack {name(stage)} does not exist."]
+    template = target.client("cloudformation").get_template(StackName=name(stage))["TemplateBody"]
     sentences = []
     if found["StackStatus"] not in UPDATABLE:
         sentences.append(f"The stack {name(stage)} has the status {found['StackStatus']}.")

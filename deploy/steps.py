@@ -1,6 +1,7 @@
 """The steps of `deploy`, `delete` and `destroy`, in an order that lets the next run find whatever a crash left."""
 
 from collections.abc import Callable
+from typing import Any
 
 import requests
 import stamina
@@ -126,8 +127,7 @@ def roll_back(name: str, say: Callable[[str], None] = print) -> None:
         raise CannotRun(f"The stage {name} is not deployed to {place}.")
     present, earlier = versions.roll_back(place, function)
     say(f"The API of {name} runs version {earlier} instead of {present}, until the next `make deploy`.")
-    named = settings.named(project_config(), place, name)
-    config = chalice_config(name, place, settings.of(named, name))
+    named, config, _ = _configured(place, name)
     _wait_until_healthy(_open_address(place, config, Options.of(named, name), apis[0]))
 
 
@@ -138,8 +138,7 @@ def delete(name: str, say: Callable[[str], None] = print) -> None:
     """
     stage_config(name)
     place = target.find(name)
-    variables = settings.of(settings.named(project_config(), place, name), name)
-    config, chosen = chalice_config(name, place, variables), read(variables)
+    _, config, chosen = _configured(place, name)
     if "AWS::Lambda::Function" in stack.resources(place, name):
         raise CannotRun(f"A pipeline deploys the stage {name}: delete its stack {stack.name(name)} instead.")
     if recorded := record.restore(place, config, chosen):
@@ -158,9 +157,7 @@ def destroy(name: str, confirm: Callable[[Question], bool], say: Callable[[str],
     """
     stage_config(name)
     place = target.find(name)
-    named = settings.named(project_config(), place, name)
-    variables = settings.of(named, name)
-    config, chosen = chalice_config(name, place, variables), read(variables)
+    named, config, chosen = _configured(place, name)
     stack.settled(place, name)  # otherwise CloudFormation would continue to create what is deleted here
     recorded = record.restore(place, config, chosen)
     made = stack.resources(place, name)
@@ -210,6 +207,13 @@ def _deploy_functions(stage: Stage, fingerprint: str) -> str:
     deployed = place.client("lambda").get_function_configuration(FunctionName=arns[API])
     mark.write(place, api, stage.name, mark.Mark(fingerprint, functions.code_sha256(deployed), deployment_id))
     return api
+
+
+def _configured(place: target.Target, name: str) -> tuple[dict[str, Any], Config, Settings]:
+    """Return what .chalice/config.json says of a deployed stage: the file with all names, Chalice's view, and ours."""
+    named = settings.named(project_config(), place, name)
+    variables = settings.of(named, name)
+    return named, chalice_config(name, place, variables), read(variables)
 
 
 def _with_versions(stage: Stage, secrets_version: int) -> Stage:

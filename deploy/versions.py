@@ -105,30 +105,17 @@ def is_rolled_back(target: Target, function: str) -> bool:
 
     The version of its secrets does not count: a change of the secrets that was interrupted is not a rollback.
     """
-    client = target.client("lambda")
-    version = _live(client, function)
-    if not version:
-        return False
-    found = [
-        client.get_function_configuration(FunctionName=function, Qualifier=qualifier)
-        for qualifier in ("$LATEST", str(version))
-    ]
+    found = _latest_and_live(target.client("lambda"), function)
     for configured in found:
         configured.get("Environment", {}).get("Variables", {}).pop(SECRETS_VERSION, None)
-    latest, live = found
-    return any(latest.get(name) != live.get(name) for name in _COMPARED)
+    return bool(found) and not _are_alike(found)
 
 
 def is_released(target: Target, function: str) -> bool:
     """Whether the alias leads to a version with the code and the configuration of the function itself."""
     client = target.client("lambda")
-    version = _live(client, function)
-    if not version:
-        return False
-    latest = client.get_function_configuration(FunctionName=function)
-    live = client.get_function_configuration(FunctionName=function, Qualifier=str(version))
-    shifting = _weights(client.get_alias(FunctionName=function, Name=ALIAS))
-    return not shifting and all(latest.get(name) == live.get(name) for name in _COMPARED)
+    found = _latest_and_live(client, function)
+    return bool(found) and _are_alike(found) and not _weights(_alias(client, function))
 
 
 def roll_back(target: Target, function: str) -> tuple[int, int]:
@@ -148,12 +135,30 @@ def roll_back(target: Target, function: str) -> tuple[int, int]:
     return present, earlier[-1]
 
 
+def _alias(client: Any, function: str) -> dict[str, Any]:
+    """Return what Lambda says of the alias; nothing if there is none."""
+    try:
+        found: dict[str, Any] = client.get_alias(FunctionName=function, Name=ALIAS)
+    except client.exceptions.ResourceNotFoundException:
+        return {}
+    return found
+
+
 def _live(client: Any, function: str) -> int:
     """Return the version to which the alias leads; 0 if there is no alias."""
-    try:
-        return int(client.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
-    except client.exceptions.ResourceNotFoundException:
-        return 0
+    return int(_alias(client, function).get("FunctionVersion", 0))
+
+
+def _latest_and_live(client: Any, function: str) -> list[dict[str, Any]]:
+    """Return the configurations of the function itself and of the version that is live; nothing without an alias."""
+    version = _live(client, function)
+    qualifiers = ("$LATEST", str(version)) if version else ()
+    return [client.get_function_configuration(FunctionName=function, Qualifier=each) for each in qualifiers]
+
+
+def _are_alike(configurations: list[dict[str, Any]]) -> bool:
+    first, second = configurations
+    return all(first.get(name) == second.get(name) for name in _COMPARED)
 
 
 def _usable(client: Any, function: str) -> list[int]:
@@ -211,7 +216,7 @@ def _move(client: Any, function: str, version: int) -> None:
     try:
         for attempt in stamina.retry_context(_Shifting, attempts=None, timeout=_SHIFT_SECONDS, wait_max=10):
             with attempt:
-                if _weights(client.get_alias(FunctionName=function, Name=ALIAS)):
+                if _weights(_alias(client, function)):
                     raise _Shifting
     except _Shifting:
         raise CannotRun(

@@ -1,13 +1,12 @@
 """The tables of a stage at an earlier time, under new names."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import stamina
-from botocore.exceptions import ClientError
 
 from deploy import data
 from project import CannotRun
@@ -108,7 +107,7 @@ def configure(dynamodb: Any, table: Restored) -> None:
 
     Time to live is not in it: no restored table has it. Alarms find the table by its name. Can be repeated.
     """
-    source, target = (_description(dynamodb, name) for name in (table.source, table.target))
+    source, target = (dynamodb.describe_table(TableName=name)["Table"] for name in (table.source, table.target))
     protected = source.get("DeletionProtectionEnabled", False)
     if target.get("DeletionProtectionEnabled", False) != protected:
         dynamodb.update_table(TableName=table.target, DeletionProtectionEnabled=protected)
@@ -127,25 +126,13 @@ def configure(dynamodb: Any, table: Restored) -> None:
 
 def exists(dynamodb: Any, table: str) -> bool:
     """Return whether there is a table of this name."""
-    try:
-        _description(dynamodb, table)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return False
-        raise
-    return True
+    return data.described(dynamodb, table) is not None
 
 
 def is_restored(dynamodb: Any, table: str) -> bool:
     """Return whether a table comes from a backup or has items. The one that CloudFormation creates does neither."""
-    return exists(dynamodb, table) and (
-        "RestoreSummary" in _description(dynamodb, table) or bool(dynamodb.scan(TableName=table, Limit=1)["Items"])
-    )
-
-
-def _description(dynamodb: Any, table: str) -> Mapping[str, Any]:
-    described: Mapping[str, Any] = dynamodb.describe_table(TableName=table)["Table"]
-    return described
+    found = data.described(dynamodb, table)
+    return found is not None and ("RestoreSummary" in found or bool(dynamodb.scan(TableName=table, Limit=1)["Items"]))
 
 
 def _tags(dynamodb: Any, arn: str) -> Iterator[dict[str, str]]:

@@ -39,7 +39,7 @@ from chalicelib.permissions import (
 from chalicelib.stores import aws
 from chalicelib.stores.secrets import secrets
 from chalicelib.tags import tags
-from chalicelib.web import answers, bodies, caching, contracts, openapi, readers, s3_events
+from chalicelib.web import answers, bodies, caching, contracts, openapi, pages, readers, s3_events
 from chalicelib.web.app import ImagesApi, wrong_settings_reported
 from chalicelib.web.contracts import contract
 from chalicelib.web.s3_events import UnreadableRecord
@@ -66,8 +66,17 @@ RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.
 @app.route("/")
 @needs()
 def welcome() -> Response:
-    """Get an overview of the API."""
-    return Response(answers.welcome(), caching.revalidated(Visibility.PUBLIC))
+    """Get the gallery if the client prefers HTML, else an overview of the API."""
+    if pages.wants_html(app.current_request.headers.get("accept", "")):
+        return Response(*pages.gallery())
+    return Response(answers.welcome(), caching.varying_by_accept(caching.revalidated(Visibility.PUBLIC)))
+
+
+@app.route("/assets/{release}/{name}")
+@needs()
+def get_asset(release: str, name: str) -> Response:
+    """Get a file that a page loads: a script or a style sheet."""
+    return Response(*pages.asset(release, name))
 
 
 @app.route("/health")

@@ -51,6 +51,7 @@ _WRITES = ("POST", "PUT", "PATCH")
 
 # API Gateway compresses from this size (minimum_compression_size in .chalice/config.json).
 _MIN_COMPRESSED_BYTES = 1024
+_COMPRESSED = ("application/json", "text/", "image/svg+xml")  # content types; API Gateway compresses all
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,7 @@ class Handler(ChaliceRequestHandler):
         # The app leaves out the body of an answer to HEAD, and says how long it would be.
         headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
         is_long = int(headers["Content-Length"]) >= _MIN_COMPRESSED_BYTES
-        if headers["Content-Type"].startswith("application/json") and is_long:
+        if headers["Content-Type"].startswith(_COMPRESSED) and is_long:
             headers["Vary"] = ", ".join([*_listed(headers.get("Vary", [])), "Accept-Encoding"])
             if accepts_gzip(", ".join(self.headers.get_all("Accept-Encoding", []))):
                 content = gzip.compress(content, compresslevel=6, mtime=0)

@@ -221,7 +221,8 @@ def _to_send(response: Response, request: Request) -> Response:
             headers["ETag"] = caching.content_etag(response.body, headers, time.time(), settings().cursor_seconds)
         if caching.is_unchanged(request.headers.get("if-none-match", ""), headers):
             return TextResponse("", headers, 304)
-    response = Response(response.body, headers, response.status_code)
+    kind = TextResponse if isinstance(response.body, str) else Response
+    response = kind(response.body, headers, response.status_code)
     if not isinstance(response.body, bytes | str):
         response = _as_json(response)
     if request.method != "HEAD":

@@ -63,6 +63,11 @@ def revalidated(visibility: Visibility) -> Headers:
     return {"Cache-Control": f"{visibility}, no-cache", "Vary": _CALLER_HEADERS}
 
 
+def varying_by_accept(headers: Headers) -> Headers:
+    """Return the headers of an answer whose content type depends on the header Accept (RFC 9110 section 12.5.5)."""
+    return {**headers, "Vary": ", ".join(["Accept", *filter(None, [str(headers.get("Vary", ""))])])}
+
+
 def is_unchanged(if_none_match: str, headers: Mapping[str, Any]) -> bool:
     """Return whether the client has the answer with these headers already (RFC 9110 section 13.1.2).
 

@@ -1,0 +1,114 @@
+"""The pages that the service serves itself: the gallery, and what a browser loads for it.
+
+`static` has them as a browser gets them: there is no build step. `static/vendor` has files of other projects, which
+`vendored.json` names with version, licence and checksum. Every URL in a page is relative, so that the pages work at any
+address: behind the name of a stage, a domain or a distribution.
+"""
+
+import hashlib
+import html
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalicelib.config import settings
+from chalicelib.errors import UnknownPath
+from chalicelib.stores.secrets import secrets
+from chalicelib.web import accept, caching
+
+_FOLDER = Path(__file__).with_name("static")
+_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_RELEASE_CHARS = 12
+_YEAR_SECONDS = 31_536_000
+
+# A page and its parts may be kept forever: another release has other URLs.
+_IMMUTABLE: caching.Headers = {"Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable"}
+
+Page = tuple[str, caching.Headers]  # the text and the headers of an answer
+
+
+def wants_html(accept_header: str) -> bool:
+    """Whether a client prefers HTML to JSON. Only one that names HTML does: `*/*` gets JSON, as clients always did."""
+    page, data = (accept.preference(accept_header, name) for name in ("text/html", "application/json"))
+    return page.specificity == 2 and page.quality > 0 and page.quality >= data.quality
+
+
+def gallery() -> Page:
+    """Return the gallery."""
+    limits = settings()
+    config = {
+        "auth": limits.auth,
+        "max_form_image_bytes": limits.max_form_image_bytes,
+        "max_direct_upload_bytes": limits.max_direct_upload_bytes,
+        "max_page_size": limits.max_page_size,
+    }
+    return _page("gallery.html", config)
+
+
+def asset(release: str, name: str) -> Page:
+    """Return a file that a page loads. Of another release than the present one, no cache may keep it.
+
+    Raises UnknownPath: there is no such file.
+    """
+    file = _assets().get(name)
+    if file is None:
+        raise UnknownPath
+    headers = _IMMUTABLE if release == _release() else caching.NO_STORE
+    return file.read_text(), {**headers, "Content-Type": f"{_CONTENT_TYPES[file.suffix]}; charset=utf-8"}
+
+
+def _page(name: str, config: Mapping[str, Any]) -> Page:
+    """Return a page with the URLs of the present release and its configuration, as JSON that a script reads."""
+    text = (_FOLDER / name).read_text()
+    text = text.replace("{{assets}}", f"assets/{_release()}").replace("{{config}}", html.escape(json.dumps(config)))
+    return text, {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": _policy(),
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+        "Vary": "Accept",
+    }
+
+
+def _policy() -> str:
+    """Return the Content-Security-Policy of a page: nothing inline, no eval, no other hosts (CSP Level 3).
+
+    Images are at another origin: that of S3, and of the CDN if there is one. The policy holds after redirects, too.
+    """
+    storage = " ".join(_origin(url) for url in (settings().presigned_endpoint_url, secrets().cdn_url) if url)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src 'self' data: blob: {storage}",
+            f"connect-src 'self' {storage}",
+            "font-src 'self'",
+            f"form-action 'self' {storage}",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+@cache
+def _assets() -> Mapping[str, Path]:
+    files = (path for path in sorted(_FOLDER.rglob("*")) if path.suffix in _CONTENT_TYPES)
+    return {path.name: path for path in files}
+
+
+@cache
+def _release() -> str:
+    """Return a text that changes with any file that a page loads."""
+    digest = hashlib.sha256()
+    for name, path in _assets().items():
+        digest.update(f"{name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:_RELEASE_CHARS]

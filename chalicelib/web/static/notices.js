@@ -1,0 +1,36 @@
+/** Short messages at the edge of the page, which a screen reader speaks. One may have an action, such as Undo. */
+
+import { html } from "./htm-preact.js"
+import { observable, useObservable } from "./observable.js"
+
+/**
+ * @typedef {object} Notice
+ * @property {string} text
+ * @property {string} [action] the label of a button
+ * @property {() => void} [act]
+ * @property {boolean} [failed]
+ */
+
+const SHOWN_MS = 8_000
+
+/** @type {import("./observable.js").Observable<readonly Notice[]>} */
+const notices = observable(/** @type {readonly Notice[]} */ ([]))
+
+/** Show a notice for some seconds. Returns a function that removes it. @param {Notice} notice @param {number} [milliseconds] */
+export function notify(notice, milliseconds = SHOWN_MS) {
+  notices.set([...notices.value, notice])
+  const remove = () => notices.set(notices.value.filter((each) => each !== notice))
+  setTimeout(remove, milliseconds)
+  return remove
+}
+
+/** The notices. */
+export function Notices() {
+  return html`<div class="notices" role="status" aria-live="polite">
+    ${useObservable(notices).map(
+      (notice) => html`<p class=${notice.failed ? "notice failed" : "notice"}>
+        ${notice.text} ${notice.action && html`<button onClick=${notice.act}>${notice.action}</button>`}
+      </p>`,
+    )}
+  </div>`
+}

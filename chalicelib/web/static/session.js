@@ -1,0 +1,53 @@
+/**
+ * Who uses the gallery. Under AUTH=open a name that the user states; under AUTH=jwt the subject of a bearer token.
+ * A token is kept for the tab only, a name in the browser.
+ */
+
+import { config } from "./config.js"
+import { observable } from "./observable.js"
+
+/**
+ * @typedef {object} Session
+ * @property {string} user the user_id; empty: anonymous
+ * @property {string} token the bearer token; empty under AUTH=open
+ */
+
+const STORE = config.auth === "jwt" ? sessionStorage : localStorage
+const KEY = "images-api.session"
+const ANONYMOUS = { user: "", token: "" }
+
+/** @type {import("./observable.js").Observable<Session>} */
+export const session = observable(stored())
+
+/** Use the gallery as a user. @param {Session} entered */
+export function signIn(entered) {
+  STORE.setItem(KEY, JSON.stringify(entered))
+  session.set(entered)
+}
+
+/** Use the gallery anonymously. */
+export function signOut() {
+  STORE.removeItem(KEY)
+  session.set(ANONYMOUS)
+}
+
+/** Return the headers that name the caller in a request. @returns {Record<string, string>} */
+export function callerHeaders() {
+  const { user, token } = session.value
+  if (token) return { Authorization: `Bearer ${token}` }
+  return user && config.auth === "open" ? { "X-User-Id": encodeHeader(user) } : {}
+}
+
+/** Return a text as the bytes of its UTF-8, because fetch accepts no other characters in a header. @param {string} text */
+export function encodeHeader(text) {
+  return String.fromCharCode(...new TextEncoder().encode(text))
+}
+
+/** @returns {Session} */
+function stored() {
+  try {
+    return { ...ANONYMOUS, ...JSON.parse(STORE.getItem(KEY) ?? "{}") }
+  } catch {
+    return ANONYMOUS
+  }
+}

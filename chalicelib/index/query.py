@@ -1,9 +1,18 @@
 """What a list query asks for, and the order of its answer."""
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 from chalicelib import ids
 from chalicelib.model import Visibility
+
+
+class Time(StrEnum):
+    """A time of an image by which lists are sorted."""
+
+    CREATED = "created_at"
+    UPDATED = "updated_at"  # the last update or, if the image was never updated, its creation
+    TAKEN = "taken_at"  # when the picture was taken or, if that is not known, the image was created
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +20,7 @@ class Order:
     """The order of a list; by default the newest image is first."""
 
     oldest_first: bool = False
-    by_update: bool = False  # True: by last update (of creation if never updated); False: by creation
+    by: Time = Time.CREATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +38,18 @@ class Query:
     checksum: str | None = None
     since: int = 0  # earliest time of creation, milliseconds since the epoch
     before: int = ids.END  # latest time of creation, exclusive
+    taken_since: int = ids.START  # earliest time of Time.TAKEN, milliseconds since the epoch
+    taken_before: int = ids.END  # latest time of Time.TAKEN, exclusive
     order: Order = Order()
     limit: int
     cursor: str | None = None
     include_urls: bool = False  # whether each image gets a presigned URL
     explain: bool = False  # whether the answer says how the page was read
+
+    @property
+    def has_taken_range(self) -> bool:
+        """Whether the query filters by the time when pictures were taken."""
+        return (self.taken_since, self.taken_before) != (ids.START, ids.END)
 
     @property
     def filters(self) -> str:

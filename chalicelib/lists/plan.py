@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Order, Query, Time
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, Kind, Term
 from chalicelib.model import Caller, Visibility
@@ -37,6 +37,11 @@ class Prefix:
     def partition(self) -> str:
         """The partition that holds the rows of these words, except the shards of sharded words."""
         return self.term.partition(self.owner)
+
+    @staticmethod
+    def index(order: Order) -> Index:
+        """Return the index in which the words are searched, so that the rows found are the first ones of the order."""
+        return Index.TAKEN_TERMS if order.by is Time.TAKEN else Index.TERMS
 
     def sharded_words(self, sharded: Collection[str]) -> tuple[str, ...]:
         """Return the words with this prefix among the names of sharded terms (SHARDS)."""
@@ -112,7 +117,7 @@ def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:
     This happens if its owner makes it public or private. In the order of updates, every update moves an image.
     """
     is_merged = any(each.prefixes or len(each.ranges) > 1 for each in candidates)
-    return is_merged and len(scopes_of(query, caller)) > 1 and not query.order.by_update
+    return is_merged and len(scopes_of(query, caller)) > 1 and query.order.by is not Time.UPDATED
 
 
 def scopes_of(query: Query, caller: Caller) -> tuple[str | None, ...]:
@@ -171,7 +176,11 @@ def _owner_list(query: Query, caller: Caller, scopes: Sequence[str | None]) -> L
     if scopes == (None,):
         return List(name, terms.key_ranges(Term(Kind.OWNER, owner), None, query))
     # Public and private images: the owner's index of the records has both.
-    key_ranges = [Range(Index.OWNER, owner, None, query.since, query.before)]
-    if query.order.by_update:
-        key_ranges.append(Range(Index.CHANGED_OWNER, owner, None, query.since))
-    return List(name, tuple(key_ranges))
+    by_creation = Range(Index.OWNER, owner, None, query.since, query.before)
+    match query.order.by:
+        case Time.CREATED:
+            return List(name, (by_creation,))
+        case Time.UPDATED:
+            return List(name, (by_creation, Range(Index.CHANGED_OWNER, owner, None, query.since)))
+        case Time.TAKEN:
+            return List(name, (Range(Index.TAKEN_OWNER, owner, None, query.taken_since, query.taken_before),))

@@ -34,6 +34,8 @@ SPELLINGS = {
     "explain": ("explain",),
     "date_from": ("dateFrom", "date_from"),
     "date_to": ("dateTo", "date_to"),
+    "taken_from": ("takenFrom", "taken_from"),
+    "taken_to": ("takenTo", "taken_to"),
     "sort": ("sort",),
     "order": ("order",),
     "limit": ("limit",),
@@ -266,11 +268,11 @@ def flag(spelling: str, value: str | None) -> bool:
     return flag in ("true", "1")
 
 
-def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = False) -> int:
+def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = False, earliest: int = 0) -> int:
     """Return a date, or a time of RFC 3339, in milliseconds since the epoch; `default` if the field is absent.
 
     A time without an offset is UTC. As the `end` of a range, a date includes its whole day and a time its whole
-    millisecond: the result is the first millisecond after it.
+    millisecond: the result is the first millisecond after it. A time before `earliest` counts as `earliest`.
     Raises BadInput: the value is neither a date nor a time, or is outside of the calendar.
     """
     if value is None:
@@ -291,7 +293,7 @@ def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = 
         raise BadInput(
             f"{spelling} must be a date such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z."
         ) from None
-    return max(0, (time - _EPOCH) // _MILLISECOND)
+    return max(earliest, (time - _EPOCH) // _MILLISECOND)
 
 
 def limit(value: str | None, default: int) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.index import terms
-from chalicelib.index.query import Query
+from chalicelib.index.query import Query, Time
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, MAX_TAGS_AND_WORDS, Key, Kind, Term
 from chalicelib.model import Visibility
@@ -131,7 +131,7 @@ class _ShardedTerm(Term):
 
 
 def test_a_list_by_update_has_a_separate_range_for_updated_images() -> None:
-    by_update = replace(NO_FILTERS, order=replace(NO_FILTERS.order, by_update=True))
+    by_update = replace(NO_FILTERS, order=replace(NO_FILTERS.order, by=Time.UPDATED))
     key_ranges = terms.key_ranges(Term(Kind.TITLE, "dunes"), "alice", by_update)
     assert key_ranges[1] == Range(Index.CHANGED_TERMS, "@alice\x1ftitle:dunes")
     assert key_ranges[1].partition == terms.key(PRIVATE, Term(Kind.TITLE, "dunes")).term

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Order, Query, Time
 from chalicelib.index.ranges import Index
 from chalicelib.lists import plan
 from chalicelib.lists.plan import Reach
@@ -71,7 +71,7 @@ def test_the_list_of_an_owner_depends_on_the_caller() -> None:
     assert partitions(replace(of_alice, visibility=Visibility.PUBLIC), ALICE) == [["\x1fowner:alice"]]
     assert partitions(replace(of_alice, visibility=Visibility.PRIVATE), ALICE) == [["\x1f@alice\x1f\x1feverything:"]]
     assert partitions(replace(of_alice, visibility=Visibility.PRIVATE), BOB) == []
-    by_update = replace(of_alice, order=Order(by_update=True))
+    by_update = replace(of_alice, order=Order(by=Time.UPDATED))
     assert [each.index for each in plan.lists(by_update, ALICE)[0].ranges] == [Index.OWNER, Index.CHANGED_OWNER]
 
 

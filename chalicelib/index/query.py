@@ -23,6 +23,14 @@ class Order:
     by: Time = Time.CREATED
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a free-text search."""
+
+    text: str  # as words of texts are compared: see terms.words
+    tag: str  # as tags are compared: see terms.fold
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A request for a page of images that match all of the filters."""
@@ -33,6 +41,7 @@ class Query:
     title: tuple[str, ...] = ()  # prefixes, each of a word of the field: see terms.words
     description: tuple[str, ...] = ()  # prefixes, likewise
     filename: tuple[str, ...] = ()  # prefixes, likewise
+    words: tuple[Word, ...] = ()  # each is a word of the title, description or filename, or a tag
     visibility: Visibility | None = None
     content_type: str | None = None
     checksum: str | None = None

@@ -19,7 +19,7 @@ from enum import StrEnum
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.index import ranges
-from chalicelib.index.query import Query, Time
+from chalicelib.index.query import Query, Time, Word
 from chalicelib.index.ranges import Index, Range
 from chalicelib.model import Image, Visibility
 
@@ -31,6 +31,7 @@ MAX_TAGS_AND_WORDS = 41
 BANDS = 4
 
 _WORD = re.compile(r"[^\W_]+")
+_MARKED_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")  # with combining marks
 _NOT_A_TAG = "\x1f"  # a tag has no control characters: web/fields rejects them
 
 
@@ -132,6 +133,13 @@ def words(text: str, kind: Kind) -> tuple[str, ...]:
     return tuple(words)
 
 
+def query_words(text: str) -> tuple[Word, ...]:
+    """Return the different words of a free-text search, in order."""
+    # A tag keeps its accents, so letters are found together with their combining marks.
+    found = (Word(word, match[0]) for match in _MARKED_WORD.finditer(fold(text)) for word in _words(match[0]))
+    return tuple(dict.fromkeys(found))
+
+
 def max_words(kind: Kind) -> int:
     """Return how many different words of a field are indexed."""
     limits = settings()
@@ -208,7 +216,14 @@ def matches(image: Image, query: Query) -> bool:
         and (not query.has_taken_range or _is_taken(image, query))
         and _has_tags(image, query)
         and _has_prefixes(image, query)
+        and _has_words(image, query)
     )
+
+
+def alternatives(word: Word) -> tuple[Term, ...]:
+    """Return the terms of which an image has at least one if a free-text search for a word finds it."""
+    texts = [Term(kind, word.text) for kind in _TEXTS if max_words(kind)]
+    return (*texts, *(Term(Kind.TAG, tag) for tag in dict.fromkeys((word.tag, word.text))))
 
 
 def word_prefixes(query: Query) -> tuple[Term, ...]:
@@ -226,6 +241,13 @@ def _has_tags(image: Image, query: Query) -> bool:
 
 def _is_taken(image: Image, query: Query) -> bool:
     return query.taken_since <= ids.milliseconds_of(image.dated_at) < query.taken_before
+
+
+def _has_words(image: Image, query: Query) -> bool:
+    if not query.words:
+        return True
+    found = frozenset(of(image))
+    return all(not found.isdisjoint(alternatives(word)) for word in query.words)
 
 
 def _has_prefixes(image: Image, query: Query) -> bool:

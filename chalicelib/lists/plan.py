@@ -1,8 +1,8 @@
 """How a list query is read: which lists contain its whole answer, and which of them to read.
 
-Each filter is a list: the images of an owner, with a tag, of a content type, with a checksum, or with a word that
-begins with a prefix. One list is read, the driver (the driving index, in database terms). The other filters are checked
-on its rows.
+Each filter is a list: the images of an owner, with a tag, of a content type, with a checksum, with a word that begins
+with a prefix, or with a word anywhere. One list is read, the driver (the driving index, in database terms). The other
+filters are checked on its rows.
 
 The functions make no calls. They depend on their arguments and on settings: on MAX_USER_ID_CHARS and MAX_PAGE_READS
 here, and on those that index/terms reads.
@@ -86,6 +86,8 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     prefixes = [term for term in terms.word_prefixes(query) if term.value not in _TOO_SHORT]
     prefixes.sort(key=lambda term: -len(term.value))  # longer prefixes are rarer
     lists += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes)) for term in prefixes]
+    for word in sorted(query.words, key=lambda word: -len(word.text)):
+        lists.append(replace(_list(scopes, query, *terms.alternatives(word)), name=f"q:{word.tag}"))
     if query.content_type is not None:
         lists.append(_list(scopes, query, Term(Kind.CONTENT_TYPE, query.content_type)))
     if not lists:

@@ -45,7 +45,7 @@ class Walk:
 
         Raises BadInput: the cursor is not one of this query.
         """
-        self._needs_description = whole or bool(query.description)
+        self._needs_description = whole or bool(query.description or query.words)
         self._needs_time_taken = query.has_taken_range or query.order.by is Time.TAKEN
         self._caller = caller
         self._query = query
@@ -247,7 +247,7 @@ class Walk:
         """Return the filters that can be checked on a row; the others need its record."""
         query = self._query
         if not row.whole:  # the row has no room for the description
-            query = replace(query, description=())
+            query = replace(query, description=(), words=())
         if row.taken is None:
             query = replace(query, taken_since=ids.START, taken_before=ids.END)
         return query

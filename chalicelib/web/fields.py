@@ -12,6 +12,7 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
 from chalicelib.images.model import Fit, Format
 from chalicelib.index import terms
+from chalicelib.index.query import Word
 from chalicelib.index.terms import Kind
 from chalicelib.model import CONTROL, EXTENSIONS, Visibility
 
@@ -32,6 +33,7 @@ SPELLINGS = {
     "size": ("size",),
     "include": ("include",),
     "explain": ("explain",),
+    "q": ("q",),
     "date_from": ("dateFrom", "date_from"),
     "date_to": ("dateTo", "date_to"),
     "taken_from": ("takenFrom", "taken_from"),
@@ -221,6 +223,25 @@ def words(kind: Kind, values: Sequence[str], limit: int) -> tuple[str, ...]:
         if not found:
             raise BadInput(f"{kind} must have at least one letter or digit.")
         words |= dict.fromkeys(found)
+    return tuple(words)
+
+
+def query_words(values: Sequence[str]) -> tuple[Word, ...]:
+    """Return the words of a free-text search; none if it is absent. Repeated searches add their words.
+
+    Raises BadInput: a value has no word, or there are too many words or characters.
+    """
+    limits = settings()
+    _check_length("q", " ".join(values), limits.max_query_chars, "MAX_QUERY_CHARS")
+    words: dict[Word, None] = {}
+    for value in values:
+        _check_marks("q", value)
+        found = terms.query_words(value)
+        if not found:
+            raise BadInput("q must have at least one letter or digit.")
+        words |= dict.fromkeys(found)
+    if len(words) > limits.max_query_words:
+        raise BadInput(f"q has more than {limits.max_query_words} words, which is the limit (MAX_QUERY_WORDS).")
     return tuple(words)
 
 

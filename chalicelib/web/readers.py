@@ -52,7 +52,7 @@ _UPLOAD_HEADERS = {
 
 # The fields that routes read from the query string, beside user_id, which names the caller of every route.
 _FILTERS = (
-    *("tag", "any_tag", "title", "description", "filename", "visibility", "content_type", "checksum"),
+    *("tag", "any_tag", "q", "title", "description", "filename", "visibility", "content_type", "checksum"),
     *("date_from", "date_to", "taken_from", "taken_to"),
 )
 _PAGE = ("limit", "last_evaluated_key")
@@ -178,6 +178,7 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         title=fields.words(Kind.TITLE, _parameters(values, "title"), limits.max_title_chars),
         description=fields.words(Kind.DESCRIPTION, _parameters(values, "description"), limits.max_description_chars),
         filename=fields.words(Kind.FILENAME, _parameters(values, "filename"), limits.max_filename_chars),
+        words=fields.query_words(_parameters(values, "q")),
         visibility=None if visibility == "all" else fields.visibility(visibility),
         content_type=fields.content_type(content_type) if content_type else None,
         checksum=fields.checksum(checksum) if checksum else None,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.errors import BadInput
-from chalicelib.index.query import Order, Query, Time
+from chalicelib.index.query import Order, Query, Time, Word
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Cursor
 
@@ -58,6 +58,7 @@ def test_a_cursor_is_valid_with_another_page_size() -> None:
         replace(QUERY, order=Order(by=Time.UPDATED)),
         replace(QUERY, order=Order(by=Time.TAKEN)),
         replace(QUERY, taken_since=7),
+        replace(QUERY, words=(Word("sea", "sea"),)),
     ],
 )
 def test_a_cursor_of_another_query_is_rejected(query: Query) -> None:

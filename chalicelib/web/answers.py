@@ -3,12 +3,13 @@
 The answers here are the same in every stage. contracts.py has those that depend on the setting CONTRACT.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.images.model import (
+    Detail,
     Health,
     RenderedView,
     Repaired,
@@ -18,7 +19,7 @@ from chalicelib.images.model import (
 )
 from chalicelib.items.model import Item, ItemPage
 from chalicelib.lists.model import Count, Explanation
-from chalicelib.model import Image, Visibility
+from chalicelib.model import Analysis, CameraFacts, Image, Visibility
 from chalicelib.stores.model import UploadForm
 from chalicelib.tags.model import TagPage
 
@@ -93,7 +94,31 @@ def viewed(view: View) -> Shape:
         "presigned_url": view.presigned_url,
         "expires_in": view.expires_in,
         **_state(view.image),
-        **({"analysis": asdict(view.image.analysis)} if view.image.analysis else {}),
+        **({"analysis": analysis(view.image.analysis)} if view.image.analysis else {}),
+    }
+
+
+def analysis(analysis: Analysis) -> Shape:
+    """Return what the pixels show. What EXIF says is shown only on request: see details."""
+    return {
+        "width": analysis.width,
+        "height": analysis.height,
+        "taken_at": analysis.taken_at,
+        "color": analysis.color,
+        "placeholder": analysis.placeholder,
+        "perceptual_hash": analysis.perceptual_hash,
+        "animated": analysis.animated,
+        "variants": [asdict(variant) for variant in analysis.variants],
+    }
+
+
+def details(image: Image, wanted: Collection[Detail]) -> Shape:
+    """Return what EXIF says about an image. The caller may see it: see images.find_with."""
+    facts = (image.analysis and image.analysis.exif) or CameraFacts()
+    location = image.analysis and image.analysis.location
+    return {
+        **({"exif": asdict(facts)} if Detail.EXIF in wanted else {}),
+        **({"location": location and asdict(location)} if Detail.LOCATION in wanted else {}),
     }
 
 

@@ -136,11 +136,14 @@ def list_tags() -> Response:
 @needs(*VIEW)
 def view_image(image_id: str) -> Response:
     """View an image: its metadata and a presigned URL or, before it is in lists, its state."""
-    viewer, as_attachment = caller(), readers.as_attachment(app.current_request)
-    image = images.find(viewer, image_id)
-    if not image.listed:
-        return Response(answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility))
-    return Response(*contract().viewed(images.with_url(image, download=as_attachment)))
+    viewer, request = caller(), app.current_request
+    as_attachment, details = readers.as_attachment(request), readers.details(request)
+    image = images.find_with(viewer, image_id, details)
+    if image.listed:
+        answer = contract().viewed(images.with_url(image, download=as_attachment))
+    else:
+        answer = (answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility), 200)
+    return Response(*contracts.with_details(answer, image, details))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])

@@ -1,6 +1,7 @@
 """The use cases of one image: upload, view, download, update and delete it."""
 
 import hashlib
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 
@@ -8,7 +9,7 @@ from chalicelib import access, filenames, ids, logs
 from chalicelib.config import settings
 from chalicelib.errors import Gone, NotFound, TooLarge, Unavailable
 from chalicelib.images import lifecycle
-from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
+from chalicelib.images.model import Detail, Download, DownloadType, Health, UpdateRequest, UploadRequest, View
 from chalicelib.model import Caller, Image, State
 from chalicelib.pictures import completeness
 from chalicelib.pictures.identify import identify
@@ -58,6 +59,17 @@ def find(caller: Caller, image_id: str) -> Image:
     image = _visible(caller, _get(image_id)) or _visible(caller, _get(image_id, consistent=True))
     if image is None:
         raise NotFound(image_id)
+    return image
+
+
+def find_with(caller: Caller, image_id: str, details: Collection[Detail]) -> Image:
+    """Return an image whose details the caller may see: as many calls as `find`.
+
+    Raises NotFound: see find. Raises Unauthorized, Forbidden: see access.check_location.
+    """
+    image = find(caller, image_id)
+    if Detail.LOCATION in details:
+        access.check_location(caller, image.user_id)
     return image
 
 

@@ -50,6 +50,13 @@ class UpdateRequest:
     visibility: Visibility | None
 
 
+class Detail(StrEnum):
+    """What EXIF says about an image, which a view shows on request."""
+
+    EXIF = "exif"  # facts about the camera
+    LOCATION = "location"  # where the picture was taken: only to its owner
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """An image with a presigned URL of its original."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.images.model import (
+    Detail,
     Health,
     RenderedView,
     Repaired,
@@ -19,7 +20,7 @@ from chalicelib.images.model import (
 from chalicelib.index.query import Include
 from chalicelib.items.model import Item, ItemPage
 from chalicelib.lists.model import Count, Entry, Explanation, Link
-from chalicelib.model import Image, Visibility
+from chalicelib.model import Analysis, CameraFacts, Image, Visibility
 from chalicelib.stores.model import UploadForm
 from chalicelib.tags.model import TagPage
 from chalicelib.web import caching
@@ -126,7 +127,31 @@ def viewed(view: View) -> Shape:
         "presigned_url": view.presigned_url,
         "expires_in": view.expires_in,
         **_state(view.image),
-        **({"analysis": asdict(view.image.analysis)} if view.image.analysis else {}),
+        **({"analysis": analysis(view.image.analysis)} if view.image.analysis else {}),
+    }
+
+
+def analysis(analysis: Analysis) -> Shape:
+    """Return what the pixels show. What EXIF says is shown only on request: see details."""
+    return {
+        "width": analysis.width,
+        "height": analysis.height,
+        "taken_at": analysis.taken_at,
+        "color": analysis.color,
+        "placeholder": analysis.placeholder,
+        "perceptual_hash": analysis.perceptual_hash,
+        "animated": analysis.animated,
+        "variants": [asdict(variant) for variant in analysis.variants],
+    }
+
+
+def details(image: Image, wanted: Collection[Detail]) -> Shape:
+    """Return what EXIF says about an image. The caller may see it: see images.find_with."""
+    facts = (image.analysis and image.analysis.exif) or CameraFacts()
+    location = image.analysis and image.analysis.location
+    return {
+        **({"exif": asdict(facts)} if Detail.EXIF in wanted else {}),
+        **({"location": location and asdict(location)} if Detail.LOCATION in wanted else {}),
     }
 
 

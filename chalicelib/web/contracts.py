@@ -6,12 +6,12 @@ beside its own. Under each other contract, the routes of that contract answer ex
 clients change their base URL and nothing else. Readers and use cases are the same under every contract.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.config import settings
-from chalicelib.images.model import Download, DownloadType, View
+from chalicelib.images.model import Detail, Download, DownloadType, View
 from chalicelib.items.model import Item
 from chalicelib.lists.model import Page
 from chalicelib.model import Image, Visibility
@@ -224,6 +224,13 @@ def contract() -> B:
 def named(name: str) -> B:
     """Return a contract by its value of CONTRACT."""
     return _CONTRACTS[name]
+
+
+def with_details(answer: Answer, image: Image, wanted: Collection[Detail]) -> Answer:
+    """Return the answer to a view with what EXIF says, under every contract. Nobody may keep one with a location."""
+    body, headers, status = answer
+    unkept = caching.NO_STORE if Detail.LOCATION in wanted else {}
+    return {**body, **answers.details(image, wanted)}, {**headers, **unkept}, status
 
 
 # Routes that belong to contract C alone

@@ -11,6 +11,7 @@ from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.images.model import (
+    Detail,
     DirectUploadRequest,
     DownloadType,
     RenderRequest,
@@ -63,7 +64,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /images/count": (*_LIST, "explain"),  # so that a client can count with the query of its list
     "GET /tags": ("prefix", *_PAGE),
     "GET /items": _PAGE,
-    "GET /images/{image_id}": ("download",),
+    "GET /images/{image_id}": ("download", "include"),
     "GET /images/{image_id}/download": ("type",),
     "GET /images/{image_id}/render": ("w", "h", "fit", "format"),
     "GET /images/{image_id}/similar": ("distance", "limit", "include"),
@@ -296,6 +297,18 @@ def as_attachment(request: Request) -> bool:
     Raises BadInput: the value is neither true nor false.
     """
     return fields.flag("download", _parameter(parameters(request), "download"))
+
+
+def details(request: Request) -> frozenset[Detail]:
+    """Read which details a view shows: the names in `include` in the query string.
+
+    Raises BadInput: a name is not that of a detail.
+    """
+    names = {name.strip() for text in _parameters(parameters(request), "include") for name in text.split(",")}
+    try:
+        return frozenset(map(Detail, names))
+    except ValueError:
+        raise BadInput("include must be exif or location, or both, separated by a comma.") from None
 
 
 def download_type(request: Request) -> DownloadType:

@@ -51,8 +51,7 @@ KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
 UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
 COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query)
 LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get, DERIVED.get)
-VIEW = (CATALOG.get, ORIGINALS.get)
-RENDER = (*VIEW, DERIVED.get)
+VIEW = (CATALOG.get, ORIGINALS.get, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query, ORIGINALS.get, DERIVED.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put, *KEYS)
 APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
@@ -128,7 +127,7 @@ def view_image(image_id: str) -> Response:
     image = images.find(viewer, image_id)
     if not image.listed:
         return Response(answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility))
-    return Response(*contract().viewed(images.with_url(image, download=as_attachment)))
+    return Response(*contract().viewed(images.with_url(viewer, image, download=as_attachment)))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
@@ -148,7 +147,7 @@ def download_image(image_id: str) -> Response:
 
 
 @app.route("/images/{image_id}/render")
-@needs(*RENDER)
+@needs(*VIEW)
 def render_image(image_id: str) -> Response:
     """Redirect to the best variant of an image for a box, in a format that the client accepts."""
     view = render.render(caller(), image_id, readers.render_request(app.current_request))

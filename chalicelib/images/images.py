@@ -4,11 +4,12 @@ import hashlib
 from contextlib import suppress
 from functools import partial
 
-from chalicelib import access, filenames, ids, logs
+from chalicelib import access, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Gone, NotFound, TooLarge, Unavailable
+from chalicelib.errors import Conflict, Gone, NotFound, TooLarge, Unavailable
 from chalicelib.images import lifecycle
-from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
+from chalicelib.images.model import Download, DownloadType, Health, Unready, UpdateRequest, UploadRequest, View
+from chalicelib.lists import entries
 from chalicelib.model import Caller, Image, State
 from chalicelib.pictures import completeness
 from chalicelib.pictures.identify import identify
@@ -96,35 +97,47 @@ def find_existing(caller: Caller, image_id: str) -> Image:
 
 
 def view(caller: Caller, image_id: str, *, download: bool) -> View:
-    """Return an image with a presigned URL of its original: as many calls as `find`.
+    """Return an image with a presigned URL of the picture that the caller gets: as many calls as `find`.
 
     With `download`, S3 answers the URL as an attachment with the image's filename. Raises NotFound: see find_listed.
     """
-    return with_url(find_listed(caller, image_id), download=download)
+    return with_url(caller, find_listed(caller, image_id), download=download)
 
 
-def with_url(image: Image, *, download: bool) -> View:
-    """Return an image with a presigned URL of its original, as `view` does: no call."""
-    expires_in = settings().presigned_url_expiration
-    disposition = originals.attachment(filenames.saved_as(image)) if download else None
-    return View(image, originals.view_url(image.s3_key, expires_in, disposition), expires_in, disposition)
+def with_url(caller: Caller, image: Image, *, download: bool) -> View:
+    """Return an image with a presigned URL of the picture that the caller gets, as `view` does: no call."""
+    picture = entries.picture(image, caller, download=download)
+    return View(image, picture, settings().presigned_url_expiration)
 
 
-def download(caller: Caller, image_id: str, how: DownloadType) -> Download:
-    """Return an image's original in one of the ways: one call, and one more if its bytes are in the answer.
+def without_variant(image: Image) -> Unready:
+    """Return an image that has no variant yet, for a caller who gets nothing else.
+
+    Raises Conflict: it will not have any.
+    """
+    if image.state not in (State.AWAITING_UPLOAD, State.PROCESSING):
+        raise Conflict("The image could not be processed: it has no variant, and only its owner gets the original.")
+    return Unready(image)
+
+
+def download(caller: Caller, image_id: str, how: DownloadType) -> Download | Unready:
+    """Return the picture that the caller gets, in one of the ways: one call, and one more if the answer has its bytes.
 
     A BINARY download of more than MAX_DOWNLOAD_BYTES becomes a redirect.
     Raises NotFound: see find_listed. Raises TooLarge: a BASE64 download of more than MAX_DOWNLOAD_BYTES.
+    Raises Conflict: see without_variant.
     """
     found = view(caller, image_id, download=True)
-    limit = settings().max_download_bytes
-    if found.image.size > limit:
+    variant, limit = found.picture.variant, settings().max_download_bytes
+    if found.presigned_url is None:
+        return without_variant(found.image)
+    if (variant or found.image).size > limit:
         if how is DownloadType.BASE64:
             raise TooLarge("The image", limit, "bytes", "MAX_DOWNLOAD_BYTES")
         how = DownloadType.REDIRECT if how is DownloadType.BINARY else how
     if how not in (DownloadType.BINARY, DownloadType.BASE64):
         return Download(found, how)
-    content = originals.get(found.image.s3_key)
+    content = derived.get(found.image, variant) if variant else originals.get(found.image.s3_key)
     if content is None:  # deleted after the record was read
         raise NotFound(image_id)
     return Download(found, how, content)

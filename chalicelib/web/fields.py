@@ -44,6 +44,7 @@ SPELLINGS = {
     "h": ("h",),
     "fit": ("fit",),
     "format": ("format",),
+    "wait": ("wait",),
     "distance": ("distance",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }

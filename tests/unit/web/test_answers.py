@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from chalicelib.images.model import Health, View
 from chalicelib.index.query import Include
 from chalicelib.items.model import ITEM_NAMES, ItemPage
-from chalicelib.lists.model import Entry, Link
+from chalicelib.lists.model import Entry, Link, Picture
 from chalicelib.model import State, Variant, Visibility
 from chalicelib.web import answers
 from tests.unit.samples import ANALYSIS, IMAGE, ITEM, METADATA
 
-VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+VIEW = View(IMAGE, Picture("http://s3/x", None, "attachment; filename=x"), 3600)
 
 # Readers reject other control characters, which take six bytes in JSON.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))

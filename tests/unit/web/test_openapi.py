@@ -204,6 +204,7 @@ def test_the_parameters_of_lists_are_exactly_the_canonical_names_of_their_fields
         "h",
         "fit",
         "format",
+        "wait",
         "distance",
     }
     names = {SPELLINGS[field][0] for field in fields}

@@ -308,6 +308,14 @@ class Settings:
         low=0,
         high=25,
     )
+    render_signature_seconds: int = setting(
+        3_600,
+        "How long `/render` shows a private image by the signature that a view of it has. A redirect that follows is "
+        "valid for `PRESIGNED_URL_EXPIRATION` more.",
+        "RENDER_SIGNATURE_SECONDS",
+        unit="seconds",
+        high=604_800,
+    )
     max_decoded_bytes: int = setting(
         800_000_000,
         "Memory that decoding an image may take, as estimated from its header. The default fits a function of 1,024 "

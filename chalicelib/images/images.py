@@ -1,16 +1,17 @@
 """The use cases of one image: upload, view, download, update and delete it."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 from chalicelib import access, ids, logs
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, Gone, NotFound, TooLarge, Unavailable
-from chalicelib.images import lifecycle
+from chalicelib.images import lifecycle, signatures
 from chalicelib.images.model import Download, DownloadType, Health, Unready, UpdateRequest, UploadRequest, View
 from chalicelib.lists import entries
-from chalicelib.model import Caller, Image, State
+from chalicelib.model import Caller, Image, State, Visibility
 from chalicelib.pictures import completeness
 from chalicelib.pictures.identify import identify
 from chalicelib.stores import catalog, derived, dynamodb, idempotency, originals, staged
@@ -50,13 +51,14 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
     return image
 
 
-def find(caller: Caller, image_id: str) -> Image:
+def find(caller: Caller, image_id: str, shows: Callable[[Image], bool] = lambda image: False) -> Image:
     """Return an image, listed or not: one call, and a consistent second one if the first finds nothing to see.
 
-    A hidden image takes as many calls as an unknown id, so that the time of an answer does not tell one from the other.
+    `shows` says whether the request may see an image that the caller may not see. A hidden image takes as many calls
+    as an unknown id, so that the time of an answer does not tell one from the other.
     Raises NotFound: no such image for this caller.
     """
-    image = _visible(caller, _get(image_id)) or _visible(caller, _get(image_id, consistent=True))
+    image = _visible(caller, _get(image_id), shows) or _visible(caller, _get(image_id, consistent=True), shows)
     if image is None:
         raise NotFound(image_id)
     return image
@@ -107,7 +109,9 @@ def view(caller: Caller, image_id: str, *, download: bool) -> View:
 def with_url(caller: Caller, image: Image, *, download: bool) -> View:
     """Return an image with a presigned URL of the picture that the caller gets, as `view` does: no call."""
     picture = entries.picture(image, caller, download=download)
-    return View(image, picture, settings().presigned_url_expiration)
+    keys = signatures.keys() if image.visibility is Visibility.PRIVATE else ()
+    signature = signatures.sign(image, keys[0], settings().render_signature_seconds) if keys else ""
+    return View(image, picture, settings().presigned_url_expiration, signature)
 
 
 def without_variant(image: Image) -> Unready:
@@ -236,10 +240,10 @@ def _get(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
 
 
-def _visible(caller: Caller, image: Image | None) -> Image | None:
-    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
+def _visible(caller: Caller, image: Image | None, shows: Callable[[Image], bool]) -> Image | None:
+    if image is None or image.is_gone:
         return None
-    return image
+    return image if access.may_see(caller, image.user_id, image.visibility) or shows(image) else None
 
 
 def _keyed_upload(request: UploadRequest, checksum: str) -> KeyedRequest | None:

@@ -57,6 +57,7 @@ class View:
     image: Image
     picture: Picture
     expires_in: int  # seconds that the picture's URL is valid
+    signature: str = ""  # by which /render shows a private image; empty: the image needs none, or nothing can sign
 
     @property
     def presigned_url(self) -> str | None:
@@ -127,6 +128,7 @@ class RenderRequest:
     fit: Fit
     format: Format
     wait_seconds: int = 0  # for variants, if there is none yet
+    signature: str = ""  # that shows the image to everyone; empty: the caller must see it
     preferences: Mapping[str, Preference]  # one for each content type that an image can have
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from chalicelib import access, deadline
 from chalicelib.config import settings
-from chalicelib.errors import NotFound
-from chalicelib.images import images
+from chalicelib.errors import Forbidden, NotFound
+from chalicelib.images import images, signatures
 from chalicelib.images.model import Fit, Format, RenderedView, RenderRequest, Unready
 from chalicelib.model import Caller, Image, State, Variant
 from chalicelib.stores import derived, originals
@@ -29,14 +29,15 @@ def render(caller: Caller, image_id: str, request: RenderRequest) -> RenderedVie
     each half second. Caches may keep the answer for half of the time that the URL is valid, so that a cached URL is
     valid for at least the other half. They must not keep it before the image is processed: variants may come any time.
     Raises NotFound: no such image for this caller, or its direct upload was rejected or failed.
+    Raises Forbidden: the caller may not see the image, and the request's signature does not show it either.
     Raises Conflict: see images.without_variant.
     """
-    image = _found(caller, image_id)
+    image = _found(caller, image_id, request.signature)
     for _ in range(int(request.wait_seconds / _PAUSE_SECONDS)):
         if not _is_unfinished(image) or deadline.remaining() < _PAUSE_SECONDS + _READ_SECONDS:
             break
         time.sleep(_PAUSE_SECONDS)
-        image = _found(caller, image_id)
+        image = _found(caller, image_id, request.signature)
     variant = best_variant(image, request)
     if access.is_owner(caller, image) and _shows_original(image, variant, request):
         variant = None
@@ -63,12 +64,18 @@ def best_variant(image: Image, request: RenderRequest) -> Variant | None:
     return _fitting([variant for variant in variants if variant.content_type == content_type], request)
 
 
-def _found(caller: Caller, image_id: str) -> Image:
+def _found(caller: Caller, image_id: str, signature: str) -> Image:
     """Return an image that has variants, or will have some, or was kept although it can't have any.
 
-    Raises NotFound: see render.
+    Raises NotFound, Forbidden: see render.
     """
-    image = images.find(caller, image_id)
+    keys = signatures.keys() if signature else ()
+    try:
+        image = images.find(caller, image_id, lambda image: signatures.is_valid(signature, image, keys))
+    except NotFound:
+        if signature:  # also for an unknown id, which must not differ from a hidden image
+            raise Forbidden("The signature does not show this image, or has expired; view the image again.") from None
+        raise
     if not (image.listed or _is_unfinished(image)):
         raise NotFound(image_id)
     return image

@@ -128,6 +128,7 @@ def viewed(view: View) -> Shape:
         "metadata": metadata(view.image),
         "presigned_url": view.presigned_url,
         "expires_in": view.expires_in,
+        "render": f"images/{view.image.image_id}/render" + (f"?signature={view.signature}" if view.signature else ""),
         **_state(view.image),
         **({"analysis": asdict(view.image.analysis)} if view.image.analysis else {}),
     }

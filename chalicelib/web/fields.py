@@ -45,6 +45,7 @@ SPELLINGS = {
     "fit": ("fit",),
     "format": ("format",),
     "wait": ("wait",),
+    "signature": ("signature",),
     "distance": ("distance",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }

@@ -57,7 +57,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /items": _PAGE,
     "GET /images/{image_id}": ("download",),
     "GET /images/{image_id}/download": ("type",),
-    "GET /images/{image_id}/render": ("w", "h", "fit", "format", "wait"),
+    "GET /images/{image_id}/render": ("w", "h", "fit", "format", "wait", "signature"),
     "GET /images/{image_id}/similar": ("distance", "limit", "include"),
     **dict.fromkeys(("POST /images", "POST /images/upload", "POST /upload"), tuple(_UPLOAD_HEADERS)),
     "PUT /images/{image_id}": (),
@@ -306,6 +306,7 @@ def render_request(request: Request) -> RenderRequest:
         fit=fields.fit(_parameter(values, "fit") or "contain"),
         format=fields.picture_format(_parameter(values, "format") or "auto"),
         wait_seconds=_wait_seconds(values),
+        signature=_parameter(values, "signature") or "",
         preferences=accept.preferences(request.headers.get("accept", "*/*")),
     )
 

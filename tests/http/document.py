@@ -68,10 +68,10 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
     "ImageView": {
         "oneOf": [
             {
-                "required": ["presigned_url", "expires_in"],
+                "required": ["presigned_url", "expires_in", "render"],
                 "properties": {"metadata": {"$ref": "#/components/schemas/Image"}},
             },
-            {"properties": {"presigned_url": False, "expires_in": False, "analysis": False}},
+            {"properties": {"presigned_url": False, "expires_in": False, "render": False, "analysis": False}},
         ]
     },
     "ImageDownload": {

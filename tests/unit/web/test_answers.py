@@ -49,6 +49,7 @@ def test_a_view_is_answered_with_a_presigned_url_and_the_state() -> None:
         "metadata": METADATA,
         "presigned_url": "http://s3/x",
         "expires_in": 3600,
+        "render": f"images/{IMAGE.image_id}/render",
         "state": "ready",
     }
 

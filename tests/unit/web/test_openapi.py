@@ -205,6 +205,7 @@ def test_the_parameters_of_lists_are_exactly_the_canonical_names_of_their_fields
         "fit",
         "format",
         "wait",
+        "signature",
         "distance",
     }
     names = {SPELLINGS[field][0] for field in fields}

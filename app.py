@@ -91,7 +91,8 @@ def describe() -> Response:
 @needs(*UPLOAD)
 def post_image() -> Response:
     """Upload an image."""
-    image = images.upload(known_caller(), readers.upload(app.current_request))
+    uploader = known_caller()
+    image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or ""))
     return Response(*contract().uploaded(image))
 
 
@@ -169,7 +170,8 @@ def list_similar(image_id: str) -> Response:
 @needs(*UPLOAD)
 def post_image_in_either_form() -> Response:
     """Upload an image as a form, or as JSON that separates the file from the metadata."""
-    image = images.upload(known_caller(), readers.upload(app.current_request))
+    uploader = known_caller()
+    image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or ""))
     return Response(*contract().uploaded_in_either_form(image))
 
 
@@ -232,7 +234,7 @@ def delete_item(item_id: str) -> Response:
 @app.route("/upload", methods=["POST"])
 @needs(*UPLOAD)
 def upload() -> Response:
-    """Upload an image as JSON (A) or as a form (C and E). It belongs to the caller if the body names no owner."""
+    """Upload an image as JSON (A) or as a form (C and E), also without an owner and a caller."""
     uploader = known_caller()
     image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or "anonymous"))
     return Response(*contract().uploaded_by_verb(image, as_form=bodies.is_form(app.current_request)))

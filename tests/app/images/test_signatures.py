@@ -79,7 +79,7 @@ def test_a_signature_shows_the_picture_of_its_image_and_nothing_else(api: Api, a
         assert api.get(f"/images/{image_id}{path}").status_code == 404
         answer = api.get(f"/images/{image_id}{path}?{signature}")
         assert (answer.status_code, "signature" in answer.json_body["error"]) == (400, True)  # no such parameter
-    # Never the original, whoever the holder is.
+    # Never the original, except to the owner.
     for client in (api, with_token(api, token("bob"))):
         assert (
             leads_to(client.get(f"/images/{image_id}/render?{signature}&format=original")) == "images-derived/640.webp"

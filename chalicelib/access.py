@@ -58,6 +58,19 @@ def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:
     return visibility is Visibility.PUBLIC or caller.user_id == owner
 
 
+def gets_original(caller: Caller, image: Image) -> bool:
+    """Whether a caller who sees an image gets its original: its owner does and, under ORIGINALS=everyone, all others.
+
+    Others get its largest variant, which has no metadata. Under AUTH=open, a caller is the owner by saying so.
+    """
+    return settings().originals != "owner" or is_owner(caller, image)
+
+
+def is_owner(caller: Caller, image: Image) -> bool:
+    """Whether a caller is the owner of an image: as a token proves or, under AUTH=open, as the request states."""
+    return caller.user_id == image.user_id
+
+
 def owns(caller: Caller, user_id: str) -> bool:
     """Whether a caller writes in their own name. A caller who is not verified passes."""
     return not caller.verified or caller.user_id == user_id

@@ -66,7 +66,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /items": _PAGE,
     "GET /images/{image_id}": ("download", "include"),
     "GET /images/{image_id}/download": ("type",),
-    "GET /images/{image_id}/render": ("w", "h", "fit", "format"),
+    "GET /images/{image_id}/render": ("w", "h", "fit", "format", "wait", "signature"),
     "GET /images/{image_id}/similar": ("distance", "limit", "include"),
     **dict.fromkeys(("POST /images", "POST /images/upload", "POST /upload"), tuple(_UPLOAD_HEADERS)),
     "PUT /images/{image_id}": (),
@@ -334,6 +334,8 @@ def render_request(request: Request) -> RenderRequest:
         height=_pixels(values, "h"),
         fit=fields.fit(_parameter(values, "fit") or "contain"),
         format=fields.picture_format(_parameter(values, "format") or "auto"),
+        wait_seconds=_wait_seconds(values),
+        signature=_parameter(values, "signature") or "",
         preferences=accept.preferences(request.headers.get("accept", "*/*")),
     )
 
@@ -462,6 +464,11 @@ def _included(values: Mapping[str, list[str]]) -> frozenset[Include]:
         return frozenset(map(Include, names))
     except ValueError:
         raise BadInput(f"include must be one or more of {', '.join(Include)}, separated by commas.") from None
+
+
+def _wait_seconds(values: Mapping[str, list[str]]) -> int:
+    text, limit = _parameter(values, "wait"), settings().max_render_wait_seconds
+    return fields.whole_number("wait", text, 0, limit, " (MAX_RENDER_WAIT_SECONDS)") if text else 0
 
 
 def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from chalicelib.images.model import Detail, Health, View
 from chalicelib.index.query import Include
 from chalicelib.items.model import ITEM_NAMES, ItemPage
-from chalicelib.lists.model import Entry, Link
+from chalicelib.lists.model import Entry, Link, Picture
 from chalicelib.model import CameraFacts, Location, State, Variant, Visibility
 from chalicelib.web import answers
 from tests.pictures import CAMERA, LOCATION
 from tests.unit.samples import ANALYSIS, IMAGE, ITEM, METADATA
 
-VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+VIEW = View(IMAGE, Picture("http://s3/x", None, "attachment; filename=x"), 3600)
 
 # Readers reject other control characters, which take six bytes in JSON.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))
@@ -50,6 +50,7 @@ def test_a_view_is_answered_with_a_presigned_url_and_the_state() -> None:
         "metadata": METADATA,
         "presigned_url": "http://s3/x",
         "expires_in": 3600,
+        "render": f"images/{IMAGE.image_id}/render",
         "state": "ready",
     }
 

@@ -4,11 +4,12 @@ import { callerHeaders } from "./session.js"
 
 /** An answer with an error status, or none at all (status 0). The message is the service's own sentence. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message @param {any} body */
-  constructor(status, message, body = null) {
+  /** @param {number} status @param {string} message @param {any} body @param {number} retryAfterMs when a repetition may succeed */
+  constructor(status, message, body = null, retryAfterMs = 0) {
     super(message)
     this.status = status
     this.body = body
+    this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -40,7 +41,7 @@ export async function request(method, path, { query = {}, json, form, headers = 
     throw new ApiError(0, "The service cannot be reached.")
   }
   const received = await answer.json().catch(() => null)
-  if (!answer.ok) throw new ApiError(answer.status, received?.error ?? received?.message ?? `The service answered ${answer.status}.`, received)
+  if (!answer.ok) throw new ApiError(answer.status, received?.error ?? received?.message ?? `The service answered ${answer.status}.`, received, 1000 * (Number(answer.headers.get("Retry-After")) || 0))
   return { body: received, headers: answer.headers, status: answer.status }
 }
 

@@ -36,7 +36,7 @@ import { session } from "./session.js"
  */
 
 const PAGE_SIZE = 60
-const INCLUDE = "thumbnail,analysis"
+export const INCLUDE = "thumbnail,analysis"
 
 /** @type {Listing} */
 const EMPTY = { images: [], loading: false, complete: false, error: "" }

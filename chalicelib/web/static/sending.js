@@ -17,6 +17,7 @@ import { abandon, fingerprint, forget, remember, unfinished } from "./unfinished
  * @property {AbortSignal} signal
  * @property {(bytes: number) => void} progress
  * @property {(text: string) => void} note what holds the upload up
+ * @property {(imageId: string) => void} begun gets the id of an upload to S3
  */
 
 const MAX_RENEWALS = 3
@@ -46,6 +47,7 @@ async function sendForm({ file, metadata, key, signal, progress, note }) {
 async function sendDirectly(shipment) {
   for (let renewals = 0; ; renewals += 1) {
     const upload = (await resumed(shipment)) ?? (await announced(shipment))
+    shipment.begun(upload.image_id)
     try {
       if (upload.fields) await sendFields(shipment, upload)
       else await sendParts(shipment, upload)

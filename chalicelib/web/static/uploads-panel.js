@@ -4,10 +4,9 @@ import { link, navigate } from "./address.js"
 import { ACCEPTED, picked, transferred } from "./files.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { observable, useObservable } from "./observable.js"
-import { session } from "./session.js"
-import { askToSignIn } from "./sign-in.js"
+import { session, signIn } from "./session.js"
 import { abandon, unfinished } from "./unfinished.js"
-import { add, bytes, cancel, cancelAll, choices, clearFinished, leftOut, retry, retryFailed, sendAnyway, uploads } from "./uploads.js"
+import { add, bytes, cancel, cancelAll, choices, clearFinished, leftOut, remove, retry, retryFailed, sendAnyway, uploads } from "./uploads.js"
 
 /** @typedef {import("./uploads.js").Upload} Upload */
 
@@ -61,7 +60,7 @@ function Panel({ counts, close }) {
         <p class="quiet">or drop or paste them anywhere on this page.</p>
       </div>
       <${Choices} />
-      ${!user && !token && html`<p class="upload-sign-in"><button class="primary" onClick=${askToSignIn}>Sign in</button> Uploads start when you are signed in.</p>`}
+      ${!user && !token && html`<${WhoAreYou} />`}
       <${Interrupted} user=${user} />
       ${all.length > 0 &&
       html`<p class="upload-summary">${summary(counts)}</p>
@@ -87,6 +86,19 @@ function Picker({ label, accept, folder }) {
   }
   return html`<button onClick=${() => input.current?.click()}>${label}</button>
     <input type="file" hidden multiple ref=${input} accept=${accept} webkitdirectory=${folder} aria-label=${label} onChange=${chosen} />`
+}
+
+/** Ask for the name of the owner: uploads start when it is known. */
+function WhoAreYou() {
+  const enter = (/** @type {any} */ event) => {
+    event.preventDefault()
+    signIn({ user: event.target.elements.name.value.trim(), token: "" })
+  }
+  return html`<form class="upload-sign-in" onSubmit=${enter}>
+    <label>Your name <input name="name" required pattern=".*\\S.*" autocomplete="username" /></label>
+    <button class="primary">Continue</button>
+    <p class="quiet">Uploads start when it is known whose they are.</p>
+  </form>`
 }
 
 /** What the images get that have not started yet. */
@@ -133,6 +145,7 @@ function Row({ upload }) {
       ${imageId && (state === "present" || state === "done") && html`<a href=${link({ image: imageId })} onClick=${(/** @type {Event} */ event) => (event.preventDefault(), navigate({ image: imageId }))}>${named("Open")}</a>`}
       ${state === "present" && html`<button class="plain" onClick=${() => sendAnyway(upload)}>${named("Upload anyway")}</button>`}
       ${(state === "failed" || state === "cancelled") && html`<button class="plain" onClick=${() => retry(upload)}>${named("Retry")}</button>`}
+      ${state === "failed" && html`<button class="plain" onClick=${() => remove(upload)}>${named("Remove")}</button>`}
       ${["waiting", "checking", "sending"].includes(state) && html`<button class="plain" onClick=${() => cancel(upload)}>${named("Cancel")}</button>`}
     </span>
   </li>`

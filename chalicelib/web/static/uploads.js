@@ -14,6 +14,7 @@ import { observable } from "./observable.js"
 import { sendImage } from "./sending.js"
 import { session } from "./session.js"
 import { persistently } from "./transfer.js"
+import { abandon } from "./unfinished.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -26,6 +27,7 @@ import { persistently } from "./transfer.js"
  * @property {number} sent bytes
  * @property {string} note what holds the upload up, or why it failed
  * @property {string} imageId of the image, or of the one that is there already; empty: not known yet
+ * @property {string} begunId of an upload to S3 that has begun
  * @property {string} contentType
  * @property {string} checksum
  * @property {string} key the Idempotency-Key
@@ -106,6 +108,13 @@ export function sendAnyway(upload) {
   retry(upload)
 }
 
+/** Take an upload that failed out of the list, and delete what was sent of it. @param {Upload} upload */
+export function remove(upload) {
+  if (upload.begunId) abandon(upload.begunId)
+  queue = queue.filter((each) => each !== upload)
+  redraw()
+}
+
 /** Take what is finished out of the list. */
 export function clearFinished() {
   queue = queue.filter(({ state }) => !FINISHED.has(state))
@@ -123,6 +132,7 @@ function enqueue(file, contentType, refused) {
     sent: 0,
     note: refused,
     imageId: "",
+    begunId: "",
     contentType,
     checksum: "",
     key: newKey(),
@@ -176,6 +186,7 @@ async function run(upload) {
       signal,
       progress: (bytes) => change(upload, { sent: Math.min(bytes, upload.file.size), note: "" }),
       note: (note) => change(upload, { note }),
+      begun: (begunId) => change(upload, { begunId }),
     })
     change(upload, { state: "processing", imageId: sent.image_id, note: "" })
     showWhenReady(upload, sent.metadata)

@@ -12,7 +12,9 @@ import { abandon, fingerprint, forget, remember, unfinished } from "./unfinished
  * @property {File} file
  * @property {string} contentType
  * @property {string} checksum empty: unknown
- * @property {{user_id: string, tags: string[], visibility: string}} metadata
+ * @property {string} user the owner; empty: the service knows it from the token
+ * @property {string[]} tags
+ * @property {string} visibility
  * @property {string} key the Idempotency-Key: a repetition with the same one makes no second image
  * @property {AbortSignal} signal
  * @property {(bytes: number) => void} progress
@@ -33,11 +35,11 @@ export function sendImage(shipment) {
 }
 
 /** @param {Shipment} shipment */
-async function sendForm({ file, metadata, key, signal, progress, note }) {
+async function sendForm({ file, user, tags, visibility, key, signal, progress, note }) {
   const form = new FormData()
-  if (metadata.user_id) form.append("user_id", metadata.user_id)
-  form.append("visibility", metadata.visibility)
-  form.append("tags", JSON.stringify(metadata.tags))
+  if (user) form.append("user_id", user)
+  form.append("visibility", visibility)
+  form.append("tags", JSON.stringify(tags))
   form.append("file", file)
   const headers = { ...callerHeaders(), Accept: "application/json", "Idempotency-Key": key }
   return JSON.parse(await persistently(() => send("POST", "images", form, { headers, signal, progress }), signal, note))
@@ -67,17 +69,17 @@ async function sendDirectly(shipment) {
 }
 
 /** @param {Shipment} shipment */
-async function announced({ file, contentType, checksum, metadata, signal, note }) {
-  const json = { ...metadata, user_id: metadata.user_id || undefined, filename: file.name, content_type: contentType, size: file.size, checksum: checksum || undefined }
+async function announced({ file, contentType, checksum, user, tags, visibility, signal, note }) {
+  const json = { user_id: user || undefined, tags, visibility, filename: file.name, content_type: contentType, size: file.size, checksum: checksum || undefined }
   const { body } = await persistently(() => request("POST", "images/direct-upload", { json, signal }), signal, note)
-  if (body.parts) remember({ imageId: body.image_id, fingerprint: fingerprint(file, checksum), name: file.name, user: metadata.user_id, begun: Date.now() })
+  if (body.parts) remember({ imageId: body.image_id, fingerprint: fingerprint(file, checksum), name: file.name, user, begun: Date.now() })
   return body
 }
 
 /** Return the parts that are missing of an upload that was interrupted, or null if there is none. @param {Shipment} shipment */
-async function resumed({ file, checksum, metadata, signal, note }) {
+async function resumed({ file, checksum, user, signal, note }) {
   const print = fingerprint(file, checksum)
-  const known = unfinished.value.find((each) => each.fingerprint === print && each.user === metadata.user_id)
+  const known = unfinished.value.find((each) => each.fingerprint === print && each.user === user)
   if (!known) return null
   const post = (/** @type {string} */ step) => persistently(() => request("POST", `images/${known.imageId}/${step}`, { signal }), signal, note)
   try {

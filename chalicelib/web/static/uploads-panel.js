@@ -70,7 +70,7 @@ function Panel({ counts, close }) {
           ${finished > 0 && html`<button onClick=${clearFinished}>Clear finished</button>`}
         </div>`}
       ${sentences.map((sentence) => html`<p class="quiet">${sentence}</p>`)}
-      <ul class="upload-list">
+      <ul class="upload-list" aria-label="Files">
         ${shown.map((upload) => html`<${Row} key=${upload.id} upload=${upload} state=${upload.state} sent=${upload.sent} note=${upload.note} />`)}
       </ul>
       ${shown.length < all.length && html`<p class="quiet">${all.length - shown.length} more are not shown.</p>`}
@@ -101,14 +101,13 @@ function WhoAreYou() {
   </form>`
 }
 
-/** What the images get that have not started yet. */
+/** What the images get that are added next. */
 function Choices() {
   const { tags, visibility } = useObservable(choices)
   const change = (/** @type {object} */ changes) => choices.set({ ...choices.value, ...changes })
-  const split = (/** @type {string} */ text) => text.split(",").map((tag) => tag.trim()).filter(Boolean)
   return html`<fieldset class="upload-choices">
-    <legend class="hidden-text">For the images that have not started yet</legend>
-    <label>Tags, separated by commas <input value=${tags.join(", ")} autocomplete="off" onChange=${(/** @type {any} */ event) => change({ tags: split(event.target.value) })} /></label>
+    <legend>For the images that you add next</legend>
+    <label>Tags, separated by commas <input value=${tags} autocomplete="off" onInput=${(/** @type {any} */ event) => change({ tags: event.target.value })} /></label>
     <label>
       Visible to
       <select value=${visibility} onChange=${(/** @type {any} */ event) => change({ visibility: event.target.value })}>
@@ -135,7 +134,8 @@ function Interrupted({ user }) {
 
 /** @param {{upload: Upload}} props */
 function Row({ upload }) {
-  const { state, file, sent, imageId } = upload
+  const { state, file, sent } = upload
+  const imageId = upload.imageId || upload.twin?.imageId
   const named = (/** @type {string} */ word) => html`${word}<span class="hidden-text"> ${file.name}</span>`
   return html`<li class=${`upload ${state}`}>
     <span class="upload-name" title=${file.name}>${file.name}</span>

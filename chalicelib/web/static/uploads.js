@@ -27,15 +27,16 @@ import { abandon } from "./unfinished.js"
  * @property {number} sent bytes
  * @property {string} note what holds the upload up, or why it failed
  * @property {string} imageId of the image, or of the one that is there already; empty: not known yet
+ * @property {Upload | null} twin the upload of the same bytes, if the file is there already because of it
  * @property {string} begunId of an upload to S3 that has begun
  * @property {string} contentType
  * @property {string} checksum
  * @property {string} key the Idempotency-Key
  * @property {boolean} anyway whether it is sent even if the service has the file already
- * @property {Shipping["metadata"] | null} metadata
+ * @property {string[]} tags
+ * @property {string} visibility
  * @property {AbortController} cancelling
  */
-/** @typedef {import("./sending.js").Shipment} Shipping */
 
 const PARALLEL = 3
 const REDRAW_MS = 100
@@ -52,8 +53,8 @@ export const uploads = observable(/** @type {readonly Upload[]} */ ([]))
 /** Sentences about files of folders that are no images. @type {import("./observable.js").Observable<readonly string[]>} */
 export const leftOut = observable(/** @type {readonly string[]} */ ([]))
 
-/** What the next images get. */
-export const choices = observable({ tags: /** @type {string[]} */ ([]), visibility: "public" })
+/** What the images get that are added next. Tags are separated by commas. */
+export const choices = observable({ tags: "", visibility: "public" })
 
 /** @type {Upload[]} */
 let queue = []
@@ -132,12 +133,14 @@ function enqueue(file, contentType, refused) {
     sent: 0,
     note: refused,
     imageId: "",
+    twin: null,
     begunId: "",
     contentType,
     checksum: "",
     key: newKey(),
     anyway: false,
-    metadata: null,
+    tags: choices.value.tags.split(",").map((tag) => tag.trim()).filter(Boolean),
+    visibility: choices.value.visibility,
     cancelling: new AbortController(),
   })
   redraw()
@@ -173,16 +176,16 @@ function proceed() {
 /** @param {Upload} upload */
 async function run(upload) {
   const { signal } = upload.cancelling
-  change(upload, { state: "checking", metadata: { user_id: session.value.user, ...choices.value } })
+  change(upload, { state: "checking" })
   try {
     upload.checksum ||= await checksum(upload.file)
     signal.throwIfAborted()
     const there = upload.anyway ? null : await present(upload, signal)
-    if (there) return change(upload, { state: "present", imageId: there.image_id, note: there.note })
+    if (there) return change(upload, { state: "present", imageId: there.image_id, twin: there.twin, note: "" })
     change(upload, { state: "sending" })
     const sent = await sendImage({
       ...upload,
-      metadata: /** @type {Shipping["metadata"]} */ (upload.metadata),
+      user: session.value.user,
       signal,
       progress: (bytes) => change(upload, { sent: Math.min(bytes, upload.file.size), note: "" }),
       note: (note) => change(upload, { note }),
@@ -201,16 +204,16 @@ async function run(upload) {
 }
 
 /**
- * Return the image that a file is already, or null.
+ * Return which image a file is already, or an upload of this list that has the same bytes; or null.
  * @param {Upload} upload @param {AbortSignal} signal
  */
 async function present(upload, signal) {
   if (!upload.checksum) return null
   const twin = queue.find((other) => other !== upload && other.checksum === upload.checksum && SENT.has(other.state))
-  if (twin) return { image_id: twin.imageId, note: "The same file is in this list." }
+  if (twin) return { twin, image_id: twin.imageId }
   const query = { user_id: session.value.user, checksum: upload.checksum, limit: 1 }
   const { body } = await persistently(() => request("GET", "images", { query, signal }), signal, (note) => change(upload, { note }))
-  return body.images[0] ? { image_id: body.images[0].image_id, note: "" } : null
+  return body.images.length ? { twin: null, image_id: body.images[0].image_id } : null
 }
 
 /** Show an image while it is processed and when it is ready. @param {Upload} upload @param {Image} [metadata] */

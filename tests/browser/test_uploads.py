@@ -1,8 +1,10 @@
 """Uploads from the page: every way in, the queue, what is refused, and what happens when something breaks."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -279,6 +281,100 @@ def test_the_panel_works_by_keyboard(gallery: Page) -> None:
     gallery.keyboard.press("Escape")
     expect(gallery.get_by_role("heading", name="Upload images")).to_have_count(0)
     expect(button).to_be_focused()
+
+
+def test_a_picture_above_the_limit_of_a_form_goes_to_s3(
+    gallery: Page, alice: User, witness: Witness, tmp_path: Path
+) -> None:
+    file = tmp_path / "summit.bmp"
+    file.write_bytes(picture("BMP", width=640, height=640))
+    open_panel(gallery)
+    gallery.get_by_label("Tags").fill("summit")
+    choose(gallery, file)
+    expect(row(gallery, file.name)).to_contain_text("Uploaded")
+    assert "POST /images/direct-upload" in api_calls(witness)
+    assert "POST /images" not in api_calls(witness)
+    (image,) = alice.service.get("/images", user_id=alice.user_id)["images"]
+    assert (image["filename"], image["tags"], image["size"]) == ("summit.bmp", ["summit"], file.stat().st_size)
+    expect(gallery.locator("main img").first).to_be_visible()
+
+
+def test_a_large_picture_goes_to_s3_in_parts_and_a_failed_part_again(
+    gallery: Page, alice: User, witness: Witness, tmp_path: Path
+) -> None:
+    file = large_picture(tmp_path)
+    gallery.route("**/*partNumber=2*", lambda route: route.abort(), times=1)
+    choose(gallery, file)
+    expect(row(gallery, file.name)).to_contain_text("Uploaded")
+    assert sorted(parts_sent(witness)) == ["1", "2", "2", "3"]
+    (image,) = alice.service.get("/images", user_id=alice.user_id)["images"]
+    assert image["size"] == file.stat().st_size
+    assert not gallery.get_by_text("Interrupted").is_visible()
+    witness.errors.clear()
+
+
+def test_an_expired_url_of_a_part_is_asked_for_again(gallery: Page, witness: Witness, tmp_path: Path) -> None:
+    file = large_picture(tmp_path)
+    expired = {"status": 403, "headers": {"Access-Control-Allow-Origin": "*"}, "body": "<Message>Expired</Message>"}
+    gallery.route("**/*partNumber=3*", lambda route: route.fulfill(**expired), times=1)  # type: ignore[arg-type]
+    choose(gallery, file)
+    expect(row(gallery, file.name)).to_contain_text("Uploaded")
+    assert sum(call.endswith("/parts") for call in api_calls(witness)) == 1
+    witness.errors.clear()
+
+
+def test_an_upload_goes_on_after_a_reload(gallery: Page, alice: User, witness: Witness, tmp_path: Path) -> None:
+    file = large_picture(tmp_path)
+    interrupt(gallery, file)
+    witness.requests.clear()
+    open_panel(gallery)
+    interrupted = gallery.get_by_role("region", name="Uploads").get_by_text("Interrupted")
+    expect(interrupted).to_be_visible()
+    choose(gallery, file)
+    expect(interrupted).to_have_count(0)
+    expect(row(gallery, file.name)).to_contain_text("Uploaded")
+    assert sorted(parts_sent(witness)) == ["2", "3"]
+    assert len(alice.service.ids(user_id=alice.user_id)) == 1
+
+
+def test_an_interrupted_upload_can_be_forgotten(gallery: Page, alice: User, witness: Witness, tmp_path: Path) -> None:
+    file = large_picture(tmp_path)
+    interrupt(gallery, file)
+    open_panel(gallery)
+    with gallery.expect_response("**/abort") as aborted:
+        gallery.get_by_role("button", name=f"Forget {file.name}").click()
+    expect(gallery.get_by_text("Interrupted")).to_have_count(0)
+    image_id = aborted.value.url.split("/")[-2]
+    answer = alice.service.call("GET", f"/images/{image_id}", headers={"X-User-Id": alice.user_id})
+    assert answer.status_code == 404
+
+
+def large_picture(folder: Path) -> Path:
+    """Write a picture that is sent in three parts."""
+    file = folder / "panorama.bmp"
+    file.write_bytes(picture("BMP", width=2_200, height=2_000))
+    return file
+
+
+def interrupt(page: Page, file: Path) -> None:
+    """Send the first part of a file, then reload the page."""
+    page.route("**/*partNumber=[23]*", lambda route: None)
+    with page.expect_response(re.compile("partNumber=1&")):
+        choose(page, file)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.unroute("**/*partNumber=[23]*")
+
+
+def parts_sent(witness: Witness) -> list[str]:
+    """Return the numbers of the parts that the page has sent to S3."""
+    queries = [parse_qs(urlsplit(each.url).query) for each in witness.requests if each.method == "PUT"]
+    return [query["partNumber"][0] for query in queries]
+
+
+def api_calls(witness: Witness) -> list[str]:
+    """Return the method and path of each request."""
+    return [f"{each.method} {urlsplit(each.url).path}" for each in witness.requests]
 
 
 def pictures(folder: Path, count: int) -> list[Path]:

@@ -18,7 +18,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 # Small pictures go to S3 directly, and those of 6 MB in parts.
-LIMITS = {"MAX_FORM_IMAGE_BYTES": "1000000", "MULTIPART_THRESHOLD_BYTES": "6000000", "PART_BYTES": "5242880"}
+LIMITS = {"MAX_FORM_IMAGE_BYTES": "1000000", "MULTIPART_THRESHOLD_BYTES": "6000000"}
 
 WAIT_MS = 30_000  # the longest that a test waits for something to appear, on a slow machine
 

@@ -4,7 +4,7 @@ import { ApiError, request } from "./api.js"
 import { config } from "./config.js"
 import { callerHeaders } from "./session.js"
 import { persistently, send } from "./transfer.js"
-import { abandon, fingerprint, forget, remember, unfinished } from "./unfinished.js"
+import { abandon, fingerprint, forget, remember, unfinished, working } from "./unfinished.js"
 
 /**
  * What is sent.
@@ -52,7 +52,7 @@ async function sendDirectly(shipment) {
     shipment.begun(upload.image_id)
     try {
       if (upload.fields) await sendFields(shipment, upload)
-      else await sendParts(shipment, upload)
+      else await working(upload.image_id, () => sendParts(shipment, upload))
       forget(upload.image_id)
       return { image_id: upload.image_id }
     } catch (error) {

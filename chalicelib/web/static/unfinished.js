@@ -28,6 +28,26 @@ export function fingerprint(file, checksum) {
   return checksum || `${file.name}/${file.size}/${file.lastModified}`
 }
 
+/** Return the uploads of a user that can be continued. @param {string} user @param {readonly Unfinished[]} known */
+export function interrupted(user, known) {
+  return known.filter((upload) => upload.user === user)
+}
+
+/**
+ * Do the work of an upload. Meanwhile, no tab offers to continue it.
+ * @template T
+ * @param {string} imageId @param {() => Promise<T>} work @returns {Promise<T>}
+ */
+export function working(imageId, work) {
+  return navigator.locks ? navigator.locks.request(`${KEY}/${imageId}`, work) : work()
+}
+
+/** Return the ids of the uploads that any tab works on. Outside of a secure context, a browser does not tell. */
+export async function inWork() {
+  const { held = [] } = (await navigator.locks?.query()) ?? {}
+  return new Set(held.map(({ name }) => name?.replace(`${KEY}/`, "") ?? ""))
+}
+
 /** Remember an upload. @param {Unfinished} upload */
 export function remember(upload) {
   keep([...stored().filter((each) => each.imageId !== upload.imageId), upload])

@@ -1,169 +1,62 @@
-/** The interface of uploads: the whole page takes a drop or a paste; a panel has the pickers and the list of uploads. */
+/**
+ * The interface of uploads: a button opens a panel, and the whole page takes a drop or a paste. The panel and the queue
+ * are loaded when they are used first.
+ */
 
-import { link, navigate } from "./address.js"
-import { ACCEPTED, picked, transferred } from "./files.js"
+import { transferred } from "./files.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
+import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
-import { session, signIn } from "./session.js"
-import { abandon, unfinished } from "./unfinished.js"
-import { add, bytes, cancel, cancelAll, choices, clearFinished, leftOut, remove, retry, retryFailed, sendAnyway, uploads } from "./uploads.js"
-
-/** @typedef {import("./uploads.js").Upload} Upload */
-
-const SPOKEN_MS = 5_000 // between two announcements
-
-/** How many uploads of a state the list shows: the first of those to come, the last of those that are over. */
-const SHOWN_FIRST = { waiting: 5, checking: 3, sending: 3, failed: 50 }
-const SHOWN_LAST = { processing: 5, done: 10, present: 20, refused: 20, cancelled: 5 }
-
-const WORDS = { waiting: "waiting", checking: "waiting", sending: "uploading", processing: "processing", done: "uploaded", present: "already there", failed: "failed", refused: "refused", cancelled: "cancelled" }
+import { session } from "./session.js"
+import { interrupted, inWork, unfinished } from "./unfinished.js"
 
 const open = observable(false)
+
+/** The module of the panel, once it is loaded. */
+const panel = observable(/** @type {typeof import("./uploads-list.js") | null} */ (null))
 
 /** The button that opens the panel, the panel, and what a drag over the page shows. */
 export function Uploads() {
   const isOpen = useObservable(open)
-  const button = useRef(null)
+  const loaded = useObservable(panel)
+  const button = useRef(/** @type {HTMLButtonElement | null} */ (null))
   const dragging = useDrop()
-  const counts = counted(useObservable(uploads))
-  const running = counts.waiting + counts.checking + counts.sending
+  useEffect(() => void mention(), [])
   const close = () => {
     open.set(false)
     button.current?.focus()
   }
-  return html`<button class="primary" ref=${button} aria-expanded=${isOpen} aria-controls="uploads" onClick=${() => open.set(!isOpen)}>
-      Upload${running > 0 && html` <span class="upload-count">${running}<span class="hidden-text"> to go</span></span>`}
+  return html`<button class="primary" ref=${button} aria-expanded=${isOpen} aria-controls="uploads" onClick=${() => (isOpen ? open.set(false) : show())}>
+      Upload${loaded && html`<${loaded.ToGo} />`}
     </button>
     <section id="uploads" class="uploads" aria-label="Uploads" hidden=${!isOpen} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && close()}>
-      ${isOpen && html`<${Panel} counts=${counts} close=${close} />`}
+      ${isOpen && loaded && html`<${loaded.Panel} close=${close} />`}
     </section>
-    <${Spoken} text=${summary(counts)} />
-    ${dragging && html`<div class="upload-drop"><p>Drop images or folders to upload them</p></div>`}`
+    ${loaded && html`<${loaded.Spoken} />`} ${dragging && html`<div class="upload-drop"><p>Drop images or folders to upload them</p></div>`}`
 }
 
-/** @param {{counts: Record<string, number>, close: () => void}} props */
-function Panel({ counts, close }) {
-  const all = useObservable(uploads)
-  const sentences = useObservable(leftOut)
-  const { user, token } = useObservable(session)
-  const shown = shortened(all, counts)
-  const running = counts.waiting + counts.checking + counts.sending
-  const finished = counts.done + counts.present + counts.refused + counts.cancelled + sentences.length
-  return html`<header>
-      <h2>Upload images</h2>
-      <button class="plain" onClick=${close}>Close</button>
-    </header>
-    <div class="uploads-body">
-      <div class="upload-ways">
-        <${Picker} label="Choose images" accept=${ACCEPTED} />
-        ${"webkitdirectory" in HTMLInputElement.prototype && html`<${Picker} label="Choose a folder" folder />`}
-        <p class="quiet">or drop or paste them anywhere on this page.</p>
-      </div>
-      <${Choices} />
-      ${!user && !token && html`<${WhoAreYou} />`}
-      <${Interrupted} user=${user} />
-      ${all.length > 0 &&
-      html`<p class="upload-summary">${summary(counts)}</p>
-        <div class="upload-all">
-          ${running > 1 && html`<button onClick=${cancelAll}>Cancel all</button>`}
-          ${counts.failed > 1 && html`<button onClick=${retryFailed}>Retry all ${counts.failed} failed</button>`}
-          ${finished > 0 && html`<button onClick=${clearFinished}>Clear finished</button>`}
-        </div>`}
-      ${sentences.map((sentence) => html`<p class="quiet">${sentence}</p>`)}
-      <ul class="upload-list" aria-label="Files">
-        ${shown.map((upload) => html`<${Row} key=${upload.id} upload=${upload} state=${upload.state} sent=${upload.sent} note=${upload.note} />`)}
-      </ul>
-      ${shown.length < all.length && html`<p class="quiet">${all.length - shown.length} more are not shown.</p>`}
-    </div>`
-}
-
-/** A button that opens a picker of the browser. @param {{label: string, accept?: string, folder?: boolean}} props */
-function Picker({ label, accept, folder }) {
-  const input = useRef(/** @type {HTMLInputElement | null} */ (null))
-  const chosen = () => {
-    add(picked(/** @type {FileList} */ (input.current?.files)))
-    if (input.current) input.current.value = "" // the same files can be chosen again
+/** Open the panel. */
+async function show() {
+  open.set(true)
+  try {
+    if (!panel.value) panel.set(await import("./uploads-list.js"))
+  } catch {
+    open.set(false)
+    notify({ text: "The uploads cannot be loaded. Try again in a moment.", failed: true })
   }
-  return html`<button onClick=${() => input.current?.click()}>${label}</button>
-    <input type="file" hidden multiple ref=${input} accept=${accept} webkitdirectory=${folder} aria-label=${label} onChange=${chosen} />`
 }
 
-/** Ask for the name of the owner: uploads start when it is known. */
-function WhoAreYou() {
-  const enter = (/** @type {any} */ event) => {
-    event.preventDefault()
-    signIn({ user: event.target.elements.name.value.trim(), token: "" })
-  }
-  return html`<form class="upload-sign-in" onSubmit=${enter}>
-    <label>Your name <input name="name" required pattern=".*\\S.*" autocomplete="username" /></label>
-    <button class="primary">Continue</button>
-    <p class="quiet">Uploads start when it is known whose they are.</p>
-  </form>`
+/** @param {import("./files.js").Given[]} given */
+async function receive(given) {
+  await show()
+  if (panel.value) (await import("./uploads.js")).add(given)
 }
 
-/** What the images get that are added next. */
-function Choices() {
-  const { tags, visibility } = useObservable(choices)
-  const change = (/** @type {object} */ changes) => choices.set({ ...choices.value, ...changes })
-  return html`<fieldset class="upload-choices">
-    <legend>For the images that you add next</legend>
-    <label>Tags, separated by commas <input value=${tags} autocomplete="off" onInput=${(/** @type {any} */ event) => change({ tags: event.target.value })} /></label>
-    <label>
-      Visible to
-      <select value=${visibility} onChange=${(/** @type {any} */ event) => change({ visibility: event.target.value })}>
-        <option value="public">Everyone</option>
-        <option value="private">Only me</option>
-      </select>
-    </label>
-  </fieldset>`
-}
-
-/** Uploads in parts that a reload interrupted. @param {{user: string}} props */
-function Interrupted({ user }) {
-  const running = new Set(useObservable(uploads).map(({ begunId }) => begunId))
-  const interrupted = useObservable(unfinished).filter((upload) => upload.user === user && !running.has(upload.imageId))
-  if (!interrupted.length) return null
-  return html`<div class="upload-interrupted">
-    <h3>Interrupted</h3>
-    <p class="quiet">Choose these files again to continue where they stopped.</p>
-    <ul>
-      ${interrupted.map(({ imageId, name }) => html`<li key=${imageId}><span class="upload-name">${name}</span> <button class="plain" onClick=${() => abandon(imageId)}>Forget<span class="hidden-text"> ${name}</span></button></li>`)}
-    </ul>
-  </div>`
-}
-
-/** @param {{upload: Upload}} props */
-function Row({ upload }) {
-  const { state, file, sent } = upload
-  const imageId = upload.imageId || upload.twin?.imageId
-  const named = (/** @type {string} */ word) => html`${word}<span class="hidden-text"> ${file.name}</span>`
-  return html`<li class=${`upload ${state}`}>
-    <span class="upload-name" title=${file.name}>${file.name}</span>
-    <span class="upload-state">${words(upload)}</span>
-    ${state === "sending" && html`<progress max=${file.size} value=${sent} aria-label=${`Upload of ${file.name}`}></progress>`}
-    <span class="upload-actions">
-      ${imageId && (state === "present" || state === "done") && html`<a href=${link({ image: imageId })} onClick=${(/** @type {Event} */ event) => (event.preventDefault(), navigate({ image: imageId }))}>${named("Open")}</a>`}
-      ${state === "present" && html`<button class="plain" onClick=${() => sendAnyway(upload)}>${named("Upload anyway")}</button>`}
-      ${(state === "failed" || state === "cancelled") && html`<button class="plain" onClick=${() => retry(upload)}>${named("Retry")}</button>`}
-      ${state === "failed" && html`<button class="plain" onClick=${() => remove(upload)}>${named("Remove")}</button>`}
-      ${["waiting", "checking", "sending"].includes(state) && html`<button class="plain" onClick=${() => cancel(upload)}>${named("Cancel")}</button>`}
-    </span>
-  </li>`
-}
-
-/** Speak a text when it changes, but not too often. @param {{text: string}} props */
-function Spoken({ text }) {
-  const [spoken, speak] = useState("")
-  const latest = useRef(text)
-  const timer = useRef(0)
-  latest.current = text
-  useEffect(() => {
-    timer.current ||= setTimeout(() => {
-      timer.current = 0
-      speak(latest.current)
-    }, SPOKEN_MS)
-  }, [text])
-  return html`<p class="hidden-text" role="status">${spoken}</p>`
+/** Tell of uploads that were interrupted. */
+async function mention() {
+  const busy = await inWork()
+  const count = interrupted(session.value.user, unfinished.value).filter(({ imageId }) => !busy.has(imageId)).length
+  if (count) notify({ text: count === 1 ? "An upload was interrupted." : `${count} uploads were interrupted.`, action: "Show", act: show })
 }
 
 /** Take files that are dropped or pasted anywhere. Returns whether files are being dragged over the page. */
@@ -173,59 +66,21 @@ function useDrop() {
     const ending = new AbortController()
     const on = (/** @type {string} */ name, /** @type {(event: any) => void} */ handler) => addEventListener(name, handler, { signal: ending.signal })
     let own = false // a picture of this page is dragged
-    const take = (/** @type {Event} */ event, /** @type {DataTransfer | null} */ transfer) => {
+    const takes = (/** @type {Event} */ event, /** @type {DataTransfer | null} */ transfer) => {
       if (own || !transfer?.types.includes("Files")) return false
       event.preventDefault()
       return true
     }
-    const receive = async (/** @type {DataTransfer} */ transfer) => {
-      open.set(true)
-      add(await transferred(transfer))
-    }
     on("dragstart", () => (own = true))
     on("dragend", () => (own = false))
-    on("dragover", (event) => setDragging(take(event, event.dataTransfer)))
+    on("dragover", (event) => setDragging(takes(event, event.dataTransfer)))
     on("dragleave", (event) => event.relatedTarget === null && setDragging(false))
     on("drop", (event) => {
       setDragging(false)
-      if (take(event, event.dataTransfer)) receive(event.dataTransfer)
+      if (takes(event, event.dataTransfer)) transferred(event.dataTransfer).then(receive)
     })
-    on("paste", (event) => take(event, event.clipboardData) && receive(event.clipboardData))
+    on("paste", (event) => takes(event, event.clipboardData) && transferred(event.clipboardData).then(receive))
     return () => ending.abort()
   }, [])
   return dragging
-}
-
-/** Return what a row says about an upload. @param {Upload} upload */
-function words({ state, file, sent, note }) {
-  const size = bytes(file.size)
-  if (state === "sending") return note || `${bytes(sent)} of ${size}`
-  if (state === "checking") return note || "Comparing with your images"
-  if (state === "failed" || state === "refused") return note
-  const word = WORDS[state]
-  return `${word[0].toUpperCase()}${word.slice(1)}, ${size}${note && `. ${note}`}`
-}
-
-/** Return the number of uploads in each state. @param {readonly Upload[]} all @returns {Record<string, number>} */
-function counted(all) {
-  const counts = Object.fromEntries(Object.keys(WORDS).map((state) => [state, 0]))
-  for (const { state } of all) counts[state] += 1
-  return counts
-}
-
-/** @param {Record<string, number>} counts */
-function summary(counts) {
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0) - counts.refused - counts.cancelled
-  const others = ["present", "failed", "refused", "cancelled"].filter((state) => counts[state]).map((state) => `${counts[state]} ${WORDS[state]}`)
-  return [...(total ? [`${counts.done + counts.processing} of ${total} uploaded`] : []), ...others].join(", ")
-}
-
-/** Return the uploads that are of interest now. @param {readonly Upload[]} all @param {Record<string, number>} counts */
-function shortened(all, counts) {
-  /** @type {Record<string, number>} */
-  const seen = {}
-  return all.filter(({ state }) => {
-    seen[state] = (seen[state] ?? 0) + 1
-    return seen[state] <= (SHOWN_FIRST[state] ?? 0) || counts[state] - seen[state] < (SHOWN_LAST[state] ?? 0)
-  })
 }

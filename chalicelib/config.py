@@ -349,6 +349,12 @@ class Settings:
     max_query_tags: int = setting(
         10, "Maximum number of tags in a list's filter.", "MAX_QUERY_TAGS", unit="tags", high=50
     )
+    max_query_chars: int = setting(
+        256, "Maximum length of a free-text search (`q`).", "MAX_QUERY_CHARS", unit="characters", high=10_000
+    )
+    max_query_words: int = setting(
+        8, "Maximum number of different words in a free-text search (`q`).", "MAX_QUERY_WORDS", unit="words", high=50
+    )
     max_title_words: int = setting(
         12, "How many different words of a title are indexed.", "MAX_TITLE_WORDS", unit="words", low=0, high=41
     )

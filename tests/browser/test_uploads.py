@@ -244,8 +244,8 @@ def test_closing_the_page_asks_while_uploads_run(gallery: Page, tmp_path: Path) 
 def test_a_visitor_without_a_name_is_asked_for_one(page: Page, alice: User, tmp_path: Path) -> None:
     page.goto("/")
     choose(page, *pictures(tmp_path, 1))
-    page.get_by_label("Your name").fill(alice.user_id)
-    page.get_by_label("Your name").press("Enter")
+    page.get_by_label("Name", exact=True).fill(alice.user_id)
+    page.get_by_label("Name", exact=True).press("Enter")
     expect(page.get_by_text("1 of 1 uploaded").first).to_be_visible()
     assert len(alice.service.ids(user_id=alice.user_id)) == 1
 

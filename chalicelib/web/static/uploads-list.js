@@ -1,12 +1,14 @@
 /** The panel of uploads: pickers, what the images get, and the list of uploads. */
 
 import { link, navigate } from "./address.js"
+import { config } from "./config.js"
 import { ACCEPTED, picked } from "./files.js"
+import { sizeText } from "./format.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { useObservable } from "./observable.js"
-import { session, signIn } from "./session.js"
+import { ask, session } from "./session.js"
 import { abandon, interrupted, inWork, unfinished } from "./unfinished.js"
-import { add, bytes, cancel, cancelAll, choices, clearFinished, leftOut, remove, retry, retryFailed, sendAnyway, uploads } from "./uploads.js"
+import { add, cancel, cancelAll, choices, clearFinished, leftOut, remove, retry, retryFailed, sendAnyway, uploads } from "./uploads.js"
 
 /** @typedef {import("./uploads.js").Upload} Upload */
 
@@ -43,7 +45,7 @@ export function Panel({ close }) {
         <p class="quiet">or drop or paste them anywhere on this page.</p>
       </div>
       <${Choices} />
-      ${!user && !token && html`<${WhoAreYou} />`}
+      ${!user && !token && html`<p class="upload-sign-in"><button class="primary" onClick=${() => ask()}>${config.auth === "open" ? "Enter your name" : "Sign in"}</button> Uploads start when it is known whose they are.</p>`}
       <${Interrupted} />
       ${all.length > 0 &&
       html`<p class="upload-summary">${summary(counts)}</p>
@@ -69,19 +71,6 @@ function Picker({ label, accept, folder }) {
   }
   return html`<button onClick=${() => input.current?.click()}>${label}</button>
     <input type="file" hidden multiple ref=${input} accept=${accept} webkitdirectory=${folder} aria-label=${label} onChange=${chosen} />`
-}
-
-/** Ask for the name of the owner: uploads start when it is known. */
-function WhoAreYou() {
-  const enter = (/** @type {any} */ event) => {
-    event.preventDefault()
-    signIn({ user: event.target.elements.name.value.trim(), token: "" })
-  }
-  return html`<form class="upload-sign-in" onSubmit=${enter}>
-    <label>Your name <input name="name" required pattern=".*\\S.*" autocomplete="username" /></label>
-    <button class="primary">Continue</button>
-    <p class="quiet">Uploads start when it is known whose they are.</p>
-  </form>`
 }
 
 /** What the images get that are added next. */
@@ -156,8 +145,8 @@ export function Spoken() {
 
 /** Return what a row says about an upload. @param {Upload} upload */
 function words({ state, file, sent, note }) {
-  const size = bytes(file.size)
-  if (state === "sending") return note || `${bytes(sent)} of ${size}`
+  const size = sizeText(file.size)
+  if (state === "sending") return note || `${sizeText(sent)} of ${size}`
   if (state === "checking") return note || "Comparing with your images"
   if (state === "failed" || state === "refused") return note
   const word = WORDS[state]

@@ -3,16 +3,17 @@
  * again. Modules of the interface draw `uploads` and call the functions here.
  */
 
-import { address } from "./address.js"
+import { address, isFiltered } from "./address.js"
 import { ApiError, request } from "./api.js"
 import { arrival } from "./arrivals.js"
 import { checksum } from "./checksum.js"
 import { config } from "./config.js"
 import { ACCEPTED_NAMES, imageType } from "./files.js"
+import { sizeText } from "./format.js"
 import { listing, put } from "./listing.js"
 import { observable } from "./observable.js"
 import { sendImage } from "./sending.js"
-import { session } from "./session.js"
+import { ask, identify, session } from "./session.js"
 import { persistently } from "./transfer.js"
 import { abandon } from "./unfinished.js"
 
@@ -77,6 +78,7 @@ export async function add(given) {
     else enqueue(file, contentType, refusal(file, contentType))
   }
   leftOut.set([...leftOut.value, ...[...others].map(([folder, names]) => described(folder, names))])
+  if (queue.some(({ state }) => state === "waiting")) identify("Say whose the images are that you upload.")
 }
 
 /** Stop an upload. @param {Upload} upload */
@@ -152,7 +154,7 @@ function refusal(file, contentType) {
   if (!file.size) return "The file is empty."
   if (!contentType) return `This is no ${ACCEPTED_NAMES} image.`
   const limit = config.max_direct_upload_bytes
-  return file.size > limit ? `The file is larger than ${bytes(limit)}, the most that the service accepts.` : ""
+  return file.size > limit ? `The file is larger than ${sizeText(limit)}, the most that the service accepts.` : ""
 }
 
 /** @param {string} folder @param {string[]} names */
@@ -195,6 +197,7 @@ async function run(upload) {
     showWhenReady(upload, sent.metadata)
   } catch (error) {
     if (signal.aborted) return
+    if (error instanceof ApiError && error.status === 401 && config.auth === "jwt" && (await ask(error.message))) return retry(upload)
     // The key of a refused request is used up.
     if (error instanceof ApiError && error.status >= 400 && error.status < 500) upload.key = newKey()
     change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
@@ -232,11 +235,11 @@ async function showWhenReady(upload, metadata) {
   }
 }
 
-/** Put an image into the list if it belongs there: without filters, or if it is there already. @param {Image} image */
+/** Put an image into the list if it belongs there: it has no filters, or the image is there already. @param {Image} image */
 function show(image) {
-  const { q, user_id, tag, visibility, content_type, from, to, order, sort } = address.value
-  const filtered = q || tag.length || visibility || content_type || from || to || order !== "desc" || sort !== "created_at" || (user_id && user_id !== image.user_id)
-  if (!filtered || listing.value.images.some((each) => each.image_id === image.image_id)) put([image])
+  const { user_id } = address.value
+  const all = !isFiltered({ ...address.value, user_id: user_id === image.user_id ? "" : user_id })
+  if (all || listing.value.images.some((each) => each.image_id === image.image_id)) put([image])
 }
 
 /** @param {Upload} upload @param {Partial<Upload>} changes */
@@ -252,12 +255,6 @@ function redraw() {
     redrawing = 0
     uploads.set([...queue])
   }, REDRAW_MS)
-}
-
-/** Return a size with its unit, such as 4.5 MB. @param {number} size */
-export function bytes(size) {
-  const [divisor, unit] = size < 1e6 ? [1e3, "kilobyte"] : [1e6, "megabyte"]
-  return new Intl.NumberFormat(undefined, { style: "unit", unit, maximumFractionDigits: size < 1e6 ? 0 : 1 }).format(size / divisor)
 }
 
 function newKey() {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from dev.stack import Stack
 from tests.pictures import picture
@@ -35,6 +35,12 @@ GET = """async url => {
   return {status: answer.status, bytes: [...new Uint8Array(await answer.arrayBuffer())]}
 }"""
 READ = "async url => await (await fetch(url)).text()"
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """Open a tab that may write errors to the console, and contact another name of this machine."""
+    return context.new_page()
 
 
 @pytest.fixture

@@ -49,6 +49,20 @@ export function link(filters) {
   return query ? `?${query}` : location.pathname
 }
 
+/** What shows everything. The order is no filter. @type {Partial<Address>} */
+export const UNFILTERED = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "" }
+
+/** Whether the address asks for some images only. @param {Address} shown */
+export function isFiltered(shown) {
+  return Object.keys(UNFILTERED).some((name) => shown[/** @type {keyof Address} */ (name)].length > 0)
+}
+
+/** Show what another query string says, without a new entry in the browser's history. @param {string} query */
+export function restore(query) {
+  history.replaceState(null, "", location.pathname + query)
+  address.set(read())
+}
+
 /** @returns {Address} */
 function read() {
   const parameters = new URLSearchParams(location.search)

@@ -20,7 +20,7 @@ import { observable } from "./observable.js"
  */
 
 /** @type {Address} */
-const EMPTY = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "", sort: "created_at", order: "desc", image: "" }
+export const EMPTY = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "", sort: "created_at", order: "desc", image: "" }
 
 /** @type {import("./observable.js").Observable<Address>} */
 export const address = observable(read())
@@ -33,7 +33,8 @@ addEventListener("popstate", () => address.set(read()))
  */
 export function navigate(changes, { replace = false } = {}) {
   const changed = { ...address.value, ...changes }
-  history[replace ? "replaceState" : "pushState"](null, "", link(changed))
+  // An entry with this state has one before it that is of the gallery, too.
+  history[replace ? "replaceState" : "pushState"](replace ? history.state : { follows: true }, "", link(changed))
   address.set(changed)
 }
 

@@ -47,6 +47,9 @@ export const listing = observable(EMPTY)
 let cursor = ""
 let reading = new AbortController()
 
+/** The images that were taken out of the list. They are in no page that is read later. @type {Set<string>} */
+const taken = new Set()
+
 /** Read the first page of the list that the address asks for. */
 export async function start() {
   reading.abort()
@@ -63,7 +66,7 @@ export async function more() {
   change({ loading: true, error: "" })
   try {
     const { body } = await request("GET", "images", { query: { ...filters(), limit: PAGE_SIZE, last_evaluated_key: cursor }, signal })
-    const known = new Set(listing.value.images.map((image) => image.image_id))
+    const known = new Set([...taken, ...listing.value.images.map((image) => image.image_id)])
     const added = body.images.filter((/** @type {Image} */ image) => !known.has(image.image_id))
     cursor = body.last_evaluated_key ?? ""
     change({ images: [...listing.value.images, ...added], loading: false, complete: !body.has_more })
@@ -81,7 +84,7 @@ export function filters() {
 
 /** Show images that are new, or new versions of images in the list. The new ones go to the front. @param {Image[]} images */
 export function put(images) {
-  const byId = new Map(images.map((image) => [image.image_id, image]))
+  const byId = new Map(images.filter((image) => !taken.has(image.image_id)).map((image) => [image.image_id, image]))
   const kept = listing.value.images.map((image) => {
     const newer = byId.get(image.image_id)
     byId.delete(image.image_id)
@@ -90,16 +93,20 @@ export function put(images) {
   change({ images: [...byId.values(), ...kept] })
 }
 
-/** Take images out of the list. Returns a function that puts them back. @param {Iterable<string>} imageIds */
+/** Take images out of the list. Returns a function that puts them, or some of them, back. @param {Iterable<string>} imageIds */
 export function take(imageIds) {
+  const all = [...imageIds]
   const before = listing.value.images
-  const gone = new Set(imageIds)
-  change({ images: before.filter((image) => !gone.has(image.image_id)) })
-  return () => {
+  const beforeIds = new Set(before.map((image) => image.image_id))
+  const list = reading
+  for (const id of all) taken.add(id)
+  change({ images: before.filter((image) => !taken.has(image.image_id)) })
+  return (/** @type {readonly string[]} */ back = all) => {
+    for (const id of back) taken.delete(id)
+    if (list !== reading) return void start()
     const now = new Map(listing.value.images.map((image) => [image.image_id, image]))
-    const beforeIds = new Set(before.map((image) => image.image_id))
     const added = listing.value.images.filter((image) => !beforeIds.has(image.image_id))
-    change({ images: [...added, ...before.flatMap((image) => now.get(image.image_id) ?? (gone.has(image.image_id) ? image : []))] })
+    change({ images: [...added, ...before.flatMap((image) => now.get(image.image_id) ?? (back.includes(image.image_id) ? image : []))] })
   }
 }
 

@@ -20,7 +20,7 @@ import { observable } from "./observable.js"
  */
 
 /** @type {Address} */
-export const EMPTY = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "", sort: "created_at", order: "desc", image: "" }
+const EMPTY = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "", sort: "created_at", order: "desc", image: "" }
 
 /** @type {import("./observable.js").Observable<Address>} */
 export const address = observable(read())
@@ -48,6 +48,20 @@ export function link(filters) {
   }
   const query = parameters.toString()
   return query ? `?${query}` : location.pathname
+}
+
+/** What shows everything. The order is no filter. @type {Partial<Address>} */
+export const UNFILTERED = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "" }
+
+/** Whether the address asks for some images only. @param {Address} shown */
+export function isFiltered(shown) {
+  return Object.keys(UNFILTERED).some((name) => shown[/** @type {keyof Address} */ (name)].length > 0)
+}
+
+/** Show what another query string says, without a new entry in the browser's history. @param {string} query */
+export function restore(query) {
+  history.replaceState(null, "", location.pathname + query)
+  address.set(read())
 }
 
 /** @returns {Address} */

@@ -1,6 +1,7 @@
 /** Requests to the service. Paths are relative to the page, which is at the root of the API. */
 
-import { callerHeaders } from "./session.js"
+import { config } from "./config.js"
+import { ask, callerHeaders, session, signOut } from "./session.js"
 
 /** An answer with an error status, or none at all (status 0). The message is the service's own sentence. */
 export class ApiError extends Error {
@@ -23,7 +24,8 @@ export class ApiError extends Error {
  */
 
 /**
- * Send a request, and return the answer's JSON and its headers.
+ * Send a request, and return the answer's JSON and its headers. If the service wants a token, or another one, the user
+ * is asked to sign in, and the request is sent again.
  * @param {string} method @param {string} path @param {Options} [options]
  * @returns {Promise<{body: any, headers: Headers, status: number}>}
  * @throws {ApiError}
@@ -40,7 +42,12 @@ export async function request(method, path, { query = {}, json, form, headers = 
     throw new ApiError(0, "The service cannot be reached.")
   }
   const received = await answer.json().catch(() => null)
-  if (!answer.ok) throw new ApiError(answer.status, received?.error ?? received?.message ?? `The service answered ${answer.status}.`, received)
+  const sentence = received?.error ?? received?.message ?? `The service answered ${answer.status}.`
+  if (answer.status === 401 && config.auth === "jwt" && !headers.Authorization) {
+    if (await ask(sentence)) return request(method, path, { query, json, form, headers, signal, keepalive })
+    if (session.value.token) signOut()
+  }
+  if (!answer.ok) throw new ApiError(answer.status, sentence, received)
   return { body: received, headers: answer.headers, status: answer.status }
 }
 

@@ -14,11 +14,6 @@ const MAX_ATTEMPTS = 5
 /** Images that were viewed alone, with what a view adds, by their ids. */
 export const viewed = observable(/** @type {Readonly<Record<string, any>>} */ ({}))
 
-/** What a list or a view calls an image without a title: its file name. @param {Image} image */
-export function nameOf(image) {
-  return image.title || image.filename.replace(/\.[^.]+$/, "") || image.image_id
-}
-
 /** Whether the caller may change an image. @param {Image} image */
 export function mayChange(image) {
   return config.auth === "open" || session.value.user === image.user_id
@@ -41,7 +36,7 @@ export async function read(imageId, query = {}, signal) {
  */
 export async function save(image, fields) {
   const { body } = await request("PUT", `images/${image.image_id}`, { json: fields, headers: ifMatch(image) })
-  refresh(body.metadata)
+  renew(body.metadata)
   return body.metadata
 }
 
@@ -52,7 +47,7 @@ export async function save(image, fields) {
 export async function apply(image, step) {
   for (let attempt = 1; ; attempt++) {
     const fields = step(image)
-    if (!fields) return refresh(image)
+    if (!fields) return renew(image)
     try {
       return await save(image, fields)
     } catch (error) {
@@ -73,7 +68,7 @@ export function ifMatch(image) {
 }
 
 /** Show the new version of an image wherever it is shown. @param {Image} image */
-export function refresh(image) {
+export function renew(image) {
   const { image_id: id } = image
   if (listing.value.images.some((each) => each.image_id === id)) put([image])
   if (viewed.value[id]) viewed.set({ ...viewed.value, [id]: { ...viewed.value[id], ...image } })

@@ -1,7 +1,8 @@
 /** Deletion with a time to think: an image leaves the list at once, and the service some seconds later. */
 
 import { ApiError, request } from "./api.js"
-import { forEach, ifMatch, isConflict, nameOf, read, reasons, refresh } from "./changes.js"
+import { forEach, ifMatch, isConflict, read, reasons, renew } from "./changes.js"
+import { nameOf } from "./format.js"
 import { take } from "./listing.js"
 import { notify } from "./notices.js"
 
@@ -61,7 +62,7 @@ async function send(images, putBack, keepalive) {
   putBack(failed.map(({ image }) => image.image_id))
   const changed = failed.filter(({ error }) => isConflict(error))
   const current = await Promise.all(changed.map(({ image }) => read(image.image_id).catch(() => image)))
-  current.forEach(refresh)
+  current.forEach(renew)
   const others = failed.filter(({ error }) => !isConflict(error))
   if (changed.length) {
     const [first] = current

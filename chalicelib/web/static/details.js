@@ -1,10 +1,11 @@
 /** What is known of the image that is open, and what can be done with it. */
 
-import { address, EMPTY, link, navigate } from "./address.js"
+import { address, link, navigate, UNFILTERED } from "./address.js"
 import { request } from "./api.js"
-import { mayChange, nameOf, read } from "./changes.js"
+import { mayChange, read } from "./changes.js"
 import { remove } from "./deletion.js"
 import { drafts, EditForm, edit } from "./edit.js"
+import { nameOf, numberText, sizeText, timeText } from "./format.js"
 import { html, useEffect, useState } from "./htm-preact.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
@@ -14,10 +15,7 @@ import { session } from "./session.js"
 
 const SIMILAR = 12
 
-const whole = new Intl.NumberFormat()
 const decimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
-const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" })
-const SIZES = /** @type {const} */ ([["megabyte", 1e6], ["kilobyte", 1e3], ["byte", 1]])
 
 /** Whether the details are shown beside the picture. */
 export const shown = observable(false)
@@ -73,7 +71,7 @@ function Facts({ image }) {
     ["Uploaded", moment(image.created_at)],
     ["Changed", image.updated_at !== image.created_at && moment(image.updated_at)],
     ["Owner", html`<${Filter} to=${{ user_id: image.user_id }}>${image.user_id}<//>`],
-    ["Size", `${whole.format(image.width)} × ${whole.format(image.height)} pixels, ${bytes(image.size)}`],
+    ["Size", `${numberText(image.width)} × ${numberText(image.height)} pixels, ${sizeText(image.size)}`],
     ["Type", image.content_type],
     ["File", image.filename],
     ["Visibility", image.visibility === "private" ? "Private: only the owner sees it" : "Public"],
@@ -96,12 +94,13 @@ function Camera({ exif }) {
   if (!exif) return null
   /** @type {[string, any][]} */
   const facts = [
-    ["Camera", exif.camera ?? [exif.make, exif.model].filter(Boolean).join(" ")],
-    ["Lens", exif.lens],
+    ["Camera", camera(exif)],
+    ["Lens", exif.lens_model],
     ["Exposure", exif.exposure_seconds && exposure(exif.exposure_seconds)],
-    ["Aperture", exif.aperture && `f/${decimal.format(exif.aperture)}`],
+    ["Aperture", exif.f_number && `f/${decimal.format(exif.f_number)}`],
     ["ISO", exif.iso && String(exif.iso)],
     ["Focal length", exif.focal_length_mm && `${decimal.format(exif.focal_length_mm)} mm`],
+    ["Flash", exif.flash && "Fired"],
   ]
   if (!facts.some(([, value]) => value)) return null
   return html`<section><h3>Camera</h3><${FactList} facts=${facts} /></section>`
@@ -153,7 +152,7 @@ function Similar({ id }) {
 
 /** A link to the images with a filter, and no other. @param {{to: Partial<import("./address.js").Address>, children?: any}} props */
 function Filter({ to, children }) {
-  return html`<a href=${link(to)} onClick=${(/** @type {MouseEvent} */ event) => follow(event, { ...EMPTY, ...to })}>${children}</a>`
+  return html`<a href=${link(to)} onClick=${(/** @type {MouseEvent} */ event) => follow(event, { ...UNFILTERED, image: "", ...to })}>${children}</a>`
 }
 
 /** @param {MouseEvent} event @param {Partial<import("./address.js").Address>} changes @param {boolean} [replace] */
@@ -200,13 +199,12 @@ async function copyLink(image) {
 
 /** @param {string} time */
 function moment(time) {
-  return html`<time datetime=${time}>${dateAndTime.format(new Date(time))}</time>`
+  return html`<time datetime=${time}>${timeText(time)}</time>`
 }
 
-/** @param {number} size */
-function bytes(size) {
-  const [unit, factor] = SIZES.find(([, each]) => size >= each) ?? SIZES[2]
-  return new Intl.NumberFormat(undefined, { style: "unit", unit, maximumFractionDigits: 1 }).format(size / factor)
+/** Makers often repeat their name in that of the model. @param {Record<string, any>} exif */
+function camera({ make, model }) {
+  return make && !model?.toLowerCase().startsWith(make.toLowerCase().split(" ")[0]) ? [make, model].filter(Boolean).join(" ") : model
 }
 
 /** @param {number} seconds */

@@ -4,7 +4,8 @@
  */
 
 import { address, navigate } from "./address.js"
-import { isConflict, nameOf, read, refresh, save } from "./changes.js"
+import { isConflict, read, renew, save } from "./changes.js"
+import { nameOf, timeText } from "./format.js"
 import { html, useEffect, useRef } from "./htm-preact.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
@@ -36,7 +37,6 @@ import { has, TagField, withTag } from "./tagfield.js"
 const NAMES = /** @type {const} */ (["title", "description", "tags", "visibility"])
 const LABELS = { title: "Title", description: "Description", tags: "Tags", visibility: "Visibility" }
 const CHOICES = { theirs: "Theirs", yours: "Yours", both: "Both" }
-const time = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" })
 
 /** What is being changed, by the ids of the images. */
 export const drafts = observable(/** @type {Readonly<Record<string, Draft>>} */ ({}))
@@ -102,7 +102,7 @@ function ConflictChoices({ id, draft, conflict }) {
   }
   const chooseAll = (/** @type {Choice} */ choice) => conflict.names.forEach((name) => choose(name, choice))
   return html`<section class="conflict" aria-label="Changes by somebody else">
-    <p role="alert">Somebody else changed this image at ${time.format(new Date(base.updated_at))}. Choose what to keep, then save again.</p>
+    <p role="alert">Somebody else changed this image at ${timeText(base.updated_at)}. Choose what to keep, then save again.</p>
     ${conflict.names.map((name) => {
       const { both, ...two } = values(name)
       return html`<fieldset key=${name}>
@@ -151,7 +151,7 @@ async function meet(id) {
   } catch (error) {
     return change(id, { saving: false, error: /** @type {Error} */ (error).message })
   }
-  refresh(theirs)
+  renew(theirs)
   const names = changedNames(base, theirs).filter((name) => !same(theirs[name], yours[name]))
   const mine = changedNames(base, yours)
   /** @type {Conflict} */

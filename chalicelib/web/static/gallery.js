@@ -1,19 +1,44 @@
 /** The gallery: puts its parts together. */
 
+import { address } from "./address.js"
+import { Filters, Search, titleOf } from "./filters.js"
 import { Grid } from "./grid.js"
-import { html, render } from "./htm-preact.js"
+import { html, render, useEffect } from "./htm-preact.js"
 import { follow } from "./listing.js"
-import { Notices } from "./notices.js"
+import { Notices, notify } from "./notices.js"
+import { useObservable } from "./observable.js"
 import { SelectionBar } from "./selection.js"
+import { Account, SignIn } from "./sign-in.js"
 import { Viewer } from "./viewer.js"
 
 function Gallery() {
-  return html`<header class="top"><h1>Images</h1></header>
-    <main><${Grid} /></main>
+  const shown = useObservable(address)
+  useEffect(() => {
+    if (!shown.image) document.title = titleOf(shown)
+  }, [shown])
+  return html`<header class="top">
+      <h1><a href="?">Images</a></h1>
+      <${Search} />
+      <${Account} />
+    </header>
+    <main>
+      <${Filters} />
+      <${Grid} />
+    </main>
+    <${SignIn} />
     <${SelectionBar} />
     <${Viewer} />
     <${Notices} />`
 }
 
-follow()
-render(html`<${Gallery} />`, /** @type {HTMLElement} */ (document.getElementById("app")))
+async function open() {
+  const parameters = new URLSearchParams(location.search)
+  if (parameters.has("state") && (parameters.has("code") || parameters.has("error"))) {
+    const { finish } = await import("./oidc.js")
+    await finish().catch((error) => notify({ text: `You are not signed in: ${error.message}`, failed: true }))
+  }
+  follow()
+  render(html`<${Gallery} />`, /** @type {HTMLElement} */ (document.getElementById("app")))
+}
+
+open()

@@ -2,6 +2,7 @@
 
 import { address } from "./address.js"
 import { request } from "./api.js"
+import { sortTime } from "./format.js"
 import { observable } from "./observable.js"
 import { session } from "./session.js"
 
@@ -32,6 +33,7 @@ import { session } from "./session.js"
  * @property {readonly Image[]} images
  * @property {boolean} loading
  * @property {boolean} complete whether there are no more images
+ * @property {boolean} stale whether the images are those of other filters, until the first page is there
  * @property {string} error a sentence; empty: none
  */
 
@@ -39,23 +41,29 @@ const PAGE_SIZE = 60
 const INCLUDE = "thumbnail,analysis"
 
 /** @type {Listing} */
-const EMPTY = { images: [], loading: false, complete: false, error: "" }
+const EMPTY = { images: [], loading: false, complete: false, stale: false, error: "" }
 
 /** @type {import("./observable.js").Observable<Listing>} */
 export const listing = observable(EMPTY)
 
 let cursor = ""
 let reading = new AbortController()
+/** Which page an image was on: the cursor that reads it. @type {Map<string, string>} */
+const pageOf = new Map()
+/** The pages that are being read again. @type {Map<string, Promise<void>>} */
+const rereading = new Map()
+/** URLs that could not be loaded. @type {Set<string>} */
+const broken = new Set()
 
 /** The images that were taken out of the list. They are in no page that is read later. @type {Set<string>} */
 const taken = new Set()
 
-/** Read the first page of the list that the address asks for. */
+/** Read the first page of the list that the address asks for. Until it is there, the old images stay. */
 export async function start() {
   reading.abort()
   reading = new AbortController()
   cursor = ""
-  listing.set(EMPTY)
+  listing.set({ ...EMPTY, images: listing.value.images, stale: true })
   await more()
 }
 
@@ -65,32 +73,76 @@ export async function more() {
   const { signal } = reading
   change({ loading: true, error: "" })
   try {
-    const { body } = await request("GET", "images", { query: { ...filters(), limit: PAGE_SIZE, last_evaluated_key: cursor }, signal })
-    const known = new Set([...taken, ...listing.value.images.map((image) => image.image_id)])
+    const body = await page(cursor, signal)
+    if (signal.aborted) return
+    const before = listing.value.stale ? [] : listing.value.images
+    if (listing.value.stale) pageOf.clear()
+    const known = new Set([...taken, ...before.map((image) => image.image_id)])
     const added = body.images.filter((/** @type {Image} */ image) => !known.has(image.image_id))
+    for (const image of added) pageOf.set(image.image_id, cursor)
     cursor = body.last_evaluated_key ?? ""
-    change({ images: [...listing.value.images, ...added], loading: false, complete: !body.has_more })
+    change({ images: [...before, ...added], loading: false, stale: false, complete: !body.has_more })
   } catch (error) {
-    if (!signal.aborted) change({ loading: false, error: /** @type {Error} */ (error).message })
+    if (!signal.aborted) change({ images: listing.value.stale ? [] : listing.value.images, loading: false, error: /** @type {Error} */ (error).message })
   }
+}
+
+/**
+ * Read a page with one of these images again, because their state or their URLs have changed. `url`: one that could not
+ * be loaded; the page is read once for it.
+ * @param {string[]} imageIds @param {string} [url]
+ */
+export async function refresh(imageIds, url = "") {
+  if (broken.has(url)) return
+  if (url) broken.add(url)
+  const start = pageOf.get(imageIds[0]) ?? ""
+  if (!rereading.has(start)) rereading.set(start, reread(start).finally(() => rereading.delete(start)))
+  await rereading.get(start)
+}
+
+/** @param {string} start */
+async function reread(start) {
+  const { signal } = reading
+  const body = await page(start, signal).catch(() => ({ images: [] }))
+  const known = new Set(listing.value.images.map((image) => image.image_id))
+  if (!signal.aborted) put(body.images.filter((/** @type {Image} */ image) => known.has(image.image_id)))
+}
+
+/** @param {string} start @param {AbortSignal} signal */
+async function page(start, signal) {
+  return (await request("GET", "images", { query: { ...filters(), limit: PAGE_SIZE, last_evaluated_key: start }, signal })).body
 }
 
 /** Return the parameters of a list of the API for the present address. @returns {Record<string, string | string[]>} */
 export function filters() {
   const { q, user_id, tag, visibility, content_type, from, to, sort, order } = address.value
-  const period = sort === "taken_at" ? { takenFrom: from, takenTo: to } : { dateFrom: from, dateTo: to }
+  const period = sort === "taken_at" ? { takenFrom: from, takenTo: to } : { dateFrom: midnight(from), dateTo: midnight(to, { end: true }) }
   return { q, user_id, tag, visibility, content_type, ...period, sort, order, include: INCLUDE }
 }
 
-/** Show images that are new, or new versions of images in the list. The new ones go to the front. @param {Image[]} images */
+/** Return when a day begins where the user is, or its last millisecond. @param {string} day */
+function midnight(day, { end = false } = {}) {
+  const time = new Date(`${day}T00:00`)
+  if (Number.isNaN(time.getTime())) return day
+  if (end) time.setHours(23, 59, 59, 999)
+  return time.toISOString()
+}
+
+/**
+ * Show images that are new, or new versions of images in the list, in the order of the list. An image behind the last
+ * page is left out: a later page has it.
+ * @param {Image[]} images
+ */
 export function put(images) {
-  const byId = new Map(images.filter((image) => !taken.has(image.image_id)).map((image) => [image.image_id, image]))
-  const kept = listing.value.images.map((image) => {
-    const newer = byId.get(image.image_id)
-    byId.delete(image.image_id)
-    return newer ? { ...image, ...newer } : image
-  })
-  change({ images: [...byId.values(), ...kept] })
+  const { sort, order } = address.value
+  const newer = new Map(images.filter((image) => !taken.has(image.image_id)).map((image) => [image.image_id, image]))
+  const kept = listing.value.images.map((image) => ({ ...image, ...newer.get(image.image_id) }))
+  for (const image of kept) newer.delete(image.image_id)
+  const direction = order === "asc" ? 1 : -1
+  const times = new Map([...newer.values(), ...kept].map((image) => [image, direction * sortTime(image, sort)]))
+  const sorted = [...times.keys()].sort((one, other) => (times.get(one) ?? 0) - (times.get(other) ?? 0))
+  const last = listing.value.complete ? sorted.length : sorted.findLastIndex((image) => !newer.has(image.image_id)) + 1
+  change({ images: sorted.slice(0, last || sorted.length) })
 }
 
 /** Take images out of the list. Returns a function that puts them, or some of them, back. @param {Iterable<string>} imageIds */
@@ -125,6 +177,9 @@ export function follow() {
       start()
     }
   })
-  session.subscribe(() => start())
+  session.subscribe(() => {
+    listing.set(EMPTY)
+    start()
+  })
   start()
 }

@@ -43,6 +43,35 @@ export function encodeHeader(text) {
   return String.fromCharCode(...new TextEncoder().encode(text))
 }
 
+/**
+ * What the sign-in dialog asks; null: it is closed.
+ * @type {import("./observable.js").Observable<{sentence: string, answer: (known: boolean) => void} | null>}
+ */
+export const question = observable(/** @type {any} */ (null))
+
+/** @type {Promise<boolean>} */
+let asked
+
+/** Ask who the user is. Resolves to whether the user has signed in. @param {string} sentence the reason @returns {Promise<boolean>} */
+export function ask(sentence = "") {
+  if (question.value) return asked
+  asked = new Promise((resolve) => {
+    question.set({
+      sentence,
+      answer(known) {
+        question.set(null)
+        resolve(known)
+      },
+    })
+  })
+  return asked
+}
+
+/** Resolve to whether the user is known, after asking one who is not. @param {string} sentence the reason */
+export async function identify(sentence) {
+  return session.value.user ? true : ask(sentence)
+}
+
 /** @returns {Session} */
 function stored() {
   try {

@@ -2,9 +2,10 @@
 
 import { address, navigate } from "./address.js"
 import { url } from "./api.js"
-import { nameOf, read, viewed } from "./changes.js"
+import { read, viewed } from "./changes.js"
 import { config } from "./config.js"
 import { Details, shown } from "./details.js"
+import { nameOf } from "./format.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { listing, more } from "./listing.js"
 import { useObservable } from "./observable.js"
@@ -241,7 +242,7 @@ function closeDetails() {
 
 /** Keep keyboard and screen reader in the viewer. Returns a function that gives them back to the page. */
 function holdPage() {
-  const behind = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#app > :not(.viewer, .notices)")])
+  const behind = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#app > :not(.viewer, .notices, dialog)")])
   let last = address.value.image
   const end = address.subscribe(({ image }) => (last = image || last))
   for (const element of behind) element.inert = true

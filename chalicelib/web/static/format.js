@@ -1,0 +1,56 @@
+/** Times, days, sizes and names, as a user reads them. */
+
+/** @typedef {import("./listing.js").Image} Image */
+
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" })
+const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" })
+const NUMBER = new Intl.NumberFormat()
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"]
+
+/**
+ * Return the time by which a list sorts an image, in milliseconds since the epoch. Cameras rarely know their offset: a
+ * time taken without one counts as UTC.
+ * @param {Image} image @param {string} sort
+ */
+export function sortTime(image, sort) {
+  const taken = sort === "taken_at" && image.analysis?.taken_at
+  if (taken) return Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(taken) ? taken : `${taken}Z`)
+  return Date.parse(sort === "updated_at" ? image.updated_at : image.created_at)
+}
+
+/**
+ * Return the day of this time, such as 2026-01-31: in UTC for the time taken, else where the user is.
+ * @param {Image} image @param {string} sort
+ */
+export function dayOf(image, sort) {
+  const time = new Date(sortTime(image, sort))
+  if (sort !== "taken_at") time.setMinutes(time.getMinutes() - time.getTimezoneOffset())
+  return time.toISOString().slice(0, 10)
+}
+
+/** @param {string} day such as 2026-01-31 */
+export function dayText(day) {
+  return DAY.format(new Date(day))
+}
+
+/** @param {string} time of RFC 3339 */
+export function timeText(time) {
+  return TIME.format(new Date(time))
+}
+
+/** @param {number} count */
+export function numberText(count) {
+  return NUMBER.format(count)
+}
+
+/** @param {number} bytes */
+export function sizeText(bytes) {
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), UNITS.length - 1)
+  const format = { style: "unit", unit: UNITS[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: power > 1 ? 1 : 0 }
+  return new Intl.NumberFormat(undefined, /** @type {any} */ (format)).format(bytes / 1000 ** power)
+}
+
+/** Return what an image is called: its title, else its file name without the extension. @param {Image} image */
+export function nameOf({ title, filename }) {
+  return title || (filename ?? "").replace(/(?!^)\.[^.]*$/, "") || "Untitled"
+}

@@ -156,6 +156,10 @@ bench-variants: $(VENV)/installed ## measure the making of variants against plai
 bench-cold: $(VENV)/installed ## measure cold starts from the zip, before and after the work on it
 	@$(BIN)/python -m bench.cold_start
 
+.PHONY: bench-pages
+bench-pages: $(VENV)/installed ## measure the gallery in Chromium with 10,000 images: BENCH_DATA to keep them
+	@$(BIN)/python -m bench.pages $(if $(BENCH_DATA),--data "$(BENCH_DATA)")
+
 .PHONY: hooks
 hooks: $(VENV)/installed ## install a git hook that checks style, types and prose before each commit
 	@$(BIN)/pre-commit install

@@ -49,7 +49,10 @@ with wrong_settings_reported():
 
 KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
 UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
-COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query)
+COUNT = (
+    *(CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.query_owner_taken, CATALOG.batch_get),
+    *(TERMS.query, TERMS.query_taken),
+)
 LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get, DERIVED.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)

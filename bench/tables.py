@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dev.stack import Stack, running
 
 _AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
 _THREADS = 8
-_PART = 1_000  # images per line of progress
+_PART = 1_000  # images at once
 
 
 def folder(data: Path, size: int) -> Path:
@@ -31,7 +32,8 @@ def folder(data: Path, size: int) -> Path:
     if smaller:
         shutil.copytree(data / f"{edition}-{smaller}", growing)
     with running(growing) as stack:
-        _grow(stack, smaller, size)
+        for first in range(smaller, size, _PART):
+            write(stack, album.images(first, min(first + _PART, size)))
     return growing.rename(found)
 
 
@@ -46,23 +48,20 @@ def _puts(image: Image) -> list[dict[str, Any]]:
     return [write["Put"] for write in (catalog.put(image), *catalog.row_writes(None, image))]
 
 
-def _grow(stack: Stack, start: int, stop: int) -> None:
+def write(stack: Stack, images: Iterable[Image]) -> None:
+    """Write what uploads of the images would write, without their transactions."""
     dynamodb = stack.client("dynamodb")
+    started = time.monotonic()
 
-    def write(puts: list[dict[str, Any]]) -> None:
+    def write_batch(puts: list[dict[str, Any]]) -> None:
         left: dict[str, list[Any]] = {}
         for put in puts:
             left.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
         while left:
             left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
 
-    written = 0
-    started = time.monotonic()
+    puts = [put for image in images for put in _puts(image)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        for first in range(start, stop, _PART):
-            last = min(first + _PART, stop)
-            puts = [put for image in album.images(first, last) for put in _puts(image)]
-            list(pool.map(write, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))
-            written += len(puts)
-            seconds = time.monotonic() - started
-            print(f"{last:>9,} images, {written / seconds:,.0f} items a second", file=sys.stderr, flush=True)
+        list(pool.map(write_batch, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))
+    rate = len(puts) / (time.monotonic() - started)
+    print(f"{len(puts):>9,} items, {rate:,.0f} a second", file=sys.stderr, flush=True)

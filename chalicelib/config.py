@@ -26,6 +26,10 @@ _ORIGINS = (
     "for example `https://photos.example.org http://localhost:5173`",
     rf"\*|{_ORIGIN}( +{_ORIGIN})*",
 )
+_PLAIN_ORIGINS = (
+    "http or https origins in lower case, for example `https://photos.auth.eu-central-1.amazoncognito.com`",
+    rf"(?=https?:){_ORIGIN}( +(?=https?:){_ORIGIN})*",
+)
 # SSM User Guide, "Requirements and constraints for parameter names": a path of at most 15 levels.
 _PARAMETER = ("the path of an SSM parameter, for example `/images-api/prod/secrets`", r"(/[A-Za-z0-9_.-]+){1,15}")
 _SHARDS = (
@@ -152,6 +156,26 @@ class Settings:
     jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted. Requires `JWT_JWKS_URL`.", "JWT_ISSUER")
     jwt_jwks_url: str = setting("", "URL of the issuer's public keys (JWKS).", "JWT_JWKS_URL", form=_URL)
     jwt_audience: str = setting("", "Audience that a token must name. Empty: not checked.", "JWT_AUDIENCE")
+    oidc_client_id: str = setting(
+        "",
+        "Client ID of the gallery at `JWT_ISSUER`: users of the gallery sign in there. Empty: they paste a token.",
+        "OIDC_CLIENT_ID",
+        form=("a client ID without spaces", r"[!-~]+"),
+    )
+    oidc_token: str = setting(
+        "id",
+        "Which token of the issuer the gallery sends: `id` (its audience is the client ID) or `access`, for issuers "
+        "whose access tokens are JWTs with `sub`.",
+        "OIDC_TOKEN",
+        choices=("id", "access"),
+    )
+    sign_in_origins: str = setting(
+        "",
+        "Further origins that the gallery may contact to sign in, if the issuer's token endpoint is not at the origin "
+        "of `JWT_ISSUER`, for example `https://photos.auth.eu-central-1.amazoncognito.com`.",
+        "SIGN_IN_ORIGINS",
+        form=_PLAIN_ORIGINS,
+    )
     max_image_bytes: int = setting(
         3_400_000,
         "Largest image in a JSON body. The body contains base64, and API Gateway encodes it in base64 again: this is "
@@ -324,6 +348,12 @@ class Settings:
     )
     max_query_tags: int = setting(
         10, "Maximum number of tags in a list's filter.", "MAX_QUERY_TAGS", unit="tags", high=50
+    )
+    max_query_chars: int = setting(
+        256, "Maximum length of a free-text search (`q`).", "MAX_QUERY_CHARS", unit="characters", high=10_000
+    )
+    max_query_words: int = setting(
+        8, "Maximum number of different words in a free-text search (`q`).", "MAX_QUERY_WORDS", unit="words", high=50
     )
     max_title_words: int = setting(
         12, "How many different words of a title are indexed.", "MAX_TITLE_WORDS", unit="words", low=0, high=41
@@ -560,8 +590,21 @@ def _check(parsed: Settings) -> None:
         raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 4}, because SHARDS has {shards} partitions.")
     if list(parsed.variant_widths_px) != sorted(set(parsed.variant_widths_px)):
         raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
+    if parsed.oidc_client_id:
+        _check_sign_in(parsed)
     if parsed.default_page_size > parsed.max_page_size:
         raise WrongSetting("DEFAULT_PAGE_SIZE must not be larger than MAX_PAGE_SIZE.")
+
+
+def _check_sign_in(parsed: Settings) -> None:
+    """Check the settings of signing in at an issuer. Raises WrongSetting."""
+    if parsed.auth != "jwt" or not re.fullmatch(_URL[1], parsed.jwt_issuer):
+        raise WrongSetting("OIDC_CLIENT_ID requires AUTH=jwt, and a URL in JWT_ISSUER: users sign in there.")
+    if parsed.oidc_token == "id" and parsed.jwt_audience != parsed.oidc_client_id:  # noqa: S105 (no password)
+        raise WrongSetting(
+            "OIDC_CLIENT_ID requires the same value in JWT_AUDIENCE, because the audience of an ID token is the "
+            "client. If the gallery shall send access tokens, set OIDC_TOKEN=access."
+        )
 
 
 @cache

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
-END = 253_402_300_800_000  # the year 10000, in milliseconds since the epoch: later than every timestamp
+# In milliseconds since the epoch: the first timestamp, and a time later than every timestamp (the year 10000).
+START = -62_135_596_800_000
+END = 253_402_300_800_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -57,6 +59,21 @@ def timestamp_of(milliseconds: int) -> str:
     """Return the timestamp of a time in milliseconds since the epoch."""
     time_utc = _EPOCH + timedelta(milliseconds=milliseconds)
     return time_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(time: str | None) -> str:
+    """Return the timestamp of a time of RFC 3339, whose offset may be missing; then it is UTC.
+
+    Empty if there is no time, or if it is outside of the calendar in UTC.
+    """
+    if time is None:
+        return ""
+    moment = datetime.fromisoformat(time)
+    try:
+        in_utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        return ""
+    return timestamp_of((in_utc - _EPOCH) // _MILLISECOND)
 
 
 def milliseconds_of(timestamp: str) -> int:

@@ -105,12 +105,18 @@ class Image:
     attempts: int = 0  # processing attempts that did not finish
     upload_id: str = ""  # the multipart upload that the client is sending the bytes by, if any
     part_size: int = 0  # bytes of each part, except the last; 0: the file was not announced in parts
+    taken_at: str = ""  # when the picture was taken, from EXIF: RFC 3339, UTC; empty: not known
     analysis: Analysis | None = None  # None: not processed yet
 
     @property
     def created_at(self) -> str:
         """Time of creation: RFC 3339, UTC."""
         return ids.created_at(self.image_id)
+
+    @property
+    def dated_at(self) -> str:
+        """When the picture was taken or, if that is not known, the image was created: RFC 3339, UTC."""
+        return self.taken_at or self.created_at
 
     @property
     def is_gone(self) -> bool:

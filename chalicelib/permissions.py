@@ -103,6 +103,7 @@ class Catalog(Table):
         super().__init__("Catalog", "images_table_name")
         self.query_owner = self.query_index("user_id-index")
         self.query_owner_changed = self.query_index("user_id-changed-index")
+        self.query_owner_taken = self.query_index("user_id-taken-index")
         self.query_state = self.query_index("state-index")
 
 
@@ -115,11 +116,12 @@ class TagCounts(Table):
 
 
 class Terms(Table):
-    """The permissions on the table of index rows and its index."""
+    """The permissions on the table of index rows and its indexes."""
 
     def __init__(self) -> None:
         super().__init__("Terms", "image_tags_table_name")
         self.query_changed = self.query_index("term-changed-index")
+        self.query_taken = self.query_index("tag-taken-index")
 
 
 def _regional(sid: str, service: str, name: str) -> Resource:

@@ -113,7 +113,7 @@ def _has(now: Image, before: Image, after: Image) -> bool:
 
 
 def _unprocessed(image: Image) -> Image:
-    return replace(image, state=State.READY, reason="", attempts=0, analysis=None)
+    return replace(image, state=State.READY, reason="", attempts=0, taken_at="", analysis=None)
 
 
 def _result(image: Image) -> Attributes:
@@ -144,6 +144,7 @@ def uploaded(request: UploadRequest, image_id: str, picture: Picture, checksum: 
         checksum=checksum,
         width=picture.width,
         height=picture.height,
+        taken_at=ids.utc(picture.taken_at),
     )
 
 
@@ -249,7 +250,8 @@ def processed(image: Image, analysis: Analysis) -> Image:
     """Note the result of processing an image that is listed."""
     if not (image.listed and image.is_processable):
         return image
-    return replace(image, state=State.READY, analysis=analysis, reason="", attempts=0)
+    taken_at = ids.utc(analysis.taken_at)
+    return replace(image, state=State.READY, taken_at=taken_at, analysis=analysis, reason="", attempts=0)
 
 
 def shown(image: Image, analysis: Analysis) -> Image:
@@ -263,6 +265,7 @@ def shown(image: Image, analysis: Analysis) -> Image:
         attempts=0,
         width=analysis.width,
         height=analysis.height,
+        taken_at=ids.utc(analysis.taken_at),
         analysis=analysis,
     )
 
@@ -272,7 +275,14 @@ def kept(image: Image, picture: Picture, reason: str) -> Image:
     if image.listed or not image.is_processable:
         return image
     return replace(
-        image, state=State.FAILED, listed=True, attempts=0, width=picture.width, height=picture.height, reason=reason
+        image,
+        state=State.FAILED,
+        listed=True,
+        attempts=0,
+        width=picture.width,
+        height=picture.height,
+        taken_at=ids.utc(picture.taken_at),
+        reason=reason,
     )
 
 

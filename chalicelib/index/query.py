@@ -7,12 +7,28 @@ from chalicelib import ids
 from chalicelib.model import Visibility
 
 
+class Time(StrEnum):
+    """A time of an image by which lists are sorted."""
+
+    CREATED = "created_at"
+    UPDATED = "updated_at"  # the last update or, if the image was never updated, its creation
+    TAKEN = "taken_at"  # when the picture was taken or, if that is not known, the image was created
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """The order of a list; by default the newest image is first."""
 
     oldest_first: bool = False
-    by_update: bool = False  # True: by last update (of creation if never updated); False: by creation
+    by: Time = Time.CREATED
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a free-text search."""
+
+    text: str  # as words of texts are compared: see terms.words
+    tag: str  # as tags are compared: see terms.fold
 
 
 class Include(StrEnum):
@@ -34,16 +50,24 @@ class Query:
     title: tuple[str, ...] = ()  # prefixes, each of a word of the field: see terms.words
     description: tuple[str, ...] = ()  # prefixes, likewise
     filename: tuple[str, ...] = ()  # prefixes, likewise
+    words: tuple[Word, ...] = ()  # each is a word of the title, description or filename, or a tag
     visibility: Visibility | None = None
     content_type: str | None = None
     checksum: str | None = None
     since: int = 0  # earliest time of creation, milliseconds since the epoch
     before: int = ids.END  # latest time of creation, exclusive
+    taken_since: int = ids.START  # earliest time of Time.TAKEN, milliseconds since the epoch
+    taken_before: int = ids.END  # latest time of Time.TAKEN, exclusive
     order: Order = Order()
     limit: int
     cursor: str | None = None
     include: frozenset[Include] = frozenset()  # what is added to each image
     explain: bool = False  # whether the answer says how the page was read
+
+    @property
+    def has_taken_range(self) -> bool:
+        """Whether the query filters by the time when pictures were taken."""
+        return (self.taken_since, self.taken_before) != (ids.START, ids.END)
 
     @property
     def filters(self) -> str:

@@ -16,6 +16,7 @@ class Row:
     whole: bool = True  # False: the row has no room for the description
     word: str = ""  # the word that the row is for, in an index of words
     changed: str | None = None  # sort key in the order of updates; None: the image was never updated
+    taken: str | None = None  # sort key in the order of time taken; None: the index or the row does not have it
     perceptual_hash: str = ""  # only in a row of a band, which has no other field of the image
 
 

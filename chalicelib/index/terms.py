@@ -12,13 +12,14 @@ of rows must agree on them.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.index import ranges
-from chalicelib.index.query import Query
+from chalicelib.index.query import Query, Time, Word
 from chalicelib.index.ranges import Index, Range
 from chalicelib.model import Image, Visibility
 
@@ -30,6 +31,7 @@ MAX_TAGS_AND_WORDS = 41
 BANDS = 4
 
 _WORD = re.compile(r"[^\W_]+")
+_MARKED_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")  # with combining marks
 _NOT_A_TAG = "\x1f"  # a tag has no control characters: web/fields rejects them
 
 
@@ -122,14 +124,20 @@ def words(text: str, kind: Kind) -> tuple[str, ...]:
 
     At most `max_words` words, of which the first MAX_WORD_CHARS characters count.
     """
-    without_accents = "".join(c for c in unicodedata.normalize("NFKD", fold(text)) if not unicodedata.combining(c))
     words: dict[str, None] = {}
     limit = max_words(kind)
-    for match in _WORD.finditer(without_accents):
+    for word in _words(fold(text)):
         if len(words) >= limit:
             break
-        words[match[0][: settings().max_word_chars]] = None
+        words[word] = None
     return tuple(words)
+
+
+def query_words(text: str) -> tuple[Word, ...]:
+    """Return the different words of a free-text search, in order."""
+    # A tag keeps its accents, so letters are found together with their combining marks.
+    found = (Word(word, match[0]) for match in _MARKED_WORD.finditer(fold(text)) for word in _words(match[0]))
+    return tuple(dict.fromkeys(found))
 
 
 def max_words(kind: Kind) -> int:
@@ -177,15 +185,21 @@ def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]
 
     Private images of an owner or, for None, public images.
     """
-    key_ranges = [
+    by_creation = [
         Range(Index.TERMS, term.partition(owner, n if count > 1 else None), term.word, since, before)
         for start, end, count in term.shards()
         if (since := max(start, query.since)) < (before := min(end, query.before))
         for n in range(count)
     ]
-    if query.order.by_update:
-        key_ranges.append(Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since))
-    return tuple(key_ranges)
+    match query.order.by:
+        case Time.CREATED:
+            return tuple(by_creation)
+        case Time.UPDATED:
+            return *by_creation, Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since)
+        case Time.TAKEN:  # a picture can be taken in any period before its image is created
+            partitions = dict.fromkeys(each.partition for each in by_creation)
+            period = query.taken_since, query.taken_before
+            return tuple(Range(Index.TAKEN_TERMS, partition, term.word, *period) for partition in partitions)
 
 
 def matches(image: Image, query: Query) -> bool:
@@ -199,9 +213,17 @@ def matches(image: Image, query: Query) -> bool:
         and query.content_type in (None, image.content_type)
         and query.checksum in (None, image.checksum)
         and query.since <= ids.milliseconds(image.image_id) < query.before
+        and (not query.has_taken_range or _is_taken(image, query))
         and _has_tags(image, query)
+        and _has_prefixes(image, query)
         and _has_words(image, query)
     )
+
+
+def alternatives(word: Word) -> tuple[Term, ...]:
+    """Return the terms of which an image has at least one if a free-text search for a word finds it."""
+    texts = [Term(kind, word.text) for kind in _TEXTS if max_words(kind)]
+    return (*texts, *(Term(Kind.TAG, tag) for tag in dict.fromkeys((word.tag, word.text))))
 
 
 def word_prefixes(query: Query) -> tuple[Term, ...]:
@@ -217,7 +239,18 @@ def _has_tags(image: Image, query: Query) -> bool:
     return tags.issuperset(query.tags) and (not query.any_tags or not tags.isdisjoint(query.any_tags))
 
 
+def _is_taken(image: Image, query: Query) -> bool:
+    return query.taken_since <= ids.milliseconds_of(image.dated_at) < query.taken_before
+
+
 def _has_words(image: Image, query: Query) -> bool:
+    if not query.words:
+        return True
+    found = frozenset(of(image))
+    return all(not found.isdisjoint(alternatives(word)) for word in query.words)
+
+
+def _has_prefixes(image: Image, query: Query) -> bool:
     prefixes = word_prefixes(query)
     if not prefixes:
         return True
@@ -226,6 +259,12 @@ def _has_words(image: Image, query: Query) -> bool:
     return all(
         any(word.kind is prefix.kind and word.value.startswith(prefix.value) for word in words) for prefix in prefixes
     )
+
+
+def _words(folded: str) -> Iterator[str]:
+    """Return the words of a folded text, without accents."""
+    without_accents = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    return (match[0][: settings().max_word_chars] for match in _WORD.finditer(without_accents))
 
 
 def _text(image: Image, kind: Kind) -> str:

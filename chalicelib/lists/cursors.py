@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FOREIGN = "last_evaluated_key is not valid for this list; begin the list again."
 _EXPIRED = "last_evaluated_key has expired; begin the list again."
 _MAX_NAME_BYTES = 1024  # DynamoDB: size of a sort key
-_TIME_BYTES = 6  # of a time in milliseconds
+_TIME_BYTES = 7  # of a time in milliseconds, with a sign: six bytes with a sign end in the year 6429
 _MINUTE_SECONDS = 60  # a cursor has its expiry in minutes since the epoch, as four bytes
 
 
@@ -32,35 +32,35 @@ class Cursor:
     """Where a list continues, before it is encrypted."""
 
     driver: int  # index of the list, among the lists of the query, whose key ranges are read; below 256
-    position: str  # of the next row: an image_id, or `<timestamp>/<image_id>` in the order of updates (see ranges)
+    position: str  # of the next row: an image_id in the order of creation, else `<timestamp>/<image_id>` (see ranges)
 
 
 def encode(cursor: Cursor, query: str, key: bytes, lifetime_seconds: int) -> str:
-    """Return a cursor as 50 or, in the order of updates, 58 URL-safe characters.
+    """Return a cursor as 50 or, in another order than that of creation, 59 URL-safe characters.
 
     `query` is the text that identifies the query; `decode` needs the same text.
     """
     timestamp, _, image_id = cursor.position.rpartition("/")
-    updated_at = ids.milliseconds_of(timestamp).to_bytes(_TIME_BYTES) if timestamp else b""
-    return _seal(bytes([cursor.driver]) + updated_at + UUID(image_id).bytes, query, key, lifetime_seconds)
+    sort_time = ids.milliseconds_of(timestamp).to_bytes(_TIME_BYTES, signed=True) if timestamp else b""
+    return _seal(bytes([cursor.driver]) + sort_time + UUID(image_id).bytes, query, key, lifetime_seconds)
 
 
-def decode(text: str, query: str, list_count: int, keys: Iterable[bytes], *, by_update: bool = False) -> Cursor:
+def decode(text: str, query: str, list_count: int, keys: Iterable[bytes], *, by_creation: bool = True) -> Cursor:
     """Return the cursor that `encode` was given for this query, with one of the keys.
 
-    `list_count` is the number of lists of the query.
+    `list_count` is the number of lists of the query; `by_creation`, whether they are in the order of creation.
 
     Raises BadInput: the cursor belongs to another query or service, was edited, or has expired. Also if it was
     encrypted with such a key but is not a cursor of images: some services may not keep their key secret.
     """
     content = _unseal(text, query, keys)
     try:
-        driver, updated_at, image_id = content[0], content[1:-16], str(UUID(bytes=content[-16:]))
-        timestamp = ids.timestamp_of(int.from_bytes(updated_at)) + "/" if updated_at else ""
+        driver, sort_time, image_id = content[0], content[1:-16], str(UUID(bytes=content[-16:]))
+        timestamp = ids.timestamp_of(int.from_bytes(sort_time, signed=True)) + "/" if sort_time else ""
         ids.created_at(image_id)
     except (ValueError, IndexError, OverflowError):
         raise BadInput(_FOREIGN) from None
-    if driver >= list_count or len(updated_at) != (_TIME_BYTES if by_update else 0):
+    if driver >= list_count or len(sort_time) != (0 if by_creation else _TIME_BYTES):
         raise BadInput(_FOREIGN)
     return Cursor(driver, timestamp + image_id)
 

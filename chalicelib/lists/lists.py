@@ -9,7 +9,7 @@ from operator import itemgetter
 from chalicelib import logs
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden
-from chalicelib.index.query import Include, Order, Query
+from chalicelib.index.query import Include, Order, Query, Time
 from chalicelib.lists import cursors, entries
 from chalicelib.lists.cursors import Cursor
 from chalicelib.lists.model import Count, Entry, Page
@@ -60,7 +60,9 @@ def count_images(caller: Caller, query: Query) -> Count:
     The count is a lower bound if more images match, or if the budget of a page is spent before all rows are read.
     """
     limit = settings().max_count
-    walk = Walk(caller, replace(query, cursor=None, order=Order(), include=frozenset()), limit, whole=False)
+    order = Order(by=Time.TAKEN) if query.has_taken_range else Order()  # whose ranges have no row outside of the filter
+    asked = replace(query, cursor=None, order=order, include=frozenset())
+    walk = Walk(caller, asked, limit, whole=False)
     found = {image.image_id for _, image in islice(walk, limit + 1)}
     count = len(found) + (len(walk.moved(found)) if len(found) <= limit else 0)
     log.info("count", extra={"fields": {**walk.cost, "images": count}})

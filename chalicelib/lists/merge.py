@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from chalicelib import ids
 from chalicelib.index import ranges
-from chalicelib.index.query import Order
+from chalicelib.index.query import Order, Time
 from chalicelib.index.ranges import Bounds, Index, Range
 from chalicelib.index.rows import Chunk, Row
 
@@ -77,7 +77,7 @@ class Stream:
             rows.sort(key=lambda row: row.image_id, reverse=not self._order.oldest_first)
             if chunk.after is not None:
                 rows = [row for row in rows if ids.created_at(row.image_id) != chunk.after]
-        if self._order.by_update and not self._source.index.is_by_update:
+        if self._order.by is Time.UPDATED and not self._source.index.is_by_update:
             # Updated images come from the index of updated images.
             rows = [row for row in rows if row.changed is None]
         self._rows.extend(rows)

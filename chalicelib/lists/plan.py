@@ -1,8 +1,8 @@
 """How a list query is read: which lists contain its whole answer, and which of them to read.
 
-Each filter is a list: the images of an owner, with a tag, of a content type, with a checksum, or with a word that
-begins with a prefix. One list is read, the driver (the driving index, in database terms). The other filters are checked
-on its rows.
+Each filter is a list: the images of an owner, with a tag, of a content type, with a checksum, with a word that begins
+with a prefix, or with a word anywhere. One list is read, the driver (the driving index, in database terms). The other
+filters are checked on its rows.
 
 The functions make no calls. They depend on their arguments and on settings: on MAX_USER_ID_CHARS and MAX_PAGE_READS
 here, and on those that index/terms reads.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Order, Query, Time
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, Kind, Term
 from chalicelib.lists import entries
@@ -36,6 +36,11 @@ class Prefix:
     def partition(self) -> str:
         """The partition that holds the rows of these words, except the shards of sharded words."""
         return self.term.partition(self.owner)
+
+    @staticmethod
+    def index(order: Order) -> Index:
+        """Return the index in which the words are searched, so that the rows found are the first ones of the order."""
+        return Index.TAKEN_TERMS if order.by is Time.TAKEN else Index.TERMS
 
     def sharded_words(self, sharded: Collection[str]) -> tuple[str, ...]:
         """Return the words with this prefix among the names of sharded terms (SHARDS)."""
@@ -80,6 +85,8 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     prefixes = [term for term in terms.word_prefixes(query) if term.value not in _TOO_SHORT]
     prefixes.sort(key=lambda term: -len(term.value))  # longer prefixes are rarer
     lists += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes)) for term in prefixes]
+    for word in sorted(query.words, key=lambda word: -len(word.text)):
+        lists.append(replace(_list(scopes, query, *terms.alternatives(word)), name=f"q:{word.tag}"))
     if query.content_type is not None:
         lists.append(_list(scopes, query, Term(Kind.CONTENT_TYPE, query.content_type)))
     if not lists:
@@ -111,7 +118,7 @@ def reserved_reads(query: Query, *, can_move: bool = True) -> int:
     For records that do not fit their rows; for images that moved while the page was read, if they can (see can_move);
     and for the records of the page's images, if the query asks for what only records have.
     """
-    return 1 + (can_move and not query.order.by_update) + entries.need_records(query.include)
+    return 1 + (can_move and query.order.by is not Time.UPDATED) + entries.need_records(query.include)
 
 
 def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:
@@ -120,7 +127,7 @@ def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:
     This happens if its owner makes it public or private. In the order of updates, every update moves an image.
     """
     is_merged = any(each.prefixes or len(each.ranges) > 1 for each in candidates)
-    return is_merged and len(scopes_of(query, caller)) > 1 and not query.order.by_update
+    return is_merged and len(scopes_of(query, caller)) > 1 and query.order.by is not Time.UPDATED
 
 
 def scopes_of(query: Query, caller: Caller) -> tuple[str | None, ...]:
@@ -179,7 +186,11 @@ def _owner_list(query: Query, caller: Caller, scopes: Sequence[str | None]) -> L
     if scopes == (None,):
         return List(name, terms.key_ranges(Term(Kind.OWNER, owner), None, query))
     # Public and private images: the owner's index of the records has both.
-    key_ranges = [Range(Index.OWNER, owner, None, query.since, query.before)]
-    if query.order.by_update:
-        key_ranges.append(Range(Index.CHANGED_OWNER, owner, None, query.since))
-    return List(name, tuple(key_ranges))
+    by_creation = Range(Index.OWNER, owner, None, query.since, query.before)
+    match query.order.by:
+        case Time.CREATED:
+            return List(name, (by_creation,))
+        case Time.UPDATED:
+            return List(name, (by_creation, Range(Index.CHANGED_OWNER, owner, None, query.since)))
+        case Time.TAKEN:
+            return List(name, (Range(Index.TAKEN_OWNER, owner, None, query.taken_since, query.taken_before),))

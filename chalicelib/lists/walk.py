@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-from chalicelib import access
+from chalicelib import access, ids
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Order, Query, Time
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.rows import Row
 from chalicelib.lists import cursors, entries, plan, prefixes
@@ -47,7 +47,8 @@ class Walk:
         Raises BadInput: the cursor is not one of this query.
         """
         self._needs_records = entries.need_records(query.include)
-        self._needs_description = (whole and not self._needs_records) or bool(query.description)
+        self._needs_description = (whole and not self._needs_records) or bool(query.description or query.words)
+        self._needs_time_taken = query.has_taken_range or query.order.by is Time.TAKEN
         self._caller = caller
         self._query = query
         self._limit = limit
@@ -59,8 +60,8 @@ class Walk:
         self.driver = 0  # index of the list that is read
         self.position: str | None = None
         if query.cursor is not None:
-            keys, by_update = secrets().cursor_keys, query.order.by_update
-            cursor = cursors.decode(query.cursor, query.filters, len(self._lists), keys, by_update=by_update)
+            keys, by_creation = secrets().cursor_keys, query.order.by is Time.CREATED
+            cursor = cursors.decode(query.cursor, query.filters, len(self._lists), keys, by_creation=by_creation)
             self.driver, self.position = cursor.driver, cursor.position
         self._beginning = self.position
 
@@ -97,7 +98,7 @@ class Walk:
         if not self._can_move or len(self._budget.reads) < 2:
             return []
         since = self._started - settings().api_timeout_seconds
-        newest_first = Order(by_update=True)
+        newest_first = Order(by=Time.UPDATED)
         updates = Range(Index.CHANGED_OWNER, self._caller.user_id or "", None, int(since * 1000))
         bounds = updates.bounds(newest_first, ranges.beginning(newest_first))
         chunk = self._budget.read_last("moved", bounds, _MAX_READ_ROWS) if bounds else None
@@ -229,7 +230,7 @@ class Walk:
         max_words = min(settings().max_prefix_words, (allowance - 1) // (1 + reads_of_a_word))
         if max_words < 1:
             return None
-        chunks = prefixes.words(prefix, self._reader(i), rows if is_beginning else _WORD_SEARCH_ROWS, max_words)
+        chunks = prefixes.words(prefix, order, self._reader(i), rows if is_beginning else _WORD_SEARCH_ROWS, max_words)
         if chunks is None:
             return None
         streams = {}
@@ -251,23 +252,40 @@ class Walk:
 
         Raises Spent: no read is left for the records.
         """
-        without_description = replace(self._query, description=())  # for a row that has no room for the description
         candidates = [
             row
             for row in rows
             if access.may_see(self._caller, row.user_id, row.visibility)
-            and (row.image is None or terms.matches(row.image, self._query if row.whole else without_description))
+            and (row.image is None or terms.matches(row.image, self._conditions_on(row)))
         ]
         fetched = self._budget.fetch([row.image_id for row in candidates if not self._is_sufficient(row)])
         images = [row.image if self._is_sufficient(row) else fetched.get(row.image_id) for row in candidates]
         return [
-            (ranges.key(row, self._query.order), image)
+            (self._position(row, image), image)
             for row, image in zip(candidates, images, strict=True)
             if image is not None and self._is_match(image)  # None: the record was deleted
         ]
 
+    def _conditions_on(self, row: Row) -> Query:
+        """Return the filters that can be checked on a row; the others need its record."""
+        query = self._query
+        if not row.whole:  # the row has no room for the description
+            query = replace(query, description=(), words=())
+        if row.taken is None:
+            query = replace(query, taken_since=ids.START, taken_before=ids.END)
+        return query
+
+    def _position(self, row: Row, image: Image) -> str:
+        if row.taken is None and self._query.order.by is Time.TAKEN:
+            return ranges.time_key(image.dated_at, image.image_id)
+        return ranges.key(row, self._query.order)
+
     def _is_sufficient(self, row: Row) -> bool:
-        return row.image is not None and (row.whole or not self._needs_description)
+        return (
+            row.image is not None
+            and (row.whole or not self._needs_description)
+            and (row.taken is not None or not self._needs_time_taken)
+        )
 
     def _is_match(self, image: Image) -> bool:
         # All conditions again: the record can be newer than the row.

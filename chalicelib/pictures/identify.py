@@ -37,6 +37,7 @@ class Picture:
     content_type: str  # one of EXTENSIONS
     width: int  # pixels, upright: after the EXIF orientation is applied
     height: int  # pixels, upright
+    taken_at: str | None = None  # see exif.Exif
 
 
 _lock = threading.Lock()
@@ -168,9 +169,10 @@ def _described(file: bytes | Path, data: bytes | mmap) -> tuple[Picture, int]:
         if content_type not in EXTENSIONS:
             raise ValueError(content_type)
         width, height = image.size
-        if exif_of(image, data).swaps_sides:
+        metadata = exif_of(image, data)
+        if metadata.swaps_sides:
             width, height = height, width
-    return Picture(content_type=content_type, width=width, height=height), frames
+    return Picture(content_type=content_type, width=width, height=height, taken_at=metadata.taken_at), frames
 
 
 @cache

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from chalicelib import ids
 from chalicelib.index import ranges
 from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
@@ -15,14 +16,15 @@ MAX_ROW_BYTES = 1024
 _VARIANT_NUMBERS = ("width", "height", "size")  # the fields of a variant that are numbers
 _ACCESS_FIELDS = ("user_id", "visibility")  # the fields that decide who may see an image
 _ID_CHARS = 36  # of a UUID, which every sort key of an index row ends with
+_TIME_CHARS = 24  # of a timestamp
 
 
 def to_item(image: Image, bucket: str) -> Attributes:
     """Return the item of a record, as contracts B and D publish it.
 
     An item is in an index only if it has the key attributes of that index. So only a listed image has `created_at`, for
-    `user_id-index`; only an unfinished image has `state`, for `state-index`; and only a listed image that was updated
-    has `changed`, for `user_id-changed-index`.
+    `user_id-index`, and `taken`, for `user_id-taken-index`; only an unfinished image has `state`, for `state-index`;
+    and only a listed image that was updated has `changed`, for `user_id-changed-index`.
     """
     return {
         **_fields(image),
@@ -33,6 +35,7 @@ def to_item(image: Image, bucket: str) -> Attributes:
         **({"attempts": {"N": str(image.attempts)}} if image.attempts else {}),
         **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
         **({"part_size": {"N": str(image.part_size)}} if image.part_size else {}),
+        **({"taken_at": {"S": image.taken_at}} if image.taken_at else {}),
         **({"analysis": _analysis_item(image.analysis)} if image.analysis else {}),
     }
 
@@ -51,11 +54,16 @@ def progress(image: Image) -> Attributes:
 
 def index_keys(image: Image) -> Attributes:
     """Return the attributes that are sort keys of the indexes of listed images."""
-    return {"created_at": {"S": image.created_at}, **(_change(image) if image.version > 1 else {})}
+    return {
+        "created_at": {"S": image.created_at},
+        "taken": {"S": ranges.time_key(image.dated_at, image.image_id)},
+        **(_change(image) if image.version > 1 else {}),
+    }
 
 
 def from_item(item: Attributes) -> Image:
     """Return the image of an item, which is a record or an index row that has a copy of a record."""
+    analysis = _analysis(item["analysis"]) if "analysis" in item else None
     return Image(
         image_id=item["image_id"]["S"],
         user_id=item["user_id"]["S"],
@@ -78,7 +86,8 @@ def from_item(item: Attributes) -> Image:
         attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
         upload_id=item["upload_id"]["S"] if "upload_id" in item else "",
         part_size=int(item["part_size"]["N"]) if "part_size" in item else 0,
-        analysis=_analysis(item["analysis"]) if "analysis" in item else None,
+        taken_at=_taken_at(item, analysis),
+        analysis=analysis,
     )
 
 
@@ -91,10 +100,12 @@ def to_row(image: Image, key: Key) -> Attributes:
     rows and needs few of their images.
     """
     keys = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
+    taken = ranges.time_key(image.dated_at, image.image_id)
     record = _fields(image)
     access = {name: record[name] for name in _ACCESS_FIELDS}
     if key.is_of_a_band and image.analysis:
         return {**access, "perceptual_hash": {"S": image.analysis.perceptual_hash}, **keys}
+    keys["taken"] = {"S": ranges.sort_key(ranges.word_of(key.sort) or None, taken)}
     for left_out in ((), ("description",)):
         row = {**{name: value for name, value in record.items() if name not in left_out}, **keys}
         if size(row) <= MAX_ROW_BYTES:
@@ -120,6 +131,7 @@ def from_row(item: Attributes) -> Row:
         whole="description" in item,
         word=ranges.word_of(sort_key),
         changed=item["changed"]["S"] if "changed" in item else None,
+        taken=ranges.key_of(item["taken"]["S"]) if "taken" in item else None,
         perceptual_hash=item["perceptual_hash"]["S"] if "perceptual_hash" in item else "",
     )
 
@@ -142,7 +154,18 @@ def _value_size(value: dict[str, Any]) -> int:
 
 def _change(image: Image) -> Attributes:
     """Return the sort key of an updated image in the indexes by time of change. They have no other images."""
-    return {"changed": {"S": f"{image.updated_at}/{image.image_id}"}}
+    return {"changed": {"S": ranges.time_key(image.updated_at, image.image_id)}}
+
+
+def _taken_at(item: Attributes, analysis: Analysis | None) -> str:
+    """Return when the picture of an item was taken; empty if that is not known."""
+    if "taken_at" in item:
+        return str(item["taken_at"]["S"])
+    if analysis is not None:  # a record from before it had the attribute
+        return ids.utc(analysis.taken_at)
+    # A copy of a record has only its sort key. Its time is that of creation if the other one is not known.
+    time = ranges.key_of(item["taken"]["S"])[:_TIME_CHARS] if "taken" in item else ""
+    return "" if time == ids.created_at(item["image_id"]["S"]) else time
 
 
 def _analysis_item(analysis: Analysis) -> dict[str, Any]:

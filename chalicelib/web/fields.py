@@ -12,6 +12,7 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
 from chalicelib.images.model import Fit, Format
 from chalicelib.index import terms
+from chalicelib.index.query import Word
 from chalicelib.index.terms import Kind
 from chalicelib.model import CONTROL, EXTENSIONS, Visibility
 
@@ -32,8 +33,11 @@ SPELLINGS = {
     "size": ("size",),
     "include": ("include",),
     "explain": ("explain",),
+    "q": ("q",),
     "date_from": ("dateFrom", "date_from"),
     "date_to": ("dateTo", "date_to"),
+    "taken_from": ("takenFrom", "taken_from"),
+    "taken_to": ("takenTo", "taken_to"),
     "sort": ("sort",),
     "order": ("order",),
     "limit": ("limit",),
@@ -222,6 +226,25 @@ def words(kind: Kind, values: Sequence[str], limit: int) -> tuple[str, ...]:
     return tuple(words)
 
 
+def query_words(values: Sequence[str]) -> tuple[Word, ...]:
+    """Return the words of a free-text search; none if it is absent. Repeated searches add their words.
+
+    Raises BadInput: a value has no word, or there are too many words or characters.
+    """
+    limits = settings()
+    _check_length("q", " ".join(values), limits.max_query_chars, "MAX_QUERY_CHARS")
+    words: dict[Word, None] = {}
+    for value in values:
+        _check_marks("q", value)
+        found = terms.query_words(value)
+        if not found:
+            raise BadInput("q must have at least one letter or digit.")
+        words |= dict.fromkeys(found)
+    if len(words) > limits.max_query_words:
+        raise BadInput(f"q has more than {limits.max_query_words} words, which is the limit (MAX_QUERY_WORDS).")
+    return tuple(words)
+
+
 def content_type(value: str) -> str:
     """Return the content type of an image, without parameters.
 
@@ -266,11 +289,11 @@ def flag(spelling: str, value: str | None) -> bool:
     return flag in ("true", "1")
 
 
-def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = False) -> int:
+def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = False, earliest: int = 0) -> int:
     """Return a date, or a time of RFC 3339, in milliseconds since the epoch; `default` if the field is absent.
 
     A time without an offset is UTC. As the `end` of a range, a date includes its whole day and a time its whole
-    millisecond: the result is the first millisecond after it.
+    millisecond: the result is the first millisecond after it. A time before `earliest` counts as `earliest`.
     Raises BadInput: the value is neither a date nor a time, or is outside of the calendar.
     """
     if value is None:
@@ -291,7 +314,7 @@ def timestamp_ms(spelling: str, value: str | None, default: int, *, end: bool = 
         raise BadInput(
             f"{spelling} must be a date such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z."
         ) from None
-    return max(0, (time - _EPOCH) // _MILLISECOND)
+    return max(earliest, (time - _EPOCH) // _MILLISECOND)
 
 
 def limit(value: str | None, default: int) -> int:

@@ -44,6 +44,9 @@ def gallery() -> Page:
         "max_form_image_bytes": limits.max_form_image_bytes,
         "max_direct_upload_bytes": limits.max_direct_upload_bytes,
         "max_page_size": limits.max_page_size,
+        "issuer": limits.jwt_issuer if limits.oidc_client_id else "",
+        "client_id": limits.oidc_client_id,
+        "bearer": limits.oidc_token,
     }
     return _page("gallery.html", config)
 
@@ -85,13 +88,19 @@ def _policy() -> str:
             "script-src 'self'",
             "style-src 'self'",
             f"img-src 'self' data: blob: {storage}",
-            f"connect-src 'self' {storage}",
+            f"connect-src 'self' {' '.join((storage, *_sign_in_origins()))}",
             "font-src 'self'",
             f"form-action 'self' {storage}",
             "base-uri 'none'",
             "frame-ancestors 'none'",
         )
     )
+
+
+def _sign_in_origins() -> tuple[str, ...]:
+    """Return the origins that a page asks for tokens."""
+    limits = settings()
+    return (_origin(limits.jwt_issuer), *limits.sign_in_origins.split()) if limits.oidc_client_id else ()
 
 
 def _origin(url: str) -> str:

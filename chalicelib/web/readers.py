@@ -18,7 +18,7 @@ from chalicelib.images.model import (
     UpdateRequest,
     UploadRequest,
 )
-from chalicelib.index.query import Include, Order, Query
+from chalicelib.index.query import Include, Order, Query, Time
 from chalicelib.index.terms import Kind
 from chalicelib.items.model import ITEM_NAMES, Document, ItemQuery
 from chalicelib.tags.model import TagQuery
@@ -27,6 +27,14 @@ from chalicelib.web.contracts import contract
 from chalicelib.web.fields import SPELLINGS
 
 _MAX_CODE_CHARS = 200  # of a visibility, a content type or a checksum; every valid one is shorter
+
+# The values of `sort`.
+_SORTS = {
+    **{time.value: time for time in Time},
+    "createdAt": Time.CREATED,
+    "updatedAt": Time.UPDATED,
+    "takenAt": Time.TAKEN,
+}
 
 _MAX_SIMILAR = 100  # images in an answer: one BatchGetItem call reads their records (DynamoDB: 100 keys)
 _DEFAULT_SIMILAR = 20  # images in an answer if the request has no limit
@@ -44,8 +52,8 @@ _UPLOAD_HEADERS = {
 
 # The fields that routes read from the query string, beside user_id, which names the caller of every route.
 _FILTERS = (
-    *("tag", "any_tag", "title", "description", "filename"),
-    *("visibility", "content_type", "checksum", "date_from", "date_to"),
+    *("tag", "any_tag", "q", "title", "description", "filename", "visibility", "content_type", "checksum"),
+    *("date_from", "date_to", "taken_from", "taken_to"),
 )
 _PAGE = ("limit", "last_evaluated_key")
 _LIST = (*_FILTERS, "sort", "order", "include", *_PAGE)
@@ -158,6 +166,11 @@ def query(request: Request, default_limit: int | None = None) -> Query:
     before = max(1, fields.timestamp_ms("dateTo", _parameter(values, "date_to"), ids.END, end=True))
     if since >= before:
         raise BadInput("dateFrom must not be later than dateTo.")
+    taken_from, taken_to = _parameter(values, "taken_from"), _parameter(values, "taken_to")
+    taken_since = fields.timestamp_ms("takenFrom", taken_from, ids.START, earliest=ids.START)
+    taken_before = fields.timestamp_ms("takenTo", taken_to, ids.END, end=True, earliest=ids.START)
+    if taken_since >= taken_before:
+        raise BadInput("takenFrom must not be later than takenTo.")
     return Query(
         user_id=fields.user_id(owner) if owner else None,
         tags=_query_tags(values, "tag"),
@@ -165,12 +178,15 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         title=fields.words(Kind.TITLE, _parameters(values, "title"), limits.max_title_chars),
         description=fields.words(Kind.DESCRIPTION, _parameters(values, "description"), limits.max_description_chars),
         filename=fields.words(Kind.FILENAME, _parameters(values, "filename"), limits.max_filename_chars),
+        words=fields.query_words(_parameters(values, "q")),
         visibility=None if visibility == "all" else fields.visibility(visibility),
         content_type=fields.content_type(content_type) if content_type else None,
         checksum=fields.checksum(checksum) if checksum else None,
         since=since,
         before=before,
-        order=_order(values),
+        taken_since=taken_since,
+        taken_before=taken_before,
+        order=_order(values, Time.TAKEN if taken_from or taken_to else Time.CREATED),
         limit=fields.limit(_parameter(values, "limit"), default_limit or limits.default_page_size),
         cursor=_parameter(values, "last_evaluated_key"),
         include=_included(values),
@@ -417,14 +433,14 @@ def _query_tags(values: Mapping[str, list[str]], field: str) -> tuple[str, ...]:
     return tuple(sorted(folded))  # sorted, so that a cursor is valid whatever the order in the request
 
 
-def _order(values: Mapping[str, list[str]]) -> Order:
-    sort = _parameter(values, "sort") or "created_at"
-    if sort not in ("created_at", "createdAt", "updated_at", "updatedAt"):
-        raise BadInput("sort must be created_at or updated_at (or createdAt or updatedAt).")
+def _order(values: Mapping[str, list[str]], default: Time) -> Order:
+    sort = _parameter(values, "sort") or default
+    if sort not in _SORTS:
+        raise BadInput("sort must be created_at, updated_at or taken_at (or createdAt, updatedAt or takenAt).")
     order = (_parameter(values, "order") or "desc").lower()
     if order not in ("asc", "desc"):
         raise BadInput("order must be asc or desc.")
-    return Order(oldest_first=order == "asc", by_update=sort.startswith("updated"))
+    return Order(oldest_first=order == "asc", by=_SORTS[sort])
 
 
 def _included(values: Mapping[str, list[str]]) -> frozenset[Include]:

@@ -1,11 +1,338 @@
-"""The gallery, as a visitor sees it."""
+"""The gallery, as a visitor sees it: the grid, the filters and the address."""
 
-from playwright.sync_api import Page, expect
+import re
+import uuid
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
-from tests.http.client import User
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from chalicelib.model import State
+from dev.stack import Stack
+from tests.browser import album
+from tests.browser.conftest import Witness
+from tests.http.client import Service, User
+from tests.pictures import picture
+
+MANY = 1_000
+MOST_PICTURES = 250  # in the document at once: three screens
+
+# Adds up the layout shifts that no user has caused (Layout Instability, W3C).
+_WATCH_SHIFTS = """
+window.shifted = 0
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value
+}).observe({ type: "layout-shift", buffered: true })
+"""
+
+# Notes which pictures are ever in the document, and how many at most.
+_NOTE_PICTURES = """() => {
+  window.seen = new Set()
+  window.most = 0
+  const note = () => {
+    const names = [...document.querySelectorAll("main li img")].map((picture) => picture.alt)
+    window.doubled ||= new Set(names).size < names.length
+    window.most = Math.max(window.most, names.length)
+    for (const name of names) window.seen.add(name)
+  }
+  note()
+  new MutationObserver(note).observe(document.querySelector("main"), { childList: true, subtree: true })
+}"""
+
+_RIGHTMOST = """() => Math.max(
+  ...[...document.querySelectorAll("header *, main li")].map((each) => each.getBoundingClientRect().right),
+)"""
+
+
+@pytest.fixture(scope="session")
+def collector(stack: Stack, service: Service) -> User:
+    """Create a user with MANY images, titled by their numbers. The highest is the newest."""
+    user = User(service, f"collector-{uuid.uuid4()}")
+    album.write(stack, [album.image(user.user_id, n) for n in range(MANY)])
+    return user
+
+
+@pytest.fixture
+def bob(service: Service) -> Iterator[User]:
+    user = User(service, f"bob-{uuid.uuid4()}")
+    yield user
+    user.delete_all()
+
+
+def use_as(context: BrowserContext, user: User) -> None:
+    """Let the gallery know the user's name from the start."""
+    context.add_init_script(f"localStorage.setItem('images-api.session', '{{\"user\": \"{user.user_id}\"}}')")
+
+
+def picture_named(page: Page, name: str) -> Locator:
+    return page.locator("main").get_by_role("link", name=re.compile(rf"^{re.escape(name)}\b"))
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def check_accessible(page: Page) -> None:
+    """Check a page by axe."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_a_browser_gets_the_gallery_and_other_clients_the_overview(page: Page, alice: User) -> None:
     page.goto("/")
     expect(page.get_by_role("heading", name="Images", exact=True)).to_be_visible()
     assert alice.service.get("/")["service"] == "images-api"
+
+
+def test_pictures_are_called_by_their_title_or_their_file(page: Page, alice: User) -> None:
+    alice.upload(picture(seed=1), title="Harbour", filename="IMG_1.png")
+    alice.upload(picture(seed=2), filename="IMG_2.old.png")
+    alice.upload(picture(seed=3))
+    page.goto(f"/?user_id={alice.user_id}")
+    for name in ("Harbour", "IMG_2.old", "Untitled"):
+        expect(picture_named(page, name)).to_be_visible()
+    expect(page.get_by_text("All 3 images")).to_be_visible()
+
+
+def test_a_picture_is_a_link_that_keeps_the_filters(page: Page, alice: User) -> None:
+    image = alice.upload(picture(seed=4), title="Harbour", tags=["sea"])
+    page.goto(f"/?user_id={alice.user_id}&tag=sea")
+    link = picture_named(page, "Harbour")
+    expect(link).to_have_attribute("href", f"?user_id={alice.user_id}&tag=sea&image={image['image_id']}")
+    link.click()
+    assert query(page) == {"user_id": [alice.user_id], "tag": ["sea"], "image": [image["image_id"]]}
+
+
+def test_each_day_has_a_heading_in_the_order_of_the_list(page: Page, collector: User) -> None:
+    page.goto(f"/?user_id={collector.user_id}")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Monday, 20 January 2025")
+    page.get_by_label("Sort by").select_option("Uploaded, oldest first")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Wednesday, 1 January 2025")
+    expect(picture_named(page, "0")).to_be_visible()
+    page.get_by_label("Uploaded from").fill("2025-01-03")
+    page.get_by_label("Uploaded until").fill("2025-01-03")
+    expect(page.get_by_text(f"All {album.PER_DAY} images")).to_be_attached()
+    expect(page.locator("section").get_by_role("heading", level=2)).to_have_text(["Friday, 3 January 2025"])
+
+
+def test_scrolling_shows_each_of_many_pictures_and_keeps_the_document_small(page: Page, collector: User) -> None:
+    page.set_viewport_size({"width": 1_280, "height": 800})
+    page.goto(f"/?user_id={collector.user_id}")
+    expect(picture_named(page, str(MANY - 1))).to_be_visible()
+    page.evaluate(_NOTE_PICTURES)
+    end = page.get_by_text(f"All {MANY:,} images")
+    for _ in range(200):
+        page.mouse.wheel(0, 2_000)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        if end.is_visible():
+            break
+    expect(end).to_be_visible()
+    expect(picture_named(page, "0")).to_be_visible()
+    assert page.evaluate("window.seen.size") == MANY
+    assert page.evaluate("window.most") <= MOST_PICTURES
+    assert not page.evaluate("window.doubled")
+
+
+def test_the_picture_at_the_top_stays_there_when_the_window_changes(page: Page, collector: User) -> None:
+    page.set_viewport_size({"width": 1_280, "height": 800})
+    page.goto(f"/?user_id={collector.user_id}")
+    expect(picture_named(page, str(MANY - 1))).to_be_visible()
+    page.evaluate("scrollTo(0, 2000)")
+    at_top = "document.elementFromPoint(100, 110).closest('li').querySelector('img').alt"
+    page.wait_for_function("() => document.elementFromPoint(100, 110).closest('li')")
+    before = page.evaluate(at_top)
+    page.set_viewport_size({"width": 700, "height": 800})
+    expect(picture_named(page, before)).to_be_in_viewport()
+    page.set_viewport_size({"width": 1_280, "height": 800})
+    expect(picture_named(page, before)).to_be_in_viewport()
+
+
+def test_the_first_screen_needs_few_requests_and_moves_nothing(page: Page, collector: User, witness: Witness) -> None:
+    page.add_init_script(_WATCH_SHIFTS)
+    page.goto(f"/?user_id={collector.user_id}")
+    expect(picture_named(page, str(MANY - 1))).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert len(witness.api_requests()) <= 4, [each.url for each in witness.api_requests()]
+    page.mouse.wheel(0, 3_000)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.shifted") < 0.01
+
+
+def test_filters_are_in_the_address_and_back_works(page: Page, alice: User) -> None:
+    alice.upload(picture(seed=5), title="Harbour", tags=["sea", "city"])
+    alice.upload(picture(seed=6), title="Beach", tags=["sea"])
+    page.goto(f"/?user_id={alice.user_id}")
+    expect(picture_named(page, "Beach")).to_be_visible()
+    page.get_by_role("button", name="city 1").click()
+    expect(picture_named(page, "Beach")).to_be_hidden()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    assert query(page) == {"user_id": [alice.user_id], "tag": ["city"]}
+    expect(page).to_have_title(f"Tag: city · Owner: {alice.user_id} · Images")
+    page.get_by_label("Type").select_option("GIF")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.go_back()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    page.reload()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    page.get_by_role("button", name="Tag: city, remove").click()
+    expect(picture_named(page, "Beach")).to_be_visible()
+    page.get_by_role("link", name="Clear the filters").click()
+    expect(page).to_have_title("Images")
+    assert query(page) == {}
+
+
+def test_typing_is_one_entry_of_the_history(page: Page, alice: User) -> None:
+    alice.upload(picture(seed=7), title="Harbour")
+    page.goto("/?visibility=public")
+    owner = page.get_by_role("textbox", name="Owner")
+    for part in (alice.user_id[:8], alice.user_id[8:20], alice.user_id[20:]):
+        owner.press_sequentially(part)
+        expect(page).to_have_url(re.compile(part))
+    expect(page.get_by_text("1 image", exact=True)).to_be_visible()
+    owner.press("Enter")
+    page.go_back()
+    expect(owner).to_have_value("")
+    assert query(page) == {"visibility": ["public"]}
+
+
+def test_tags_are_suggested_while_a_word_is_typed(page: Page, alice: User) -> None:
+    alice.upload(picture(seed=8), title="Harbour", tags=["seaside", "city"])
+    page.goto(f"/?user_id={alice.user_id}")
+    expect(page.get_by_role("button", name="city 1")).to_be_visible()
+    page.get_by_role("searchbox").press_sequentially("seas")
+    expect(page.get_by_role("button", name="city 1")).to_be_hidden()
+    page.get_by_role("button", name="seaside 1").click()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    assert query(page) == {"user_id": [alice.user_id], "tag": ["seaside"]}
+
+
+def test_a_private_image_is_visible_to_its_owner_alone(
+    context: BrowserContext, page: Page, alice: User, bob: User
+) -> None:
+    alice.upload(picture(seed=9), title="Diary", visibility="private")
+    alice.upload(picture(seed=10), title="Harbour")
+    use_as(context, bob)
+    page.goto(f"/?user_id={alice.user_id}")
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    expect(picture_named(page, "Diary")).to_be_hidden()
+    page.get_by_role("button", name="Change your name").click()
+    page.get_by_role("textbox", name="Name").fill(alice.user_id)
+    page.get_by_role("button", name="Save").click()
+    expect(picture_named(page, "Diary Private")).to_be_visible()
+    page.get_by_role("button", name="Change your name").click()
+    page.get_by_role("textbox", name="Name").fill(bob.user_id)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text(bob.user_id, exact=True)).to_be_visible()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    expect(picture_named(page, "Diary")).to_be_hidden()
+
+
+def test_only_mine_shows_the_users_images(context: BrowserContext, page: Page, alice: User, bob: User) -> None:
+    alice.upload(picture(seed=11), title="Harbour")
+    bob.upload(picture(seed=12), title="Beach")
+    use_as(context, alice)
+    page.goto("/")
+    expect(picture_named(page, "Beach")).to_be_visible()
+    page.get_by_label("Only mine").check()
+    expect(picture_named(page, "Beach")).to_be_hidden()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    assert query(page) == {"user_id": [alice.user_id]}
+
+
+def test_a_picture_appears_when_it_is_processed(page: Page, stack: Stack, alice: User) -> None:
+    album.write(stack, [album.image(alice.user_id, 0, State.PROCESSING), album.image(alice.user_id, 1, State.FAILED)])
+    page.goto(f"/?user_id={alice.user_id}")
+    expect(page.get_by_text("Processing failed")).to_be_visible()
+    expect(page.get_by_text("Processing…")).to_be_visible()
+    album.write(stack, [album.image(alice.user_id, 0)])
+    expect(page.get_by_role("img", name="0", exact=True)).to_be_visible()
+    expect(page.get_by_text("Processing…")).to_be_hidden()
+
+
+def test_the_gallery_says_what_is_wrong_and_tries_again(page: Page, alice: User, witness: Witness) -> None:
+    alice.upload(picture(seed=13), title="Harbour")
+    page.goto(f"/?user_id={alice.user_id}&from=never")
+    expect(page.get_by_role("alert")).to_contain_text("dateFrom")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="From never, remove").click()
+    expect(page.get_by_role("alert")).to_have_text("The service cannot be reached.")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Retry").click()
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    assert all("Failed to load resource" in error for error in witness.errors)  # what Chromium notes of each
+    witness.errors.clear()
+
+
+def test_a_keyboard_is_enough(page: Page, collector: User) -> None:
+    page.set_viewport_size({"width": 1_280, "height": 800})
+    page.goto(f"/?user_id={collector.user_id}")
+    newest = picture_named(page, str(MANY - 1))
+    expect(newest).to_be_visible()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if newest.evaluate("link => link === document.activeElement"):
+            break
+    expect(newest).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(picture_named(page, str(MANY - 2))).to_be_focused()
+    page.keyboard.press("x")
+    expect(page.get_by_role("checkbox", name=f"Select {MANY - 2}", exact=True)).to_be_checked()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("checkbox", name=f"Select {MANY - 2}", exact=True)).not_to_be_checked()
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate("document.activeElement.dataset.id")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.id") == below
+    page.keyboard.press("End")
+    expect(page.locator("main a:focus")).to_be_in_viewport()
+    page.keyboard.press("Home")
+    expect(newest).to_be_focused()
+    expect(newest).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    assert "image" in query(page)
+
+
+def test_clicks_select_several(page: Page, collector: User) -> None:
+    page.goto(f"/?user_id={collector.user_id}")
+    page.get_by_role("checkbox", name=f"Select {MANY - 1}", exact=True).check(force=True)
+    picture_named(page, str(MANY - 3)).click(modifiers=["Shift"])
+    for n in (1, 2, 3):
+        expect(page.get_by_role("checkbox", name=f"Select {MANY - n}", exact=True)).to_be_checked()
+    picture_named(page, str(MANY - 2)).click()
+    expect(page.get_by_role("checkbox", name=f"Select {MANY - 2}", exact=True)).not_to_be_checked()
+    assert "image" not in query(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1_280])
+def test_every_view_is_accessible(page: Page, alice: User, scheme: str, width: int) -> None:
+    alice.upload(picture("GIF", frames=2, seed=14), title="Harbour", tags=["sea"])
+    alice.upload(picture(seed=15), title="Beach", visibility="private", tags=["sea"])
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 640})
+    page.goto(f"/?user_id={alice.user_id}")
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    check_accessible(page)
+    page.get_by_role("button", name="sea 2").click()
+    expect(page.get_by_role("button", name="Tag: sea, remove")).to_be_visible()
+    if width == 320:
+        page.get_by_text("Filter and sort").click()
+    check_accessible(page)
+    page.get_by_label("Type").select_option("BMP")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    check_accessible(page)
+    page.get_by_role("button", name="Your name").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check_accessible(page)
+
+
+@pytest.mark.parametrize("width", [320, 768, 2_560])
+def test_nothing_is_wider_than_the_window(page: Page, collector: User, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"/?user_id={collector.user_id}")
+    expect(picture_named(page, str(MANY - 1))).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(_RIGHTMOST) <= width

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SETTINGS = read({"S3_BUCKET_NAME": "mine", "IMAGES_TABLE_NAME": "pictures"})
 
-INDEXES = {"user_id-index", "user_id-changed-index", "state-index"}
+INDEXES = {"user_id-index", "user_id-changed-index", "user_id-taken-index", "state-index"}
 
 
 @pytest.fixture(autouse=True)

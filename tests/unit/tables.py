@@ -8,8 +8,8 @@ from chalicelib.index.rows import Chunk, Row
 from chalicelib.model import Visibility
 
 
-def row(image_id: str, word: str = "", changed: str | None = None) -> Row:
-    return Row(image_id, "alice", Visibility.PUBLIC, None, word=word, changed=changed)
+def row(image_id: str, word: str = "", changed: str | None = None, taken: str | None = None) -> Row:
+    return Row(image_id, "alice", Visibility.PUBLIC, None, word=word, changed=changed, taken=taken)
 
 
 @dataclass

@@ -3,6 +3,14 @@ import pytest
 from chalicelib.config import Settings, WrongSetting, read
 
 
+def test_users_sign_in_at_an_issuer_with_the_token_that_the_service_accepts() -> None:
+    issuer = {"AUTH": "jwt", "JWT_ISSUER": "https://login.example.org", "OIDC_CLIENT_ID": "gallery"}
+    assert read({**issuer, "JWT_AUDIENCE": "gallery"}).oidc_token == "id"
+    assert read({**issuer, "OIDC_TOKEN": "access", "JWT_AUDIENCE": "images"}).oidc_token == "access"
+    origins = "https://a.org http://localhost:8080"
+    assert read({"SIGN_IN_ORIGINS": origins}).sign_in_origins == origins
+
+
 def test_an_empty_environment_gives_the_defaults() -> None:
     assert read({}) == Settings(auth="open", log_format="text")
 
@@ -117,6 +125,26 @@ INVALID_ORIGINS = [
             )
             for name in ("AWS/Lambda", "a" * 256, ":a", "a?b", "ä")
         ),
+        ({"OIDC_CLIENT_ID": "my gallery"}, "OIDC_CLIENT_ID must be a client ID without spaces"),
+        (
+            {"OIDC_CLIENT_ID": "gallery", "AUTH": "jwt"},
+            "OIDC_CLIENT_ID requires AUTH=jwt, and a URL in JWT_ISSUER: users sign in there.",
+        ),
+        (
+            {"OIDC_CLIENT_ID": "gallery", "AUTH": "open", "JWT_ISSUER": "https://login.example.org"},
+            "OIDC_CLIENT_ID requires AUTH=jwt, and a URL in JWT_ISSUER: users sign in there.",
+        ),
+        (
+            {
+                "OIDC_CLIENT_ID": "gallery",
+                "AUTH": "jwt",
+                "JWT_ISSUER": "https://login.example.org",
+                "JWT_AUDIENCE": "images",
+            },
+            "OIDC_CLIENT_ID requires the same value in JWT_AUDIENCE",
+        ),
+        ({"SIGN_IN_ORIGINS": "*"}, "SIGN_IN_ORIGINS must be http or https origins in lower case"),
+        ({"SIGN_IN_ORIGINS": "https://a.org/token"}, "SIGN_IN_ORIGINS must be http or https origins in lower case"),
         (
             {"METRICS_NAMESPACE": "a", "LOG_LEVEL": "WARNING"},
             "METRICS_NAMESPACE requires LOG_LEVEL=INFO or DEBUG: the lines",

@@ -88,7 +88,7 @@ function Chips() {
   const shown = useObservable(address)
   const suggested = useTags().filter(({ tag }) => !shown.tag.includes(tag))
   return html`<div class="chips" role="group" aria-label="Filters in use and tags">
-    ${inUse(shown).map(({ text, without }) => html`<button key=${text} class="chip used" onClick=${() => navigate(without)}>${text}<span aria-hidden="true"> ×</span><span class="hidden-text">, remove</span></button>`)}
+    ${inUse(shown).map(({ text, without }) => html`<button key=${text} class="chip used" aria-label=${`${text}, remove`} onClick=${() => navigate(without)}>${text} ×</button>`)}
     ${isFiltered(shown) && html`<${ClearFilters} />`}
     ${suggested.map(({ tag, count }) => html`<button key=${`#${tag}`} class="chip" onClick=${() => addTag(tag)}>${tag} <span class="quiet">${numberText(count)}</span></button>`)}
   </div>`

@@ -41,11 +41,10 @@ export function Grid() {
 
   useLayoutEffect(() => {
     if (!focusOn.current) return
+    /** @type {HTMLElement | null | undefined} */
     const wanted = grid.current?.querySelector(`a[data-id="${focusOn.current}"]`)
-    if (wanted) {
-      focusOn.current = ""
-      /** @type {HTMLElement} */ (wanted).focus({ preventScroll: true })
-    }
+    wanted?.focus({ preventScroll: true })
+    if (wanted) focusOn.current = ""
   })
 
   /** @param {KeyboardEvent} event */
@@ -74,7 +73,7 @@ export function Grid() {
 
   return html`<div class=${stale ? "grid stale" : "grid"} ref=${grid} style=${{ height: images.length ? layout.height : loading ? "100vh" : 0 }}
       aria-busy=${loading} onKeyDown=${press}
-      onFocusIn=${(/** @type {FocusEvent} */ event) => setCurrent(/** @type {HTMLElement} */ (event.target).dataset.id ?? current)}>
+      onfocusin=${(/** @type {FocusEvent} */ event) => setCurrent(/** @type {HTMLElement} */ (event.target).dataset.id ?? current)}>
       ${layout.sections
         .filter((section) => (section.top < span.bottom && section.top + section.height > span.top) || section.boxes.includes(entry))
         .map(

@@ -14,7 +14,7 @@ export function Account() {
   if (!user) return html`<div class="account"><button onClick=${() => ask()}>${OPEN ? "Your name" : "Sign in"}</button></div>`
   return html`<div class="account">
     <span class="user" title=${user}>${user}</span>
-    ${OPEN ? html`<button onClick=${() => ask()}>Change<span class="hidden-text"> your name</span></button>` : html`<button onClick=${signOut}>Sign out</button>`}
+    ${OPEN ? html`<button aria-label="Change your name" onClick=${() => ask()}>Change</button>` : html`<button onClick=${signOut}>Sign out</button>`}
   </div>`
 }
 

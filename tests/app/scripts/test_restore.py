@@ -87,6 +87,7 @@ def test_a_restored_table_has_the_items_backups_protection_and_tags_of_its_sourc
     assert {index["IndexName"] for index in target["GlobalSecondaryIndexes"]} == {
         "user_id-index",
         "user_id-changed-index",
+        "user_id-taken-index",
         "state-index",
     }
     assert stores.dynamodb.list_tags_of_resource(ResourceArn=target["TableArn"])["Tags"] == tags

@@ -59,7 +59,7 @@ def test_contract_a_can_upload_a_form_with_its_own_field_for_the_file(api: Api, 
     assert stores.objects() == {metadata["s3_key"]: RAW}
 
 
-@pytest.mark.parametrize("name", ["owner", "userid", "q", "page", "Limit"])
+@pytest.mark.parametrize("name", ["owner", "userid", "x", "page", "Limit"])
 def test_an_unknown_filter_is_refused_instead_of_listing_everything(api: Api, name: str) -> None:
     api.upload()
     for path in ("/images", "/images/count", "/list", "/tags", "/items"):

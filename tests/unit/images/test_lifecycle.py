@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import ApiError, Conflict, NotFound, PreconditionFailed
 from chalicelib.images import lifecycle
 from chalicelib.images.lifecycle import ChecksumMismatch
-from chalicelib.images.model import UpdateRequest
+from chalicelib.images.model import UpdateRequest, UploadRequest
 from chalicelib.model import Image, State, Visibility
 from chalicelib.pictures.identify import Picture
 from chalicelib.stores.dynamodb import MAX_WRITES, Write
@@ -209,6 +209,30 @@ steps = st.one_of(
     updates.map(lambda request: lambda image: lifecycle.updated(image, request, None, AT)),
     st.sampled_from(list(STEPS.values())),
 )
+
+
+def test_each_step_that_knows_the_file_knows_when_the_picture_was_taken() -> None:
+    taken = "1950-05-01T12:30:00+02:00"
+    picture, analysis = replace(PICTURE, taken_at=taken), replace(ANALYSIS, taken_at=taken)
+    upload = UploadRequest(
+        user_id="alice",
+        title="",
+        description="",
+        tags=(),
+        filename="",
+        visibility=Visibility.PUBLIC,
+        file=b"",
+        idempotency_key=None,
+    )
+    awaiting, processing = IMAGES["awaiting"], IMAGES["processing, listed"]
+    for image in (
+        lifecycle.uploaded(upload, IMAGE.image_id, picture, "ab" * 32),
+        lifecycle.shown(awaiting, analysis),
+        lifecycle.kept(awaiting, picture, "Why."),
+        lifecycle.processed(processing, analysis),
+    ):
+        assert image.dated_at == image.taken_at == "1950-05-01T10:30:00.000Z"
+    assert lifecycle.processed(processing, ANALYSIS).dated_at == IMAGE.created_at
 
 
 @given(st.sampled_from(["awaiting", "processing, listed"]), st.lists(steps, max_size=8))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.index import terms
-from chalicelib.index.query import Query
+from chalicelib.index.query import Order, Query, Time
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, MAX_TAGS_AND_WORDS, Key, Kind, Term
 from chalicelib.model import Visibility
@@ -131,7 +131,7 @@ class _ShardedTerm(Term):
 
 
 def test_a_list_by_update_has_a_separate_range_for_updated_images() -> None:
-    by_update = replace(NO_FILTERS, order=replace(NO_FILTERS.order, by_update=True))
+    by_update = replace(NO_FILTERS, order=replace(NO_FILTERS.order, by=Time.UPDATED))
     key_ranges = terms.key_ranges(Term(Kind.TITLE, "dunes"), "alice", by_update)
     assert key_ranges[1] == Range(Index.CHANGED_TERMS, "@alice\x1ftitle:dunes")
     assert key_ranges[1].partition == terms.key(PRIVATE, Term(Kind.TITLE, "dunes")).term
@@ -183,3 +183,48 @@ def test_words_beyond_the_limit_do_not_match(configured: Callable[..., None]) ->
     image = replace(IMAGE, title="sea side")
     assert terms.matches(image, replace(NO_FILTERS, title=("sea",)))
     assert not terms.matches(image, replace(NO_FILTERS, title=("side",)))
+
+
+def test_a_list_by_time_taken_has_one_range_for_each_partition(configured: Callable[..., None]) -> None:
+    configured(SHARDS="tag:sea 2022-02-22 2; tag:sea 2030-01-01 3")
+    query = replace(NO_FILTERS, order=Order(by=Time.TAKEN), taken_since=-5, taken_before=9)
+    assert terms.key_ranges(Term(Kind.TAG, "sea"), None, query) == tuple(
+        Range(Index.TAKEN_TERMS, partition, None, -5, 9)
+        for partition in ("sea", *(f"\x1f~{n}\x1fsea" for n in range(3)))
+    )
+    # Images that were created before the first shards are in one partition.
+    assert len(terms.key_ranges(Term(Kind.TAG, "sea"), None, replace(query, before=CREATED // DAY * DAY))) == 1
+    [of_word] = terms.key_ranges(Term(Kind.TITLE, "dunes"), "alice", replace(NO_FILTERS, order=Order(by=Time.TAKEN)))
+    assert of_word == Range(Index.TAKEN_TERMS, "\x1f@alice\x1f\x1ftitle:d", "dunes", ids.START, ids.END)
+
+
+def test_an_image_matches_a_range_of_time_taken_by_its_creation_if_the_time_is_not_known() -> None:
+    created = replace(NO_FILTERS, taken_since=CREATED, taken_before=CREATED + 1)
+    assert terms.matches(IMAGE, created)
+    assert not terms.matches(IMAGE, replace(NO_FILTERS, taken_since=CREATED + 1))
+    assert not terms.matches(IMAGE, replace(NO_FILTERS, taken_before=CREATED))
+    old = replace(IMAGE, taken_at="1950-01-01T00:00:00.000Z")
+    assert not terms.matches(old, created)
+    assert terms.matches(old, replace(NO_FILTERS, taken_before=0))
+    assert not terms.matches(old, replace(NO_FILTERS, taken_since=0))
+
+
+def test_each_word_of_a_search_must_be_a_whole_word_or_a_tag() -> None:
+    image = replace(
+        IMAGE, title="Sunset dunes", description="At the café", filename="IMG_1.jpg", tags=("Été", "low tide")
+    )
+
+    def matches(search: str) -> bool:
+        return terms.matches(image, replace(NO_FILTERS, words=terms.query_words(search)))
+
+    assert all(map(matches, ("SUNSET", "dunes sunset", "cafe", "Café img", "1 jpg", "été", "E\u0301te\u0301 dunes")))
+    assert not any(map(matches, ("sun", "sunset sea", "reef", "7", "ete", "gif")))
+
+
+def test_a_search_finds_only_words_that_are_indexed(configured: Callable[..., None]) -> None:
+    configured(MAX_TITLE_WORDS="1", MAX_FILENAME_WORDS="0")
+    image = replace(IMAGE, title="sea side", filename="side.jpg", description="")
+    [sea, side] = terms.query_words("sea side")
+    assert terms.matches(image, replace(NO_FILTERS, words=(sea,)))
+    assert not terms.matches(image, replace(NO_FILTERS, words=(side,)))
+    assert [term.name for term in terms.alternatives(side)] == ["title:side", "description:side", "tag:side"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.errors import BadInput
-from chalicelib.index.query import Include, Order, Query
+from chalicelib.index.query import Include, Order, Query, Time, Word
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Cursor
 
@@ -19,21 +19,21 @@ DAY = 86_400
 QUERY = Query(user_id="alice", tags=("sea",), limit=10)
 IMAGE_ID = ids.new_id()
 CURSOR = cursors.encode(Cursor(1, IMAGE_ID), QUERY.filters, KEY, DAY)
-TIMES = st.integers(0, ids.END - 1).map(lambda milliseconds: ids.timestamp_of(milliseconds) + "/")
+TIMES = st.integers(ids.START, ids.END - 1).map(lambda milliseconds: ids.timestamp_of(milliseconds) + "/")
 
 
 @given(st.integers(0, 255), st.just("") | TIMES, st.uuids(), st.text(), st.lists(st.text()))
 def test_a_cursor_is_decoded_to_its_position(
-    driver: int, update_time: str, random: UUID, user_id: str, tags: list[str]
+    driver: int, time: str, random: UUID, user_id: str, tags: list[str]
 ) -> None:
     image_id = UUID(bytes=b"\0" + random.bytes[1:])
-    position = Cursor(driver, update_time + str(image_id))
+    position = Cursor(driver, time + str(image_id))
     query = Query(user_id=user_id, tags=tuple(tags), limit=1)
     cursor = cursors.encode(position, query.filters, KEY, DAY)
-    assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{8})?", cursor)
-    assert cursors.decode(cursor, query.filters, 256, [KEY], by_update=bool(update_time)) == position
+    assert re.fullmatch(r"[A-Za-z0-9_-]{50}([A-Za-z0-9_-]{9})?", cursor)
+    assert cursors.decode(cursor, query.filters, 256, [KEY], by_creation=not time) == position
     with pytest.raises(BadInput):
-        cursors.decode(cursor, query.filters, 256, [KEY], by_update=not update_time)
+        cursors.decode(cursor, query.filters, 256, [KEY], by_creation=bool(time))
 
 
 def test_a_cursor_does_not_reveal_the_id_of_its_image() -> None:
@@ -55,7 +55,10 @@ def test_a_cursor_is_valid_with_another_page_size() -> None:
         replace(QUERY, content_type="image/png"),
         replace(QUERY, before=7),
         replace(QUERY, order=Order(oldest_first=True)),
-        replace(QUERY, order=Order(by_update=True)),
+        replace(QUERY, order=Order(by=Time.UPDATED)),
+        replace(QUERY, order=Order(by=Time.TAKEN)),
+        replace(QUERY, taken_since=7),
+        replace(QUERY, words=(Word("sea", "sea"),)),
     ],
 )
 def test_a_cursor_of_another_query_is_rejected(query: Query) -> None:

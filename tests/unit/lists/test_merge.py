@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from itertools import count, islice
 
 import pytest
@@ -6,18 +7,38 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.index import ranges
-from chalicelib.index.query import Order
+from chalicelib.index.query import Order, Time
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.rows import Row
 from chalicelib.lists.merge import Merge, Stream
 from tests.unit.tables import Table, row
 
-ORDERS = [Order(oldest_first, by_update) for oldest_first in (False, True) for by_update in (False, True)]
+ORDERS = [Order(oldest_first, by) for oldest_first in (False, True) for by in Time]
 START = 1_700_000_000_000
 
 
 def image_id(milliseconds: int, end: int = 0) -> str:
     return ids.smallest_id(START + milliseconds)[:-4] + f"{end:04x}"
+
+
+def entry(image_id: str, order: Order) -> tuple[str, Row]:
+    """Return the sort key and the row of an image. The later it was created, the earlier its picture was taken."""
+    taken = ranges.time_key(ids.timestamp_of(START - ids.milliseconds(image_id)), image_id)
+    each = row(image_id, taken=taken)
+    return (taken if order.by is Time.TAKEN else image_id), each
+
+
+def index(order: Order) -> Index:
+    return Index.TAKEN_TERMS if order.by is Time.TAKEN else Index.TERMS
+
+
+def source(partition: str, order: Order) -> Range:
+    return Range(index(order), partition, since=ids.START if order.by is Time.TAKEN else 0)
+
+
+def in_order(image_ids: Iterable[str], order: Order) -> list[str]:
+    keys = {ranges.key(entry(each, order)[1], order): each for each in image_ids}
+    return [keys[key] for key in sorted(keys, reverse=not order.oldest_first)]
 
 
 def read_all(merge: Merge, table: Table, rows: int) -> list[Row]:
@@ -40,10 +61,10 @@ def test_merged_lists_are_in_order_and_have_each_image_once(
 ) -> None:
     table = Table()
     for n, part in enumerate(parts):
-        table.put(Index.TERMS, f"tag{n}", ((image_id(*each), row(image_id(*each))) for each in part))
-    sources = [Range(Index.TERMS, f"tag{n}") for n in range(len(parts))]
+        table.put(index(order), f"tag{n}", (entry(image_id(*each), order) for each in part))
+    sources = [source(f"tag{n}", order) for n in range(len(parts))]
     merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
-    expected = sorted({image_id(*each) for part in parts for each in part}, reverse=not order.oldest_first)
+    expected = in_order({image_id(*each) for part in parts for each in part}, order)
     assert [each.image_id for each in read_all(merge, table, rows)] == expected
 
 
@@ -53,12 +74,12 @@ def test_a_list_read_page_by_page_has_each_image_once(
 ) -> None:
     table = Table()
     for n, part in enumerate(parts):
-        table.put(Index.TERMS, f"tag{n}", ((image_id(*each), row(image_id(*each))) for each in part))
-    expected = sorted({image_id(*each) for part in parts for each in part}, reverse=not order.oldest_first)
+        table.put(index(order), f"tag{n}", (entry(image_id(*each), order) for each in part))
+    expected = in_order({image_id(*each) for part in parts for each in part}, order)
     image_ids: list[str] = []
     position: str | None = ranges.beginning(order)
     while position is not None:
-        merge = Merge([Stream(Range(Index.TERMS, f"tag{n}"), order, position) for n in range(len(parts))], order)
+        merge = Merge([Stream(source(f"tag{n}", order), order, position) for n in range(len(parts))], order)
         merge.read(table.read, rows)
         image_ids += [each.image_id for each in islice(merge.known_rows(), page_size)]
         position = merge.head
@@ -66,7 +87,7 @@ def test_a_list_read_page_by_page_has_each_image_once(
     assert image_ids == expected
 
 
-@given(IMAGES, st.integers(1, 5), st.sampled_from(ORDERS))
+@given(IMAGES, st.integers(1, 5), st.sampled_from([each for each in ORDERS if each.by is not Time.TAKEN]))
 def test_images_of_one_owner_and_millisecond_are_in_order_and_appear_once(
     images: set[tuple[int, int]], rows: int, order: Order
 ) -> None:
@@ -86,7 +107,7 @@ def test_images_of_one_owner_and_millisecond_are_in_order_and_appear_once(
 def test_a_list_by_update_sorts_images_by_their_last_update(
     images: dict[tuple[int, int], int], rows: int, data: st.DataObject
 ) -> None:
-    order = Order(data.draw(st.booleans()), by_update=True)
+    order = Order(data.draw(st.booleans()), Time.UPDATED)
     table = Table()
     expected = []
     for (created, end), delay in images.items():
@@ -115,18 +136,18 @@ def test_a_list_by_update_sorts_images_by_their_last_update(
 def test_skipped_rows_are_not_read(order: Order) -> None:
     table = Table()
     image_ids = [image_id(n) for n in range(100)]
-    table.put(Index.TERMS, "sea", ((each, row(each)) for each in image_ids))
-    merge = Merge([Stream(Range(Index.TERMS, "sea"), order, ranges.beginning(order))], order)
+    table.put(index(order), "sea", (entry(each, order) for each in image_ids))
+    merge = Merge([Stream(source("sea", order), order, ranges.beginning(order))], order)
     merge.read(table.read, 3)
-    rest = image_ids[50:] if order.oldest_first else image_ids[50::-1]
-    merge.seek(ranges.key(row(rest[0]), order))
+    rest = in_order(image_ids, order)[50:]
+    merge.seek(ranges.key(entry(rest[0], order)[1], order))
     assert [each.image_id for each in read_all(merge, table, 200)] == rest
     assert len(table.reads) == 2
-    merge.seek(ranges.after(ranges.key(row(rest[-1]), order), order))
+    merge.seek(ranges.after(ranges.key(entry(rest[-1], order)[1], order), order))
     assert merge.head is None
 
 
-@pytest.mark.parametrize("order", ORDERS[:2])
+@pytest.mark.parametrize("order", [Order(), Order(by=Time.UPDATED)])
 def test_a_range_of_later_rows_is_not_read_early(order: Order) -> None:
     table = Table()
     created_ids = [image_id(n) for n in range(100)]
@@ -157,7 +178,7 @@ def test_each_of_several_lists_is_read_for_its_share_of_rows() -> None:
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_skipping_rows_takes_no_more_reads_than_the_budget_allows(oldest_first: bool) -> None:
     """If all images were updated long after their creation, every row of the list by creation is skipped."""
-    order = Order(oldest_first, by_update=True)
+    order = Order(oldest_first, Time.UPDATED)
     table = Table()
     for n in range(3_000):
         created_id = image_id(n)
@@ -181,7 +202,7 @@ def test_skipping_rows_takes_no_more_reads_than_the_budget_allows(oldest_first: 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_updates_are_not_read_from_before_the_first_creation(oldest_first: bool) -> None:
-    order = Order(oldest_first, by_update=True)
+    order = Order(oldest_first, Time.UPDATED)
     updates = Range(Index.CHANGED_TERMS, "tag:sea", None, START)
     bounds = updates.bounds(order, updates.beginning(order))
     assert bounds is not None
@@ -203,7 +224,7 @@ def test_a_range_before_the_position_is_not_read(order: Order) -> None:
 
 
 def test_an_image_updated_between_two_reads_appears_once() -> None:
-    order = Order(by_update=True)
+    order = Order(by=Time.UPDATED)
     updated_id, other_id = image_id(0), image_id(1)
     changed = f"{ids.timestamp((START + 2) / 1000)}/{updated_id}"
     table = Table()
@@ -212,3 +233,21 @@ def test_an_image_updated_between_two_reads_appears_once() -> None:
     sources = [Range(Index.TERMS, "sea"), Range(Index.CHANGED_TERMS, "tag:sea")]
     merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
     assert [each.image_id for each in read_all(merge, table, 10)] == [updated_id, other_id]
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+@pytest.mark.parametrize("word", [None, "sea"])
+def test_a_range_of_time_taken_has_the_pictures_of_its_period_only(oldest_first: bool, word: str | None) -> None:
+    order = Order(oldest_first, Time.TAKEN)
+    table = Table()
+    for n in range(-20, 20):  # milliseconds around the beginning of 1970
+        each = image_id(n % 7, 20 + n)
+        taken = ranges.time_key(ids.timestamp_of(n), each)
+        for other in ("sand", "sea", "season"):
+            table.put(Index.TAKEN_TERMS, "s", [(ranges.sort_key(word and other, taken), row(each, taken=taken))])
+    merge = Merge(
+        [Stream(Range(Index.TAKEN_TERMS, "s", word, since=-5, before=5), order, ranges.beginning(order))], order
+    )
+    times = list(range(-5, 5))
+    found = [ids.milliseconds_of((each.taken or "").split("/")[0]) for each in read_all(merge, table, 3)]
+    assert found == (times if oldest_first else times[::-1])

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.index.query import Order, Query
-from chalicelib.index.ranges import Index
+from chalicelib.index import terms
+from chalicelib.index.query import Order, Query, Time
+from chalicelib.index.ranges import Index, Range
 from chalicelib.lists import plan
 from chalicelib.lists.plan import Reach
 from chalicelib.model import Caller, Visibility
@@ -71,8 +72,32 @@ def test_the_list_of_an_owner_depends_on_the_caller() -> None:
     assert partitions(replace(of_alice, visibility=Visibility.PUBLIC), ALICE) == [["\x1fowner:alice"]]
     assert partitions(replace(of_alice, visibility=Visibility.PRIVATE), ALICE) == [["\x1f@alice\x1f\x1feverything:"]]
     assert partitions(replace(of_alice, visibility=Visibility.PRIVATE), BOB) == []
-    by_update = replace(of_alice, order=Order(by_update=True))
+    by_update = replace(of_alice, order=Order(by=Time.UPDATED))
     assert [each.index for each in plan.lists(by_update, ALICE)[0].ranges] == [Index.OWNER, Index.CHANGED_OWNER]
+
+
+def test_a_list_by_time_taken_is_one_range_of_an_owner_with_private_images() -> None:
+    query = replace(NO_FILTERS, user_id="alice", order=Order(by=Time.TAKEN), taken_since=-5)
+    [owner] = plan.lists(query, ALICE)
+    assert owner.ranges == (Range(Index.TAKEN_OWNER, "alice", None, -5),)
+    assert not plan.can_move([owner], query, ALICE)
+    tagged = replace(query, user_id=None, tags=("sea",))
+    [tag] = plan.lists(tagged, ALICE)
+    assert [each.partition for each in tag.ranges] == ["sea", "\x1f@alice\x1fsea"]
+    assert plan.can_move([tag], tagged, ALICE)
+
+
+def test_each_word_of_a_search_has_one_list_of_all_fields_and_tags() -> None:
+    query = replace(NO_FILTERS, words=terms.query_words("sea Café"))
+    assert names(query) == ["q:café", "q:sea"]
+    assert partitions(query, NOBODY) == [
+        ["\x1ftitle:c", "\x1ffilename:c", "\x1fdescription:c", "café", "cafe"],
+        ["\x1ftitle:s", "\x1ffilename:s", "\x1fdescription:s", "sea"],
+    ]
+    assert len(partitions(query, ALICE)[1]) == 8
+    # A page can always read the next image of such a list, also in the order of updates.
+    by_update = replace(query, order=Order(by=Time.UPDATED))
+    assert all(plan.is_affordable(each, by_update) for each in plan.lists(by_update, ALICE)[1:])
 
 
 def test_dates_limit_the_range_of_each_list() -> None:

@@ -1,15 +1,18 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import ids
 from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
 from chalicelib.model import Analysis, Image, State, Variant
 from chalicelib.stores import records
-from tests.unit.samples import IMAGE
+from tests.unit.samples import ANALYSIS, IMAGE
 
 SEA = Key("\x1ftitle:s", f"sea\x1f{IMAGE.image_id}", "title:sea")
+TAKEN = f"{IMAGE.created_at}/{IMAGE.image_id}"
 
 
 def test_a_ready_record_has_the_attributes_of_contracts_b_and_d() -> None:
@@ -22,6 +25,7 @@ def test_a_ready_record_has_the_attributes_of_contracts_b_and_d() -> None:
         "s3_key": {"S": f"alice/{IMAGE.image_id}"},
         "s3_url": {"S": f"s3://bucket/alice/{IMAGE.image_id}"},
         "created_at": {"S": "2022-02-22T19:22:22.000Z"},
+        "taken": {"S": f"2022-02-22T19:22:22.000Z/{IMAGE.image_id}"},
         "updated_at": {"S": "2022-02-22T19:22:22.000Z"},
         "filename": {"S": "dunes.jpg"},
         "content_type": {"S": "image/jpeg"},
@@ -41,7 +45,7 @@ def test_only_a_record_that_is_not_ready_is_in_the_state_index() -> None:
 
 def test_an_unlisted_record_is_not_in_the_indexes_of_its_owner() -> None:
     unlisted = replace(IMAGE, state=State.AWAITING_UPLOAD, listed=False, version=2)
-    assert not {"created_at", "changed"} & records.to_item(unlisted, "bucket").keys()
+    assert not {"created_at", "changed", "taken"} & records.to_item(unlisted, "bucket").keys()
 
 
 ANALYSES = st.builds(
@@ -71,22 +75,26 @@ ANALYSES = st.builds(
     st.lists(st.text()),
     st.integers(0, 10**12),
     st.none() | ANALYSES,
+    st.sampled_from(["", "1950-05-01T10:30:00.000Z"]),
 )
 def test_a_record_reads_back_as_it_was_written(
-    state: tuple[State, bool], title: str, tags: list[str], number: int, analysis: Analysis | None
+    state: tuple[State, bool], title: str, tags: list[str], number: int, analysis: Analysis | None, taken_at: str
 ) -> None:
     image = replace(
         IMAGE, state=state[0], listed=state[1], title=title, tags=tuple(tags), size=number, analysis=analysis
     )
     image = replace(image, reason=title or "Broken", attempts=number, upload_id=title, part_size=number)
     image = replace(image, reason="") if image.state is State.READY else image
+    image = replace(image, taken_at=ids.utc(analysis.taken_at) if analysis else taken_at)
     assert records.from_item(records.to_item(image, "bucket")) == image
 
 
 @given(ANALYSES)
 def test_a_row_of_a_band_has_the_perceptual_hash_but_not_the_record(analysis: Analysis) -> None:
     key = Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)
-    band_row = records.from_row(records.to_row(replace(IMAGE, analysis=analysis), key))
+    item = records.to_row(replace(IMAGE, analysis=analysis), key)
+    assert "taken" not in item  # no list reads these rows, so they are not in the index by time taken
+    band_row = records.from_row(item)
     assert (band_row.image, band_row.user_id, band_row.perceptual_hash) == (None, IMAGE.user_id, "0123456789abcdef")
 
 
@@ -110,14 +118,32 @@ def test_a_row_contains_its_record_if_both_fit_into_one_write_unit() -> None:
     row_bytes = records.size(records.to_row(replace(IMAGE, description=""), SEA))
     fits = replace(IMAGE, description="x" * (1024 - row_bytes))
     too_long = replace(IMAGE, description="x" * (1025 - row_bytes))
-    assert row(fits) == Row(fits.image_id, "alice", fits.visibility, fits, whole=True, word="sea")
+    assert row(fits) == Row(fits.image_id, "alice", fits.visibility, fits, whole=True, word="sea", taken=TAKEN)
     without_description = replace(too_long, description="")
-    assert row(too_long) == Row(fits.image_id, "alice", fits.visibility, without_description, whole=False, word="sea")
+    expected = Row(fits.image_id, "alice", fits.visibility, without_description, whole=False, word="sea", taken=TAKEN)
+    assert row(too_long) == expected
 
 
 def test_a_row_of_a_large_record_has_only_the_owner_and_the_visibility() -> None:
     large = replace(IMAGE, tags=tuple(f"{n} " + "x" * 60 for n in range(20)))
-    assert row(large) == Row(IMAGE.image_id, "alice", IMAGE.visibility, None, whole=False, word="sea")
+    assert row(large) == Row(IMAGE.image_id, "alice", IMAGE.visibility, None, whole=False, word="sea", taken=TAKEN)
+
+
+@pytest.mark.parametrize("taken_at", ["", "1950-05-01T10:30:00.000Z"])
+def test_a_row_has_the_time_when_the_picture_was_taken(taken_at: str) -> None:
+    taken = replace(IMAGE, taken_at=taken_at)
+    assert records.to_row(taken, SEA)["taken"] == {"S": f"sea\x1f{taken.dated_at}/{IMAGE.image_id}"}
+    assert records.to_item(taken, "bucket")["taken"] == {"S": f"{taken.dated_at}/{IMAGE.image_id}"}
+    assert row(taken).image == taken
+    assert row(taken).taken == f"{taken.dated_at}/{IMAGE.image_id}"
+
+
+def test_a_record_from_before_lists_by_time_taken_has_the_time_of_its_analysis() -> None:
+    item = records.to_item(replace(IMAGE, analysis=replace(ANALYSIS, taken_at="1950-05-01T12:30:00+02:00")), "bucket")
+    assert records.from_item(item).taken_at == "1950-05-01T10:30:00.000Z"
+    del item["taken"], item["analysis"]
+    assert records.from_item(item).taken_at == ""
+    assert records.from_row(item).taken is None
 
 
 def test_the_size_of_an_item_includes_its_names_and_values() -> None:

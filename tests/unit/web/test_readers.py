@@ -20,7 +20,7 @@ from chalicelib.images.model import (
     UploadRequest,
 )
 from chalicelib.index import terms
-from chalicelib.index.query import Include, Order, Query
+from chalicelib.index.query import Include, Order, Query, Time
 from chalicelib.items.model import ITEM_NAMES, ItemQuery
 from chalicelib.model import Visibility
 from chalicelib.web import fields, readers
@@ -365,6 +365,28 @@ def test_a_query_without_parameters_has_no_filters() -> None:
     assert read_query() == Query(limit=100)
 
 
+def test_a_range_of_time_taken_is_in_the_order_of_time_taken_unless_the_query_says_otherwise() -> None:
+    taken = read_query(takenFrom=["1950-05-01"], taken_to=["1950-05-01"])
+    day = 86_400_000
+    assert taken == Query(limit=100, taken_since=-7_185 * day, taken_before=-7_184 * day, order=Order(by=Time.TAKEN))
+    assert read_query(takenTo=["2026-01-01"]).order == Order(by=Time.TAKEN)
+    assert read_query(takenFrom=["2026-01-01"], sort=["created_at"]).order == Order()
+    assert read_query(sort=["takenAt"], order=["asc"]) == Query(limit=100, order=Order(True, Time.TAKEN))
+    assert read_query(takenFrom=["0001-01-01"]).taken_since == ids.START
+
+
+def test_the_words_of_a_search_are_read_with_and_without_their_accents() -> None:
+    words = read_query(q=["Café, cafe SEA_side!", "sea"]).words
+    assert [(word.text, word.tag) for word in words] == [
+        ("cafe", "café"),
+        ("cafe", "cafe"),
+        ("sea", "sea"),
+        ("side", "side"),
+    ]
+    [long] = read_query(q=["X" * 40]).words
+    assert (long.text, long.tag) == ("x" * 32, "x" * 40)
+
+
 def test_a_query_with_all_parameters_is_read() -> None:
     query = read_query(
         userId=["alice"],
@@ -400,7 +422,7 @@ def test_a_query_with_all_parameters_is_read() -> None:
         visibility=Visibility.PRIVATE,
         since=1_769_817_600_000,
         before=1_769_904_000_000,
-        order=Order(oldest_first=True, by_update=True),
+        order=Order(oldest_first=True, by=Time.UPDATED),
         limit=7,
         cursor="abc",
     )
@@ -486,7 +508,7 @@ def check(route: str, **query: list[str]) -> None:
             "owner",
             "'owner' is not a query parameter of this route. Did you mean order? It accepts user_id",
         ),
-        ("GET /images", "q", "'q' is not a query parameter of this route. It accepts user_id, tag, any_tag, title, "),
+        ("GET /images", "xyz", "'xyz' is not a query parameter of this route. It accepts user_id, tag, any_tag, q, "),
         (
             "GET /images",
             "metadata.title",
@@ -613,9 +635,18 @@ def test_a_parameter_with_one_value_may_be_repeated_but_not_contradicted(name: s
         ({"title": ["x" * 257]}, "title has more than 256 characters"),
         ({"filename": ["..."]}, "filename must have at least one letter or digit."),
         ({"visibility": ["friends"]}, "visibility must be public or private."),
-        ({"sort": ["filename"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
+        (
+            {"sort": ["filename"]},
+            "sort must be created_at, updated_at or taken_at (or createdAt, updatedAt or takenAt).",
+        ),
         ({"dateFrom": ["2026-01-02"], "dateTo": ["2026-01-01"]}, "dateFrom must not be later than dateTo."),
-        ({"sort": ["title"]}, "sort must be created_at or updated_at (or createdAt or updatedAt)."),
+        ({"takenFrom": ["1950-01-02"], "takenTo": ["1950-01-01"]}, "takenFrom must not be later than takenTo."),
+        ({"takenFrom": ["yesterday"]}, "takenFrom must be a date such as 2026-01-31 or a time such as"),
+        ({"q": ["..."]}, "q must have at least one letter or digit."),
+        ({"q": ["x" * 200, "x" * 56]}, "q has more than 256 characters, which is the limit (MAX_QUERY_CHARS)."),
+        ({"q": ["a b c d e", "e f g h i"]}, "q has more than 8 words, which is the limit (MAX_QUERY_WORDS)."),
+        ({"q": ["a" + chr(0x301) * 31]}, "q has more than 30 combining marks on one letter."),
+        ({"sort": ["title"]}, "sort must be created_at, updated_at or taken_at (or createdAt, updatedAt or takenAt)."),
         ({"any_tag": [",".join(map(str, range(11)))]}, "any_tag has more than 10 tags, which is the limit"),
         ({"content_type": ["text/html"]}, "content_type must be one of image/jpeg, "),
         ({"title": ["a" + chr(0x301) * 31]}, "title has more than 30 combining marks on one letter."),

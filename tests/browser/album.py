@@ -1,0 +1,80 @@
+"""Many images at once, written as processing leaves them: records and thumbnails. Index rows are left out."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+from chalicelib import ids
+from chalicelib.model import Analysis, Image, State, Variant, Visibility
+from chalicelib.stores import catalog
+from dev.stack import Stack
+from tests.pictures import picture
+
+PER_DAY = 50
+
+_FIRST = 1_735_689_600_000  # 2025-01-01, milliseconds since the epoch
+_DAY = 86_400_000
+_AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
+_THUMBNAIL = picture("WEBP", width=32, height=24)
+_SHAPES = ((1_600, 1_200), (1_200, 1_600), (2_000, 1_000), (1_000, 1_000))
+_PLACEHOLDER = "2fcZFIB3iId/h3iJh4aIYJ2V8g=="
+
+
+def image(user_id: str, n: int, state: State = State.READY) -> Image:
+    """Return the image of a number: PER_DAY of them on each day, from 2025-01-01 on."""
+    created = _FIRST + n // PER_DAY * _DAY + n % PER_DAY * 60_000
+    checksum = hashlib.sha256(f"{user_id}/{n}".encode()).hexdigest()
+    image_id = str(UUID(int=created << 80 | 7 << 76 | 2 << 62 | int(checksum[:15], 16)))
+    width, height = _SHAPES[n % len(_SHAPES)]
+    variant = Variant(width=320, height=320 * height // width, content_type="image/webp", size=len(_THUMBNAIL))
+    analysis = Analysis(
+        width=width,
+        height=height,
+        taken_at=None,
+        color="#667788",
+        placeholder=_PLACEHOLDER,
+        perceptual_hash=checksum[:16],
+        animated=False,
+        variants=(variant,),
+    )
+    return Image(
+        image_id=image_id,
+        user_id=user_id,
+        title=str(n),
+        description="",
+        tags=(),
+        filename="",
+        content_type="image/jpeg",
+        size=1_000,
+        checksum=checksum,
+        width=width,
+        height=height,
+        visibility=Visibility.PUBLIC,
+        updated_at=ids.created_at(image_id),
+        state=state,
+        analysis=analysis if state is State.READY else None,
+    )
+
+
+def write(stack: Stack, images: Sequence[Image]) -> None:
+    """Write images, so that the list of their owner has them. One with the same id is replaced."""
+    dynamodb, s3 = stack.client("dynamodb"), stack.client("s3")
+
+    def put_thumbnail(image: Image) -> None:
+        s3.put_object(
+            Bucket="images-derived", Key=f"{image.s3_key}/320.webp", Body=_THUMBNAIL, ContentType="image/webp"
+        )
+
+    def put_rows(puts: list[dict[str, Any]]) -> None:
+        left: dict[str, list[Any]] = {}
+        for put in puts:
+            left.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
+        while left:
+            left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
+
+    puts = [catalog.put(image)["Put"] for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put_thumbnail, images))
+        list(pool.map(put_rows, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))

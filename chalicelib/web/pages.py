@@ -1,4 +1,4 @@
-"""The pages that the service serves itself: the gallery, and what a browser loads for it.
+"""The pages that the service serves itself: the gallery, the API reference, and what a browser loads for them.
 
 `static` has them as a browser gets them: there is no build step. `static/vendor` has files of other projects, which
 `vendored.json` names with version, licence and checksum. Every URL in a page is relative, so that the pages work at any
@@ -45,7 +45,13 @@ def gallery() -> Page:
         "max_direct_upload_bytes": limits.max_direct_upload_bytes,
         "max_page_size": limits.max_page_size,
     }
-    return _page("gallery.html", config)
+    text, headers = _page("gallery.html", config)
+    return text, caching.varying_by_accept(headers)
+
+
+def reference() -> Page:
+    """Return the API reference, which reads openapi.json and can send requests."""
+    return _page("docs.html", {"auth": settings().auth})
 
 
 def asset(release: str, name: str) -> Page:
@@ -69,7 +75,6 @@ def _page(name: str, config: Mapping[str, Any]) -> Page:
         "Content-Security-Policy": _policy(),
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
-        "Vary": "Accept",
     }
 
 

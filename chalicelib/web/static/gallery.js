@@ -6,7 +6,7 @@ import { follow } from "./listing.js"
 import { Notices } from "./notices.js"
 
 function Gallery() {
-  return html`<header class="top"><h1>Images</h1></header>
+  return html`<header class="top"><h1>Images</h1><a href="docs">API</a></header>
     <main><${Grid} /></main>
     <${Notices} />`
 }

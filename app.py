@@ -50,10 +50,10 @@ with wrong_settings_reported():
 KEYS = (IDEMPOTENCY_KEYS.get, IDEMPOTENCY_KEYS.put)
 UPLOAD = (ORIGINALS.put, CATALOG.get, CATALOG.put, TERMS.put, TAG_COUNTS.put, *KEYS)
 COUNT = (CATALOG.query_owner, CATALOG.query_owner_changed, CATALOG.batch_get, TERMS.query)
-LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get)
+LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get, DERIVED.get)
 VIEW = (CATALOG.get, ORIGINALS.get)
 RENDER = (*VIEW, DERIVED.get)
-SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query)
+SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query, ORIGINALS.get, DERIVED.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put, *KEYS)
 APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
 DELETE_OBJECTS = (ORIGINALS.delete, DERIVED.list, DERIVED.delete, STAGED.delete)
@@ -176,7 +176,7 @@ def render_image(image_id: str) -> Response:
 def list_similar(image_id: str) -> Response:
     """List similar images, the most similar first."""
     page = similar.find_similar(caller(), image_id, readers.similar_query(app.current_request))
-    return Response(answers.similar(page), caching.revalidated(Visibility.PRIVATE))
+    return Response(*answers.similar(page))
 
 
 # Contract E

@@ -283,6 +283,13 @@ class Settings:
     variant_quality: int = setting(
         80, "Encoding quality of the variants, on the scale of each format.", "VARIANT_QUALITY", unit="of 100", high=100
     )
+    thumbnail_width_px: int = setting(
+        320,
+        "Width of the thumbnails in lists (`include=thumbnail`). A thumbnail is the narrowest variant that is at least "
+        "this wide, or else the widest.",
+        "THUMBNAIL_WIDTH_PX",
+        unit="pixels",
+    )
     max_render_px: int = setting(10_000, "Largest `w` or `h` that `/render` accepts.", "MAX_RENDER_PX", unit="pixels")
     max_decoded_bytes: int = setting(
         800_000_000,

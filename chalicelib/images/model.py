@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from chalicelib.index.query import Include
+from chalicelib.lists.model import Entry
 from chalicelib.model import Image, State, Variant, Visibility
 from chalicelib.stores.model import UploadedPart
 
@@ -128,13 +130,14 @@ class SimilarQuery:
 
     bits: int  # of the perceptual hashes that may differ
     limit: int
+    include: frozenset[Include] = frozenset()  # what is added to each image
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarImage:
     """An image that looks like another one."""
 
-    image: Image
+    entry: Entry
     bits: int  # of the perceptual hashes that differ
     duplicate: bool  # whether both have the same bytes
 
@@ -145,6 +148,7 @@ class SimilarPage:
 
     images: tuple[SimilarImage, ...]  # the most similar first, then the newest first; at most the query's limit
     complete: bool  # whether all images were compared that can be as similar
+    include: frozenset[Include] = frozenset()  # what the query asks for
 
 
 @dataclass(frozen=True, slots=True)

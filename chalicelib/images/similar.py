@@ -13,7 +13,7 @@ from chalicelib.index import ranges, terms
 from chalicelib.index.query import Order, Query
 from chalicelib.index.rows import Row
 from chalicelib.index.terms import Kind, Term
-from chalicelib.lists import plan
+from chalicelib.lists import entries, plan
 from chalicelib.lists.budget import Budget
 from chalicelib.lists.merge import Stream
 from chalicelib.model import Caller
@@ -58,12 +58,13 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
         record = records.get(similar_id)
         if record is None or not record.listed or not access.may_see(caller, record.user_id, record.visibility):
             continue  # the image has changed since its row was read
-        size += record.answer_bytes
+        entry = entries.entry(record, query.include)
+        size += entry.answer_bytes
         if similar and size > settings().max_page_bytes:
             break
-        similar.append(SimilarImage(record, bits, duplicate=record.checksum == image.checksum))
+        similar.append(SimilarImage(entry, bits, duplicate=record.checksum == image.checksum))
     log.info("similar", extra={"fields": {**budget.cost, "images": len(similar)}})
-    return SimilarPage(tuple(similar), complete=not bands and image.analysis is not None)
+    return SimilarPage(tuple(similar), not bands and image.analysis is not None, query.include)
 
 
 def _streams(caller: Caller, *any_of: Term) -> list[Stream]:

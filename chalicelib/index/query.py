@@ -1,6 +1,7 @@
 """What a list query asks for, and the order of its answer."""
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 from chalicelib import ids
 from chalicelib.model import Visibility
@@ -12,6 +13,15 @@ class Order:
 
     oldest_first: bool = False
     by_update: bool = False  # True: by last update (of creation if never updated); False: by creation
+
+
+class Include(StrEnum):
+    """What a list can add to the metadata of each image."""
+
+    URL = "url"  # a presigned URL of the original
+    THUMBNAIL = "thumbnail"  # a small variant, with a presigned URL
+    VARIANTS = "variants"  # all variants, each with a presigned URL
+    ANALYSIS = "analysis"  # what processing found out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +42,7 @@ class Query:
     order: Order = Order()
     limit: int
     cursor: str | None = None
-    include_urls: bool = False  # whether each image gets a presigned URL
+    include: frozenset[Include] = frozenset()  # what is added to each image
     explain: bool = False  # whether the answer says how the page was read
 
     @property
@@ -42,5 +52,5 @@ class Query:
         return repr({name: value for name, value in given.items() if value != _DEFAULTS[name]})
 
 
-_NOT_BOUND = {"limit", "cursor", "include_urls", "explain"}
+_NOT_BOUND = {"limit", "cursor", "include", "explain"}
 _DEFAULTS = {each.name: each.default for each in fields(Query)}

@@ -42,11 +42,14 @@ class Budget:
         """How many reads of lists are left."""
         return settings().max_page_reads - self._reserved - len(self.reads)
 
-    def is_spent(self) -> bool:
-        """Whether the page has reached MAX_PAGE_READS, MAX_PAGE_READ_UNITS or MAX_PAGE_MILLISECONDS."""
+    def is_spent(self, *, reserved: bool = False) -> bool:
+        """Whether the page has reached MAX_PAGE_READS, MAX_PAGE_READ_UNITS or MAX_PAGE_MILLISECONDS.
+
+        Reserved reads count as made, unless `reserved`: then the question is whether they are spent, too.
+        """
         limits = settings()
         return (
-            self.left <= 0
+            self.left + (self._reserved if reserved else 0) <= 0
             or self.cost["read_units"] >= limits.max_page_read_units
             or self.milliseconds >= limits.max_page_milliseconds
         )
@@ -67,9 +70,14 @@ class Budget:
 
         Raises Spent: no read is left, except those that stay reserved.
         """
+        if image_ids:
+            self._check(self._reserved - 1)
+        return self.fetch_last(image_ids)
+
+    def fetch_last(self, image_ids: Sequence[str]) -> dict[str, Image]:
+        """Return images as `fetch` does, with the last of the reserved reads."""
         if not image_ids:
             return {}
-        self._check(self._reserved - 1)
         images, calls, read_units = catalog.get_many(image_ids)
         self.reads += [Read("records", len(images), read_units / calls)] * calls
         return images

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from chalicelib.model import Image
+from chalicelib.index.query import Include
+from chalicelib.model import Image, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,40 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A variant with a presigned URL."""
+
+    variant: Variant
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An image in a list, with the URLs that the query asks for. Without variants, an image has no links to them."""
+
+    image: Image  # with its analysis and its state, if the query asks for what only the record has
+    url: str = ""  # presigned
+    thumbnail: Link | None = None
+    variants: tuple[Link, ...] = ()
+
+    @property
+    def answer_bytes(self) -> int:
+        """The most bytes that the entry takes in an answer: see Image.answer_bytes.
+
+        300 bytes cover an analysis, and 150 the names and numbers of a link.
+        """
+        links = (*([self.thumbnail] if self.thumbnail else []), *self.variants)
+        analysis = 300 if self.image.analysis else 0
+        return self.image.answer_bytes + len(self.url) + analysis + sum(150 + len(link.url) for link in links)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of the answer to a list query."""
 
-    images: tuple[Image, ...]  # in the query's order, at most its limit
+    entries: tuple[Entry, ...]  # in the query's order, at most its limit
     cursor: str | None  # opaque, for the next page; None: this is the last page
-    presigned_urls: tuple[str, ...] | None = None  # one for each image, if the query asks for them
+    include: frozenset[Include] = frozenset()  # what the query asks for
     explanation: Explanation | None = None  # if the query asks for it
 
 

@@ -18,9 +18,8 @@ from chalicelib.index import ranges, terms
 from chalicelib.index.query import Order, Query
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.terms import EVERYTHING, Kind, Term
+from chalicelib.lists import entries
 from chalicelib.model import Caller, Visibility
-
-RESERVED_READS = 2  # of a page: for records that do not fit their rows, and for images that moved while it was read
 
 _MAX_LISTS = 4
 _TOO_SHORT = frozenset(string.ascii_lowercase + string.digits)  # prefixes that begin too many words to be merged
@@ -86,7 +85,7 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     if not lists:
         return (_list(scopes, query, EVERYTHING),)
     chosen = tuple(lists[:_MAX_LISTS])
-    if not any(is_affordable(each) for each in chosen):
+    if not any(is_affordable(each, query) for each in chosen):
         return (*chosen, replace(_list(scopes, query, EVERYTHING), is_last_resort=True))
     return chosen
 
@@ -101,9 +100,18 @@ def calls(key_ranges: Collection[Range]) -> int:
     )
 
 
-def is_affordable(candidate: List) -> bool:
+def is_affordable(candidate: List, query: Query) -> bool:
     """Whether a page can always read the next image of a list. Of a prefix, only a search can tell."""
-    return not candidate.prefixes and calls(candidate.ranges) <= settings().max_page_reads - RESERVED_READS
+    return not candidate.prefixes and calls(candidate.ranges) <= settings().max_page_reads - reserved_reads(query)
+
+
+def reserved_reads(query: Query, *, can_move: bool = True) -> int:
+    """Return how many reads of a page are kept for what follows the reads of lists.
+
+    For records that do not fit their rows; for images that moved while the page was read, if they can (see can_move);
+    and for the records of the page's images, if the query asks for what only records have.
+    """
+    return 1 + (can_move and not query.order.by_update) + entries.need_records(query.include)
 
 
 def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:

@@ -12,7 +12,7 @@ from chalicelib.index import ranges, terms
 from chalicelib.index.query import Order, Query
 from chalicelib.index.ranges import Index, Range
 from chalicelib.index.rows import Row
-from chalicelib.lists import cursors, plan, prefixes
+from chalicelib.lists import cursors, entries, plan, prefixes
 from chalicelib.lists.budget import Budget, Spent
 from chalicelib.lists.merge import Merge, Reader, Stream
 from chalicelib.lists.model import Explanation
@@ -37,7 +37,8 @@ class Walk:
     and continues at the furthest position that a list has. If one of the lists has ended, the answer has ended too.
 
     The iteration ends before a further read once `limit` images were returned or the budget of a page is spent. Then
-    `position` is where the next page begins; None if there are no more images. `moved` returns what the walk missed.
+    `position` is where the next page begins; None if there are no more images. `moved` returns what the walk missed,
+    and `with_records` what index rows lack.
     """
 
     def __init__(self, caller: Caller, query: Query, limit: int, *, whole: bool = True) -> None:
@@ -45,14 +46,15 @@ class Walk:
 
         Raises BadInput: the cursor is not one of this query.
         """
-        self._needs_description = whole or bool(query.description)
+        self._needs_records = entries.need_records(query.include)
+        self._needs_description = (whole and not self._needs_records) or bool(query.description)
         self._caller = caller
         self._query = query
         self._limit = limit
         self._lists = plan.lists(query, caller)
         self._merges: dict[int, Merge] = {}  # by index of the list, those that were opened
         self._can_move = plan.can_move(self._lists, query, caller)
-        self._budget = Budget(plan.RESERVED_READS if self._can_move else 1)
+        self._budget = Budget(plan.reserved_reads(query, can_move=self._can_move))
         self._started = time.time()
         self.driver = 0  # index of the list that is read
         self.position: str | None = None
@@ -105,6 +107,26 @@ class Walk:
             for position, image in self._matches(rows)
             if image.image_id not in found and self._has_passed(position)
         ]
+
+    def with_records(self, found: Sequence[tuple[str, Image]]) -> Iterator[tuple[str, Image]]:
+        """Return images of the walk as their records are now, if the query asks for what index rows lack.
+
+        One call for each 100 images. Images that do not match any more are left out. If the budget of the page is
+        spent, the iteration ends, and `position` is where the next page begins; the first 100 images are always read.
+        """
+        if not self._needs_records:
+            yield from found
+            return
+        for start in range(0, len(found), _MAX_FETCHED):
+            batch = found[start : start + _MAX_FETCHED]
+            if start and self._budget.is_spent(reserved=True):
+                self.position = batch[0][0]
+                return
+            records = self._budget.fetch_last([image.image_id for _, image in batch if image.analysis is None])
+            for position, image in batch:
+                record = image if image.analysis else records.get(image.image_id)
+                if record is not None and self._is_match(record):  # None: the record was deleted
+                    yield position, record
 
     def _has_passed(self, position: str) -> bool:
         """Whether the walk has begun at or before a position, and ended after it."""
@@ -170,10 +192,11 @@ class Walk:
         """Return how many reads of the budget may be spent to read the first row of a list."""
         if self._merges:  # the list is only compared: keep half of all reads for the rows of the driver
             return self._budget.left - settings().max_page_reads // 2
-        if plan.is_affordable(self._lists[i]):
+        if plan.is_affordable(self._lists[i], self._query):
             return self._budget.left
         # If the list has too many words or key ranges, one of the others is read.
-        return self._budget.left - min(plan.calls(each.ranges) for each in self._lists if plan.is_affordable(each))
+        affordable = [each for each in self._lists if plan.is_affordable(each, self._query)]
+        return self._budget.left - min(plan.calls(each.ranges) for each in affordable)
 
     def _read_first(self, i: int, rows: int) -> None:
         self.driver = min(self._merges)

@@ -3,7 +3,7 @@
 The answers here are the same in every stage. contracts.py has those that depend on the setting CONTRACT.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,17 +16,22 @@ from chalicelib.images.model import (
     UploadParts,
     View,
 )
+from chalicelib.index.query import Include
 from chalicelib.items.model import Item, ItemPage
-from chalicelib.lists.model import Count, Explanation
+from chalicelib.lists.model import Count, Entry, Explanation, Link
 from chalicelib.model import Image, Visibility
 from chalicelib.stores.model import UploadForm
 from chalicelib.tags.model import TagPage
+from chalicelib.web import caching
 
 Shape = dict[str, Any]  # JSON
 Headers = dict[str, str | list[str]]  # as Chalice expects them
 
 # Fields that an image gets from its bytes. Before the bytes are in S3, the answer omits those that are empty.
 _FROM_BYTES = ("checksum", "width", "height")
+
+# What processing found out that a list can have; a view has all of it.
+_ANALYSIS_OF_ENTRY = ("placeholder", "color", "taken_at", "animated")
 
 
 def metadata(image: Image) -> Shape:
@@ -63,6 +68,34 @@ def page(name: str, entries: Sequence[Shape], cursor: str | None) -> Shape:
     if cursor is None:
         return shape
     return {**shape, "last_evaluated_key": cursor, "next_token": cursor, "nextToken": cursor}
+
+
+def included(entry: Entry, include: Collection[Include], url_name: str = "presigned_url") -> Shape:
+    """Return what a query adds to the metadata of an image. The URL of the original is called `url_name`."""
+    image, thumbnail = entry.image, entry.thumbnail
+    shape: Shape = {}
+    if Include.URL in include:
+        shape[url_name] = entry.url
+    if any(name is not Include.URL for name in include):
+        shape["state"] = image.state
+    if Include.THUMBNAIL in include:
+        shape["thumbnail"] = _link(thumbnail) if thumbnail else None
+    if Include.VARIANTS in include:
+        shape["variants"] = [{**_link(link), "content_type": link.variant.content_type} for link in entry.variants]
+    if Include.ANALYSIS in include:
+        analysis = image.analysis
+        shape["analysis"] = {name: getattr(analysis, name) for name in _ANALYSIS_OF_ENTRY} if analysis else None
+    return shape
+
+
+def has_urls(include: Collection[Include]) -> bool:
+    """Whether what a query adds to images has presigned URLs."""
+    return any(name is not Include.ANALYSIS for name in include)
+
+
+def expiry(include: Collection[Include]) -> Shape:
+    """Return how long the presigned URLs of a list are valid, if it has any."""
+    return {"expires_in": settings().presigned_url_expiration} if has_urls(include) else {}
 
 
 def explained(explanation: Explanation | None) -> Shape:
@@ -139,12 +172,19 @@ def rendered(view: RenderedView) -> tuple[Shape, Headers, int]:
     return shape, {"Location": view.presigned_url, "Cache-Control": cache_control, "Vary": vary}, 302
 
 
-def similar(page: SimilarPage) -> Shape:
-    """Return the images that look like an image, each with its distance, and whether the list is complete."""
+def similar(page: SimilarPage) -> tuple[Shape, Headers]:
+    """Return the images that look like an image, each with its distance, whether the list is complete, and headers."""
     images = [
-        {**metadata(similar.image), "distance": similar.bits, "duplicate": similar.duplicate} for similar in page.images
+        {
+            **metadata(similar.entry.image),
+            **included(similar.entry, page.include),
+            "distance": similar.bits,
+            "duplicate": similar.duplicate,
+        }
+        for similar in page.images
     ]
-    return {"images": images, "count": len(images), "complete": page.complete}
+    shape = {"images": images, "count": len(images), "complete": page.complete, **expiry(page.include)}
+    return shape, caching.NO_STORE if has_urls(page.include) else caching.revalidated(Visibility.PRIVATE)
 
 
 def tags(tag_page: TagPage) -> Shape:
@@ -204,6 +244,10 @@ def welcome() -> Shape:
             "health": "GET health",
         },
     }
+
+
+def _link(link: Link) -> Shape:
+    return {"url": link.url, "width": link.variant.width, "height": link.variant.height}
 
 
 def _state(image: Image) -> Shape:

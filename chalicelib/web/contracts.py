@@ -6,7 +6,7 @@ beside its own. Under each other contract, the routes of that contract answer ex
 clients change their base URL and nothing else. Readers and use cases are the same under every contract.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,9 +51,7 @@ class B:
 
     def listed(self, page: Page) -> Answer:
         """Answer `GET /images`, which A, B, D and E share."""
-        shape = answers.page(
-            "images", _with_urls(page, [answers.metadata(image) for image in page.images]), page.cursor
-        )
+        shape = answers.page("images", _entries(page, answers.metadata), page.cursor)
         return {**shape, **_explained(page)}, _list_headers(page), 200
 
     def viewed(self, view: View) -> Answer:
@@ -152,7 +150,7 @@ class D(B):
 
     def listed(self, page: Page) -> Answer:
         """Answer `GET /images`."""
-        entries = _with_urls(page, [shapes.d_record(image) for image in page.images])
+        entries = _entries(page, shapes.d_record)
         return {"items": entries, "next_token": page.cursor, **_explained(page)}, _list_headers(page), 200
 
     def viewed(self, view: View) -> Answer:
@@ -187,7 +185,7 @@ class E(B):
 
     def listed(self, page: Page) -> Answer:
         """Answer `GET /images`."""
-        entries = _with_urls(page, [shapes.e_record(image) for image in page.images])
+        entries = _entries(page, shapes.e_record)
         more = {} if page.cursor is None else {"nextToken": page.cursor}
         return {"images": entries, "count": len(entries), **more, **_explained(page)}, _list_headers(page), 200
 
@@ -236,9 +234,7 @@ def c_listed(page: Page, query: Mapping[str, list[str]]) -> Answer:
 
     `query` has the parameters of the request, which the link repeats.
     """
-    entries, headers = [shapes.c_record(image) for image in page.images], _list_headers(page)
-    if page.presigned_urls is not None:
-        entries = [{**entry, "url": url} for entry, url in zip(entries, page.presigned_urls, strict=True)]
+    entries, headers = _entries(page, shapes.c_record, "url"), _list_headers(page)
     if page.cursor is None:
         return entries, headers, 200
     filters = {name: values for name, values in query.items() if name not in SPELLINGS["last_evaluated_key"]}
@@ -268,21 +264,18 @@ def _linked(view: View) -> Shape:
     }
 
 
-def _with_urls(page: Page, entries: list[Shape]) -> list[Shape]:
-    """Return the entries of a list, each with a presigned URL if the query asks for it (`include=url`)."""
-    if page.presigned_urls is None:
-        return entries
-    return [{**entry, "presigned_url": url} for entry, url in zip(entries, page.presigned_urls, strict=True)]
+def _entries(page: Page, record: Callable[[Image], Shape], url_name: str = "presigned_url") -> list[Shape]:
+    """Return the entries of a list: records, each with what the query asks for (`include`)."""
+    return [{**record(entry.image), **answers.included(entry, page.include, url_name)} for entry in page.entries]
 
 
 def _explained(page: Page) -> Shape:
     """Return what a query can ask for beside the entries: how long URLs are valid, and how the page was read."""
-    expires = {} if page.presigned_urls is None else {"expires_in": settings().presigned_url_expiration}
-    return {**expires, **answers.explained(page.explanation)}
+    return {**answers.expiry(page.include), **answers.explained(page.explanation)}
 
 
 def _list_headers(page: Page) -> caching.Headers:
-    if page.presigned_urls is not None:
+    if answers.has_urls(page.include):
         return caching.NO_STORE
-    shown = {image.visibility for image in page.images}
+    shown = {entry.image.visibility for entry in page.entries}
     return caching.revalidated(Visibility.PRIVATE if Visibility.PRIVATE in shown else Visibility.PUBLIC)

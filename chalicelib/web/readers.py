@@ -18,7 +18,7 @@ from chalicelib.images.model import (
     UpdateRequest,
     UploadRequest,
 )
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Include, Order, Query
 from chalicelib.index.terms import Kind
 from chalicelib.items.model import ITEM_NAMES, Document, ItemQuery
 from chalicelib.tags.model import TagQuery
@@ -58,7 +58,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /images/{image_id}": ("download",),
     "GET /images/{image_id}/download": ("type",),
     "GET /images/{image_id}/render": ("w", "h", "fit", "format"),
-    "GET /images/{image_id}/similar": ("distance", "limit"),
+    "GET /images/{image_id}/similar": ("distance", "limit", "include"),
     **dict.fromkeys(("POST /images", "POST /images/upload", "POST /upload"), tuple(_UPLOAD_HEADERS)),
     "PUT /images/{image_id}": (),
     "DELETE /images/{image_id}": (),
@@ -173,7 +173,7 @@ def query(request: Request, default_limit: int | None = None) -> Query:
         order=_order(values),
         limit=fields.limit(_parameter(values, "limit"), default_limit or limits.default_page_size),
         cursor=_parameter(values, "last_evaluated_key"),
-        include_urls=_includes_urls(values),
+        include=_included(values),
         explain=fields.flag("explain", _parameter(values, "explain")),
     )
 
@@ -319,6 +319,7 @@ def similar_query(request: Request) -> SimilarQuery:
     return SimilarQuery(
         bits=fields.distance(_parameter(values, "distance")),
         limit=fields.whole_number("limit", limit, 1, _MAX_SIMILAR) if limit else _DEFAULT_SIMILAR,
+        include=_included(values),
     )
 
 
@@ -426,11 +427,12 @@ def _order(values: Mapping[str, list[str]]) -> Order:
     return Order(oldest_first=order == "asc", by_update=sort.startswith("updated"))
 
 
-def _includes_urls(values: Mapping[str, list[str]]) -> bool:
-    included = {name.strip() for text in _parameters(values, "include") for name in text.split(",")}
-    if included - {"url"}:
-        raise BadInput("include must be url.")
-    return bool(included)
+def _included(values: Mapping[str, list[str]]) -> frozenset[Include]:
+    names = {name.strip() for text in _parameters(values, "include") for name in text.split(",")}
+    try:
+        return frozenset(map(Include, names))
+    except ValueError:
+        raise BadInput(f"include must be one or more of {', '.join(Include)}, separated by commas.") from None
 
 
 def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:

@@ -82,15 +82,16 @@ def test_no_page_makes_more_calls_than_its_setting_says(
         sort=st.sampled_from(["created_at", "updated_at"]),
         order=st.sampled_from(["asc", "desc"]),
         limit=st.sampled_from([3, 100]),
+        include=st.sampled_from(["", "analysis"]),
     )
-    def check(query: dict[str, str], caller: str, sort: str, order: str, limit: int) -> None:
+    def check(query: dict[str, str], caller: str, sort: str, order: str, limit: int, include: str) -> None:
         client = Api(api.client, {"X-User-Id": caller} if caller else {})
         in_order = sorted(album, key=lambda image: image["updated_at" if sort == "updated_at" else "image_id"])
         expected = [
             image["image_id"] for image in in_order if matches(image, query, caller or query.get("user_id", ""))
         ]
         listed: list[str] = []
-        parameters = {**query, "sort": sort, "order": order, "limit": limit}
+        parameters = {**query, "sort": sort, "order": order, "limit": limit, "include": include}
         for _ in range(200):
             with calls.recorded() as made:
                 page = client.get(f"/images?{urlencode(parameters)}").json_body

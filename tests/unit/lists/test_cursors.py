@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib import ids
 from chalicelib.errors import BadInput
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Include, Order, Query
 from chalicelib.lists import cursors
 from chalicelib.lists.cursors import Cursor
 
@@ -41,7 +41,7 @@ def test_a_cursor_does_not_reveal_the_id_of_its_image() -> None:
 
 
 def test_a_cursor_is_valid_with_another_page_size() -> None:
-    assert cursors.decode(CURSOR, replace(QUERY, limit=99, include_urls=True, explain=True).filters, 2, [KEY])
+    assert cursors.decode(CURSOR, replace(QUERY, limit=99, include=frozenset(Include), explain=True).filters, 2, [KEY])
 
 
 @pytest.mark.parametrize(

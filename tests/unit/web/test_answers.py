@@ -2,14 +2,17 @@ import json
 from dataclasses import replace
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.images.model import Health, View
+from chalicelib.index.query import Include
 from chalicelib.items.model import ITEM_NAMES, ItemPage
-from chalicelib.model import Visibility
+from chalicelib.lists.model import Entry, Link
+from chalicelib.model import State, Variant, Visibility
 from chalicelib.web import answers
-from tests.unit.samples import IMAGE, ITEM, METADATA
+from tests.unit.samples import ANALYSIS, IMAGE, ITEM, METADATA
 
 VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
 
@@ -24,6 +27,20 @@ def test_metadata_is_never_longer_than_answer_bytes(user_id: str, title: str, fi
     image = replace(image, user_id=user_id, title=title, description=title, filename=filename, tags=tuple(tags))
     answer = orjson.dumps(answers.metadata(image)).decode()
     assert len(json.dumps(answer, ensure_ascii=False).encode()) < image.answer_bytes
+
+
+@pytest.mark.parametrize("state", [State.PROCESSING, State.READY])
+@pytest.mark.parametrize("variants", [0, 1, 24])
+def test_an_entry_is_never_longer_than_answer_bytes(state: State, variants: int) -> None:
+    image = replace(IMAGE, size=10**12, width=10**9, height=10**9, version=10**9, visibility=Visibility.PRIVATE)
+    if state is State.READY:
+        taken_at, placeholder = "2022-02-22T19:22:22.123456+00:00", "A" * 40
+        image = replace(image, analysis=replace(ANALYSIS, taken_at=taken_at, placeholder=placeholder))
+    variant = Variant(width=65_535, height=65_535, content_type="image/webp", size=10**9)
+    links = [Link(variant, f"https://s3/{n}?a=b&c=d") for n in range(variants)]
+    entry = Entry(replace(image, state=state), "https://s3/x", links[0] if links else None, tuple(links))
+    answer = orjson.dumps(answers.metadata(image) | answers.included(entry, frozenset(Include))).decode()
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) < entry.answer_bytes
 
 
 def test_a_view_is_answered_with_a_presigned_url_and_the_state() -> None:

@@ -5,13 +5,15 @@ from itertools import product
 import pytest
 
 from chalicelib.images.model import Download, DownloadType, View
-from chalicelib.lists.model import Page
-from chalicelib.model import Visibility
+from chalicelib.index.query import Include
+from chalicelib.lists.model import Entry, Link, Page
+from chalicelib.model import State, Variant, Visibility
 from chalicelib.web import contracts
 from chalicelib.web.contracts import A, Answer, B, C, D, E
-from tests.unit.samples import IMAGE, ITEM, METADATA
+from tests.unit.samples import ANALYSIS, IMAGE, ITEM, METADATA
 
 VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+VARIANT = Variant(width=320, height=240, content_type="image/webp", size=900)
 BUCKET = "images-originals"
 KEY = f"alice/{IMAGE.image_id}.jpg"
 LINK = {"image_id": IMAGE.image_id, "download_url": "http://s3/x", "expires_in": 3600, "metadata": METADATA}
@@ -128,7 +130,7 @@ def test_a_list_has_a_cursor_only_if_another_page_follows() -> None:
     last = {"images": [METADATA], "count": 1, "has_more": False}
     cursors = {"last_evaluated_key": "key", "next_token": "key", "nextToken": "key"}
     message = {"message": "Images retrieved successfully"}
-    pages = Page((IMAGE,), None), Page((IMAGE,), "key")
+    pages = Page((Entry(IMAGE),), None), Page((Entry(IMAGE),), "key")
 
     def listed(contract: B) -> list[object]:
         return [contract.listed(page)[0] for page in pages]
@@ -146,11 +148,37 @@ def test_a_cache_may_keep_a_list_unless_it_has_urls_and_for_its_caller_only_if_i
     contract: B,
 ) -> None:
     private = replace(IMAGE, visibility=Visibility.PRIVATE)
-    assert contract.listed(Page((IMAGE,), None))[1:] == (PUBLIC, 200)
-    assert contract.listed(Page((IMAGE, private), None))[1:] == (PRIVATE, 200)
-    body, headers, _ = contract.listed(Page((IMAGE,), None, presigned_urls=("http://s3/x",)))
+    assert contract.listed(Page((Entry(IMAGE),), None))[1:] == (PUBLIC, 200)
+    assert contract.listed(Page((Entry(IMAGE), Entry(private)), None))[1:] == (PRIVATE, 200)
+    body, headers, _ = contract.listed(Page((Entry(IMAGE, "http://s3/x"),), None, frozenset({Include.URL})))
     assert (headers, body["expires_in"]) == (NO_STORE, 3600)
     assert [entry["presigned_url"] for entry in body.get("images") or body["items"]] == ["http://s3/x"]
+
+
+@pytest.mark.parametrize("listed", [B().listed, D().listed, E().listed, lambda page: contracts.c_listed(page, {})])
+def test_every_contract_adds_the_same_fields_to_its_records(listed: Callable[[Page], Answer]) -> None:
+    link = Link(VARIANT, "http://s3/small")
+    shown = {"url": "http://s3/small", "width": 320, "height": 240}
+    analysis = {"placeholder": "AAAA", "color": "#102030", "taken_at": None, "animated": False}
+    image = replace(IMAGE, analysis=replace(ANALYSIS, color="#102030", placeholder="AAAA", variants=(VARIANT,)))
+    plain = listed(Page((Entry(image),), None))[0]
+    body, headers, _ = listed(Page((Entry(image, "", link, (link,)),), None, frozenset(Include) - {Include.URL}))
+    (before,), (after,) = (
+        each if isinstance(each, list) else each.get("images") or each["items"] for each in (plain, body)
+    )
+    assert headers == NO_STORE
+    assert after == {
+        **before,
+        "state": "ready",
+        "thumbnail": shown,
+        "variants": [{**shown, "content_type": "image/webp"}],
+        "analysis": analysis,
+    }
+    unprocessed = Entry(replace(IMAGE, state=State.PROCESSING))
+    body, headers, _ = listed(Page((unprocessed,), None, frozenset(Include) - {Include.URL}))
+    (entry,) = body if isinstance(body, list) else body.get("images") or body["items"]
+    assert entry == {**before, "state": "processing", "thumbnail": None, "variants": [], "analysis": None}
+    assert listed(Page((unprocessed,), None, frozenset({Include.ANALYSIS})))[1] == PUBLIC  # it has no URL
 
 
 def test_contract_a_has_a_view_of_its_own() -> None:
@@ -165,7 +193,7 @@ def test_contract_a_has_a_view_of_its_own() -> None:
 
 def test_contract_c_has_its_own_records_and_keys() -> None:
     link = {**C_RECORD, "key": KEY, "bucket": BUCKET, "url": "http://s3/x"}
-    assert contracts.c_listed(Page((IMAGE,), None), {}) == ([C_RECORD], PUBLIC, 200)
+    assert contracts.c_listed(Page((Entry(IMAGE),), None), {}) == ([C_RECORD], PUBLIC, 200)
     assert contracts.c_viewed(VIEW) == (link, {**VALIDATORS, **NO_STORE}, 200)
     assert contracts.c_deleted(IMAGE) == ({"deleted": IMAGE.image_id, "key": KEY}, {}, 200)
 

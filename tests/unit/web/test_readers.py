@@ -20,7 +20,7 @@ from chalicelib.images.model import (
     UploadRequest,
 )
 from chalicelib.index import terms
-from chalicelib.index.query import Order, Query
+from chalicelib.index.query import Include, Order, Query
 from chalicelib.items.model import ITEM_NAMES, ItemQuery
 from chalicelib.model import Visibility
 from chalicelib.web import fields, readers
@@ -373,7 +373,7 @@ def test_a_query_with_all_parameters_is_read() -> None:
         any_tag=["Dawn,dusk"],
         contentType=["image/JPEG; q=1"],
         checksum=["AB" * 32],
-        include=["url"],
+        include=["url, thumbnail", "variants"],
         explain=["true"],
         title=["Café at the SEA, sea"],
         description=["noon"],
@@ -392,7 +392,7 @@ def test_a_query_with_all_parameters_is_read() -> None:
         any_tags=("dawn", "dusk"),
         content_type="image/jpeg",
         checksum="ab" * 32,
-        include_urls=True,
+        include=frozenset({Include.URL, Include.THUMBNAIL, Include.VARIANTS}),
         explain=True,
         title=("cafe", "at", "the", "sea"),
         description=("noon",),
@@ -620,7 +620,14 @@ def test_a_parameter_with_one_value_may_be_repeated_but_not_contradicted(name: s
         ({"content_type": ["text/html"]}, "content_type must be one of image/jpeg, "),
         ({"title": ["a" + chr(0x301) * 31]}, "title has more than 30 combining marks on one letter."),
         ({"checksum": ["abc"]}, "checksum must be a SHA-256: 64 hexadecimal digits."),
-        ({"include": ["thumbnail"]}, "include must be url."),
+        (
+            {"include": ["thumbnails"]},
+            "include must be one or more of url, thumbnail, variants, analysis, separated by commas.",
+        ),
+        (
+            {"include": ["url,"]},
+            "include must be one or more of url, thumbnail, variants, analysis, separated by commas.",
+        ),
         ({"explain": ["maybe"]}, "explain must be true or false."),
         ({"order": ["up"]}, "order must be asc or desc."),
     ],
@@ -823,10 +830,11 @@ def test_an_invalid_render_request_is_rejected(query: dict[str, list[str]]) -> N
 
 def test_a_query_of_similar_images_is_read_with_its_defaults() -> None:
     assert readers.similar_query(request()) == SimilarQuery(bits=3, limit=20)
-    assert readers.similar_query(request(query={"distance": ["0"], "limit": ["100"]})) == SimilarQuery(0, 100)
+    query = {"distance": ["0"], "limit": ["100"], "include": ["analysis"]}
+    assert readers.similar_query(request(query=query)) == SimilarQuery(0, 100, frozenset({Include.ANALYSIS}))
 
 
-@pytest.mark.parametrize("query", [{"distance": ["4"]}, {"limit": ["101"]}, {"limit": ["0"]}])
+@pytest.mark.parametrize("query", [{"distance": ["4"]}, {"limit": ["101"]}, {"limit": ["0"]}, {"include": ["x"]}])
 def test_an_invalid_query_of_similar_images_is_rejected(query: dict[str, list[str]]) -> None:
     with pytest.raises(BadInput):
         readers.similar_query(request(query=query))

@@ -20,7 +20,7 @@ from chalicelib.stores.secrets import secrets
 from chalicelib.web import accept, caching
 
 _FOLDER = Path(__file__).with_name("static")
-_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 _RELEASE_CHARS = 12
 _YEAR_SECONDS = 31_536_000
 

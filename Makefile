@@ -126,6 +126,7 @@ lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/codespell $(PROSE) $(CODE)
 	@$(BIN)/python -m scripts.locks
 	@$(BIN)/python -m scripts.vendor --check
+	@$(BIN)/python -m scripts.javascript
 
 AUDIT := .venv-audit
 $(AUDIT)/installed: scripts/audit.txt

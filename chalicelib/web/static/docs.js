@@ -4,7 +4,12 @@ import { config } from "./config.js"
 import { session } from "./session.js"
 
 const SCHEME = config.auth === "jwt" ? "bearer" : "user"
-const USER = { type: "apiKey", in: "header", name: "X-User-Id", description: "The caller. This service does not require tokens (`AUTH=open`)." }
+const USER = {
+  type: "apiKey",
+  in: "header",
+  name: "X-User-Id",
+  description: "The caller. This service does not require tokens (`AUTH=open`).",
+}
 
 /**
  * Return the document for Swagger UI: a reader names the caller once, under Authorize, and not in each request.
@@ -30,7 +35,12 @@ function withCaller(document) {
 /** A plugin of Swagger UI that changes the document when it has been read. */
 const caller = () => ({
   statePlugins: {
-    spec: { wrapActions: { updateJsonSpec: (/** @type {(document: any) => any} */ update) => (/** @type {any} */ read) => update(read.paths ? withCaller(read) : read) } },
+    spec: {
+      wrapActions: {
+        updateJsonSpec: (/** @type {(document: any) => any} */ update) => (/** @type {any} */ read) =>
+          update(read.paths ? withCaller(read) : read),
+      },
+    },
   },
 })
 

@@ -72,7 +72,7 @@ export async function more() {
   }
 }
 
-/** Return the parameters of a list of the API for the present address. @returns {Record<string, string | string[]>} */
+/** Return the parameters of a list of the API for the present address. @returns {Record<string, string | string[] | undefined>} */
 export function filters() {
   const { q, user_id, tag, visibility, content_type, from, to, sort, order } = address.value
   const period = sort === "taken_at" ? { takenFrom: from, takenTo: to } : { dateFrom: from, dateTo: to }

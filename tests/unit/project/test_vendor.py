@@ -1,8 +1,10 @@
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from project import PROJECT
 from scripts import vendor
 
 
@@ -37,3 +39,10 @@ def test_no_file_has_the_name_of_a_file_of_the_pages() -> None:
     # Pages load both from one path.
     own = {path.name for path in vendor.FOLDER.parent.iterdir()}
     assert not own & {path.name for path in vendor.FOLDER.iterdir()}
+
+
+def test_the_types_that_are_checked_are_those_of_the_same_versions() -> None:
+    versions = {package["name"]: package["version"] for package in vendor.packages()}
+    pinned = json.loads((PROJECT / "scripts" / "pages" / "package.json").read_text())["devDependencies"]
+    assert {name: pinned[name] for name in versions if name in pinned}.items() <= versions.items()
+    assert {*versions} - {*pinned} == {"swagger-ui-dist"}  # no script imports it

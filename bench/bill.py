@@ -6,12 +6,15 @@ that AWS published for us-east-1 in 2026, without free tiers. Functions run on a
 `prod`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.prices import DOLLARS_A_READ_UNIT, DOLLARS_A_WRITE_UNIT, sample, write_units
+from chalicelib.index import terms
 from chalicelib.model import Analysis, Image
 from chalicelib.stores import catalog
+from chalicelib.stores.dynamodb import Write
 from chalicelib.tags import tallies
 from project.resources import template
 
@@ -157,15 +160,21 @@ def _of_an_update(image: Image) -> int:
     changed = replace(image, version=2, title="four words unlike before")
     rows = catalog.row_writes(image, changed)
     written = sum("Put" in row for row in rows)
-    # The record's copies in both owner indexes, and the copies of its rows in the index of updates.
-    return 2 * (1 + len(rows)) + 2 + written
+    # The record's copies in the owner's three indexes, and the copies of its rows in the index of updates.
+    return 2 * (1 + len(rows)) + 3 + written + _by_time_taken(image, rows)
 
 
 def _of_a_deletion(image: Image) -> int:
     changes = len(tallies.changes(image, None))
-    in_a_transaction = 1 + len(catalog.row_writes(image, replace(image, listed=False))) + changes
-    # user_id-index, queue-index; state-index twice; the record.
-    return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
+    rows = catalog.row_writes(image, replace(image, listed=False))
+    # user_id-index, user_id-taken-index, queue-index; state-index twice; the record.
+    indexes = 2 + changes + 2 + _by_time_taken(image, rows)
+    return 2 * (1 + len(rows) + changes) + indexes + 1 + _FOLDED * changes
+
+
+def _by_time_taken(image: Image, rows: Sequence[Write]) -> int:
+    """Return the writes of tag-taken-index: one for each row but those of the bands, which are not in it."""
+    return len(rows) - len(terms.bands(image.analysis.perceptual_hash) if image.analysis else ())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ def of(stage: str, settings: Settings, options: Options) -> Mapping[str, str]:
         "LogRetentionDays": str(options.log_retention_days),
         "OriginalsVersionDays": str(options.originals_version_days),
         "AlarmTopicArn": options.alarm_topic_arn,
-        "CorsOrigins": ",".join(settings.cors_origins.split()),
         "DistributionArn": options.distribution_arn,
         "TableMaxReadUnits": str(options.table_max_read_units),
         "TableMaxWriteUnits": str(options.table_max_write_units),

@@ -67,9 +67,9 @@ def gate(app: App, keys: Keys, min_free_bytes: int) -> App:
                 _check_space(scope, min_free_bytes)
                 await app(scope, receive, send)
             except Refused as refusal:
-                await _refuse(send, refusal)
+                await _refuse(scope, send, refusal)
             except NotStored:
-                await _refuse(send, _disk_full())
+                await _refuse(scope, send, _disk_full())
         else:
             await send({"type": "websocket.close"})
 
@@ -213,10 +213,14 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(send: Send, refusal: Refused) -> None:
+async def _refuse(scope: Scope, send: Send, refusal: Refused) -> None:
+    """Answer as S3 does, also to a web page that may read the bucket's answers."""
     reason = str(refusal).replace("&", "&amp;").replace("<", "&lt;")
     content = f"<Error><Code>{refusal.code}</Code><Message>{reason}</Message></Error>".encode()
     headers = [(b"content-type", b"application/xml"), (b"content-length", str(len(content)).encode())]
+    bucket = scope["path"].strip("/").partition("/")[0]
+    readable = s3.cors_response_headers(bucket, scope["method"], _headers(scope))
+    headers += [(name.lower().encode(), value.encode()) for name, value in readable.items()]
     await send({"type": "http.response.start", "status": refusal.status.value, "headers": headers})
     await send({"type": "http.response.body", "body": content})
 

@@ -3,7 +3,6 @@
 The rest of the file applies only to AWS and LocalStack, where CloudFormation creates it:
 - policies of the buckets and the queue: they require TLS, which a loopback endpoint does not have;
 - versions of objects: tests look at the objects of a bucket to see whether anything is left over;
-- CORS: the S3 emulator allows all origins;
 - point-in-time recovery: DynamoDB Local has no backups;
 - logs, alarms and the dashboard: there is no CloudWatch;
 - deletion policies: there is no CloudFormation stack;
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import Settings
 from project import CannotRun
-from project.resources import declarations
+from project.resources import cors_rules, declarations
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -86,6 +85,9 @@ def _set_bucket(s3: "S3Client", bucket: str, name: str, value: Any) -> None:
             s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=value)
         case "OwnershipControls":
             s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=value)
+        case "CorsConfiguration":
+            rules = cors_rules({name: value})
+            s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": rules})
         case "LifecycleConfiguration":
             rules = [_lifecycle_rule(rule) for rule in value["Rules"]]
             s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})

@@ -1,5 +1,6 @@
 """What resources.yaml declares, with the names of a stage's settings."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -29,6 +30,13 @@ def names(settings: Settings) -> dict[str, str]:
         "IdempotencyKeysTableName": settings.idempotency_keys_table_name,
         "DeadLetterQueueName": settings.dead_letter_queue_name,
     }
+
+
+def cors_rules(bucket: Mapping[str, Any]) -> list[Any]:
+    """Return the CORS rules in the properties of a bucket, as the S3 API spells them."""
+    rules = bucket.get("CorsConfiguration", {}).get("CorsRules", [])
+    spellings = {"ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds"}
+    return [{spellings.get(name, name): value for name, value in rule.items()} for rule in rules]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The pages that the service serves itself: the gallery, and what a browser loads for it.
+"""The pages that the service serves itself: the gallery, the API reference, and what a browser loads for them.
 
 `static` has them as a browser gets them: there is no build step. `static/vendor` has files of other projects, which
 `vendored.json` names with version, licence and checksum. Every URL in a page is relative, so that the pages work at any
@@ -8,6 +8,7 @@ address: behind the name of a stage, a domain or a distribution.
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,12 @@ from chalicelib.stores.secrets import secrets
 from chalicelib.web import accept, caching
 
 _FOLDER = Path(__file__).with_name("static")
-_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 _RELEASE_CHARS = 12
 _YEAR_SECONDS = 31_536_000
+
+# A static import of JavaScript, as Biome formats it. A comment and a call of import() name no path after `from`.
+_IMPORT = re.compile(r'^(?:import|\}) [^"\n]*?\bfrom "\./([^"]+)"', re.MULTILINE)
 
 # A page and its parts may be kept forever: another release has other URLs.
 _IMMUTABLE: caching.Headers = {"Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable"}
@@ -48,7 +52,16 @@ def gallery() -> Page:
         "client_id": limits.oidc_client_id,
         "bearer": limits.oidc_token,
     }
-    return _page("gallery.html", config)
+    text, headers = _page("gallery.html", config)
+    preloads = (
+        f'<link rel="modulepreload" href="assets/{_release()}/{name}">' for name in sorted(_modules("gallery.js"))
+    )
+    return text.replace("{{modules}}", "\n".join(preloads)), caching.varying_by_accept(headers)
+
+
+def reference() -> Page:
+    """Return the API reference, which reads openapi.json and can send requests."""
+    return _page("docs.html", {"auth": settings().auth})
 
 
 def asset(release: str, name: str) -> Page:
@@ -72,7 +85,6 @@ def _page(name: str, config: Mapping[str, Any]) -> Page:
         "Content-Security-Policy": _policy(),
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
-        "Vary": "Accept",
     }
 
 
@@ -112,6 +124,17 @@ def _origin(url: str) -> str:
 def _assets() -> Mapping[str, Path]:
     files = (path for path in sorted(_FOLDER.rglob("*")) if path.suffix in _CONTENT_TYPES)
     return {path.name: path for path in files}
+
+
+@cache
+def _modules(name: str) -> frozenset[str]:
+    """Return a script and those that it imports at once, so that a browser need not read one to know the next."""
+    found: set[str] = set()
+    left = {name}
+    while left:
+        found |= left
+        left = {each for name in left for each in _IMPORT.findall(_assets()[name].read_text())} - found
+    return frozenset(found)
 
 
 @cache

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from deploy import parameters, stack
 from deploy.stage import Stage
 from deploy.target import Target
-from project.resources import template
+from project.resources import cors_rules, template
 
 Document = dict[str, Any]
 
@@ -154,20 +154,6 @@ def _covers(expected: Any, found: Any) -> bool:
 
 
 # Buckets
-
-
-def _cors(bucket: Document) -> list[Document] | None:
-    """Return CORS rules as S3 names their keys, which is not as CloudFormation does."""
-    rules = bucket.get("CorsConfiguration", {}).get("CorsRules", [])
-    spellings = {"ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds"}
-    return [{spellings.get(key, key): value for key, value in rule.items()} for rule in rules] or None
-
-
-def _put_cors(clients: Clients, name: str, rules: list[Document] | None) -> None:
-    if rules is None:
-        clients.s3.delete_bucket_cors(Bucket=name)
-    else:
-        clients.s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": rules})
 
 
 def _lifecycle(bucket: Document) -> list[str]:
@@ -333,9 +319,9 @@ ASPECTS = (
     Aspect(
         "AWS::S3::Bucket",
         "list of CORS rules",
-        _cors,
+        cors_rules,
         lambda c, name: c.s3.get_bucket_cors(Bucket=name)["CORSRules"],
-        _put_cors,
+        lambda c, name, rules: c.s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": rules}),
     ),
     Aspect("AWS::S3::Bucket", "list of lifecycle rules", _lifecycle, _read_lifecycle, _put_lifecycle),
     Aspect(

@@ -160,3 +160,14 @@ def test_queues_need_a_signed_request(emulator: Emulator) -> None:
     assert_refused(requests.post(emulator.url, {"Action": "ListQueues"}, timeout=60))
     assert_refused(requests.get(emulator.url, {"Action": "ListQueues"}, timeout=60))
     assert emulator.sqs.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_page_that_may_use_a_bucket_can_read_refusals(emulator: Emulator, bucket: str) -> None:
+    url, origin = f"{emulator.url}/{bucket}/kept", {"Origin": "https://photos.example"}
+    assert "Access-Control-Allow-Origin" not in requests.get(url, headers=origin, timeout=60).headers
+    rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}
+    emulator.s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    answer = requests.get(url, headers=origin, timeout=60)
+    assert_refused(answer)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in requests.put(url, b"x", headers=origin, timeout=60).headers

@@ -58,6 +58,9 @@ def test_buckets_and_tables_have_the_configured_names_and_the_declared_propertie
     assert deleted["Expiration"] == {"ExpiredObjectDeleteMarker": True}
     abandoned = s3.get_bucket_lifecycle_configuration(Bucket="images-staged")["Rules"]
     assert [rule.get("Expiration") for rule in abandoned] == [None, {"Days": 14}]
+    rule = {"AllowedOrigins": ["*"], "AllowedHeaders": ["*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 3600}
+    for bucket, methods in (("mine", ["GET", "HEAD"]), ("images-staged", ["PUT", "POST"])):
+        assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"] == [{"AllowedMethods": methods, **rule}]
     table = dynamodb.describe_table(TableName="pictures")["Table"]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == INDEXES

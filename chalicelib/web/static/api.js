@@ -5,11 +5,12 @@ import { ask, callerHeaders, session, signOut } from "./session.js"
 
 /** An answer with an error status, or none at all (status 0). The message is the service's own sentence. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message @param {any} body */
-  constructor(status, message, body = null) {
+  /** @param {number} status @param {string} message @param {any} body @param {number} retryAfterMs when a repetition may succeed */
+  constructor(status, message, body = null, retryAfterMs = 0) {
     super(message)
     this.status = status
     this.body = body
+    this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -48,7 +49,7 @@ export async function request(method, path, { query = {}, json, form, headers = 
     if (await ask(sentence)) return request(method, path, { query, json, form, headers, signal, keepalive })
     if (session.value.token) signOut()
   }
-  if (!answer.ok) throw new ApiError(answer.status, sentence, received)
+  if (!answer.ok) throw new ApiError(answer.status, sentence, received, 1000 * (Number(answer.headers.get("Retry-After")) || 0))
   return { body: received, headers: answer.headers, status: answer.status }
 }
 

@@ -7,7 +7,10 @@ import { html, render, useEffect } from "./htm-preact.js"
 import { follow } from "./listing.js"
 import { Notices, notify } from "./notices.js"
 import { useObservable } from "./observable.js"
+import { SelectionBar } from "./selection.js"
 import { Account, SignIn } from "./sign-in.js"
+import { Uploads } from "./uploads-panel.js"
+import { Viewer } from "./viewer.js"
 
 function Gallery() {
   const shown = useObservable(address)
@@ -17,13 +20,17 @@ function Gallery() {
   return html`<header class="top">
       <h1><a href="?">Images</a></h1>
       <${Search} />
+      <${Uploads} />
       <${Account} />
+      <a href="docs">API</a>
     </header>
     <main>
       <${Filters} />
       <${Grid} />
     </main>
     <${SignIn} />
+    <${SelectionBar} />
+    <${Viewer} />
     <${Notices} />`
 }
 

@@ -57,7 +57,7 @@ def test_existing_names_of_a_stage_are_kept_in_any_spelling() -> None:
     ],
 )
 def test_parameters_that_cloudformation_would_reject_are_rejected_first(wrong: dict[str, Any]) -> None:
-    parameters.check(parameters.of("dev", Settings(cors_origins="https://a.example capacitor://localhost"), Options()))
+    parameters.check(parameters.of("dev", Settings(), Options()))
     with pytest.raises(CannotRun, match="of the stack"):
         parameters.check(parameters.of("dev", Settings(), Options(**wrong)))
 

@@ -394,36 +394,14 @@ def test_the_widgets_of_the_dashboard_do_not_overlap() -> None:
     assert max(column for column, _ in cells) < 24
 
 
-def test_only_pages_of_the_given_origins_may_use_presigned_urls() -> None:
-    buckets = properties("AWS::S3::Bucket", CorsOrigins="https://a.example.com,http://localhost:3000")
-    rules = {name: rule for name, bucket in buckets.items() for rule in bucket["CorsConfiguration"]["CorsRules"]}
-    assert {name: rule["AllowedMethods"] for name, rule in rules.items()} == {
-        "OriginalsBucket": ["GET", "HEAD"],
-        "DerivedBucket": ["GET", "HEAD"],
-        "StagedBucket": ["PUT", "POST"],
+def test_pages_of_every_origin_may_use_presigned_urls_and_read_the_etag_of_a_part() -> None:
+    rules = {name: bucket["CorsConfiguration"]["CorsRules"] for name, bucket in BUCKETS.items()}
+    rest = {"AllowedOrigins": ["*"], "AllowedHeaders": ["*"], "ExposedHeaders": ["ETag"], "MaxAge": 3600}
+    assert rules == {
+        "OriginalsBucket": [{"AllowedMethods": ["GET", "HEAD"], **rest}],
+        "DerivedBucket": [{"AllowedMethods": ["GET", "HEAD"], **rest}],
+        "StagedBucket": [{"AllowedMethods": ["PUT", "POST"], **rest}],
     }
-    for rule in rules.values():
-        assert rule["AllowedOrigins"] == ["https://a.example.com", "http://localhost:3000"]
-        assert rule["ExposedHeaders"] == ["ETag"]
-    assert not any("CorsConfiguration" in bucket for bucket in BUCKETS.values())
-
-
-@pytest.mark.parametrize(
-    ("origins", "accepted"),
-    [
-        ("", True),
-        ("*", True),
-        ("https://a.example.com", True),
-        ("https://*.example.com,http://localhost:3000", True),
-        ("https://a.example.com/", False),
-        ("https://a.example.com, https://b.example.com", False),
-        ("https://a.example.com,", False),
-        ("a.example.com", False),
-    ],
-)
-def test_the_stack_accepts_only_valid_origins(origins: str, accepted: bool) -> None:
-    pattern = TEMPLATE.parsed["Parameters"]["CorsOrigins"]["AllowedPattern"]
-    assert bool(re.fullmatch(pattern, origins)) is accepted
 
 
 def watched(alarm: dict[str, Any]) -> set[tuple[str, ...]]:

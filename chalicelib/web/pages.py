@@ -8,6 +8,7 @@ address: behind the name of a stage, a domain or a distribution.
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ _FOLDER = Path(__file__).with_name("static")
 _CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 _RELEASE_CHARS = 12
 _YEAR_SECONDS = 31_536_000
+
+# A static import of JavaScript, as Biome formats it. A comment and a call of import() name no path after `from`.
+_IMPORT = re.compile(r'^(?:import|\}) [^"\n]*?\bfrom "\./([^"]+)"', re.MULTILINE)
 
 # A page and its parts may be kept forever: another release has other URLs.
 _IMMUTABLE: caching.Headers = {"Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable"}
@@ -49,7 +53,10 @@ def gallery() -> Page:
         "bearer": limits.oidc_token,
     }
     text, headers = _page("gallery.html", config)
-    return text, caching.varying_by_accept(headers)
+    preloads = (
+        f'<link rel="modulepreload" href="assets/{_release()}/{name}">' for name in sorted(_modules("gallery.js"))
+    )
+    return text.replace("{{modules}}", "\n".join(preloads)), caching.varying_by_accept(headers)
 
 
 def reference() -> Page:
@@ -117,6 +124,17 @@ def _origin(url: str) -> str:
 def _assets() -> Mapping[str, Path]:
     files = (path for path in sorted(_FOLDER.rglob("*")) if path.suffix in _CONTENT_TYPES)
     return {path.name: path for path in files}
+
+
+@cache
+def _modules(name: str) -> frozenset[str]:
+    """Return a script and those that it imports at once, so that a browser need not read one to know the next."""
+    found: set[str] = set()
+    left = {name}
+    while left:
+        found |= left
+        left = {each for name in left for each in _IMPORT.findall(_assets()[name].read_text())} - found
+    return frozenset(found)
 
 
 @cache

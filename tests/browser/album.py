@@ -54,6 +54,7 @@ def image(user_id: str, n: int, state: State = State.READY) -> Image:
         visibility=Visibility.PUBLIC,
         updated_at=ids.created_at(image_id),
         state=state,
+        reason="The picture cannot be decoded." if state is State.FAILED else "",
         analysis=analysis if state is State.READY else None,
     )
 

@@ -28,7 +28,7 @@ const EMPTY = {
   content_type: "",
   from: "",
   to: "",
-  sort: "created_at",
+  sort: "taken_at",
   order: "desc",
   image: "",
 }

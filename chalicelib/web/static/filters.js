@@ -15,9 +15,18 @@ const TAGS_READ = 200
 const TAGS_SHOWN = 24
 
 /** @type {[string, string][]} */
-const VISIBILITIES = [["", "Public and private"], ["public", "Public"], ["private", "Private"]]
+const VISIBILITIES = [
+  ["", "Public and private"],
+  ["public", "Public"],
+  ["private", "Private"],
+]
 /** @type {[string, string][]} */
-const TYPES = [["", "All types"], ...["JPEG", "PNG", "WebP", "GIF", "AVIF", "HEIC", "TIFF", "BMP"].map((name) => /** @type {[string, string]} */ ([`image/${name.toLowerCase()}`, name]))]
+const TYPES = [
+  ["", "All types"],
+  ...["JPEG", "PNG", "WebP", "GIF", "AVIF", "HEIC", "TIFF", "BMP"].map(
+    (name) => /** @type {[string, string]} */ ([`image/${name.toLowerCase()}`, name]),
+  ),
+]
 /** @type {[string, string][]} */
 const ORDERS = [
   ["taken_at desc", "Taken, newest first"],
@@ -89,8 +98,8 @@ function Chips() {
   const suggested = useTags().filter(({ tag }) => !shown.tag.includes(tag))
   return html`<div class="chips" role="group" aria-label="Filters in use and tags">
     ${inUse(shown).map(({ text, without }) => html`<button key=${text} class="chip used" aria-label=${`${text}, remove`} onClick=${() => navigate(without)}>${text} ×</button>`)}
-    ${isFiltered(shown) && html`<${ClearFilters} />`}
     ${suggested.map(({ tag, count }) => html`<button key=${`#${tag}`} class="chip" onClick=${() => addTag(tag)}>${tag} <span class="quiet">${numberText(count)}</span></button>`)}
+    ${isFiltered(shown) && html`<${ClearFilters} />`}
   </div>`
 }
 
@@ -102,11 +111,10 @@ function addTag(tag) {
   navigate({ tag: [...tags, tag], q: word && tag.startsWith(word.toLowerCase()) && q.endsWith(word) ? q.slice(0, -word.length).trim() : q })
 }
 
-/** Return the filters in use, each with what the address is without it. @param {Address} shown */
+/** Return the filters in use, each with what the address is without it. The search field shows the words. @param {Address} shown */
 function inUse(shown) {
   const one = (/** @type {keyof Address} */ name, /** @type {string} */ text) => (shown[name] ? [{ text, without: { [name]: "" } }] : [])
   return [
-    ...one("q", `“${shown.q}”`),
     ...shown.tag.map((tag) => ({ text: `Tag: ${tag}`, without: { tag: shown.tag.filter((other) => other !== tag) } })),
     ...one("from", `From ${shown.from}`),
     ...one("to", `Until ${shown.to}`),
@@ -118,7 +126,7 @@ function inUse(shown) {
 
 /** Return what the page shows, as its title. @param {Address} shown */
 export function titleOf(shown) {
-  return [...inUse(shown).map(({ text }) => text), "Images"].join(" · ")
+  return [...(shown.q ? [`“${shown.q}”`] : []), ...inUse(shown).map(({ text }) => text), "Images"].join(" · ")
 }
 
 /** @param {{name: "from" | "to", label: string}} properties */
@@ -155,7 +163,7 @@ function useTyped(name) {
     clearTimeout(state.current.timer)
     state.current = { sent: current, timer: 0, hasEntry: false }
     setText(current)
-  }, [current])
+  })
 
   /** @param {string} value */
   function send(value) {
@@ -205,7 +213,11 @@ function readTags(query, use, delay = 0) {
   const timer = setTimeout(async () => {
     // Without tags, the gallery still shows pictures.
     const answer = await request("GET", "tags", { query: { ...query, limit: TAGS_READ }, signal: reading.signal }).catch(() => null)
-    if (answer && !reading.signal.aborted) use(answer.body.tags.sort((/** @type {any} */ a, /** @type {any} */ b) => b.count - a.count), !answer.body.has_more)
+    if (answer && !reading.signal.aborted)
+      use(
+        answer.body.tags.sort((/** @type {any} */ a, /** @type {any} */ b) => b.count - a.count),
+        !answer.body.has_more,
+      )
   }, delay)
   return () => {
     clearTimeout(timer)

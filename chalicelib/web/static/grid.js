@@ -22,7 +22,7 @@ const MAX_PLACEHOLDERS = 500
 
 /** The grid of the list. */
 export function Grid() {
-  const { images, loading, complete, stale } = useObservable(listing)
+  const { images, loading, stale } = useObservable(listing)
   const { sort, image: open } = useObservable(address)
   const chosen = useObservable(selected)
   const [current, setCurrent] = useState("")
@@ -82,7 +82,10 @@ export function Grid() {
             <ul>
               ${section.boxes
                 .filter((box) => drawn.has(box))
-                .map((box) => html`<${Picture} key=${box.image.image_id} box=${box} top=${box.y - section.top} reachable=${box === entry} chosen=${chosen} />`)}
+                .map(
+                  (box) =>
+                    html`<${Picture} key=${box.image.image_id} box=${box} top=${box.y - section.top} reachable=${box === entry} chosen=${chosen} />`,
+                )}
             </ul>
           </section>`,
         )}
@@ -97,7 +100,7 @@ function Picture({ box, top, reachable, chosen }) {
   const [arrived, setArrived] = useState("")
   const name = nameOf(image)
   const isChosen = chosen.has(image_id)
-  const background = usePlaceholder(arrived ? "" : analysis?.placeholder ?? "")
+  const background = usePlaceholder(arrived ? "" : (analysis?.placeholder ?? ""))
 
   /** @param {MouseEvent} event */
   function open(event) {
@@ -110,9 +113,11 @@ function Picture({ box, top, reachable, chosen }) {
 
   return html`<li style=${{ left: x, top, width, height, backgroundColor: analysis?.color ?? "", backgroundImage: background }} class=${isChosen ? "chosen" : ""}>
     <a href=${link({ ...address.value, image: image_id })} data-id=${image_id} tabindex=${reachable ? 0 : -1} onClick=${open}>
-      ${thumbnail
-        ? html`<img src=${thumbnail.url} alt=${name} draggable=${false} decoding="async" onLoad=${() => setArrived(thumbnail.url)} onError=${() => refresh([image_id], thumbnail.url)} />`
-        : html`<span class="no-picture"><strong>${name}</strong> ${STATES[state ?? ""] ?? "No preview"}</span>`}
+      ${
+        thumbnail
+          ? html`<img src=${thumbnail.url} alt=${name} draggable=${false} decoding="async" onLoad=${() => setArrived(thumbnail.url)} onError=${() => refresh([image_id], thumbnail.url)} />`
+          : html`<span class="no-picture"><strong>${name}</strong> ${STATES[state ?? ""] ?? "No preview"}</span>`
+      }
       <span class="marks">
         ${image.visibility === "private" && html`<span>Private</span>`} ${analysis?.animated && html`<span>Animated</span>`}
       </span>
@@ -133,16 +138,23 @@ function End() {
   const mark = useRef(/** @type {HTMLElement | null} */ (null))
   useEffect(() => {
     if (loading || complete || error || !mark.current) return
-    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && more(), { rootMargin: "1500px 0px" })
+    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && more(), {
+      rootMargin: "1500px 0px",
+    })
     observer.observe(mark.current)
     return () => observer.disconnect()
   }, [images, loading, complete, error])
   return html`<div class="end" ref=${mark} key=${`${images.length} ${loading}`}>
-    ${error
-      ? html`<p role="alert">${error}</p><p><button onClick=${more}>Retry</button></p>`
-      : loading
-        ? html`<p class="quiet">Loading…</p>`
-        : complete && (images.length ? html`<p class="quiet">${images.length === 1 ? "1 image" : `All ${numberText(images.length)} images`}</p>` : html`<${Nothing} />`)}
+    ${
+      error
+        ? html`<p role="alert">${error}</p><p><button onClick=${more}>Retry</button></p>`
+        : loading
+          ? html`<p class="quiet">Loading…</p>`
+          : complete &&
+            (images.length
+              ? html`<p class="quiet">${images.length === 1 ? "1 image" : `All ${numberText(images.length)} images`}</p>`
+              : html`<${Nothing} />`)
+    }
   </div>`
 }
 

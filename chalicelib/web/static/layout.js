@@ -42,17 +42,18 @@ export function layOut(images, width, sort) {
   const sections = []
   /** @type {Box[]} */
   const boxes = []
+  const days = images.map((image) => dayOf(image, sort))
   let y = 0
   let start = 0
   while (start < images.length) {
-    const day = dayOf(images[start], sort)
+    const day = days[start]
     const section = { day, top: y, height: 0, boxes: /** @type {Box[]} */ ([]) }
     y += HEADING_PX
-    while (start < images.length && dayOf(images[start], sort) === day) {
+    while (start < images.length && days[start] === day) {
       let end = start
       let ratios = 0
       let height = Infinity
-      while (height > rowHeight && end < images.length && dayOf(images[end], sort) === day) {
+      while (height > rowHeight && end < images.length && days[end] === day) {
         ratios += ratioOf(images[end])
         end += 1
         height = (width - GAP_PX * (end - start - 1)) / ratios

@@ -2,6 +2,7 @@
 
 import { address } from "./address.js"
 import { request } from "./api.js"
+import { config } from "./config.js"
 import { sortTime } from "./format.js"
 import { observable } from "./observable.js"
 import { session } from "./session.js"
@@ -37,7 +38,8 @@ import { session } from "./session.js"
  * @property {string} error a sentence; empty: none
  */
 
-const PAGE_SIZE = 60
+const FIRST_PAGE = 60
+const NEXT_PAGE = 100
 export const INCLUDE = "thumbnail,analysis"
 
 /** @type {Listing} */
@@ -83,7 +85,8 @@ export async function more() {
     cursor = body.last_evaluated_key ?? ""
     change({ images: [...before, ...added], loading: false, stale: false, complete: !body.has_more })
   } catch (error) {
-    if (!signal.aborted) change({ images: listing.value.stale ? [] : listing.value.images, loading: false, error: /** @type {Error} */ (error).message })
+    if (!signal.aborted)
+      change({ images: listing.value.stale ? [] : listing.value.images, loading: false, error: /** @type {Error} */ (error).message })
   }
 }
 
@@ -96,7 +99,11 @@ export async function refresh(imageIds, url = "") {
   if (broken.has(url)) return
   if (url) broken.add(url)
   const start = pageOf.get(imageIds[0]) ?? ""
-  if (!rereading.has(start)) rereading.set(start, reread(start).finally(() => rereading.delete(start)))
+  if (!rereading.has(start))
+    rereading.set(
+      start,
+      reread(start).finally(() => rereading.delete(start)),
+    )
   await rereading.get(start)
 }
 
@@ -110,12 +117,14 @@ async function reread(start) {
 
 /** @param {string} start @param {AbortSignal} signal */
 async function page(start, signal) {
-  return (await request("GET", "images", { query: { ...filters(), limit: PAGE_SIZE, last_evaluated_key: start }, signal })).body
+  const limit = Math.min(start ? NEXT_PAGE : FIRST_PAGE, config.max_page_size)
+  return (await request("GET", "images", { query: { ...filters(), limit, last_evaluated_key: start }, signal })).body
 }
 
 /** Return the parameters of a list of the API for the present address. @returns {Record<string, string | string[] | undefined>} */
 export function filters() {
   const { q, user_id, tag, visibility, content_type, from, to, sort, order } = address.value
+  /** @type {Record<string, string>} */
   const period = sort === "taken_at" ? { takenFrom: from, takenTo: to } : { dateFrom: midnight(from), dateTo: midnight(to, { end: true }) }
   return { q, user_id, tag, visibility, content_type, ...period, sort, order, include: INCLUDE }
 }

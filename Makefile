@@ -81,7 +81,7 @@ invoke: $(VENV)/installed-run ## invoke a Lambda function of the running service
 
 # Modules without input and output, but for lifecycle's one transaction: tests must run each of their lines.
 PURE := config deadline errors filenames ids metrics model permissions secrets tasks images/lifecycle images/likeness \
-  images/model images/render index/query index/ranges index/rows index/terms items/model lists/cursors \
+  images/model images/render images/signatures index/query index/ranges index/rows index/terms items/model lists/cursors \
   lists/entries lists/merge lists/model lists/plan lists/prefixes pictures/exif pictures/parsers/* pictures/structure \
   pictures/thumbhash stores/model stores/records tags/model tags/tallies web/accept web/answers web/bodies \
   web/cors web/fields web/invocations web/readers web/s3_events

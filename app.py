@@ -54,8 +54,7 @@ COUNT = (
     *(TERMS.query, TERMS.query_taken),
 )
 LIST = (*COUNT, TERMS.query_changed, ORIGINALS.get, DERIVED.get)
-VIEW = (CATALOG.get, ORIGINALS.get)
-RENDER = (*VIEW, DERIVED.get)
+VIEW = (CATALOG.get, ORIGINALS.get, DERIVED.get)
 SIMILAR = (CATALOG.get, CATALOG.batch_get, TERMS.query, ORIGINALS.get, DERIVED.get)
 UPDATE = (CATALOG.get, CATALOG.put, TERMS.put, TERMS.delete, TAG_COUNTS.put, *KEYS)
 APPLY_TAG_CHANGES = (TAG_COUNTS.query_queue, TAG_COUNTS.batch_get, TAG_COUNTS.put, TAG_COUNTS.delete)
@@ -104,7 +103,8 @@ def describe() -> Response:
 @needs(*UPLOAD)
 def post_image() -> Response:
     """Upload an image."""
-    image = images.upload(known_caller(), readers.upload(app.current_request))
+    uploader = known_caller()
+    image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or ""))
     return Response(*contract().uploaded(image))
 
 
@@ -136,11 +136,14 @@ def list_tags() -> Response:
 @needs(*VIEW)
 def view_image(image_id: str) -> Response:
     """View an image: its metadata and a presigned URL or, before it is in lists, its state."""
-    viewer, as_attachment = caller(), readers.as_attachment(app.current_request)
-    image = images.find(viewer, image_id)
-    if not image.listed:
-        return Response(answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility))
-    return Response(*contract().viewed(images.with_url(image, download=as_attachment)))
+    viewer, request = caller(), app.current_request
+    as_attachment, details = readers.as_attachment(request), readers.details(request)
+    image = images.find_with(viewer, image_id, details)
+    if image.listed:
+        answer = contract().viewed(images.with_url(viewer, image, download=as_attachment))
+    else:
+        answer = (answers.unlisted(image), caching.validators(image) | caching.revalidated(image.visibility), 200)
+    return Response(*contracts.with_details(answer, image, details))
 
 
 @app.route("/images/{image_id}", methods=["DELETE"])
@@ -160,7 +163,7 @@ def download_image(image_id: str) -> Response:
 
 
 @app.route("/images/{image_id}/render")
-@needs(*RENDER)
+@needs(*VIEW)
 def render_image(image_id: str) -> Response:
     """Redirect to the best variant of an image for a box, in a format that the client accepts."""
     view = render.render(caller(), image_id, readers.render_request(app.current_request))
@@ -182,7 +185,8 @@ def list_similar(image_id: str) -> Response:
 @needs(*UPLOAD)
 def post_image_in_either_form() -> Response:
     """Upload an image as a form, or as JSON that separates the file from the metadata."""
-    image = images.upload(known_caller(), readers.upload(app.current_request))
+    uploader = known_caller()
+    image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or ""))
     return Response(*contract().uploaded_in_either_form(image))
 
 
@@ -245,7 +249,7 @@ def delete_item(item_id: str) -> Response:
 @app.route("/upload", methods=["POST"])
 @needs(*UPLOAD)
 def upload() -> Response:
-    """Upload an image as JSON (A) or as a form (C and E). It belongs to the caller if the body names no owner."""
+    """Upload an image as JSON (A) or as a form (C and E), also without an owner and a caller."""
     uploader = known_caller()
     image = images.upload(uploader, readers.upload(app.current_request, uploader.user_id or "anonymous"))
     return Response(*contract().uploaded_by_verb(image, as_form=bodies.is_form(app.current_request)))

@@ -58,6 +58,19 @@ def may_see(caller: Caller, owner: str, visibility: Visibility) -> bool:
     return visibility is Visibility.PUBLIC or caller.user_id == owner
 
 
+def gets_original(caller: Caller, image: Image) -> bool:
+    """Whether a caller who sees an image gets its original: its owner does and, under ORIGINALS=everyone, all others.
+
+    Others get its largest variant, which has no metadata. Under AUTH=open, a caller is the owner by saying so.
+    """
+    return settings().originals != "owner" or is_owner(caller, image)
+
+
+def is_owner(caller: Caller, image: Image) -> bool:
+    """Whether a caller is the owner of an image: as a token proves or, under AUTH=open, as the request states."""
+    return caller.user_id == image.user_id
+
+
 def owns(caller: Caller, user_id: str) -> bool:
     """Whether a caller writes in their own name. A caller who is not verified passes."""
     return not caller.verified or caller.user_id == user_id
@@ -86,6 +99,18 @@ def check_change(caller: Caller, image: Image) -> None:
     if hidden or not may_see(caller, image.user_id, image.visibility):
         raise NotFound(image.image_id)
     check_owner(caller, image.user_id)
+
+
+def check_location(caller: Caller, user_id: str) -> None:
+    """Check that a caller may know where an image of this owner was taken. Only its owner may.
+
+    Under AUTH=open, a caller who states to be the owner is the owner.
+    Raises Unauthorized: the caller is anonymous, and there are tokens. Raises Forbidden: the caller is another user.
+    """
+    if caller.verified and caller.user_id is None:
+        raise Unauthorized("Only the owner may see where an image was taken: this request needs a bearer token.")
+    if caller.user_id != user_id:
+        raise Forbidden("Only the owner may see where an image was taken; leave location out of include.")
 
 
 def _subject(token: str) -> str:

@@ -153,6 +153,14 @@ class Settings:
         "AUTH",
         choices=("", "open", "jwt"),
     )
+    originals: str = setting(
+        "",
+        "Who gets the originals of images, which can carry the place where a picture was taken: `everyone` who sees an "
+        "image, or its `owner`; others then get the largest variant. Empty: `owner` with `AUTH=jwt`, `everyone` with "
+        "`AUTH=open`.",
+        "ORIGINALS",
+        choices=("", "everyone", "owner"),
+    )
     jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted. Requires `JWT_JWKS_URL`.", "JWT_ISSUER")
     jwt_jwks_url: str = setting("", "URL of the issuer's public keys (JWKS).", "JWT_JWKS_URL", form=_URL)
     jwt_audience: str = setting("", "Audience that a token must name. Empty: not checked.", "JWT_AUDIENCE")
@@ -315,6 +323,23 @@ class Settings:
         unit="pixels",
     )
     max_render_px: int = setting(10_000, "Largest `w` or `h` that `/render` accepts.", "MAX_RENDER_PX", unit="pixels")
+    max_render_wait_seconds: int = setting(
+        10,
+        "Longest `wait` of `/render`: how long a request may wait for the variants of an image. On Lambda, waiting "
+        "costs as much as computing.",
+        "MAX_RENDER_WAIT_SECONDS",
+        unit="seconds",
+        low=0,
+        high=25,
+    )
+    render_signature_seconds: int = setting(
+        3_600,
+        "How long `/render` shows a private image by the signature that a view of it has. A redirect that follows is "
+        "valid for `PRESIGNED_URL_EXPIRATION` more.",
+        "RENDER_SIGNATURE_SECONDS",
+        unit="seconds",
+        high=604_800,
+    )
     max_decoded_bytes: int = setting(
         800_000_000,
         "Memory that decoding an image may take, as estimated from its header. The default fits a function of 1,024 "
@@ -542,6 +567,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     values = values_of(Settings, environment)
     on_lambda = is_on_lambda(environment)
     values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
+    values["originals"] = values.get("originals") or ("owner" if values["auth"] == "jwt" else "everyone")
     if page_size := _PAGE_SIZES.get(values.get("contract", "")):
         values.setdefault("default_page_size", page_size)
     values["log_format"] = values.get("log_format") or ("json" if on_lambda else "text")

@@ -109,7 +109,3 @@ class Unavailable(ApiError):
 
     status = 503
     headers = {"Retry-After": "1"}  # noqa: RUF012
-
-
-class NotYet(Unavailable):
-    """Processing has not finished. This is not a fault: a retry will succeed."""

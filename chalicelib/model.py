@@ -68,6 +68,28 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraFacts:
+    """What EXIF says about the camera and its settings; None: not known. Texts have at most 64 characters."""
+
+    make: str | None = None
+    model: str | None = None
+    lens_model: str | None = None
+    exposure_seconds: float | None = None
+    f_number: float | None = None
+    iso: int | None = None
+    focal_length_mm: float | None = None
+    flash: bool | None = None  # whether the flash fired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a picture was taken, by its EXIF: degrees of WGS 84, negative in the south and in the west."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """What processing found out about an image."""
 
@@ -79,6 +101,8 @@ class Analysis:
     perceptual_hash: str  # a dHash of 64 bits, 16 hexadecimal digits
     animated: bool
     variants: tuple[Variant, ...]  # sorted by content type, then from the widest to the narrowest
+    exif: CameraFacts | None = None  # None: not known, or the image was processed before these facts were read
+    location: Location | None = None  # as above; only the owner may see it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

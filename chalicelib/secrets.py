@@ -29,8 +29,8 @@ class Secrets:
     jwt_secret_previous: str = _secret("", "Also accepted: the previous value of `JWT_SECRET`.", "JWT_SECRET_PREVIOUS")
     cursor_secret: str = _secret(
         "",
-        "Key that encrypts list cursors. Empty: a key derived from the table name, which detects damaged cursors but "
-        "not forged ones.",
+        "Key that encrypts list cursors and signs the URLs of private pictures. Empty: a key derived from the table "
+        "name, which detects damaged cursors but not forged ones; with `AUTH=jwt`, no URL is signed then.",
         "CURSOR_SECRET",
     )
     cursor_secret_next: str = _secret("", "Also accepted: the next value of `CURSOR_SECRET`.", "CURSOR_SECRET_NEXT")
@@ -69,7 +69,7 @@ def read(values: Mapping[str, str], settings: Settings) -> Secrets:
     Raises WrongSetting: a secret is missing or can't be used. The message never contains a secret.
     """
     parsed = values_of(Secrets, values)
-    secrets = Secrets(**{"cursor_secret": f"cursors of {settings.images_table_name}", **parsed})
+    secrets = Secrets(**{"cursor_secret": default_cursor_secret(settings), **parsed})
     if settings.auth == "jwt" and not (secrets.jwt_secret or (settings.jwt_issuer and settings.jwt_jwks_url)):
         raise WrongSetting("AUTH=jwt requires JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
     if any(len(secret.encode()) < 32 for secret in secrets.jwt_secrets):
@@ -80,3 +80,8 @@ def read(values: Mapping[str, str], settings: Settings) -> Secrets:
     if secrets.cdn_private_key and not _PRIVATE_KEY.fullmatch(secrets.cdn_private_key):
         raise WrongSetting("CDN_PRIVATE_KEY must be an RSA private key in PEM format.")
     return secrets
+
+
+def default_cursor_secret(settings: Settings) -> str:
+    """Return what takes the place of CURSOR_SECRET if it is not set. It is not secret."""
+    return f"cursors of {settings.images_table_name}"

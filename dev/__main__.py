@@ -17,7 +17,9 @@ def main() -> None:
     run.add_argument("--data", type=_path, default=Path(".data"), help="folder for all data (default: %(default)s)")
     run.add_argument("--host", default=LOOPBACK, help="address that the API and S3 listen on (default: %(default)s)")
     run.add_argument("--port", type=int, default=8000, help="port of the API (default: %(default)s; 0: any free one)")
-    run.add_argument("--s3-port", type=int, default=0, help="port of S3 and SQS (default: any free one)")
+    run.add_argument(
+        "--s3-port", type=int, default=0, help="port of S3 and SQS (default: the last one of the data folder)"
+    )
     run.add_argument("--dynamodb-port", type=int, default=0, help="port of DynamoDB (default: any free one)")
     run.add_argument("--allowed-hosts", type=_words, default=(), help="further names by which clients reach the API")
     run.add_argument(

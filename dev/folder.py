@@ -56,6 +56,22 @@ class Folder:
         return self.path / "s3-state"
 
     @property
+    def s3_port(self) -> int:
+        """The port of S3 in presigned URLs that were handed out before; 0 if there are none."""
+        try:
+            return int(self._s3_port.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def keep_s3_port(self, port: int) -> None:
+        """Keep the port of S3 for later starts."""
+        self._s3_port.write_text(f"{port}\n")
+
+    @property
+    def _s3_port(self) -> Path:
+        return self.path / "s3-port"
+
+    @property
     def dynamodb(self) -> Path:
         """The folder of DynamoDB Local's SQLite database."""
         return self.path / "dynamodb"

@@ -162,12 +162,22 @@ def ports(host: str, *wanted: int) -> list[int]:
         return [_port(probes.enter_context(socket.socket()), host, port) for port in wanted]
 
 
+def is_free(host: str, port: int) -> bool:
+    """Return whether a server can listen on `host` and `port`."""
+    try:
+        ports(host, port)
+    except CannotRun:
+        return False
+    return True
+
+
 def _port(probe: socket.socket, host: str, port: int) -> int:
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         probe.bind((host, port))
-    except OSError as error:
-        raise CannotRun(f"Port {port} of {host} cannot be used: {error.strerror}.") from None
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CannotRun(f"Port {port} of {host} cannot be used: {reason}.") from None
     free: int = probe.getsockname()[1]
     return free
 

@@ -32,7 +32,7 @@ from dev.disk import MIN_FREE_MB, Disk
 from dev.engines import dynamodb_local, ministack
 from dev.folder import Debt, Folder, opened
 from dev.install import installed
-from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, ports
+from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, is_free, ports
 from dev.pump import Pump
 from dev.server import Server, Site
 from project import PROJECT, CannotRun
@@ -42,7 +42,7 @@ from project.files import write_privately
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of `python -m dev run`. A port of 0 is any free port."""
+    """The options of `python -m dev run`. A port of 0 is any free port. For S3, it is the port of the last start."""
 
     data: Path
     host: str = LOOPBACK
@@ -73,8 +73,11 @@ def run(options: Options) -> None:
         check_complete(folder, settings)
         programs = installed()
         print(f"Starting the service on the data folder {folder.path} ...", flush=True)
+        if not options.s3_port:
+            s3_port = _port_as_before(folder, options.host, s3_port)
         disk = folder.disk(options.min_free_mb)
         disk.make_room()  # a start writes a little
+        folder.keep_s3_port(s3_port)
         debt = stack.enter_context(folder.events_at_risk())
         processes = stack.enter_context(guarded())
         emulator = ministack(programs, folder, options.host, s3_port, settings.aws_region, options.min_free_mb)
@@ -97,6 +100,22 @@ def run(options: Options) -> None:
                 engine.check()
             disk.watch()
             time.sleep(0.5)
+
+
+def _port_as_before(folder: Folder, host: str, other: int) -> int:
+    """Return the port that S3 had in the last start on a folder, or `other` if there was none or it is in use.
+
+    Presigned URLs contain the port, and stay valid while it is the same.
+    """
+    before = folder.s3_port
+    if before in (0, other):
+        return other
+    if is_free(host, before):
+        return before
+    print(
+        f"Another program uses port {before}; S3 gets port {other}, so earlier presigned URLs do not work.", flush=True
+    )
+    return other
 
 
 @contextmanager

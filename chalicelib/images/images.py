@@ -1,15 +1,17 @@
 """The use cases of one image: upload, view, download, update and delete it."""
 
 import hashlib
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 
-from chalicelib import access, filenames, ids, logs
+from chalicelib import access, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Gone, NotFound, TooLarge, Unavailable
-from chalicelib.images import lifecycle
-from chalicelib.images.model import Download, DownloadType, Health, UpdateRequest, UploadRequest, View
-from chalicelib.model import Caller, Image, State
+from chalicelib.errors import Conflict, Gone, NotFound, TooLarge, Unavailable
+from chalicelib.images import lifecycle, signatures
+from chalicelib.images.model import Detail, Download, DownloadType, Health, Unready, UpdateRequest, UploadRequest, View
+from chalicelib.lists import entries
+from chalicelib.model import Caller, Image, State, Visibility
 from chalicelib.pictures import completeness
 from chalicelib.pictures.identify import identify
 from chalicelib.stores import catalog, derived, dynamodb, idempotency, originals, staged
@@ -49,15 +51,27 @@ def upload(caller: Caller, request: UploadRequest) -> Image:
     return image
 
 
-def find(caller: Caller, image_id: str) -> Image:
+def find(caller: Caller, image_id: str, shows: Callable[[Image], bool] = lambda image: False) -> Image:
     """Return an image, listed or not: one call, and a consistent second one if the first finds nothing to see.
 
-    A hidden image takes as many calls as an unknown id, so that the time of an answer does not tell one from the other.
+    `shows` says whether the request may see an image that the caller may not see. A hidden image takes as many calls
+    as an unknown id, so that the time of an answer does not tell one from the other.
     Raises NotFound: no such image for this caller.
     """
-    image = _visible(caller, _get(image_id)) or _visible(caller, _get(image_id, consistent=True))
+    image = _visible(caller, _get(image_id), shows) or _visible(caller, _get(image_id, consistent=True), shows)
     if image is None:
         raise NotFound(image_id)
+    return image
+
+
+def find_with(caller: Caller, image_id: str, details: Collection[Detail]) -> Image:
+    """Return an image whose details the caller may see: as many calls as `find`.
+
+    Raises NotFound: see find. Raises Unauthorized, Forbidden: see access.check_location.
+    """
+    image = find(caller, image_id)
+    if Detail.LOCATION in details:
+        access.check_location(caller, image.user_id)
     return image
 
 
@@ -96,35 +110,49 @@ def find_existing(caller: Caller, image_id: str) -> Image:
 
 
 def view(caller: Caller, image_id: str, *, download: bool) -> View:
-    """Return an image with a presigned URL of its original: as many calls as `find`.
+    """Return an image with a presigned URL of the picture that the caller gets: as many calls as `find`.
 
     With `download`, S3 answers the URL as an attachment with the image's filename. Raises NotFound: see find_listed.
     """
-    return with_url(find_listed(caller, image_id), download=download)
+    return with_url(caller, find_listed(caller, image_id), download=download)
 
 
-def with_url(image: Image, *, download: bool) -> View:
-    """Return an image with a presigned URL of its original, as `view` does: no call."""
-    expires_in = settings().presigned_url_expiration
-    disposition = originals.attachment(filenames.saved_as(image)) if download else None
-    return View(image, originals.view_url(image.s3_key, expires_in, disposition), expires_in, disposition)
+def with_url(caller: Caller, image: Image, *, download: bool) -> View:
+    """Return an image with a presigned URL of the picture that the caller gets, as `view` does: no call."""
+    picture = entries.picture(image, caller, download=download)
+    keys = signatures.keys() if image.visibility is Visibility.PRIVATE else ()
+    signature = signatures.sign(image, keys[0], settings().render_signature_seconds) if keys else ""
+    return View(image, picture, settings().presigned_url_expiration, signature)
 
 
-def download(caller: Caller, image_id: str, how: DownloadType) -> Download:
-    """Return an image's original in one of the ways: one call, and one more if its bytes are in the answer.
+def without_variant(image: Image) -> Unready:
+    """Return an image that has no variant yet, for a caller who gets nothing else.
+
+    Raises Conflict: it will not have any.
+    """
+    if image.state not in (State.AWAITING_UPLOAD, State.PROCESSING):
+        raise Conflict("The image could not be processed: it has no variant, and only its owner gets the original.")
+    return Unready(image)
+
+
+def download(caller: Caller, image_id: str, how: DownloadType) -> Download | Unready:
+    """Return the picture that the caller gets, in one of the ways: one call, and one more if the answer has its bytes.
 
     A BINARY download of more than MAX_DOWNLOAD_BYTES becomes a redirect.
     Raises NotFound: see find_listed. Raises TooLarge: a BASE64 download of more than MAX_DOWNLOAD_BYTES.
+    Raises Conflict: see without_variant.
     """
     found = view(caller, image_id, download=True)
-    limit = settings().max_download_bytes
-    if found.image.size > limit:
+    variant, limit = found.picture.variant, settings().max_download_bytes
+    if found.presigned_url is None:
+        return without_variant(found.image)
+    if (variant or found.image).size > limit:
         if how is DownloadType.BASE64:
             raise TooLarge("The image", limit, "bytes", "MAX_DOWNLOAD_BYTES")
         how = DownloadType.REDIRECT if how is DownloadType.BINARY else how
     if how not in (DownloadType.BINARY, DownloadType.BASE64):
         return Download(found, how)
-    content = originals.get(found.image.s3_key)
+    content = derived.get(found.image, variant) if variant else originals.get(found.image.s3_key)
     if content is None:  # deleted after the record was read
         raise NotFound(image_id)
     return Download(found, how, content)
@@ -223,10 +251,10 @@ def _get(image_id: str, *, consistent: bool = False) -> Image | None:
     return catalog.get(image_id, consistent=consistent) if ids.is_id(image_id) else None
 
 
-def _visible(caller: Caller, image: Image | None) -> Image | None:
-    if image is None or image.is_gone or not access.may_see(caller, image.user_id, image.visibility):
+def _visible(caller: Caller, image: Image | None, shows: Callable[[Image], bool]) -> Image | None:
+    if image is None or image.is_gone:
         return None
-    return image
+    return image if access.may_see(caller, image.user_id, image.visibility) or shows(image) else None
 
 
 def _keyed_upload(request: UploadRequest, checksum: str) -> KeyedRequest | None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from chalicelib.index.query import Include
-from chalicelib.lists.model import Entry
+from chalicelib.lists.model import Entry, Picture
 from chalicelib.model import Image, State, Variant, Visibility
 from chalicelib.stores.model import UploadedPart
 
@@ -50,14 +50,38 @@ class UpdateRequest:
     visibility: Visibility | None
 
 
+class Detail(StrEnum):
+    """What EXIF says about an image, which a view shows on request."""
+
+    EXIF = "exif"  # facts about the camera
+    LOCATION = "location"  # where the picture was taken: only to its owner
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """An image with a presigned URL of its original."""
+    """An image with the picture of it that the caller gets."""
 
     image: Image
-    presigned_url: str
-    expires_in: int  # seconds
-    disposition: str | None  # the Content-Disposition that S3 answers the URL with; None: no such header
+    picture: Picture
+    expires_in: int  # seconds that the picture's URL is valid
+    signature: str = ""  # by which /render shows a private image; empty: the image needs none, or nothing can sign
+
+    @property
+    def presigned_url(self) -> str | None:
+        """The URL of the picture; None: the caller does not get the original, and there is no variant."""
+        return self.picture.url
+
+    @property
+    def content_type(self) -> str:
+        """The content type of the picture."""
+        return self.picture.variant.content_type if self.picture.variant else self.image.content_type
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """An image that has no variant yet, but will have some: what a caller gets who asks for a variant."""
+
+    image: Image
 
 
 class DownloadType(StrEnum):
@@ -110,6 +134,8 @@ class RenderRequest:
     height: int | None  # pixels; None: any height
     fit: Fit
     format: Format
+    wait_seconds: int = 0  # for variants, if there is none yet
+    signature: str = ""  # that shows the image to everyone; empty: the caller must see it
     preferences: Mapping[str, Preference]  # one for each content type that an image can have
 
 
@@ -122,6 +148,7 @@ class RenderedView:
     presigned_url: str
     expires_in: int  # seconds
     max_age: int | None  # seconds that a cache may keep the answer; None: it must not keep it
+    for_caller: bool = False  # whether another caller may get another answer to the same request
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,77 +1,119 @@
 """The use case of showing an image: the variant that is best for a client and a box, and its URL."""
 
+import time
 from collections.abc import Sequence
 
+from chalicelib import access, deadline
 from chalicelib.config import settings
-from chalicelib.errors import NotFound, NotYet
-from chalicelib.images import images
-from chalicelib.images.model import Fit, Format, RenderedView, RenderRequest
+from chalicelib.errors import Forbidden, NotFound
+from chalicelib.images import images, signatures
+from chalicelib.images.model import Fit, Format, RenderedView, RenderRequest, Unready
 from chalicelib.model import Caller, Image, State, Variant
 from chalicelib.stores import derived, originals
 
-# From the largest files to the smallest: of content types that a client accepts equally, the last one is best.
+# From the largest files to the smallest: of content types that a client accepts equally, the last one is best. It is
+# also the order from the type that most clients show to the one that the fewest do.
 _BY_FILE_SIZE = ("image/jpeg", "image/webp", "image/avif")
 
 # Accepted content types that every browser shows.
 _SHOWN_BY_BROWSERS = {"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp"}
 
+_PAUSE_SECONDS = 0.5  # between two reads of a record that waits for its variants
+_READ_SECONDS = 10  # that a read may take: three attempts of a slow store
 
-def render(caller: Caller, image_id: str, request: RenderRequest) -> RenderedView:
+
+def render(caller: Caller, image_id: str, request: RenderRequest) -> RenderedView | Unready:
     """Return a presigned URL of the picture that shows an image best: as many calls as images.find.
 
-    Caches may keep the answer for half of the time that the URL is valid, so that a cached URL is valid for at least
-    the other half. They must not keep it before the image is processed: variants may come at any time.
+    The original is only for the owner, whatever ORIGINALS says. A request can wait for variants, which takes a read for
+    each half second. Caches may keep the answer for half of the time that the URL is valid, so that a cached URL is
+    valid for at least the other half. They must not keep it before the image is processed: variants may come any time.
     Raises NotFound: no such image for this caller, or its direct upload was rejected or failed.
-    Raises NotYet: a direct upload is not finished; or see best_variant.
+    Raises Forbidden: the caller may not see the image, and the request's signature does not show it either.
+    Raises Conflict: see images.without_variant.
     """
-    image = images.find(caller, image_id)
-    if image.state in (State.AWAITING_UPLOAD, State.PROCESSING) and not image.listed:
-        raise NotYet("The upload of this image is not finished; GET images/{image_id} returns its state.")
-    if not image.listed:
-        raise NotFound(image_id)
+    image = _found(caller, image_id, request.signature)
+    for _ in range(int(request.wait_seconds / _PAUSE_SECONDS)):
+        if not _is_unfinished(image) or deadline.remaining() < _PAUSE_SECONDS + _READ_SECONDS:
+            break
+        time.sleep(_PAUSE_SECONDS)
+        image = _found(caller, image_id, request.signature)
     variant = best_variant(image, request)
+    if access.is_owner(caller, image) and _shows_original(image, variant, request):
+        variant = None
+    elif variant is None:
+        return images.without_variant(image)
     expires_in = settings().presigned_url_expiration
     url = derived.view_url(image, variant, expires_in) if variant else originals.view_url(image.s3_key, expires_in)
-    return RenderedView(image, variant, url, expires_in, max_age=expires_in // 2 if image.analysis else None)
+    return RenderedView(
+        image=image,
+        variant=variant,
+        presigned_url=url,
+        expires_in=expires_in,
+        max_age=expires_in // 2 if image.analysis else None,
+        for_caller=request.format is Format.ORIGINAL,
+    )
 
 
 def best_variant(image: Image, request: RenderRequest) -> Variant | None:
-    """Return the variant that shows an image best; None: its original does. A pure function.
-
-    The original shows an image that has no variants: processing failed, or has not finished and browsers show the
-    original's content type.
-    Raises NotYet: processing has not finished, and browsers do not show the original's content type.
-    """
-    if request.format is Format.ORIGINAL:
+    """Return the variant that shows an image best; None: it has no variants. A pure function."""
+    variants = image.analysis.variants if image.analysis else ()
+    if not variants:
         return None
-    if image.analysis is None:
-        if image.state is State.PROCESSING and image.content_type not in _SHOWN_BY_BROWSERS:
-            raise NotYet("The image is being processed, and browsers do not show its format; try again in a moment.")
-        return None
-    variants = image.analysis.variants
-    content_type = _content_type(image, {variant.content_type for variant in variants}, request)
+    content_type = _content_type({variant.content_type for variant in variants}, request)
     return _fitting([variant for variant in variants if variant.content_type == content_type], request)
 
 
-def _content_type(image: Image, available: set[str], request: RenderRequest) -> str | None:
-    """Return the content type of the variant to show; None: the original.
+def _found(caller: Caller, image_id: str, signature: str) -> Image:
+    """Return an image that has variants, or will have some, or was kept although it can't have any.
+
+    Raises NotFound, Forbidden: see render.
+    """
+    keys = signatures.keys() if signature else ()
+    try:
+        image = images.find(caller, image_id, lambda image: signatures.is_valid(signature, image, keys))
+    except NotFound:
+        if signature:  # also for an unknown id, which must not differ from a hidden image
+            raise Forbidden("The signature does not show this image, or has expired; view the image again.") from None
+        raise
+    if not (image.listed or _is_unfinished(image)):
+        raise NotFound(image_id)
+    return image
+
+
+def _is_unfinished(image: Image) -> bool:
+    return image.state in (State.AWAITING_UPLOAD, State.PROCESSING)
+
+
+def _shows_original(image: Image, variant: Variant | None, request: RenderRequest) -> bool:
+    """Whether the owner of an image gets its original: on request, or if there is no variant and browsers may show it.
+
+    The original of a direct upload that is not finished is not there.
+    """
+    if not image.listed:
+        return False
+    if request.format is Format.ORIGINAL:
+        return True
+    return variant is None and (not _is_unfinished(image) or image.content_type in _SHOWN_BY_BROWSERS)
+
+
+def _content_type(available: set[str], request: RenderRequest) -> str:
+    """Return the content type of the variant to show.
 
     A requested format without variants counts as AUTO. If the client accepts nothing that is available, its Accept
     header is ignored, as RFC 9110 section 12.5.1 allows: a picture is more useful than a 406.
     """
-    if request.format is not Format.AUTO and f"image/{request.format}" in available:
+    if f"image/{request.format}" in available:
         return f"image/{request.format}"
     by_file_size = sorted(available, key=_BY_FILE_SIZE.index, reverse=True)
     preferred = max(by_file_size, key=lambda content_type: request.preferences[content_type])
-    if request.preferences[preferred].quality == 0:
-        return None if request.preferences[image.content_type].quality else by_file_size[0]
-    return preferred
+    return preferred if request.preferences[preferred].quality else by_file_size[-1]
 
 
-def _fitting(variants: Sequence[Variant], request: RenderRequest) -> Variant | None:
+def _fitting(variants: Sequence[Variant], request: RenderRequest) -> Variant:
     """Return the smallest variant that fills the box without being enlarged, or else the largest."""
     large_enough = [variant for variant in variants if _fills(variant, request)]
-    return min(large_enough, key=_width) if large_enough else max(variants, key=_width, default=None)
+    return min(large_enough, key=_width) if large_enough else max(variants, key=_width)
 
 
 def _fills(variant: Variant, request: RenderRequest) -> bool:

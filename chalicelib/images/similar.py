@@ -58,7 +58,7 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
         record = records.get(similar_id)
         if record is None or not record.listed or not access.may_see(caller, record.user_id, record.visibility):
             continue  # the image has changed since its row was read
-        entry = entries.entry(record, query.include)
+        entry = entries.entry(record, query.include, caller)
         size += entry.answer_bytes
         if similar and size > settings().max_page_bytes:
             break

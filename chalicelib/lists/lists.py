@@ -33,13 +33,13 @@ def list_images(caller: Caller, query: Query) -> Page:
     if query.explain and settings().explain != "on":
         raise Forbidden("This service does not explain lists (EXPLAIN).")
     walk = Walk(caller, query, query.limit)
-    found = _until_full(walk, walk, query.limit)
+    found = _until_full(walk, walk, caller, query)
     if moved := walk.moved({entry.image.image_id for _, entry in found}):
         images = [*moved, *_images(found)]
         images.sort(key=itemgetter(0), reverse=not query.order.oldest_first)
-        found = _until_full(images, walk, query.limit)
+        found = _until_full(images, walk, caller, query)
     if query.include:
-        found = _until_full(walk.with_records(_images(found)), walk, query.limit, query.include)
+        found = _until_full(walk.with_records(_images(found)), walk, caller, query, query.include)
     log.info("list", extra={"fields": {**walk.cost, "images": len(found)}})
     logs.note_list()
     text = None
@@ -70,7 +70,7 @@ def count_images(caller: Caller, query: Query) -> Count:
 
 
 def _until_full(
-    images: Iterable[tuple[str, Image]], walk: Walk, limit: int, include: Collection[Include] = ()
+    images: Iterable[tuple[str, Image]], walk: Walk, caller: Caller, query: Query, include: Collection[Include] = ()
 ) -> list[tuple[str, Entry]]:
     """Return the entries of images, with their positions, until the page is full.
 
@@ -79,9 +79,9 @@ def _until_full(
     found: list[tuple[str, Entry]] = []
     size = 0
     for position, image in images:
-        entry = entries.entry(image, include)
+        entry = entries.entry(image, include, caller)
         size += entry.answer_bytes
-        if len(found) == limit or (found and size > settings().max_page_bytes):
+        if len(found) == query.limit or (found and size > settings().max_page_bytes):
             walk.position = position
             break
         found.append((position, entry))

@@ -34,11 +34,20 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture that a caller gets of an image (ORIGINALS)."""
+
+    url: str | None  # presigned; None: the caller does not get the original, and there is no variant
+    variant: Variant | None  # None: the original
+    disposition: str | None  # the Content-Disposition that S3 answers the URL with; None: no such header
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An image in a list, with the URLs that the query asks for. Without variants, an image has no links to them."""
 
     image: Image  # with its analysis and its state, if the query asks for what only the record has
-    url: str = ""  # presigned
+    url: str | None = None  # of the picture that the caller gets, if the query asks for it: see Picture
     thumbnail: Link | None = None
     variants: tuple[Link, ...] = ()
 
@@ -50,7 +59,7 @@ class Entry:
         """
         links = (*([self.thumbnail] if self.thumbnail else []), *self.variants)
         analysis = 300 if self.image.analysis else 0
-        return self.image.answer_bytes + len(self.url) + analysis + sum(150 + len(link.url) for link in links)
+        return self.image.answer_bytes + len(self.url or "") + analysis + sum(150 + len(link.url) for link in links)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
     if not lists:
         return (_list(scopes, query, EVERYTHING),)
     chosen = tuple(lists[:_MAX_LISTS])
-    if not any(is_affordable(each, query) for each in chosen):
+    if not any(is_affordable(each, query, caller) for each in chosen):
         return (*chosen, replace(_list(scopes, query, EVERYTHING), is_last_resort=True))
     return chosen
 
@@ -107,18 +107,19 @@ def calls(key_ranges: Collection[Range]) -> int:
     )
 
 
-def is_affordable(candidate: List, query: Query) -> bool:
+def is_affordable(candidate: List, query: Query, caller: Caller) -> bool:
     """Whether a page can always read the next image of a list. Of a prefix, only a search can tell."""
-    return not candidate.prefixes and calls(candidate.ranges) <= settings().max_page_reads - reserved_reads(query)
+    left = settings().max_page_reads - reserved_reads(query, caller)
+    return not candidate.prefixes and calls(candidate.ranges) <= left
 
 
-def reserved_reads(query: Query, *, can_move: bool = True) -> int:
+def reserved_reads(query: Query, caller: Caller, *, can_move: bool = True) -> int:
     """Return how many reads of a page are kept for what follows the reads of lists.
 
     For records that do not fit their rows; for images that moved while the page was read, if they can (see can_move);
     and for the records of the page's images, if the query asks for what only records have.
     """
-    return 1 + (can_move and query.order.by is not Time.UPDATED) + entries.need_records(query.include)
+    return 1 + (can_move and query.order.by is not Time.UPDATED) + entries.need_records(query, caller)
 
 
 def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:

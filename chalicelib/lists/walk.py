@@ -46,7 +46,7 @@ class Walk:
 
         Raises BadInput: the cursor is not one of this query.
         """
-        self._needs_records = entries.need_records(query.include)
+        self._needs_records = entries.need_records(query, caller)
         self._needs_description = (whole and not self._needs_records) or bool(query.description or query.words)
         self._needs_time_taken = query.has_taken_range or query.order.by is Time.TAKEN
         self._caller = caller
@@ -55,7 +55,7 @@ class Walk:
         self._lists = plan.lists(query, caller)
         self._merges: dict[int, Merge] = {}  # by index of the list, those that were opened
         self._can_move = plan.can_move(self._lists, query, caller)
-        self._budget = Budget(plan.reserved_reads(query, can_move=self._can_move))
+        self._budget = Budget(plan.reserved_reads(query, caller, can_move=self._can_move))
         self._started = time.time()
         self.driver = 0  # index of the list that is read
         self.position: str | None = None
@@ -193,10 +193,10 @@ class Walk:
         """Return how many reads of the budget may be spent to read the first row of a list."""
         if self._merges:  # the list is only compared: keep half of all reads for the rows of the driver
             return self._budget.left - settings().max_page_reads // 2
-        if plan.is_affordable(self._lists[i], self._query):
+        if plan.is_affordable(self._lists[i], self._query, self._caller):
             return self._budget.left
         # If the list has too many words or key ranges, one of the others is read.
-        affordable = [each for each in self._lists if plan.is_affordable(each, self._query)]
+        affordable = [each for each in self._lists if plan.is_affordable(each, self._query, self._caller)]
         return self._budget.left - min(plan.calls(each.ranges) for each in affordable)
 
     def _read_first(self, i: int, rows: int) -> None:

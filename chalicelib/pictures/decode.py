@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
 from chalicelib.pictures import identify, transparency
+from chalicelib.pictures.exif import Exif
 from chalicelib.pictures.parsers import jpeg, png
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Decoded:
     """The first frame of a picture, and what its file says about it."""
 
     pixels: "Image"  # upright, sRGB, without metadata; its mode is RGBA if the picture is transparent, else RGB
-    taken_at: str | None  # see exif.Exif
+    exif: Exif
     animated: bool
 
 
@@ -76,7 +77,7 @@ def decode(path: Path, size: tuple[int, int]) -> Decoded:
         stored_size = size[::-1] if exif.swaps_sides else size
         _draft_and_check_cost(image, data, stored_size)
         pixels = _first_frame(image, data, stored_size)
-    return Decoded(_in_srgb(_upright(pixels, exif.orientation), profile), exif.taken_at, animated)
+    return Decoded(_in_srgb(_upright(pixels, exif.orientation), profile), exif, animated)
 
 
 def shrinking_filter() -> Any:

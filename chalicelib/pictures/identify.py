@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -114,7 +114,7 @@ def exif_of(image: "ImageFile", data: bytes | mmap) -> Exif:
     """
     # A TIFF has the structure of EXIF, so its own entries are read.
     fields = exif.read(data if image.format == "TIFF" else image.info.get("exif") or b"")
-    return Exif(1, fields.taken_at) if image.format in ("TIFF", "HEIF") else fields
+    return replace(fields, orientation=1) if image.format in ("TIFF", "HEIF") else fields
 
 
 @contextmanager

@@ -58,12 +58,14 @@ def make(path: Path) -> tuple[Analysis, tuple[bytes, ...]]:
     analysis = Analysis(
         width=picture.width,
         height=picture.height,
-        taken_at=decoded.taken_at,
+        taken_at=decoded.exif.taken_at,
         color=_color(small),
         placeholder=_placeholder(small),
         perceptual_hash=_perceptual_hash(pixels),
         animated=decoded.animated,
         variants=tuple(variants),
+        exif=decoded.exif.camera,
+        location=decoded.exif.location,
     )
     return analysis, tuple(contents)
 

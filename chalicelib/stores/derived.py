@@ -34,9 +34,15 @@ def delete(image: Image) -> None:
                 raise RuntimeError(f"S3 did not delete {len(answer['Errors'])} variants of {image.image_id}.")
 
 
-def view_url(image: Image, variant: Variant, expires_in: int) -> str:
-    """Return a URL that opens a variant for `expires_in` seconds: no call."""
-    return s3.view_url(settings().derived_bucket_name, _key(image, variant), {}, expires_in)
+@aws.translated
+def get(image: Image, variant: Variant) -> bytes | None:
+    """Return the bytes of a variant, or None if it does not exist: one call."""
+    return s3.content(settings().derived_bucket_name, _key(image, variant))
+
+
+def view_url(image: Image, variant: Variant, expires_in: int, disposition: str | None = None) -> str:
+    """Return a URL that opens a variant for `expires_in` seconds: no call. See originals.view_url."""
+    return s3.view_url(settings().derived_bucket_name, _key(image, variant), expires_in, disposition)
 
 
 def _key(image: Image, variant: Variant) -> str:

@@ -23,11 +23,7 @@ def put(key: str, body: bytes, content_type: str, sha256: bytes) -> None:
 @aws.translated
 def get(key: str) -> bytes | None:
     """Return the bytes of an original, or None if it does not exist: one call."""
-    try:
-        with aws.raised_as(s3.Absent, s3.ABSENT):
-            return b"".join(s3.chunks(aws.s3().get_object(Bucket=settings().s3_bucket_name, Key=key)["Body"]))
-    except s3.Absent:
-        return None
+    return s3.content(settings().s3_bucket_name, key)
 
 
 def exists(key: str) -> bool:
@@ -50,8 +46,7 @@ def view_url(key: str, expires_in: int, disposition: str | None = None) -> str:
 
     `disposition` is the Content-Disposition of the answer, if any.
     """
-    query = {"response-content-disposition": disposition} if disposition else {}
-    return s3.view_url(settings().s3_bucket_name, key, query, expires_in)
+    return s3.view_url(settings().s3_bucket_name, key, expires_in, disposition)
 
 
 def attachment(filename: str) -> str:

@@ -1,13 +1,14 @@
 """Convert images to and from DynamoDB items: the record of an image, and its index rows. Pure functions."""
 
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from chalicelib import ids
 from chalicelib.index import ranges
 from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
-from chalicelib.model import Analysis, Image, State, Variant, Visibility
+from chalicelib.model import Analysis, CameraFacts, Image, Location, State, Variant, Visibility
 from chalicelib.stores.dynamodb import Attributes
 
 # DynamoDB charges a write by each started KB, so a copy of the record costs nothing in a row of up to this size.
@@ -36,7 +37,7 @@ def to_item(image: Image, bucket: str) -> Attributes:
         **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
         **({"part_size": {"N": str(image.part_size)}} if image.part_size else {}),
         **({"taken_at": {"S": image.taken_at}} if image.taken_at else {}),
-        **({"analysis": _analysis_item(image.analysis)} if image.analysis else {}),
+        **(_analysis_items(image.analysis) if image.analysis else {}),
     }
 
 
@@ -63,7 +64,7 @@ def index_keys(image: Image) -> Attributes:
 
 def from_item(item: Attributes) -> Image:
     """Return the image of an item, which is a record or an index row that has a copy of a record."""
-    analysis = _analysis(item["analysis"]) if "analysis" in item else None
+    analysis = _analysis(item) if "analysis" in item else None
     return Image(
         image_id=item["image_id"]["S"],
         user_id=item["user_id"]["S"],
@@ -168,23 +169,51 @@ def _taken_at(item: Attributes, analysis: Analysis | None) -> str:
     return "" if time == ids.created_at(item["image_id"]["S"]) else time
 
 
-def _analysis_item(analysis: Analysis) -> dict[str, Any]:
+def _analysis_items(analysis: Analysis) -> Attributes:
+    """Return the attributes of an analysis.
+
+    What EXIF says has attributes of its own: code that does not know them yet can then read the record.
+    """
     from boto3.dynamodb.types import TypeSerializer
 
-    variants = [asdict(variant) for variant in analysis.variants]
-    item: Any = TypeSerializer().serialize({**asdict(analysis), "variants": variants})
-    return dict(item)
+    looks = asdict(analysis)
+    found = {"exif": looks.pop("exif"), "location": looks.pop("location")}
+    looks["variants"] = list(looks["variants"])
+    known = {name: _numbered(values) for name, values in found.items() if values is not None}
+    serialize: Any = TypeSerializer().serialize
+    return {name: dict(serialize(values)) for name, values in {"analysis": looks, **known}.items()}
 
 
-def _analysis(item: Any) -> Analysis:
+def _numbered(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of the values, with numbers as DynamoDB's client takes them."""
+    return {
+        name: Decimal(str(value)) if isinstance(value, float) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _analysis(item: Attributes) -> Analysis:
     from boto3.dynamodb.types import TypeDeserializer
 
-    fields = TypeDeserializer().deserialize(item)  # numbers are Decimals
+    deserialize: Any = TypeDeserializer().deserialize
+    looks = deserialize(item["analysis"])  # numbers are Decimals
     variants = tuple(
         Variant(**{**variant, **{name: int(variant[name]) for name in _VARIANT_NUMBERS}})
-        for variant in fields["variants"]
+        for variant in looks["variants"]
     )
-    return Analysis(**{**fields, "width": int(fields["width"]), "height": int(fields["height"]), "variants": variants})
+    return Analysis(
+        **{**looks, "width": int(looks["width"]), "height": int(looks["height"]), "variants": variants},
+        exif=CameraFacts(**_floats(deserialize(item["exif"]))) if "exif" in item else None,
+        location=Location(**_floats(deserialize(item["location"]))) if "location" in item else None,
+    )
+
+
+def _floats(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: int(value) if name == "iso" else float(value) if isinstance(value, Decimal) else value
+        for name, value in values.items()
+    }
 
 
 def _fields(image: Image) -> Attributes:

@@ -60,11 +60,21 @@ def delete(bucket: str, key: str) -> None:
     aws.s3().delete_object(Bucket=bucket, Key=key)
 
 
-def view_url(bucket: str, key: str, query: Mapping[str, str], expires_in: int) -> str:
+def content(bucket: str, key: str) -> bytes | None:
+    """Return the bytes of an object, or None if it does not exist: one call."""
+    try:
+        with aws.raised_as(Absent, ABSENT):
+            return b"".join(chunks(aws.s3().get_object(Bucket=bucket, Key=key)["Body"]))
+    except Absent:
+        return None
+
+
+def view_url(bucket: str, key: str, expires_in: int, disposition: str | None) -> str:
     """Return a URL of an original or a variant that is valid for `expires_in` seconds: no call.
 
-    The URL is CloudFront's if CDN_URL is set, else S3's.
+    The URL is CloudFront's if CDN_URL is set, else S3's. `disposition` is the answer's Content-Disposition, if any.
     """
+    query = {"response-content-disposition": disposition} if disposition else {}
     if secrets().cdn_url:
         return cdn.signed_url(key, query, expires_in)
     return presigned_url("GET", bucket, key, query, expires_in)

@@ -9,17 +9,19 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.images.model import (
+    Detail,
     Health,
     RenderedView,
     Repaired,
     SimilarPage,
+    Unready,
     UploadParts,
     View,
 )
 from chalicelib.index.query import Include
 from chalicelib.items.model import Item, ItemPage
 from chalicelib.lists.model import Count, Entry, Explanation, Link
-from chalicelib.model import Image, Visibility
+from chalicelib.model import Analysis, CameraFacts, Image, Visibility
 from chalicelib.stores.model import UploadForm
 from chalicelib.tags.model import TagPage
 from chalicelib.web import caching
@@ -29,6 +31,8 @@ Headers = dict[str, str | list[str]]  # as Chalice expects them
 
 # Fields that an image gets from its bytes. Before the bytes are in S3, the answer omits those that are empty.
 _FROM_BYTES = ("checksum", "width", "height")
+
+_RETRY_SECONDS = "2"  # after which a client may ask again for a variant: processing takes some seconds
 
 # What processing found out that a list can have; a view has all of it.
 _ANALYSIS_OF_ENTRY = ("placeholder", "color", "taken_at", "animated")
@@ -71,12 +75,12 @@ def page(name: str, entries: Sequence[Shape], cursor: str | None) -> Shape:
 
 
 def included(entry: Entry, include: Collection[Include], url_name: str = "presigned_url") -> Shape:
-    """Return what a query adds to the metadata of an image. The URL of the original is called `url_name`."""
+    """Return what a query adds to the metadata of an image. `url_name` is the name of `include=url`."""
     image, thumbnail = entry.image, entry.thumbnail
     shape: Shape = {}
     if Include.URL in include:
         shape[url_name] = entry.url
-    if any(name is not Include.URL for name in include):
+    if any(name is not Include.URL for name in include) or (Include.URL in include and entry.url is None):
         shape["state"] = image.state
     if Include.THUMBNAIL in include:
         shape["thumbnail"] = _link(thumbnail) if thumbnail else None
@@ -125,8 +129,33 @@ def viewed(view: View) -> Shape:
         "metadata": metadata(view.image),
         "presigned_url": view.presigned_url,
         "expires_in": view.expires_in,
+        "render": f"images/{view.image.image_id}/render" + (f"?signature={view.signature}" if view.signature else ""),
         **_state(view.image),
-        **({"analysis": asdict(view.image.analysis)} if view.image.analysis else {}),
+        **({"analysis": analysis(view.image.analysis)} if view.image.analysis else {}),
+    }
+
+
+def analysis(analysis: Analysis) -> Shape:
+    """Return what the pixels show. What EXIF says is shown only on request: see details."""
+    return {
+        "width": analysis.width,
+        "height": analysis.height,
+        "taken_at": analysis.taken_at,
+        "color": analysis.color,
+        "placeholder": analysis.placeholder,
+        "perceptual_hash": analysis.perceptual_hash,
+        "animated": analysis.animated,
+        "variants": [asdict(variant) for variant in analysis.variants],
+    }
+
+
+def details(image: Image, wanted: Collection[Detail]) -> Shape:
+    """Return what EXIF says about an image. The caller may see it: see images.find_with."""
+    facts = (image.analysis and image.analysis.exif) or CameraFacts()
+    location = image.analysis and image.analysis.location
+    return {
+        **({"exif": asdict(facts)} if Detail.EXIF in wanted else {}),
+        **({"location": location and asdict(location)} if Detail.LOCATION in wanted else {}),
     }
 
 
@@ -155,8 +184,10 @@ def deleted(image: Image) -> Shape:
     return {"message": "Image deleted successfully", "image_id": image.image_id}
 
 
-def rendered(view: RenderedView) -> tuple[Shape, Headers, int]:
+def rendered(view: RenderedView | Unready) -> tuple[Shape, Headers, int]:
     """Return the body, the headers and the status of a redirect to the picture that shows an image."""
+    if isinstance(view, Unready):
+        return unready(view)
     image, variant = view.image, view.variant
     shape = {
         "image_id": image.image_id,
@@ -166,9 +197,12 @@ def rendered(view: RenderedView) -> tuple[Shape, Headers, int]:
         "width": variant.width if variant else image.width,
         "height": variant.height if variant else image.height,
     }
-    # A public image may be kept in shared caches, a private one only in its owner's browser (RFC 9111 section 5.2.2).
-    cache_control = "no-store" if view.max_age is None else f"{image.visibility}, max-age={view.max_age}"
-    vary = "Accept" if image.visibility is Visibility.PUBLIC else "Accept, Authorization, X-User-Id"
+    # A public image may be kept in shared caches, a private one and an original only in the browser of the caller
+    # (RFC 9111 section 5.2.2).
+    scope = image.visibility if variant else Visibility.PRIVATE
+    cache_control = "no-store" if view.max_age is None else f"{scope}, max-age={view.max_age}"
+    is_for_all = scope is Visibility.PUBLIC and not view.for_caller
+    vary = "Accept" if is_for_all else "Accept, Authorization, X-User-Id"
     return shape, {"Location": view.presigned_url, "Cache-Control": cache_control, "Vary": vary}, 302
 
 
@@ -190,6 +224,12 @@ def similar(page: SimilarPage) -> tuple[Shape, Headers]:
 def tags(tag_page: TagPage) -> Shape:
     """Return the tags in use, each with the number of images that have it."""
     return page("tags", [{"tag": tag.tag, "count": tag.count} for tag in tag_page.tags], tag_page.cursor)
+
+
+def unready(unready: Unready) -> tuple[Shape, Headers, int]:
+    """Return the body, the headers and the status of the answer to a caller who asks for a variant too early."""
+    shape = {"image_id": unready.image.image_id, "state": unready.image.state}
+    return shape, {"Retry-After": _RETRY_SECONDS, **caching.NO_STORE}, 202
 
 
 def item(item: Item) -> Shape:

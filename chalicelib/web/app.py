@@ -12,7 +12,7 @@ from chalice.app import Chalice, CloudWatchEvent, Request, Response, S3Event, Sc
 
 from chalicelib import deadline, logs
 from chalicelib.config import WrongSetting, settings
-from chalicelib.errors import ApiError, BadInput, Forbidden, NotYet, UnknownPath, WrongMethod
+from chalicelib.errors import ApiError, BadInput, Forbidden, UnknownPath, WrongMethod
 from chalicelib.model import EXTENSIONS
 from chalicelib.permissions import needs
 from chalicelib.web import caching, cors, invocations, readers
@@ -196,7 +196,7 @@ def _handle_request(request: Request, get_response: Callable[[Request], Response
             _check_origin(request)
             response = _internal_error_replaced(get_response(request))
         except ApiError as error:
-            if error.status >= 500 and not isinstance(error, NotYet):
+            if error.status >= 500:
                 log.error("%s", error, exc_info=True)
             response = _error_response(error)
         response = _to_send(response, request)

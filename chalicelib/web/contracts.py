@@ -6,12 +6,12 @@ beside its own. Under each other contract, the routes of that contract answer ex
 clients change their base URL and nothing else. Readers and use cases are the same under every contract.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from chalicelib.config import settings
-from chalicelib.images.model import Download, DownloadType, View
+from chalicelib.images.model import Detail, Download, DownloadType, Unready, View
 from chalicelib.items.model import Item
 from chalicelib.lists.model import Page
 from chalicelib.model import Image, Visibility
@@ -72,17 +72,20 @@ class B:
         """Answer `DELETE /images/{image_id}`, which B, D and E share."""
         return answers.deleted(image), {}, 200
 
-    def downloaded(self, download: Download) -> Answer:
+    def downloaded(self, download: Download | Unready) -> Answer:
         """Answer `GET /images/{image_id}/download`: with a URL in JSON (D), or by a redirect, bytes or base64 (E)."""
         import pybase64
 
+        if isinstance(download, Unready):
+            return answers.unready(download)
         view, image = download.view, download.view.image
         match download.how:
             case DownloadType.REDIRECT:
-                return _linked(view), {"Location": view.presigned_url, **caching.NO_STORE}, 302
+                return _linked(view), {"Location": view.presigned_url or "", **caching.NO_STORE}, 302
             case DownloadType.BINARY:
                 # The content type was detected from the bytes.
-                headers = {"Content-Type": image.content_type, "Content-Disposition": view.disposition or "attachment"}
+                disposition = view.picture.disposition or "attachment"
+                headers = {"Content-Type": view.content_type, "Content-Disposition": disposition}
                 return download.content, {**headers, **caching.NO_STORE}, 200
             case DownloadType.BASE64:
                 content = pybase64.b64encode(download.content).decode()
@@ -226,6 +229,13 @@ def named(name: str) -> B:
     return _CONTRACTS[name]
 
 
+def with_details(answer: Answer, image: Image, wanted: Collection[Detail]) -> Answer:
+    """Return the answer to a view with what EXIF says, under every contract. Nobody may keep one with a location."""
+    body, headers, status = answer
+    unkept = caching.NO_STORE if Detail.LOCATION in wanted else {}
+    return {**body, **answers.details(image, wanted)}, {**headers, **unkept}, status
+
+
 # Routes that belong to contract C alone
 
 
@@ -261,6 +271,7 @@ def _linked(view: View) -> Shape:
         "download_url": view.presigned_url,
         "expires_in": view.expires_in,
         "metadata": answers.metadata(view.image),
+        **({} if view.presigned_url else {"state": view.image.state}),
     }
 
 

@@ -48,6 +48,8 @@ SPELLINGS = {
     "h": ("h",),
     "fit": ("fit",),
     "format": ("format",),
+    "wait": ("wait",),
+    "signature": ("signature",),
     "distance": ("distance",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }

@@ -11,6 +11,7 @@ from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.images.model import (
+    Detail,
     DirectUploadRequest,
     DownloadType,
     RenderRequest,
@@ -63,9 +64,9 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "GET /images/count": (*_LIST, "explain"),  # so that a client can count with the query of its list
     "GET /tags": ("prefix", *_PAGE),
     "GET /items": _PAGE,
-    "GET /images/{image_id}": ("download",),
+    "GET /images/{image_id}": ("download", "include"),
     "GET /images/{image_id}/download": ("type",),
-    "GET /images/{image_id}/render": ("w", "h", "fit", "format"),
+    "GET /images/{image_id}/render": ("w", "h", "fit", "format", "wait", "signature"),
     "GET /images/{image_id}/similar": ("distance", "limit", "include"),
     **dict.fromkeys(("POST /images", "POST /images/upload", "POST /upload"), tuple(_UPLOAD_HEADERS)),
     "PUT /images/{image_id}": (),
@@ -298,6 +299,18 @@ def as_attachment(request: Request) -> bool:
     return fields.flag("download", _parameter(parameters(request), "download"))
 
 
+def details(request: Request) -> frozenset[Detail]:
+    """Read which details a view shows: the names in `include` in the query string.
+
+    Raises BadInput: a name is not that of a detail.
+    """
+    names = {name.strip() for text in _parameters(parameters(request), "include") for name in text.split(",")}
+    try:
+        return frozenset(map(Detail, names))
+    except ValueError:
+        raise BadInput("include must be exif or location, or both, separated by a comma.") from None
+
+
 def download_type(request: Request) -> DownloadType:
     """Read how to answer a download: `type` in the query string, or JSON with a presigned URL if absent.
 
@@ -321,6 +334,8 @@ def render_request(request: Request) -> RenderRequest:
         height=_pixels(values, "h"),
         fit=fields.fit(_parameter(values, "fit") or "contain"),
         format=fields.picture_format(_parameter(values, "format") or "auto"),
+        wait_seconds=_wait_seconds(values),
+        signature=_parameter(values, "signature") or "",
         preferences=accept.preferences(request.headers.get("accept", "*/*")),
     )
 
@@ -449,6 +464,11 @@ def _included(values: Mapping[str, list[str]]) -> frozenset[Include]:
         return frozenset(map(Include, names))
     except ValueError:
         raise BadInput(f"include must be one or more of {', '.join(Include)}, separated by commas.") from None
+
+
+def _wait_seconds(values: Mapping[str, list[str]]) -> int:
+    text, limit = _parameter(values, "wait"), settings().max_render_wait_seconds
+    return fields.whole_number("wait", text, 0, limit, " (MAX_RENDER_WAIT_SECONDS)") if text else 0
 
 
 def _pixels(values: Mapping[str, list[str]], field: str) -> int | None:

@@ -95,4 +95,4 @@ def page(context: BrowserContext, witness: Witness) -> Iterator[Page]:
     yield page
     assert witness.errors == []
     hosts = {urlsplit(each.url).hostname for each in witness.requests}
-    assert hosts <= {"127.0.0.1", None, ""}, hosts  # None: data: and blob: URLs
+    assert hosts <= {"127.0.0.1", "localhost", None, ""}, hosts  # None: data: and blob: URLs

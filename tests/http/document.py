@@ -60,6 +60,7 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
     "Id": {"pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"},
     "Time": {"pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"},
     "PresignedUrl": {"pattern": "^https?://[^?]+[?].*X-Amz-Signature="},
+    "PictureUrl": {"pattern": "^https?://[^?]+[?].*X-Amz-Signature="},
     "ImagePage": _PAGE,
     "TagPage": _PAGE,
     "ItemPage": _PAGE,
@@ -67,10 +68,10 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
     "ImageView": {
         "oneOf": [
             {
-                "required": ["presigned_url", "expires_in"],
+                "required": ["presigned_url", "expires_in", "render"],
                 "properties": {"metadata": {"$ref": "#/components/schemas/Image"}},
             },
-            {"properties": {"presigned_url": False, "expires_in": False, "analysis": False}},
+            {"properties": {"presigned_url": False, "expires_in": False, "render": False, "analysis": False}},
         ]
     },
     "ImageDownload": {

@@ -14,7 +14,6 @@ from PIL import Image
 
 from project import PROJECT
 from tests.http.client import User, eventually
-from tests.http.uploads import wait_until_processed
 from tests.pictures import picture
 
 COFFEE = PROJECT / "samples" / "coffee.jpg"
@@ -99,11 +98,6 @@ def test_the_readme_uploads_lists_views_and_renders_an_image(reader: Reader) -> 
     ]
     image_id = uploaded["image_id"]
     assert (listed["images"], viewed["image_id"]) == ([uploaded["metadata"]], image_id)
-    # Until the image is processed, /render returns the original.
-    assert reader.picture("small.webp") in [("WEBP", 320), ("JPEG", 600)]
-    assert wait_until_processed(reader.user, str(image_id))["state"] == "ready"
-    (render,) = [line for line in commands.splitlines() if "/render" in line]
-    reader.paste(f"URL={reader.user.service.url}; ID={image_id}  # user_id=me\n{render}")
     assert reader.picture("small.webp") == ("WEBP", 320)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -171,6 +172,44 @@ def test_images_outlive_a_stack_however_it_ends(folder: Path) -> None:
         end(stack)
         assert all_end(stack.pids)
     assert len(image_ids) == 3
+
+
+def test_a_presigned_url_and_a_form_work_after_a_restart(folder: Path) -> None:
+    with running(folder / "urls") as stack:
+        upload = requests.post(
+            f"{stack.url}/images",
+            data={"user_id": "me"},
+            files={"file": ("coffee.jpg", COFFEE.read_bytes())},
+            timeout=60,
+        ).json()
+        url = requests.get(f"{stack.url}/images/{upload['image_id']}", timeout=60).json()["presigned_url"]
+        announced = {
+            "user_id": "me",
+            "filename": "coffee.jpg",
+            "content_type": "image/jpeg",
+            "size": upload["metadata"]["size"],
+        }
+        form = requests.post(f"{stack.url}/images/direct-upload", json=announced, timeout=60).json()
+    with running(folder / "urls"):
+        assert requests.get(url, timeout=60).content == COFFEE.read_bytes()
+        sent = requests.post(form["url"], form["fields"], files={"file": COFFEE.read_bytes()}, timeout=60)
+        assert sent.status_code == 204
+
+
+def test_s3_gets_another_port_if_its_own_is_in_use_and_the_start_says_so(folder: Path) -> None:
+    data = folder / "moved"
+    with running(data) as stack:
+        before = port_of_s3(stack)
+    with socket.create_server(("127.0.0.1", before)), running(data) as stack:
+        after = port_of_s3(stack)
+        line = f"Another program uses port {before}; S3 gets port {after}, so earlier presigned URLs do not work.\n"
+        assert line in stack.log.read_text()
+    with running(data, "--s3-port", str(before)) as stack:
+        assert port_of_s3(stack) == before
+
+
+def port_of_s3(stack: Stack) -> int:
+    return int(stack.environment["AWS_ENDPOINT_URL_S3"].rpartition(":")[2])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

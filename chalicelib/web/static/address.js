@@ -33,7 +33,8 @@ addEventListener("popstate", () => address.set(read()))
  */
 export function navigate(changes, { replace = false } = {}) {
   const changed = { ...address.value, ...changes }
-  history[replace ? "replaceState" : "pushState"](null, "", link(changed))
+  // An entry with this state has one before it that is of the gallery, too.
+  history[replace ? "replaceState" : "pushState"](replace ? history.state : { follows: true }, "", link(changed))
   address.set(changed)
 }
 

@@ -7,8 +7,10 @@ import { html, render, useEffect } from "./htm-preact.js"
 import { follow } from "./listing.js"
 import { Notices, notify } from "./notices.js"
 import { useObservable } from "./observable.js"
+import { SelectionBar } from "./selection.js"
 import { Account, SignIn } from "./sign-in.js"
 import { Uploads } from "./uploads-panel.js"
+import { Viewer } from "./viewer.js"
 
 function Gallery() {
   const shown = useObservable(address)
@@ -26,6 +28,8 @@ function Gallery() {
       <${Grid} />
     </main>
     <${SignIn} />
+    <${SelectionBar} />
+    <${Viewer} />
     <${Notices} />`
 }
 

@@ -23,7 +23,7 @@ const MAX_PLACEHOLDERS = 500
 /** The grid of the list. */
 export function Grid() {
   const { images, loading, complete, stale } = useObservable(listing)
-  const { sort } = useObservable(address)
+  const { sort, image: open } = useObservable(address)
   const chosen = useObservable(selected)
   const [current, setCurrent] = useState("")
   const grid = useRef(/** @type {HTMLElement | null} */ (null))
@@ -31,6 +31,8 @@ export function Grid() {
   const layout = useMemo(() => layOut(width ? images : [], width, sort), [images, width, sort])
   const span = useSpan(grid, layout)
   const focusOn = useRef("")
+  // The picture that was open is drawn, so that it can get the focus when the viewer closes.
+  useEffect(() => void (open && setCurrent(open)), [open])
 
   const visible = layout.boxes.filter((box) => box.y < span.bottom && box.y + box.height > span.top)
   const entry = layout.boxes.find((box) => box.image.image_id === current) ?? visible[0]

@@ -55,6 +55,9 @@ const rereading = new Map()
 /** URLs that could not be loaded. @type {Set<string>} */
 const broken = new Set()
 
+/** The images that were taken out of the list. They are in no page that is read later. @type {Set<string>} */
+const taken = new Set()
+
 /** Read the first page of the list that the address asks for. Until it is there, the old images stay. */
 export async function start() {
   reading.abort()
@@ -74,7 +77,7 @@ export async function more() {
     if (signal.aborted) return
     const before = listing.value.stale ? [] : listing.value.images
     if (listing.value.stale) pageOf.clear()
-    const known = new Set(before.map((image) => image.image_id))
+    const known = new Set([...taken, ...before.map((image) => image.image_id)])
     const added = body.images.filter((/** @type {Image} */ image) => !known.has(image.image_id))
     for (const image of added) pageOf.set(image.image_id, cursor)
     cursor = body.last_evaluated_key ?? ""
@@ -132,7 +135,7 @@ function midnight(day, { end = false } = {}) {
  */
 export function put(images) {
   const { sort, order } = address.value
-  const newer = new Map(images.map((image) => [image.image_id, image]))
+  const newer = new Map(images.filter((image) => !taken.has(image.image_id)).map((image) => [image.image_id, image]))
   const kept = listing.value.images.map((image) => ({ ...image, ...newer.get(image.image_id) }))
   for (const image of kept) newer.delete(image.image_id)
   const direction = order === "asc" ? 1 : -1
@@ -142,16 +145,20 @@ export function put(images) {
   change({ images: sorted.slice(0, last || sorted.length) })
 }
 
-/** Take images out of the list. Returns a function that puts them back. @param {Iterable<string>} imageIds */
+/** Take images out of the list. Returns a function that puts them, or some of them, back. @param {Iterable<string>} imageIds */
 export function take(imageIds) {
+  const all = [...imageIds]
   const before = listing.value.images
-  const gone = new Set(imageIds)
-  change({ images: before.filter((image) => !gone.has(image.image_id)) })
-  return () => {
+  const beforeIds = new Set(before.map((image) => image.image_id))
+  const list = reading
+  for (const id of all) taken.add(id)
+  change({ images: before.filter((image) => !taken.has(image.image_id)) })
+  return (/** @type {readonly string[]} */ back = all) => {
+    for (const id of back) taken.delete(id)
+    if (list !== reading) return void start()
     const now = new Map(listing.value.images.map((image) => [image.image_id, image]))
-    const beforeIds = new Set(before.map((image) => image.image_id))
     const added = listing.value.images.filter((image) => !beforeIds.has(image.image_id))
-    change({ images: [...added, ...before.flatMap((image) => now.get(image.image_id) ?? (gone.has(image.image_id) ? image : []))] })
+    change({ images: [...added, ...before.flatMap((image) => now.get(image.image_id) ?? (back.includes(image.image_id) ? image : []))] })
   }
 }
 

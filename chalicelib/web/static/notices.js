@@ -16,21 +16,31 @@ const SHOWN_MS = 8_000
 /** @type {import("./observable.js").Observable<readonly Notice[]>} */
 const notices = observable(/** @type {readonly Notice[]} */ ([]))
 
-/** Show a notice for some seconds. Returns a function that removes it. @param {Notice} notice @param {number} [milliseconds] */
-export function notify(notice, milliseconds = SHOWN_MS) {
+/**
+ * Show a notice for some seconds; one about a failure, until it is closed. Returns a function that removes it.
+ * @param {Notice} notice @param {number} [milliseconds]
+ */
+export function notify(notice, milliseconds = notice.failed ? Infinity : SHOWN_MS) {
   notices.set([...notices.value, notice])
-  const remove = () => notices.set(notices.value.filter((each) => each !== notice))
-  setTimeout(remove, milliseconds)
+  const remove = () => close(notice)
+  if (Number.isFinite(milliseconds)) setTimeout(remove, milliseconds)
   return remove
+}
+
+/** @param {Notice} notice */
+function close(notice) {
+  notices.set(notices.value.filter((each) => each !== notice))
 }
 
 /** The notices. */
 export function Notices() {
   return html`<div class="notices" role="status" aria-live="polite">
     ${useObservable(notices).map(
-      (notice) => html`<p class=${notice.failed ? "notice failed" : "notice"}>
-        ${notice.text} ${notice.action && html`<button onClick=${notice.act}>${notice.action}</button>`}
-      </p>`,
+      (notice) => html`<div class=${notice.failed ? "notice failed" : "notice"} key=${notice}>
+        <span>${notice.text}</span>
+        ${notice.action && html`<button onClick=${() => (close(notice), notice.act?.())}>${notice.action}</button>`}
+        ${notice.failed && html`<button class="plain" aria-label="Close the message" onClick=${() => close(notice)}>×</button>`}
+      </div>`,
     )}
   </div>`
 }

@@ -1,26 +1,179 @@
-/** Which images are selected. */
+/** The images that the user has chosen, and what can be done with all of them. */
 
+import { apply, forEach, reasons } from "./changes.js"
+import { remove } from "./deletion.js"
+import { html, useEffect, useState } from "./htm-preact.js"
 import { listing } from "./listing.js"
-import { observable } from "./observable.js"
+import { notify } from "./notices.js"
+import { observable, useObservable } from "./observable.js"
+import { session } from "./session.js"
+import { has, TagInput, withTag, withoutTag } from "./tagfield.js"
 
-/** @type {import("./observable.js").Observable<ReadonlySet<string>>} the ids */
+/** @typedef {import("./listing.js").Image} Image */
+
+const LONG_PRESS_MS = 500
+const STILL_PX = 10 // a finger that moves more scrolls
+
+/** @type {import("./observable.js").Observable<ReadonlySet<string>>} */
 export const selected = observable(/** @type {ReadonlySet<string>} */ (new Set()))
 
-let last = ""
+/** The image that was chosen last: where a range begins. */
+let anchor = ""
 
-/** Select an image, or not any more. @param {string} imageId */
-export function toggle(imageId) {
+// What is no longer in the list is no longer chosen.
+listing.subscribe(({ images }) => {
+  if (!selected.value.size) return
+  const listed = new Set(images.map((image) => image.image_id))
+  const kept = [...selected.value].filter((id) => listed.has(id))
+  if (kept.length < selected.value.size) selected.set(new Set(kept))
+})
+
+/** Choose an image, or no longer. @param {string} id */
+export function toggle(id) {
   const changed = new Set(selected.value)
-  if (!changed.delete(imageId)) changed.add(imageId)
-  last = imageId
+  if (!changed.delete(id)) changed.add(id)
+  anchor = id
   selected.set(changed)
 }
 
-/** Select the images from the last one that was selected to this one. @param {string} imageId */
-export function extendTo(imageId) {
+/** Choose the images from the one that was chosen last to this one. @param {string} id */
+export function extendTo(id) {
   const ids = listing.value.images.map((image) => image.image_id)
-  const [start, end] = [ids.indexOf(last), ids.indexOf(imageId)].sort((a, b) => a - b)
-  if (start < 0) return toggle(imageId)
-  last = imageId
-  selected.set(new Set([...selected.value, ...ids.slice(start, end + 1)]))
+  const [from, to] = [ids.indexOf(anchor), ids.indexOf(id)]
+  if (from < 0 || to < 0) return toggle(id)
+  selected.set(new Set([...selected.value, ...ids.slice(Math.min(from, to), Math.max(from, to) + 1)]))
+}
+
+/** Choose all images that the list has read. */
+export function selectAll() {
+  selected.set(new Set(listing.value.images.map((image) => image.image_id)))
+}
+
+/** Choose no image. */
+export function clear() {
+  selected.set(new Set())
+}
+
+/** What can be done with the images that are chosen. */
+export function SelectionBar() {
+  const ids = useObservable(selected)
+  const { images } = useObservable(listing)
+  const { user } = useObservable(session)
+  const [progress, setProgress] = useState(/** @type {{done: number, all: number} | null} */ (null))
+  const [added, setAdded] = useState("")
+  useEffect(followInput, [])
+  if (!ids.size) return null
+
+  const chosen = images.filter((image) => ids.has(image.image_id))
+  const tags = [...new Set(chosen.flatMap((image) => image.tags))].sort((a, b) => a.localeCompare(b))
+  const change = (/** @type {readonly Image[]} */ all, /** @type {(image: Image) => Partial<Image> | null} */ step) =>
+    changeAll(all, step, (done) => setProgress(done === all.length ? null : { done, all: all.length }))
+  const addTag = () => {
+    const tag = added.trim()
+    setAdded("")
+    if (tag) change(chosen, (image) => (has(image.tags, tag) ? null : { tags: withTag(image.tags, tag) }))
+  }
+  const removeTag = (/** @type {string} */ tag) =>
+    change(chosen, (image) => (has(image.tags, tag) ? { tags: withoutTag(image.tags, tag) } : null))
+  const show = (/** @type {"public" | "private"} */ visibility) =>
+    change(chosen, (image) => (image.visibility === visibility ? null : { visibility }))
+
+  return html`<section class="selection" aria-label="Selection">
+    <span class="count" role="status">${ids.size} selected</span>
+    ${progress
+      ? html`<label class="progress">${progress.done} of ${progress.all} <progress max=${progress.all} value=${progress.done} /></label>`
+      : html`<form onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), addTag())}>
+            <${TagInput} label="Add a tag" owner=${user} id="selection-tag" value=${added} onInput=${setAdded} onEnter=${addTag} />
+            <button>Add</button>
+          </form>
+          ${tags.length > 0 && html`<select aria-label="Remove a tag" value="" onChange=${(/** @type {any} */ event) => event.target.value && removeTag(event.target.value)}>
+            <option value="">Remove a tag…</option>${tags.map((tag) => html`<option key=${tag} value=${tag}>${tag}</option>`)}
+          </select>`}
+          <button onClick=${() => show("public")}>Make public</button>
+          <button onClick=${() => show("private")}>Make private</button>
+          <button class="danger" onClick=${() => remove(chosen)}>Delete</button>`}
+    <button class="clear" aria-label="Clear the selection" title="Clear the selection (Escape)" onClick=${clear}>×</button>
+  </section>`
+}
+
+/**
+ * Change images, some at a time, and say how many failed.
+ * @param {readonly Image[]} images @param {(image: Image) => Partial<Image> | null} step @param {(done: number) => void} progress
+ */
+async function changeAll(images, step, progress) {
+  progress(0)
+  const failed = await forEach(images, (image) => apply(image, step), progress)
+  const done = images.length - failed.length
+  if (!failed.length) return notify({ text: done === 1 ? "1 image changed." : `${done} images changed.` })
+  const again = failed.map(({ image }) => image)
+  notify({ text: `${done} done, ${failed.length} failed. ${reasons(failed)}`, failed: true, action: "Retry", act: () => changeAll(again, step, progress) })
+}
+
+/**
+ * Choose images by Ctrl- or Cmd-click, Shift-click, a long press, x, Ctrl+A and Escape. Once one is chosen, a click
+ * on a picture chooses it, too. Returns a function that ends this.
+ */
+function followInput() {
+  const controller = new AbortController()
+  const options = { capture: true, signal: controller.signal }
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let press
+  let pressed = { x: 0, y: 0 }
+  let held = false
+
+  document.addEventListener("click", (event) => {
+    const id = imageAt(event.target)
+    if (!id) return
+    const choosing = event.ctrlKey || event.metaKey || event.shiftKey || selected.value.size > 0
+    if (choosing || held) stop(event)
+    if (choosing && !held) event.shiftKey ? extendTo(id) : toggle(id)
+    held = false
+  }, options)
+
+  document.addEventListener("pointerdown", (event) => {
+    const id = imageAt(event.target)
+    held = false
+    if (event.pointerType !== "touch" || !id) return
+    pressed = { x: event.clientX, y: event.clientY }
+    press = setTimeout(() => {
+      held = true
+      toggle(id)
+    }, LONG_PRESS_MS)
+  }, options)
+  const release = () => clearTimeout(press)
+  for (const type of ["pointerup", "pointercancel", "scroll"]) document.addEventListener(type, release, options)
+  document.addEventListener("pointermove", (event) => {
+    if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > STILL_PX) release()
+  }, options)
+  document.addEventListener("contextmenu", (event) => held && stop(event), options)
+
+  document.addEventListener("keydown", (event) => {
+    const target = event.target instanceof Element ? event.target : document.body
+    // The viewer and dialogs make the page behind inert, and have keys of their own.
+    if (document.querySelector("main")?.inert || document.querySelector("dialog:modal")) return
+    if (target.closest("input:not([type=checkbox]), textarea, select")) return
+    const id = imageAt(target)
+    if ((event.ctrlKey || event.metaKey) && event.key === "a" && listing.value.images.length) {
+      stop(event)
+      selectAll()
+    } else if (event.key === "Escape" && selected.value.size) {
+      clear()
+    } else if (id && (event.key === "x" || event.key === " ")) {
+      stop(event)
+      event.shiftKey ? extendTo(id) : toggle(id)
+    }
+  }, options)
+  return () => controller.abort()
+}
+
+/** Return the id of the image whose link in the list an event is for. @param {EventTarget | null} target */
+function imageAt(target) {
+  const found = target instanceof Element && /** @type {HTMLAnchorElement | null} */ (target.closest('main a[href*="image="]'))
+  return found ? new URLSearchParams(found.search).get("image") : null
+}
+
+/** @param {Event} event */
+function stop(event) {
+  event.preventDefault()
+  event.stopPropagation()
 }

@@ -12,7 +12,9 @@ def test_a_view_has_the_metadata_and_a_url_that_expires_after_an_hour(api: Api) 
     image = api.upload(title="T")
     view = api.get(f"/images/{image['image_id']}").json_body
     url = urlsplit(view.pop("presigned_url"))
-    assert view == {"image_id": image["image_id"], "metadata": image, "expires_in": 3600, "state": "processing"}
+    render = f"images/{image['image_id']}/render"
+    shown = {"metadata": image, "expires_in": 3600, "render": render, "state": "processing"}
+    assert view == {"image_id": image["image_id"], **shown}
     assert (url.scheme, url.netloc) == ("https", "s3.us-east-1.amazonaws.com")
     assert url.path == f"/images-originals/{image['s3_key']}"
     assert parse_qs(url.query)["X-Amz-Expires"] == ["3600"]

@@ -380,7 +380,28 @@ class TestOwners:
         ):
             assert answer.body["metadata"]["user_id"] == owner
 
-    def test_other_contracts_need_a_user_id(self, api: Api, stores: Stores) -> None:
+    @pytest.mark.parametrize("verified", [True, False])
+    def test_an_upload_without_an_owner_is_the_caller_s(
+        self, api: Api, stores: Stores, configured: Callable[..., None], verified: bool
+    ) -> None:
+        headers = authorization(token("bob")) if verified else {"X-User-Id": "bob"}
+        if verified:
+            configured(AUTH="jwt", JWT_SECRET=SECRET)
+        announced = {"content_type": "image/png", "size": 5}
+        for answer in (
+            call(api, "POST", "/images", {"image_data": PHOTO}, **headers),
+            call(api, "POST", "/images", base64.b64decode(PHOTO), **{"Content-Type": "image/png"}, **headers),
+            call(api, "POST", "/images/upload", {"image": {"content": PHOTO}, "metadata": {}}, **headers),
+            call(api, "POST", "/upload", {"image_file": PHOTO}, **headers),
+            *(post_form(api, path, {}, **headers) for path in ("/images", "/images/upload", "/upload")),
+            call(api, "POST", "/images/direct-upload", announced, **headers),
+        ):
+            assert (answer.status // 100, answer.body["metadata"]["user_id"]) == (2, "bob")
+        assert {record["user_id"]["S"] for record in stores.records()} == {"bob"}
+        refused = call(api, "POST", "/images", {"image_data": PHOTO, "user_id": "alice"}, **headers)
+        assert refused.status == (403 if verified else 201)  # the body comes before the caller
+
+    def test_other_contracts_need_an_owner_or_a_caller(self, api: Api, stores: Stores) -> None:
         for answer in (
             post_form(api, "/images/upload", {}),
             post_form(api, "/images", {}),

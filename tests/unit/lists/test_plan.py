@@ -97,7 +97,7 @@ def test_each_word_of_a_search_has_one_list_of_all_fields_and_tags() -> None:
     assert len(partitions(query, ALICE)[1]) == 8
     # A page can always read the next image of such a list, also in the order of updates.
     by_update = replace(query, order=Order(by=Time.UPDATED))
-    assert all(plan.is_affordable(each, by_update) for each in plan.lists(by_update, ALICE)[1:])
+    assert all(plan.is_affordable(each, by_update, ALICE) for each in plan.lists(by_update, ALICE)[1:])
 
 
 def test_dates_limit_the_range_of_each_list() -> None:

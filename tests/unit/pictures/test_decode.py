@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
+from chalicelib.model import CameraFacts, Location
 from chalicelib.pictures import decode, identify
 from chalicelib.pictures.variants import make
 from tests.icc import ADOBE_GAMMA, ADOBE_RGB, DISPLAY_P3, Primaries, cmyk_profile, matrix_profile
-from tests.pictures import picture
+from tests.pictures import CAMERA, LOCATION, camera_exif, picture
 from tests.unit.pictures.made import (
     BLUE,
     POSITIONS,
@@ -102,6 +103,14 @@ def test_the_analysis_has_the_time_at_which_a_picture_was_taken(tmp_path: Path) 
         analysis, _ = processed(tmp_path, saved(quarters(), kind, exif=exif))
         assert analysis.taken_at == "2024-05-01T12:30:00+02:00"
     assert processed(tmp_path, saved(quarters(), "JPEG"))[0].taken_at is None
+
+
+def test_the_analysis_has_the_facts_and_the_place_of_every_format(tmp_path: Path) -> None:
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"):
+        analysis, _ = processed(tmp_path, saved(quarters(), kind, exif=camera_exif()))
+        assert (analysis.exif, analysis.location) == (CameraFacts(**CAMERA), Location(**LOCATION)), kind
+    analysis, _ = processed(tmp_path, saved(quarters(), "JPEG"))
+    assert (analysis.exif, analysis.location) == (None, None)
 
 
 # From XYZ, adapted to D50 by Bradford, to linear sRGB (brucelindbloom.com).

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from chalicelib import ids
 from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
-from chalicelib.model import Analysis, Image, State, Variant
+from chalicelib.model import Analysis, CameraFacts, Image, Location, State, Variant
 from chalicelib.stores import records
+from tests.pictures import CAMERA, LOCATION
 from tests.unit.samples import ANALYSIS, IMAGE
 
 SEA = Key("\x1ftitle:s", f"sea\x1f{IMAGE.image_id}", "title:sea")
@@ -48,6 +49,8 @@ def test_an_unlisted_record_is_not_in_the_indexes_of_its_owner() -> None:
     assert not {"created_at", "changed", "taken"} & records.to_item(unlisted, "bucket").keys()
 
 
+MEASURES = st.none() | st.integers(1, 10**6).map(lambda number: float(f"{number / 997:.6g}"))
+TEXTS = st.none() | st.text(min_size=1)
 ANALYSES = st.builds(
     Analysis,
     width=st.integers(1, 10**5),
@@ -66,6 +69,24 @@ ANALYSES = st.builds(
             size=st.integers(1, 10**6),
         )
     ).map(tuple),
+    exif=st.none()
+    | st.builds(
+        CameraFacts,
+        make=TEXTS,
+        model=TEXTS,
+        lens_model=TEXTS,
+        exposure_seconds=MEASURES,
+        f_number=MEASURES,
+        iso=st.none() | st.integers(1, 65_534),
+        focal_length_mm=MEASURES,
+        flash=st.none() | st.booleans(),
+    ),
+    location=st.none()
+    | st.builds(
+        Location,
+        latitude=st.floats(-90, 90).map(lambda number: round(number, 6)),
+        longitude=st.floats(-180, 180).map(lambda number: round(number, 6)),
+    ),
 )
 
 
@@ -87,6 +108,24 @@ def test_a_record_reads_back_as_it_was_written(
     image = replace(image, reason="") if image.state is State.READY else image
     image = replace(image, taken_at=ids.utc(analysis.taken_at) if analysis else taken_at)
     assert records.from_item(records.to_item(image, "bucket")) == image
+
+
+def test_what_exif_says_is_beside_the_analysis_so_that_the_version_before_can_read_the_record() -> None:
+    analysis = replace(ANALYSIS, exif=CameraFacts(make="Contoso", iso=400), location=Location(**LOCATION))
+    before = records.to_item(replace(IMAGE, analysis=ANALYSIS), "bucket")
+    item = records.to_item(replace(IMAGE, analysis=analysis), "bucket")
+    assert {name: item[name] for name in item if before.get(name) != item[name]} == {
+        "exif": {"M": {"make": {"S": "Contoso"}, "iso": {"N": "400"}}},
+        "location": {"M": {"latitude": {"N": "-33.8569"}, "longitude": {"N": "151.215139"}}},
+    }
+    assert records.from_item(before).analysis == ANALYSIS
+
+
+def test_no_index_row_has_what_exif_says() -> None:
+    analysis = replace(ANALYSIS, exif=CameraFacts(**CAMERA), location=Location(**LOCATION))
+    for key in (SEA, Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)):
+        with_exif = records.to_row(replace(IMAGE, analysis=analysis), key)
+        assert with_exif == records.to_row(replace(IMAGE, analysis=ANALYSIS), key)
 
 
 @given(ANALYSES)

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.images.model import Health, View
+from chalicelib.images.model import Detail, Health, View
 from chalicelib.index.query import Include
 from chalicelib.items.model import ITEM_NAMES, ItemPage
-from chalicelib.lists.model import Entry, Link
-from chalicelib.model import State, Variant, Visibility
+from chalicelib.lists.model import Entry, Link, Picture
+from chalicelib.model import CameraFacts, Location, State, Variant, Visibility
 from chalicelib.web import answers
+from tests.pictures import CAMERA, LOCATION
 from tests.unit.samples import ANALYSIS, IMAGE, ITEM, METADATA
 
-VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+VIEW = View(IMAGE, Picture("http://s3/x", None, "attachment; filename=x"), 3600)
 
 # Readers reject other control characters, which take six bytes in JSON.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\t\n\r"))
@@ -49,8 +50,34 @@ def test_a_view_is_answered_with_a_presigned_url_and_the_state() -> None:
         "metadata": METADATA,
         "presigned_url": "http://s3/x",
         "expires_in": 3600,
+        "render": f"images/{IMAGE.image_id}/render",
         "state": "ready",
     }
+
+
+def test_a_view_has_the_analysis_without_what_exif_says() -> None:
+    analysis = replace(ANALYSIS, exif=CameraFacts(**CAMERA), location=Location(**LOCATION))
+    processed = replace(VIEW, image=replace(IMAGE, analysis=analysis))
+    assert answers.viewed(processed)["analysis"] == {
+        "width": 400,
+        "height": 300,
+        "taken_at": None,
+        "color": "#ffffff",
+        "placeholder": "",
+        "perceptual_hash": "0" * 16,
+        "animated": False,
+        "variants": [],
+    }
+
+
+def test_the_details_are_those_that_are_wanted() -> None:
+    analysis = replace(ANALYSIS, exif=CameraFacts(make="Contoso"), location=Location(**LOCATION))
+    image = replace(IMAGE, analysis=analysis)
+    exif = {**dict.fromkeys(CAMERA), "make": "Contoso"}
+    assert answers.details(image, ()) == {}
+    assert answers.details(image, (Detail.EXIF,)) == {"exif": exif}
+    assert answers.details(image, tuple(Detail)) == {"exif": exif, "location": LOCATION}
+    assert answers.details(IMAGE, tuple(Detail)) == {"exif": dict.fromkeys(CAMERA), "location": None}
 
 
 def test_a_deletion_is_answered_with_the_id() -> None:

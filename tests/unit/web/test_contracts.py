@@ -6,13 +6,13 @@ import pytest
 
 from chalicelib.images.model import Download, DownloadType, View
 from chalicelib.index.query import Include
-from chalicelib.lists.model import Entry, Link, Page
+from chalicelib.lists.model import Entry, Link, Page, Picture
 from chalicelib.model import State, Variant, Visibility
 from chalicelib.web import contracts
 from chalicelib.web.contracts import A, Answer, B, C, D, E
 from tests.unit.samples import ANALYSIS, IMAGE, ITEM, METADATA
 
-VIEW = View(IMAGE, "http://s3/x", 3600, "attachment; filename=x")
+VIEW = View(IMAGE, Picture("http://s3/x", None, "attachment; filename=x"), 3600)
 VARIANT = Variant(width=320, height=240, content_type="image/webp", size=900)
 BUCKET = "images-originals"
 KEY = f"alice/{IMAGE.image_id}.jpg"

@@ -209,6 +209,8 @@ def test_the_parameters_of_lists_are_exactly_the_canonical_names_of_their_fields
         "h",
         "fit",
         "format",
+        "wait",
+        "signature",
         "distance",
     }
     names = {SPELLINGS[field][0] for field in fields}

@@ -11,6 +11,7 @@ from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import ApiError, BadInput, TooLarge, Unsupported
 from chalicelib.images.model import (
+    Detail,
     DownloadType,
     Fit,
     Format,
@@ -743,6 +744,23 @@ def test_the_parameter_download_is_true_or_false() -> None:
     ]
     with pytest.raises(BadInput, match="download must be true or false"):
         readers.as_attachment(request(query={"download": ["maybe"]}))
+
+
+def test_the_details_of_a_view_are_read() -> None:
+    def read(*names: str) -> frozenset[Detail]:
+        return readers.details(request(query={"include": list(names)}))
+
+    both = {Detail.EXIF, Detail.LOCATION}
+    assert [read(), read(""), read("exif"), read("exif, location"), read("location", "exif")] == [
+        set(),
+        set(),
+        {Detail.EXIF},
+        both,
+        both,
+    ]
+    for wrong in ("url", "exif,", "EXIF"):
+        with pytest.raises(BadInput, match="include must be exif or location, or both, separated by a comma"):
+            read(wrong)
 
 
 def test_the_type_of_a_download_is_read() -> None:

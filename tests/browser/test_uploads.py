@@ -83,7 +83,7 @@ def test_a_dropped_folder_is_read_with_its_folders(gallery: Page, alice: User, t
     drop(gallery, holiday)
     expect(row(gallery, "one.png")).to_contain_text("Uploaded")
     expect(row(gallery, "two.jpg")).to_contain_text("Uploaded")
-    left_out = gallery.get_by_text("Left out of “holiday”: 2 files that are no images")
+    left_out = gallery.get_by_text("Left out of “holiday”: 2 files that are not images")
     expect(left_out).to_contain_text(".DS_Store")
     expect(left_out).to_contain_text("film.mov")
     assert len(alice.service.ids(user_id=alice.user_id)) == 2
@@ -99,7 +99,7 @@ def test_the_folder_picker_takes_the_pictures_of_a_folder(gallery: Page, tmp_pat
         gallery.get_by_role("button", name="Choose a folder").click()
     chooser.value.set_files(folder)
     expect(row(gallery, "one.png")).to_contain_text("Uploaded")
-    expect(gallery.get_by_text("Left out of “walk”: one file that is no image (notes.txt).")).to_be_visible()
+    expect(gallery.get_by_text("Left out of “walk”: one file that is not an image (notes.txt).")).to_be_visible()
 
 
 def test_tags_and_visibility_are_sent_with_each_picture(gallery: Page, alice: User, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_files_that_are_no_images_are_refused_with_a_reason(gallery: Page, witne
         (tmp_path / name).write_bytes(content)
     drop(gallery, *tmp_path.iterdir())
     for name in ("notes.txt", "fox.svg", "fox.jpg"):
-        expect(row(gallery, name)).to_contain_text("no JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP or HEIC image")
+        expect(row(gallery, name)).to_contain_text("not a JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP or HEIC image")
     expect(row(gallery, "empty.png")).to_contain_text("The file is empty.")
     assert [each.method for each in witness.api_requests() if each.method != "GET"] == []
     gallery.get_by_role("button", name="Clear finished").click()

@@ -125,6 +125,8 @@ lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/mdformat --check $(PROSE)
 	@$(BIN)/codespell $(PROSE) $(CODE)
 	@$(BIN)/python -m scripts.locks
+	@$(BIN)/python -m scripts.vendor --check
+	@$(BIN)/python -m scripts.javascript
 
 AUDIT := .venv-audit
 $(AUDIT)/installed: scripts/audit.txt
@@ -170,6 +172,10 @@ lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/clients/requirements scripts/audit; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
+
+.PHONY: vendor
+vendor: $(VENV)/installed-run ## fetch the libraries of the pages from npm: NEWEST=1 takes their newest versions
+	@$(BIN)/python -m scripts.vendor $(if $(filter-out 0 no false,$(NEWEST)),--newest)
 
 REGION ?= us-east-1
 

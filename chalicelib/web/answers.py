@@ -278,6 +278,8 @@ def welcome() -> Shape:
             "similar": "GET images/{image_id}/similar?distance=&limit=",
             "update": "PUT images/{image_id} with JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",
+            "gallery": "GET . in a browser",
+            "docs": "GET docs in a browser: describes every call, and sends it",
             "describe": "GET openapi.json",
             "health": "GET health",
         },

@@ -1,4 +1,4 @@
-"""The pages that the service serves itself: the gallery, and what a browser loads for it.
+"""The pages that the service serves itself: the gallery, the API reference, and what a browser loads for them.
 
 `static` has them as a browser gets them: there is no build step. `static/vendor` has files of other projects, which
 `vendored.json` names with version, licence and checksum. Every URL in a page is relative, so that the pages work at any
@@ -20,7 +20,7 @@ from chalicelib.stores.secrets import secrets
 from chalicelib.web import accept, caching
 
 _FOLDER = Path(__file__).with_name("static")
-_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
 _RELEASE_CHARS = 12
 _YEAR_SECONDS = 31_536_000
 
@@ -48,7 +48,13 @@ def gallery() -> Page:
         "client_id": limits.oidc_client_id,
         "bearer": limits.oidc_token,
     }
-    return _page("gallery.html", config)
+    text, headers = _page("gallery.html", config)
+    return text, caching.varying_by_accept(headers)
+
+
+def reference() -> Page:
+    """Return the API reference, which reads openapi.json and can send requests."""
+    return _page("docs.html", {"auth": settings().auth})
 
 
 def asset(release: str, name: str) -> Page:
@@ -72,7 +78,6 @@ def _page(name: str, config: Mapping[str, Any]) -> Page:
         "Content-Security-Policy": _policy(),
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
-        "Vary": "Accept",
     }
 
 

@@ -1,4 +1,4 @@
-"""Generators of clients, and what the clients import: installed into build/clients, from locks with hashes."""
+"""Generators of clients, and what the clients import: installed from locks with hashes, into build and a cache."""
 
 import json
 import re
@@ -49,7 +49,8 @@ def installed() -> Toolbox:
         pytest.skip(f"The generated clients are not tested: Node {version.strip()} is older than {_OLDEST_NODE}.")
     _INSTALLED.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
-        python, modules = pool.submit(_python), pool.submit(_modules, npm)
+        python = pool.submit(_python)
+        modules = pool.submit(install.npm_modules, _HERE, "clients", "the generators of clients")
         return Toolbox(install.installed().java, python.result(), modules.result())
 
 
@@ -65,14 +66,3 @@ def _python() -> Path:
     environment = _INSTALLED / "python"
     run([sys.executable, "-m", "scripts.install", str(environment), str(_HERE / "requirements.txt")])
     return environment / "bin" / "python"
-
-
-def _modules(npm: str) -> Path:
-    complete = _INSTALLED / "installed-lock.json"
-    if not complete.exists() or complete.read_bytes() != (_HERE / "package-lock.json").read_bytes():
-        complete.unlink(missing_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_HERE / name, _INSTALLED)
-        run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], _INSTALLED)
-        shutil.copy(_INSTALLED / "package-lock.json", complete)
-    return _INSTALLED / "node_modules"

@@ -20,7 +20,18 @@ import { observable } from "./observable.js"
  */
 
 /** @type {Address} */
-const EMPTY = { q: "", user_id: "", tag: [], visibility: "", content_type: "", from: "", to: "", sort: "created_at", order: "desc", image: "" }
+const EMPTY = {
+  q: "",
+  user_id: "",
+  tag: [],
+  visibility: "",
+  content_type: "",
+  from: "",
+  to: "",
+  sort: "created_at",
+  order: "desc",
+  image: "",
+}
 
 /** @type {import("./observable.js").Observable<Address>} */
 export const address = observable(read())

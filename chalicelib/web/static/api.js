@@ -32,6 +32,7 @@ export class ApiError extends Error {
  * @throws {ApiError}
  */
 export async function request(method, path, { query = {}, json, form, headers = {}, signal, keepalive } = {}) {
+  /** @type {Record<string, string>} */
   const sent = { Accept: "application/json", ...callerHeaders(), ...headers }
   if (json !== undefined) sent["Content-Type"] = "application/json"
   const body = form ?? (json === undefined ? undefined : JSON.stringify(json))

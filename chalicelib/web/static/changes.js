@@ -67,7 +67,7 @@ export function ifMatch(image) {
   return { "If-Match": `"${image.version}"` }
 }
 
-/** Show the new version of an image wherever it is shown. @param {Image} image */
+/** Show the new version of an image where it is shown. @param {Image} image */
 export function renew(image) {
   const { image_id: id } = image
   if (listing.value.images.some((each) => each.image_id === id)) put([image])

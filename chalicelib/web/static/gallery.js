@@ -22,6 +22,7 @@ function Gallery() {
       <${Search} />
       <${Uploads} />
       <${Account} />
+      <a href="docs">API</a>
     </header>
     <main>
       <${Filters} />

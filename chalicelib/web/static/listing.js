@@ -113,7 +113,7 @@ async function page(start, signal) {
   return (await request("GET", "images", { query: { ...filters(), limit: PAGE_SIZE, last_evaluated_key: start }, signal })).body
 }
 
-/** Return the parameters of a list of the API for the present address. @returns {Record<string, string | string[]>} */
+/** Return the parameters of a list of the API for the present address. @returns {Record<string, string | string[] | undefined>} */
 export function filters() {
   const { q, user_id, tag, visibility, content_type, from, to, sort, order } = address.value
   const period = sort === "taken_at" ? { takenFrom: from, takenTo: to } : { dateFrom: midnight(from), dateTo: midnight(to, { end: true }) }

@@ -1,7 +1,8 @@
 import pytest
 
 from project import CannotRun
-from scripts.audit import report
+from scripts import vendor
+from scripts.audit import components, report
 
 CLEAN = {"name": "pillow", "version": "13.0.0", "vulns": []}
 UNKNOWN = {"name": "orjson", "skip_reason": "Dependency not found on PyPI and could not be audited"}
@@ -18,3 +19,15 @@ def test_packages_that_the_database_does_not_know_are_not_reported_as_checked() 
     assert report([CLEAN, UNKNOWN]) == (
         "No vulnerability is known of 1 packages. 1 were not checked: PyPI has no answer about them."
     )
+
+
+def test_the_bill_of_materials_has_each_library_of_the_pages() -> None:
+    entries = components(vendor.packages())
+    assert [entry["name"] for entry in entries] == [package["name"] for package in vendor.packages()]
+    assert all(len(entry["hashes"][0]["content"]) == 128 for entry in entries)  # hexadecimal digits
+
+
+def test_a_library_with_a_licence_that_is_not_allowed_ends_the_audit() -> None:
+    package = {**vendor.packages()[0], "licence": "GPL-3.0"}
+    with pytest.raises(CannotRun, match=r"^The licence GPL-3\.0 of photoswipe is not allowed\.$"):
+        components([package])

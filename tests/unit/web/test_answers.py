@@ -144,5 +144,6 @@ def test_health_names_the_unavailable_store() -> None:
 
 def test_the_welcome_page_lists_every_call() -> None:
     assert set(answers.welcome()["calls"]) == {
-        *("upload", "list", "count", "tags", "view", "render", "similar", "update", "delete", "describe", "health")
+        *("upload", "list", "count", "tags", "view", "render", "similar", "update", "delete", "describe", "health"),
+        *("gallery", "docs"),
     }

@@ -81,7 +81,7 @@ def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
 
 
 # Not of the API: what a browser shows to a person.
-PAGES = {"/assets/{release}/{name}"}
+PAGES = {"/docs", "/assets/{release}/{name}"}
 
 
 def test_the_document_describes_exactly_the_routes_of_the_app() -> None:

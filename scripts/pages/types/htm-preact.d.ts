@@ -1,0 +1,3 @@
+export { html } from "htm/preact"
+export * from "preact"
+export * from "preact/hooks"

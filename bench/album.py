@@ -17,6 +17,7 @@ from chalicelib.model import Image, Visibility
 T = TypeVar("T")
 
 SPAN = (1_672_531_200_000, 1_767_225_600_000)  # of creation, milliseconds: 2023 to 2025, UTC
+TAKEN_SINCE = 946_684_800_000  # the earliest time when a picture was taken: 2000
 
 _STEMS = "sun sea moon rain snow wind fire water stone wood day star hill road town bird"  # prefixes of other words
 _ENDINGS = ("", "set", "rise", "light", "side", "fall", "shine", "bow", "way", "song")
@@ -83,4 +84,6 @@ def image(n: int) -> Image:
         visibility=Visibility.PRIVATE if random.random() < 0.05 else Visibility.PUBLIC,
         updated_at=ids.timestamp((random.randrange(created, SPAN[1]) if updates else created) / 1_000),
         version=1 + updates,
+        # Most pictures were taken before they were uploaded, some long before; the files of others do not say when.
+        taken_at=ids.timestamp_of(random.randrange(TAKEN_SINCE, created)) if random.random() < 0.8 else "",
     )

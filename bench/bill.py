@@ -6,12 +6,15 @@ that AWS published for us-east-1 in 2026, without free tiers. Functions run on a
 `prod`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.prices import DOLLARS_A_READ_UNIT, DOLLARS_A_WRITE_UNIT, sample, write_units
+from chalicelib.index import terms
 from chalicelib.model import Analysis, Image
 from chalicelib.stores import catalog
+from chalicelib.stores.dynamodb import Write
 from chalicelib.tags import tallies
 from project.resources import template
 
@@ -34,6 +37,8 @@ _LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
 _SECONDS_A_MONTH = 30 * 24 * 3_600
 _ACCESS_LOG_BYTES = 500  # of a request: API Gateway's line, and the 26 bytes that CloudWatch adds
 _ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
+_VARIANTS = 4 + 1  # WebP, and the JPEG
+_MAKING_MS = 324 + 17  # of the variants of a photograph of 12 megapixels: WebP, and the JPEG
 _FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
 _LOOK = Analysis(
     width=4000,
@@ -84,18 +89,18 @@ def operations() -> dict[str, Use]:
         "upload": Use(milliseconds=27, write_units=upload + _FOLDED, s3_writes=1),
         "its processing": Use(
             requests=0,
-            milliseconds=324 * _GB_OF_A_PROCESSOR,
+            milliseconds=_MAKING_MS * _GB_OF_A_PROCESSOR,
             write_units=processing + 2,
             read_units=1,
-            s3_writes=4,
+            s3_writes=_VARIANTS,
             s3_reads=1,
         ),
         "direct upload, processed": Use(
             invocations=3,  # by the API, by the staged object, and by its copy, which finds nothing to do
-            milliseconds=5 + 324 * _GB_OF_A_PROCESSOR,
+            milliseconds=5 + _MAKING_MS * _GB_OF_A_PROCESSOR,
             write_units=awaited + claimed + shown + _FOLDED,
             read_units=2,
-            s3_writes=1 + 1 + 4,  # the client's upload, the copy, the variants
+            s3_writes=1 + 1 + _VARIANTS,  # the client's upload, the copy, the variants
             s3_reads=1,
         ),
         "view": Use(milliseconds=2.2, read_units=0.5, answer_bytes=2_000),
@@ -157,15 +162,21 @@ def _of_an_update(image: Image) -> int:
     changed = replace(image, version=2, title="four words unlike before")
     rows = catalog.row_writes(image, changed)
     written = sum("Put" in row for row in rows)
-    # The record's copies in both owner indexes, and the copies of its rows in the index of updates.
-    return 2 * (1 + len(rows)) + 2 + written
+    # The record's copies in the owner's three indexes, and the copies of its rows in the index of updates.
+    return 2 * (1 + len(rows)) + 3 + written + _by_time_taken(image, rows)
 
 
 def _of_a_deletion(image: Image) -> int:
     changes = len(tallies.changes(image, None))
-    in_a_transaction = 1 + len(catalog.row_writes(image, replace(image, listed=False))) + changes
-    # user_id-index, queue-index; state-index twice; the record.
-    return 2 * in_a_transaction + 1 + changes + 2 + 1 + _FOLDED * changes
+    rows = catalog.row_writes(image, replace(image, listed=False))
+    # user_id-index, user_id-taken-index, queue-index; state-index twice; the record.
+    indexes = 2 + changes + 2 + _by_time_taken(image, rows)
+    return 2 * (1 + len(rows) + changes) + indexes + 1 + _FOLDED * changes
+
+
+def _by_time_taken(image: Image, rows: Sequence[Write]) -> int:
+    """Return the writes of tag-taken-index: one for each row but those of the bands, which are not in it."""
+    return len(rows) - len(terms.bands(image.analysis.perceptual_hash) if image.analysis else ())
 
 
 if __name__ == "__main__":

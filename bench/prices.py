@@ -31,12 +31,13 @@ def main() -> None:
 def write_units(image: Image) -> int:
     """Return the write units of an upload's transaction on AWS.
 
-    Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"); the record's copy
-    in user_id-index is written after the transaction, and counts once.
+    Each item counts twice, to prepare and to commit it (Developer Guide, "transactions: capacity"). Its copies in the
+    indexes are written after the transaction, and count once: the record's in user_id-index and user_id-taken-index,
+    and the rows' in tag-taken-index.
     """
     put, *rows = [_units(write["Put"]["Item"]) for write in (catalog.put(image), *catalog.row_writes(None, image))]
     change = 3 if image.tags else 0  # tag_counts: one item, and its copy in queue-index
-    return 2 * (put + sum(rows)) + put + change
+    return 2 * (put + sum(rows)) + 2 * put + sum(rows) + change
 
 
 def _units(item: Attributes) -> int:

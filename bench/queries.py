@@ -53,16 +53,14 @@ class Ask:
             if (image.visibility is Visibility.PUBLIC or image.user_id == self.user)
             and all(each.has(image) for each in self.filters)
         ]
-        found.sort(key=_updated if "updated_at" in self.order else _created, reverse="asc" not in self.order)
+        found.sort(key=self._sort_key, reverse="asc" not in self.order)
         return [image.image_id for image in found]
 
-
-def _created(image: Image) -> str:
-    return image.image_id
-
-
-def _updated(image: Image) -> str:
-    return image.updated_at + image.image_id
+    def _sort_key(self, image: Image) -> str:
+        if "updated_at" in self.order:
+            return image.updated_at + image.image_id
+        by_time_taken = "taken_at" in self.order or (not self.order and "taken" in self.parameters)
+        return image.dated_at + image.image_id if by_time_taken else image.image_id
 
 
 def owner(name: str) -> Filter:
@@ -106,15 +104,37 @@ def created(first: str, last: str) -> Filter:
     return Filter(f"dateFrom={first}&dateTo={last}", has, lists=0)
 
 
+def taken(first: str, last: str) -> Filter:
+    """Select images by a range of days, both included, on which their pictures were taken."""
+
+    def has(image: Image) -> bool:
+        return first <= image.dated_at[: len(last)] <= last
+
+    return Filter(f"takenFrom={first}&takenTo={last}", has, lists=0)
+
+
+def search(*words: str) -> Filter:
+    """Select images that have each of the words in their title, description or filename, or as a tag."""
+
+    def has(image: Image) -> bool:
+        found = {*image.tags}
+        for field, limit in _MOST_WORDS.items():
+            found |= {*list(dict.fromkeys(re.findall("[a-z0-9]+", getattr(image, field).lower())))[:limit]}
+        return found.issuperset(words)
+
+    return Filter(f"q={'+'.join(words)}", has, len(words))
+
+
 _ONE = album.image(7).checksum
 CHECKSUM = Filter(f"checksum={_ONE}", lambda image: image.checksum == _ONE)
 OWNER, SMALL_OWNER = owner(album.OWNERS[0]), owner(album.OWNERS[40])
 FREQUENT, OTHER, RARE = tag("tag-0"), tag("tag-1"), tag("tag-150")
 DAY, NIGHT = map(tag, album.APART)
 WORD, PREFIX, LETTER = text("title", "autumn"), text("title", "sun"), text("title", "s")
-JUNE = created("2024-06-01", "2024-06-30")
+JUNE, SUMMER = created("2024-06-01", "2024-06-30"), taken("2012-06-01", "2012-08-31")
 _OWNER = album.OWNERS[0]
 _BY_UPDATE, _BY_UPDATE_ASC = "sort=updated_at", "sort=updated_at&order=asc"
+_TAKEN, _TAKEN_ASC = "sort=taken_at", "sort=taken_at&order=asc"
 
 ASKS = (
     Ask("no filter"),
@@ -170,4 +190,19 @@ ASKS = (
     Ask("owner, frequent tag, dates", (OWNER, FREQUENT, JUNE), user=_SOMEONE),
     Ask("two tags, title word", (FREQUENT, OTHER, WORD)),
     Ask("two tags that no image has together", (DAY, NIGHT)),
+    Ask("no filter, taken last first", order=_TAKEN),
+    Ask("no filter, taken first first", order=_TAKEN_ASC),
+    Ask("no filter, taken last first, page in the middle", order=_TAKEN, in_the_middle=True),
+    Ask("no filter, taken last first, for an owner", user=_OWNER, order=_TAKEN),
+    Ask("owner, taken last first, for the owner", (OWNER,), user=_OWNER, order=_TAKEN),
+    Ask("frequent tag, taken last first", (FREQUENT,), order=_TAKEN),
+    Ask("title word, taken last first", (WORD,), order=_TAKEN),
+    Ask("taken in one summer", (SUMMER,)),
+    Ask("frequent tag, taken in one summer", (FREQUENT, SUMMER)),
+    Ask("frequent tag, taken in one summer, last created first", (FREQUENT, SUMMER), order="sort=created_at"),
+    Ask("search for a word", (search("autumn"),)),
+    Ask("search for a word, for an owner", (search("autumn"),), user=_OWNER),
+    Ask("search for a word, taken last first", (search("autumn"),), order=_TAKEN),
+    Ask("search for two words", (search("autumn", "moonbow"),)),
+    Ask("search for a tag and a word", (search("day", "autumn"),)),
 )

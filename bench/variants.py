@@ -65,8 +65,10 @@ def main() -> None:
 def _commands(cache: Path) -> Mapping[str, Sequence[str]]:
     """Return the command of each library, without the photograph and the number of rounds."""
     module = "bench.engines."
+    service = [sys.executable, "-m", module + "service"]
     found = {
-        "this service": [sys.executable, "-m", module + "service"],
+        "this service": service,
+        "with its JPEG": ["env", "JPEG_VARIANT_WIDTH_PX=1280", *service],
         "Pillow, each width from the full image": [sys.executable, "-m", module + "plain"],
     }
     ways: dict[str, Callable[[Path], list[str]]] = {"pyvips": _pyvips, "sharp": _sharp}

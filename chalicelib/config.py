@@ -312,6 +312,16 @@ class Settings:
     variant_formats: str = setting(
         "webp", "Formats of each variant: any of `webp avif jpeg`.", "VARIANT_FORMATS", form=_FORMATS
     )
+    jpeg_variant_width_px: int = setting(
+        1_280,
+        "Each image also gets one JPEG, for clients that accept nothing else. It is as wide as the widest variant of "
+        "at most this width or, if all are wider, as the narrowest. 0: none. It has no effect if `VARIANT_FORMATS` has "
+        "`jpeg`.",
+        "JPEG_VARIANT_WIDTH_PX",
+        unit="pixels",
+        low=0,
+        high=9_999,
+    )
     variant_quality: int = setting(
         80, "Encoding quality of the variants, on the scale of each format.", "VARIANT_QUALITY", unit="of 100", high=100
     )

@@ -100,7 +100,7 @@ class Analysis:
     placeholder: str  # a ThumbHash, base64
     perceptual_hash: str  # a dHash of 64 bits, 16 hexadecimal digits
     animated: bool
-    variants: tuple[Variant, ...]  # sorted by content type, then from the widest to the narrowest
+    variants: tuple[Variant, ...]  # from the widest to the narrowest, then sorted by content type
     exif: CameraFacts | None = None  # None: not known, or the image was processed before these facts were read
     location: Location | None = None  # as above; only the owner may see it
 

@@ -84,7 +84,9 @@ def deploy(name: str, say: Callable[[str], None] = print) -> str:
     if domain := network.domain(stage.config):
         say(f"The DNS entry of {domain.name} must lead to {network.leads_to(place, domain.name)}.")
     _wait_until_healthy(_open_address(place, stage.config, stage.options, api))
-    return domain.address if domain else place.address(api, name)
+    address = domain.address if domain else place.address(api, name)
+    say(f"Gallery: {address}/")  # the slash, because its URLs are relative
+    return address
 
 
 def check(name: str, say: Callable[[str], None] = print) -> bool:

@@ -125,6 +125,12 @@ def _match_table(dynamodb: "DynamoDBClient", declared: dict[str, Any]) -> None:
                 AttributeDefinitions=declared["AttributeDefinitions"],
                 GlobalSecondaryIndexUpdates=[{"Create": index}],
             )
+            if found.get("ItemCount"):
+                print(
+                    f"The table {table} has the new index {name}. Run `make reindex` once, so that lists that read it "
+                    "have the images from before.",
+                    flush=True,
+                )
 
 
 def _match_keys(what: str, declared: Any, found: Any, declared_table: Any, found_table: Any) -> None:

@@ -17,6 +17,7 @@ def text(url: str, environment: Mapping[str, str]) -> str:
     newest = f"""curl -s '{images}?user_id=me&limit=1' | sed -E 's/.*"image_id": *"([^"]*)".*/\\1/'"""
     return f"""
 The API is ready at {url}
+In a browser, this is the gallery, and {url}/docs the API reference.
 
 To look into S3 and DynamoDB with aws or boto3, set:
 {settings}

@@ -1,5 +1,9 @@
-"""This service: chalicelib.pictures.variants, including the analysis of the image."""
+"""This service: chalicelib.pictures.variants, including the analysis of the image.
 
+The other programs make no JPEG. JPEG_VARIANT_WIDTH_PX in the environment lets this one make it.
+"""
+
+import os
 from pathlib import Path
 
 from bench.engines.measure import run
@@ -12,4 +16,5 @@ def make(path: Path) -> tuple[bytes, ...]:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("JPEG_VARIANT_WIDTH_PX", "0")
     run(make)

@@ -7,6 +7,7 @@ dominant colour, the placeholder and the perceptual hash come from the narrowest
 import base64
 import io
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def make(path: Path) -> tuple[Analysis, tuple[bytes, ...]]:
         if pixels.size != (width, height):
             # With this gap, Pillow first averages blocks of pixels, by a whole factor, which is fast.
             pixels = pixels.resize((width, height), shrinking_filter(), reducing_gap=1.0)
-        for content_type in settings().variant_types:
+        for content_type in _content_types(width, [each for each, _ in sizes]):
             content = _encoded(pixels, content_type)
             variants.append(Variant(width=width, height=height, content_type=content_type, size=len(content)))
             contents.append(content)
@@ -92,6 +93,19 @@ def _sizes(picture: Picture) -> list[tuple[int, int]]:
     max_width = max(1, picture.width * _MAX_SIDE_PX // picture.height)
     distinct = sorted({min(width, max_width, _MAX_SIDE_PX) for width in widths}, reverse=True)
     return [(width, _height(picture, width)) for width in distinct]
+
+
+def _content_types(width: int, widths: Sequence[int]) -> list[str]:
+    """Return the content types of the variants of a width, sorted. `widths` are those of all variants, widest first.
+
+    VARIANT_FORMATS apply to each width. One width has a JPEG, too: see JPEG_VARIANT_WIDTH_PX.
+    """
+    limits = settings()
+    types = {*limits.variant_types}
+    narrow_enough = (each for each in widths if each <= limits.jpeg_variant_width_px)
+    if limits.jpeg_variant_width_px and width == next(narrow_enough, widths[-1]):
+        types.add("image/jpeg")
+    return sorted(types)
 
 
 def _height(picture: Picture, width: int) -> int:

@@ -6,7 +6,6 @@ address: behind the name of a stage, a domain or a distribution.
 """
 
 import hashlib
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -78,6 +77,9 @@ def asset(release: str, name: str) -> Page:
 
 def _page(name: str, config: Mapping[str, Any]) -> Page:
     """Return a page with the URLs of the present release and its configuration, as JSON that a script reads."""
+    # Imported here: with its table of entities, it would slow down the cold starts of all other requests.
+    import html
+
     text = (_FOLDER / name).read_text()
     text = text.replace("{{assets}}", f"assets/{_release()}").replace("{{config}}", html.escape(json.dumps(config)))
     return text, {

@@ -1,5 +1,7 @@
 """Signing in to the gallery under AUTH=jwt: with a token that the user has, or at an issuer."""
 
+import json
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,6 +34,7 @@ def guarded(issuer_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "JWT_AUDIENCE": CLIENT_ID,
         "OIDC_CLIENT_ID": CLIENT_ID,
         "SIGN_IN_ORIGINS": "https://tokens.example.org",
+        "CURSOR_SECRET": "a secret of these tests, long enough to sign with",
     }
     with running(tmp_path_factory.mktemp("guarded") / "data", environment=environment) as stack:
         image = {"user_id": issuer.USER, "title": "Diary", "visibility": "private", "image_data": base64_picture()}
@@ -53,6 +56,16 @@ def page(context: BrowserContext, witness: Witness) -> Page:
     page = context.new_page()
     witness.watch(page)
     return page
+
+
+def test_the_owner_opens_a_private_picture(page: Page, issuer_url: str) -> None:
+    session = {"user": issuer.USER, "token": issuer.id_token(issuer_url, CLIENT_ID)}
+    page.add_init_script(f"sessionStorage.setItem('images-api.session', '{json.dumps(session)}')")
+    page.goto("/")
+    page.get_by_role("link", name="Diary Private").click()
+    picture = page.get_by_role("dialog", name="Pictures").get_by_role("img", name="Diary")
+    expect(picture).to_have_attribute("srcset", re.compile("signature="))
+    expect(picture).not_to_have_js_property("naturalWidth", 0)
 
 
 def test_a_pasted_token_is_checked_and_kept_for_the_tab(page: Page, issuer_url: str) -> None:

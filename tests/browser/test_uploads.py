@@ -83,7 +83,7 @@ def test_a_dropped_folder_is_read_with_its_folders(gallery: Page, alice: User, t
     drop(gallery, holiday)
     expect(row(gallery, "one.png")).to_contain_text("Uploaded")
     expect(row(gallery, "two.jpg")).to_contain_text("Uploaded")
-    left_out = gallery.get_by_text("Left out of “holiday”: 2 files that are no images")
+    left_out = gallery.get_by_text("Left out of “holiday”: 2 files that are not images")
     expect(left_out).to_contain_text(".DS_Store")
     expect(left_out).to_contain_text("film.mov")
     assert len(alice.service.ids(user_id=alice.user_id)) == 2
@@ -99,12 +99,12 @@ def test_the_folder_picker_takes_the_pictures_of_a_folder(gallery: Page, tmp_pat
         gallery.get_by_role("button", name="Choose a folder").click()
     chooser.value.set_files(folder)
     expect(row(gallery, "one.png")).to_contain_text("Uploaded")
-    expect(gallery.get_by_text("Left out of “walk”: one file that is no image (notes.txt).")).to_be_visible()
+    expect(gallery.get_by_text("Left out of “walk”: one file that is not an image (notes.txt).")).to_be_visible()
 
 
 def test_tags_and_visibility_are_sent_with_each_picture(gallery: Page, alice: User, tmp_path: Path) -> None:
     open_panel(gallery)
-    gallery.get_by_label("Tags").fill("dunes, Namib, ")
+    gallery.get_by_label("Tags, separated").fill("dunes, Namib, ")
     gallery.get_by_label("Visible to").select_option("Only me")
     choose(gallery, *pictures(tmp_path, 2))
     expect(gallery.get_by_text("2 of 2 uploaded").first).to_be_visible()
@@ -149,7 +149,7 @@ def test_files_that_are_no_images_are_refused_with_a_reason(gallery: Page, witne
         (tmp_path / name).write_bytes(content)
     drop(gallery, *tmp_path.iterdir())
     for name in ("notes.txt", "fox.svg", "fox.jpg"):
-        expect(row(gallery, name)).to_contain_text("no JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP or HEIC image")
+        expect(row(gallery, name)).to_contain_text("not a JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP or HEIC image")
     expect(row(gallery, "empty.png")).to_contain_text("The file is empty.")
     assert [each.method for each in witness.api_requests() if each.method != "GET"] == []
     gallery.get_by_role("button", name="Clear finished").click()
@@ -293,7 +293,7 @@ def test_a_picture_above_the_limit_of_a_form_goes_to_s3(
     file = tmp_path / "summit.bmp"
     file.write_bytes(picture("BMP", width=640, height=640))
     open_panel(gallery)
-    gallery.get_by_label("Tags").fill("summit")
+    gallery.get_by_label("Tags, separated").fill("summit")
     choose(gallery, file)
     expect(row(gallery, file.name)).to_contain_text("Uploaded")
     assert "POST /images/direct-upload" in api_calls(witness)
@@ -310,7 +310,7 @@ def test_a_large_picture_goes_to_s3_in_parts_and_a_failed_part_again(
     gallery.route("**/*partNumber=2*", lambda route: route.abort(), times=1)
     choose(gallery, file)
     expect(row(gallery, file.name)).to_contain_text("Uploaded")
-    assert sorted(parts_sent(witness)) == ["1", "2", "2"]
+    assert parts_sent(witness).count("2") == 2
     (image,) = alice.service.get("/images", user_id=alice.user_id)["images"]
     assert image["size"] == file.stat().st_size
     assert not gallery.get_by_role("heading", name="Interrupted").is_visible()
@@ -332,7 +332,7 @@ def test_an_upload_goes_on_after_a_reload(gallery: Page, alice: User, witness: W
     interrupt(gallery, file)
     witness.requests.clear()
     expect(gallery.get_by_text("An upload was interrupted.")).to_be_visible()
-    gallery.get_by_role("button", name="Show").click()
+    gallery.get_by_role("button", name="Show", exact=True).click()
     interrupted = gallery.get_by_role("heading", name="Interrupted")
     expect(interrupted).to_be_visible()
     choose(gallery, file)

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Witness
 from tests.http.client import Json, User, eventually
-from tests.pictures import picture
+from tests.pictures import LOCATION, photograph, picture
 
 UNDO_MS = 8_000
 
@@ -195,6 +195,32 @@ def test_details_describe_a_picture_and_lead_to_others(page: Page, alice: User, 
     expect(grid(page).get_by_role("link")).to_have_count(1)
     page.go_back()
     shows(page, "Second")
+
+
+def test_the_owner_may_ask_where_a_picture_was_taken(page: Page, alice: User) -> None:
+    image = alice.upload(photograph(), title="Abroad")
+    wait_until_ready(alice, image)
+    visit(page, alice)
+    open_picture(page, "Abroad")
+    page.keyboard.press("i")
+    details = page.get_by_role("complementary", name="Details")
+    expect(details).to_contain_text("Contoso Optical Pocket 5")
+    expect(details).to_contain_text("1/250 s")
+    expect(details).to_contain_text("f/2.8")
+    details.get_by_role("button", name="Show where it was taken").click()
+    place = details.get_by_role("link", name="-33.85690, 151.21514")
+    expect(place).to_have_attribute("href", f"geo:{LOCATION['latitude']},{LOCATION['longitude']}")
+
+
+def test_others_see_the_camera_and_not_the_place(page: Page, alice: User) -> None:
+    image = alice.upload(photograph(), title="Abroad")
+    wait_until_ready(alice, image)
+    visit(page, User(alice.service, "bob"), f"&image={image['image_id']}")
+    shows(page, "Abroad")
+    page.keyboard.press("i")
+    details = page.get_by_role("complementary", name="Details")
+    expect(details).to_contain_text("Contoso Optical Pocket 5")
+    expect(details.get_by_role("button", name="Show where it was taken")).to_be_hidden()
 
 
 def test_details_offer_the_file_the_link_and_similar_pictures(page: Page, alice: User, pictures: list[Json]) -> None:

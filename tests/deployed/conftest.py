@@ -17,6 +17,7 @@ import requests
 from deploy import target
 from project import PROJECT
 from project.stages import LOCAL
+from tests.browser.conftest import browser  # noqa: F401
 from tests.pictures import picture
 
 Inventory = dict[str, set[str]]

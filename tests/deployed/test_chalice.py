@@ -27,6 +27,7 @@ def test_chalice_deploy_of_an_unchanged_stage_changes_nothing_and_writes_the_rec
     assert ended.stdout.splitlines()[1:] == [
         "Stack images-api-local: nothing to change.",
         "Functions and API: nothing to change.",
+        f"Gallery: {address}/",
         address,
     ]
     assert inventory() == before

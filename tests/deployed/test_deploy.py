@@ -65,7 +65,7 @@ def test_a_run_after_a_crash_leaves_one_api_and_one_of_each_function(address: st
 def test_a_second_run_changes_nothing(address: str, api: str) -> None:
     before = last_changes(api)
     again = run("deploy").stdout
-    assert again.splitlines()[1:] == [*UNCHANGED, address]
+    assert again.splitlines()[1:] == [*UNCHANGED, f"Gallery: {address}/", address]
     assert last_changes(api) == before
 
 
@@ -95,7 +95,7 @@ def test_a_cursor_survives_the_rotation_of_its_key_until_the_rotation_is_finishe
         run("rotate", "CURSOR_SECRET", *finish)
         statuses.append(requests.get(f"{page}&last_evaluated_key={cursor}", timeout=60).status_code)
     assert statuses == [200, 400]
-    assert run("deploy").stdout.splitlines()[1:] == [*UNCHANGED, address]
+    assert run("deploy").stdout.splitlines()[1:] == [*UNCHANGED, f"Gallery: {address}/", address]
 
 
 def test_properties_that_chalice_cannot_set_are_set(address: str, api: str) -> None:

@@ -40,7 +40,7 @@ def test_an_upload_through_the_api_is_processed(alice: User) -> None:
     metadata = alice.upload(picture(width=700, height=500))
     view = wait_until_processed(alice, metadata["image_id"])
     assert (view["state"], view["metadata"]) == ("ready", metadata)
-    assert [variant["width"] for variant in view["analysis"]["variants"]] == [640, 320]
+    assert [variant["width"] for variant in view["analysis"]["variants"]] == [640, 640, 320]
 
 
 @pytest.mark.parametrize("changed", [{"key": "other/key"}, {"Content-Type": "text/html"}])

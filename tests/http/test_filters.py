@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.http.client import Json, Service, User, eventually
-from tests.pictures import picture
+from tests.pictures import dated_picture, picture
 
 Matches = Callable[[int], object]
 
@@ -30,6 +31,8 @@ CASES: list[tuple[str, Matches]] = [
     ("title=*su%20*s", lambda n: n % 4 < 3),
     ("title=*sun%20*sea", lambda n: n % 4 == 2),
     ("title=*s&user_id=bob", lambda n: n % 2 == 0),
+    ("q=*sea", lambda n: n % 4 > 1),
+    ("q=*sunny%20*n3", lambda n: n % 4 == 3 and n % 3),
     ("description=*new", lambda n: n % 3 == 0),
     ("description=*sunny&title=*side", lambda n: n % 4 == 3 and n % 3),
     ("filename=png&tag=n3", lambda n: n % 4 == 3),
@@ -109,16 +112,17 @@ def album(service: Service) -> Iterator[Album]:
         user.delete_all()
 
 
-@pytest.mark.parametrize("sort", ["created_at", "updated_at"])
+@pytest.mark.parametrize("sort", ["created_at", "updated_at", "taken_at"])
 @pytest.mark.parametrize(("query", "matches"), CASES, ids=[query for query, _ in CASES])
 def test_filters_list_every_match_once_in_each_order(album: Album, query: str, matches: Matches, sort: str) -> None:
     for caller, order, limit in product(("alice", "nobody"), ("asc", "desc"), (3, 1000)):
         # The list without filters also contains the images of other users.
         full_query = f"{query}&sort={sort}&order={order}&limit={limit if query else 1000}"
-        expected = album.expected(matches, sort, caller)
+        # No picture says when it was taken.
+        expected = album.expected(matches, sort if sort == "updated_at" else "created_at", caller)
         eventually(partial(album.listed, full_query, caller), expected if order == "asc" else expected[::-1])
     if query:
-        assert album.count(query, "alice") == {"count": len(album.expected(matches, sort, "alice"))}
+        assert album.count(query, "alice") == {"count": len(album.expected(matches, "created_at", "alice"))}
 
 
 @pytest.mark.parametrize("sort", ["created_at", "updated_at"])
@@ -133,3 +137,40 @@ def test_a_checksum_lists_only_images_with_the_same_bytes(album: Album) -> None:
     image_ids = album.listed(f"checksum={album.images[7]['checksum'].upper()}&order=asc", "alice")
     assert image_ids == album.expected(lambda n: n % 7 == 0, "created_at", "alice")
     assert album.listed("checksum=" + "0" * 64, "alice") == []
+
+
+def test_photographs_imported_on_one_day_are_listed_by_the_day_when_they_were_taken(alice: User) -> None:
+    days = {"2019:07:01 10:00:00": "sea", "1950:02:03 04:05:06": "sea", "": "dunes", "2004:12:24 18:00:00": "snow"}
+    images = {day: alice.upload(dated_picture(day), title=f"The {word}") for day, word in days.items()}
+    by_time = [images[day]["image_id"] for day in sorted(filter(None, days))] + [images[""]["image_id"]]
+    of_alice = {"user_id": alice.user_id, "order": "asc"}
+
+    def read(**query: object) -> list[str]:
+        return alice.service.ids(**of_alice, **query)
+
+    eventually(partial(read, sort="taken_at"), by_time)
+    assert read(sort="taken_at", limit=1) == by_time
+    assert alice.service.ids(user_id=alice.user_id, sort="taken_at") == by_time[::-1]
+    assert read(takenTo="2004-12-24") == by_time[:2]
+    assert read(takenFrom="1950-02-04", takenTo="2019-07-01T09:59:59Z") == [by_time[1]]
+    counted = alice.service.get("/images/count", user_id=alice.user_id, takenTo="1969-12-31")
+    assert counted == {"count": 1}
+    changed = alice.service.call("PUT", f"/images/{by_time[1]}?user_id={alice.user_id}", json={"title": "Snow"})
+    assert changed.status_code == 200
+    eventually(partial(read, sort="taken_at"), by_time)
+
+
+def test_a_search_finds_words_of_all_texts_and_tags(alice: User) -> None:
+    word = f"w{uuid4().hex}"[:20]
+    fields: list[dict[str, Any]] = [
+        {"title": f"The {word}"},
+        {"description": f"A {word} at noon"},
+        {"filename": f"{word}_1.jpg"},
+        {"tags": [word.upper()]},
+        {"title": f"{word}s"},
+    ]
+    images = [alice.upload(picture(), **each)["image_id"] for each in fields]
+    eventually(lambda: alice.service.ids(q=word, order="asc"), images[:4])
+    assert alice.service.ids(q=f"Noon {word}") == [images[1]]
+    assert alice.service.ids(q=word, tag=word) == [images[3]]
+    assert alice.service.get("/images/count", q=word) == {"count": 4}

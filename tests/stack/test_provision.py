@@ -66,14 +66,21 @@ def test_buckets_and_tables_have_the_configured_names_and_the_declared_propertie
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == INDEXES
 
 
-def test_a_new_index_is_added_to_an_existing_table(dynamodb: "DynamoDBClient") -> None:
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_new_index_is_added_to_an_existing_table(
+    dynamodb: "DynamoDBClient", capsys: pytest.CaptureFixture[str], is_empty: bool
+) -> None:
     dynamodb.create_table(
         TableName="pictures",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "image_id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "image_id", "KeyType": "HASH"}],
     )
+    if not is_empty:
+        dynamodb.put_item(TableName="pictures", Item={"image_id": {"S": "1"}})
     provision.create_tables(dynamodb, SETTINGS)
+    advice = "The table pictures has the new index user_id-taken-index. Run `make reindex` once"
+    assert (advice in capsys.readouterr().out) is not is_empty
     indexes = dynamodb.describe_table(TableName="pictures")["Table"]["GlobalSecondaryIndexes"]
     assert {index["IndexName"] for index in indexes} == INDEXES
 

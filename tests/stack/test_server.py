@@ -56,6 +56,11 @@ def long() -> Response:
     return Response({"long": "x" * 2_000}, {"ETag": '"3"', "Vary": "Origin"})
 
 
+@app.route("/long.js", methods=["GET"])
+def long_script() -> Response:
+    return Response("// " + "x" * 2_000, {"Content-Type": "text/javascript; charset=utf-8"})
+
+
 @app.route("/long", methods=["HEAD"])
 def long_without_body() -> Response:
     return Response("", {"ETag": '"3"', "Vary": "Origin", "Content-Length": "2011"})
@@ -289,6 +294,12 @@ def test_long_json_is_compressed_for_clients_that_accept_gzip(server: Server, en
     assert (status, headers["Content-Encoding"], headers["Vary"]) == (200, "gzip", "Origin, Accept-Encoding")
     assert (headers["ETag"], headers["Content-Length"]) == ('"3"', str(len(body)))
     assert json.loads(decompress(body)) == {"long": "x" * 2_000}
+
+
+def test_a_script_of_a_page_is_compressed(server: Server) -> None:
+    _, headers, body = accept(server, "/long.js", "gzip, deflate, br, zstd")
+    assert (headers["Content-Encoding"], headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert (len(body) < 100, decompress(body)) == (True, b"// " + b"x" * 2_000)
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip;q=0", "*;q=0", "*, gzip;q=0.000", "br"])

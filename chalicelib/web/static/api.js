@@ -44,6 +44,7 @@ export async function request(method, path, { query = {}, json, form, headers = 
     throw new ApiError(0, "The service cannot be reached.")
   }
   const received = await answer.json().catch(() => null)
+  signal?.throwIfAborted()
   const sentence = received?.error ?? received?.message ?? `The service answered ${answer.status}.`
   if (answer.status === 401 && config.auth === "jwt" && !headers.Authorization) {
     if (await ask(sentence)) return request(method, path, { query, json, form, headers, signal, keepalive })

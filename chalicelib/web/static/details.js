@@ -168,7 +168,7 @@ function useView({ image_id: id, version, state }) {
   const { user } = useObservable(session)
   useEffect(() => {
     const reading = new AbortController()
-    read(id, {}, reading.signal).then(setView, () => {})
+    read(id, { include: "exif" }, reading.signal).then(setView, () => {})
     return () => reading.abort()
   }, [id, version, state, user])
   return view.image_id === id ? view : {}

@@ -152,7 +152,7 @@ function enqueue(file, contentType, refused) {
 /** @param {File} file @param {string} contentType */
 function refusal(file, contentType) {
   if (!file.size) return "The file is empty."
-  if (!contentType) return `This is no ${ACCEPTED_NAMES} image.`
+  if (!contentType) return `This is not a ${ACCEPTED_NAMES} image.`
   const limit = config.max_direct_upload_bytes
   return file.size > limit ? `The file is larger than ${sizeText(limit)}, the most that the service accepts.` : ""
 }
@@ -160,7 +160,7 @@ function refusal(file, contentType) {
 /** @param {string} folder @param {string[]} names */
 function described(folder, names) {
   const some = names.slice(0, 3).join(", ") + (names.length > 3 ? ", …" : "")
-  return `Left out of “${folder}”: ${names.length === 1 ? "one file that is no image" : `${names.length} files that are no images`} (${some}).`
+  return `Left out of “${folder}”: ${names.length === 1 ? "one file that is not an image" : `${names.length} files that are not images`} (${some}).`
 }
 
 /** Start uploads while there is room, and a user who owns them. */

@@ -454,15 +454,15 @@ def test_killed_processing_lists_a_direct_upload_completely_or_not_at_all(
         assert api.view(image_id)["state"] == "ready"
         assert api.listed() == api.listed("user_id=alice") == api.listed("tag=sea") == [image_id]
         assert (list(stores.objects()), stores.objects("staged")) == ([key], {})
-        assert list(stores.objects("derived")) == [f"{key}/40.webp"]
+        assert list(stores.objects("derived")) == [f"{key}/40.jpg", f"{key}/40.webp"]
         assert api.get("/tags").json_body["tags"] == [{"tag": "sea", "count": 1}]
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         sweep(api)
         assert stores.are_empty()
         kills += 1
-    # Killed before and after: the read, the claim, the download, a variant, the copy, the transaction, the deletion of
-    # the staged file; then not killed.
-    assert kills == 2 * (7 + 1)
+    # Killed before and after: the read, the claim, the download, two variants, the copy, the transaction, the deletion
+    # of the staged file; then not killed.
+    assert kills == 2 * (8 + 1)
 
 
 @pytest.mark.parametrize("event_repeated", [True, False])

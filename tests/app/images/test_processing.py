@@ -21,11 +21,14 @@ def test_an_upload_is_listed_at_once_and_ready_after_processing(api: Api, stores
     object_created(api, image["s3_key"])
     view = api.view(image["image_id"])
     assert (view["state"], view["metadata"]) == ("ready", image)
-    assert [variant["width"] for variant in view["analysis"]["variants"]] == [640, 320]
-    assert [variant["height"] for variant in view["analysis"]["variants"]] == [457, 229]
-    assert sorted(stores.objects("derived")) == [f"{image['s3_key']}/{width}.webp" for width in (320, 640)]
-    assert [len(content) for content in stores.objects("derived").values()] == [
-        variant["size"] for variant in reversed(view["analysis"]["variants"])
+    derived = {key.rpartition("/")[2]: len(content) for key, content in stores.objects("derived").items()}
+    assert view["analysis"]["variants"] == [
+        {"width": 640, "height": 457, "content_type": "image/jpeg", "size": derived["640.jpg"]},
+        {"width": 640, "height": 457, "content_type": "image/webp", "size": derived["640.webp"]},
+        {"width": 320, "height": 229, "content_type": "image/webp", "size": derived["320.webp"]},
+    ]
+    assert list(stores.objects("derived")) == [
+        f"{image['s3_key']}/{name}" for name in ("320.webp", "640.jpg", "640.webp")
     ]
     assert api.get("/images").json_body["images"] == [image]
 
@@ -45,7 +48,7 @@ def test_unusual_kinds_of_files_become_ready(api: Api, file: bytes, size: tuple[
     object_created(api, image["s3_key"])
     view = api.view(image["image_id"])
     assert view["state"] == "ready"
-    assert [(variant["width"], variant["height"]) for variant in view["analysis"]["variants"]] == [size]
+    assert [(variant["width"], variant["height"]) for variant in view["analysis"]["variants"]] == [size] * 2
 
 
 def test_an_early_event_waits_for_the_record(api: Api, stores: Stores, calls: Calls) -> None:
@@ -140,13 +143,13 @@ def test_killed_processing_is_finished_by_a_repeated_event(api: Api, stores: Sto
         object_created(api, image["s3_key"])
         view = api.view(image["image_id"])
         assert (view["state"], view["metadata"]) == ("ready", image)
-        assert list(stores.objects("derived")) == [f"{image['s3_key']}/40.webp"]
+        assert list(stores.objects("derived")) == [f"{image['s3_key']}/40.{kind}" for kind in ("jpg", "webp")]
         assert api.get("/images?tag=sea").json_body["images"] == [image]
         assert api.call("DELETE", f"/images/{image['image_id']}").status_code == 200
         assert stores.are_empty()
         kills += 1
-    # Killed before and after: the read, the download, a variant, the transaction; then not killed.
-    assert kills == 2 * (4 + 1)
+    # Killed before and after: the read, the download, two variants, the transaction; then not killed.
+    assert kills == 2 * (5 + 1)
 
 
 def test_a_deletion_after_killed_processing_leaves_nothing(api: Api, stores: Stores, calls: Calls) -> None:

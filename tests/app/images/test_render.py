@@ -51,12 +51,20 @@ def leads_to(answer: HTTPResponse) -> str:
         ("w=320&h=400", "images-derived/320.webp"),
         ("w=320&h=400&fit=cover", "images-derived/640.webp"),
         ("w=10000&h=10000&fit=Cover", "images-derived/640.webp"),
-        ("w=100&format=jpeg", "images-derived/320.webp"),  # the service makes no JPEG here: same as auto
+        ("w=100&format=jpeg", "images-derived/640.jpg"),  # one width has a JPEG
+        ("w=100&format=avif", "images-derived/320.webp"),  # the service makes no AVIF here: same as auto
         ("format=ORIGINAL&w=1", "images-derived/320.webp"),  # the original is only for the owner
     ],
 )
 def test_the_redirect_leads_to_the_smallest_variant_that_fills_the_box(api: Api, query: str, expected: str) -> None:
     assert leads_to(render(api, processed(api), query)) == expected
+
+
+def test_a_client_that_accepts_only_jpeg_gets_the_jpeg(api: Api) -> None:
+    image_id = processed(api)
+    for query in ("", "w=100", "w=2000"):
+        assert leads_to(render(api, image_id, query, "image/jpeg")) == "images-derived/640.jpg"
+        assert leads_to(render(api, image_id, query, "*/*")).endswith(".webp")
 
 
 def test_the_redirect_leads_to_a_format_that_the_client_accepts(

@@ -43,6 +43,8 @@ filters = st.fixed_dictionaries(
         "any_tag": st.integers(1, 10).map(lambda n: ",".join(f"t{i}" for i in range(n))),
         "tag": st.integers(0, 9).map("t{}".format),
         "title": st.sampled_from(["sun", "se", "sun se", "s"]),
+        "q": st.sampled_from(["sun", "sea sunny", "t1"]),
+        "takenFrom": st.just("2020-01-01"),
         "user_id": st.just("alice"),
         "visibility": st.sampled_from(["public", "private"]),
         "content_type": st.just("image/png"),
@@ -56,6 +58,7 @@ def matches(image: Image, query: dict[str, str], caller: str) -> bool:
         and ("any_tag" not in query or not set(query["any_tag"].split(",")).isdisjoint(image["tags"]))
         and ("tag" not in query or query["tag"] in image["tags"])
         and all(f" {prefix}" in f" {image['title']}" for prefix in query.get("title", "").split())
+        and all(word in (*image["title"].split(), *image["tags"]) for word in query.get("q", "").split())
         and query.get("user_id", image["user_id"]) == image["user_id"]
         and query.get("visibility", image["visibility"]) == image["visibility"]
     )
@@ -79,7 +82,7 @@ def test_no_page_makes_more_calls_than_its_setting_says(
     @given(
         query=filters,
         caller=st.sampled_from(["", "alice"]),
-        sort=st.sampled_from(["created_at", "updated_at"]),
+        sort=st.sampled_from(["created_at", "updated_at", "taken_at"]),
         order=st.sampled_from(["asc", "desc"]),
         limit=st.sampled_from([3, 100]),
         include=st.sampled_from(["", "analysis"]),

@@ -79,6 +79,8 @@ ONE_FILTER = [
     "content_type=image/gif",
     "visibility=public",
     "dateFrom=2020-01-01",
+    "takenFrom=2020-01-01",
+    *(f"{query}&sort=taken_at" for query in ("", "user_id=alice", "tag=n1", "title=sunset", "content_type=image/gif")),
 ]
 
 
@@ -214,7 +216,10 @@ def test_a_count_is_exact_up_to_its_limit(album: Album, configured: Callable[...
 
 
 # One list for each index, one with private images, and one whose records are read.
-LISTS = ["", "user_id=alice", "sort=updated_at", "user_id=alice&sort=updated_at", "tag=all&description=xxx"]
+LISTS = [
+    *("", "user_id=alice", "sort=updated_at", "user_id=alice&sort=updated_at", "tag=all&description=xxx"),
+    *("sort=taken_at", "user_id=alice&sort=taken_at", "q=sunny"),
+]
 
 
 @pytest.mark.parametrize("query", LISTS)

@@ -1,5 +1,6 @@
 """Images that move from one key range to another while a page is read: none that exists throughout is skipped."""
 
+import base64
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 
 from tests.app.calls import Calls
 from tests.app.conftest import Api
+from tests.pictures import dated_picture
 
-LISTS = ("", "any_tag=sea,sky", "tag=sea&title=sun", "user_id=alice&tag=sea")
+LISTS = ("", "any_tag=sea,sky", "tag=sea&title=sun", "user_id=alice&tag=sea", "q=sunset&sort=taken_at")
 
 
 @pytest.fixture
@@ -82,6 +84,19 @@ def test_an_image_that_moves_back_and_forth_is_listed_once(alice: Api, calls: Ca
     visibilities = iter(["private", "public"] * 100)
     with calls.before_each("Query", lambda: flips(alice, images[2], next(visibilities))()):
         assert alice.listed("tag=sea") == images
+
+
+def test_an_image_that_moves_back_and_forth_keeps_its_place_by_time_taken(alice: Api, calls: Calls) -> None:
+    """The index of updates, which shows that the image has moved, does not have the time of the picture."""
+    days = ("2024:05:02", "2024:05:03", "2024:05:01")
+    pictures = [base64.b64encode(dated_picture(f"{day} 12:00:00")).decode() for day in days]
+    second, third, first = (alice.upload(tags=["sea"], image_data=each)["image_id"] for each in pictures)
+    flips(alice, third, "private")()
+    visibilities = iter(["private", "public"] * 100)
+    with calls.before_each("Query", lambda: flips(alice, second, next(visibilities))()):
+        assert alice.listed("tag=sea&sort=taken_at&order=asc") == [first, second, third]
+        assert alice.listed("tag=sea&takenFrom=2024-05-02") == [third, second]
+        assert alice.get("/images/count?tag=sea&takenTo=2024-05-02").json_body == {"count": 2}
 
 
 def test_images_that_moved_do_not_make_a_page_longer_than_its_limits(

@@ -1,5 +1,6 @@
 """Rebuilding the index rows from the records: afterwards all rows are correct, and every list is complete."""
 
+import base64
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -13,10 +14,11 @@ from chalicelib.index import terms
 from chalicelib.stores import records
 from project import CannotRun
 from scripts.reindex import rebuild
-from tests.app.background import sweep
+from tests.app.background import object_created, sweep
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Stores
 from tests.aws_calls import Call
+from tests.pictures import dated_picture
 
 pytestmark = pytest.mark.long
 
@@ -26,6 +28,9 @@ LISTS = (
     "user_id=alice",
     "user_id=alice&sort=updated_at",
     "sort=updated_at",
+    "sort=taken_at",
+    "user_id=alice&sort=taken_at",
+    "q=dunes&sort=taken_at",
     "tag=sea",
     "tag=sea&tag=sand",
     "title=dun",
@@ -186,6 +191,26 @@ def test_a_rebuild_adds_the_missing_attribute_for_lists_by_update_time(
     assert lists(alice) != before
     rebuild(file)
     assert lists(alice) == before
+
+
+def test_a_rebuild_adds_images_from_before_lists_by_time_taken(
+    alice: Api, album: list[str], stores: Stores, file: Path
+) -> None:
+    taken = alice.upload(image_data=base64.b64encode(dated_picture("1950:02:03 04:05:06")).decode(), tags=["sea"])
+    for key in stores.objects():
+        object_created(alice, key)
+    queries = ("sort=taken_at", "user_id=alice&sort=taken_at&order=asc", "tag=sea&sort=taken_at", "takenTo=1950-02-03")
+    before = [alice.listed(query) for query in queries]
+    assert before[-1] == [taken["image_id"]]
+    for table, items in (("images", stores.records()), ("image_tags", stores.rows())):
+        for item in items:
+            without = {name: value for name, value in item.items() if name not in ("taken", "taken_at")}
+            stores.dynamodb.put_item(TableName=table, Item=without)
+    assert not any(taken["image_id"] in alice.listed(query) for query in queries)
+    # A filter needs no index by time taken: it reads the records.
+    assert alice.listed("takenTo=1950-02-03&sort=created_at") == [taken["image_id"]]
+    rebuild(file)
+    assert [alice.listed(query) for query in queries] == before
 
 
 def test_a_correct_table_is_only_read(

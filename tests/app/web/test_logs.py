@@ -178,12 +178,12 @@ class TestEvents:
         }
         assert 0 < image["processing_ms"] <= image["duration_ms"] <= event["duration_ms"]
         assert event.keys() == ALWAYS | COST | {"function"}
-        # Four calls: the record, the original, a variant, the transaction.
+        # Five calls: the record, the original, two variants, the transaction.
         assert part(event, "level", "message", "function", "aws_calls") == {
             "level": "INFO",
             "message": "event",
             "function": "on_object_created",
-            "aws_calls": 4,
+            "aws_calls": 5,
         }
         assert image["request_id"] == event["request_id"]
 
@@ -335,7 +335,7 @@ class TestText:
             "GET    /images  200  N ms, 1 AWS call",
             "PATCH  /images  405  N ms, 0 AWS calls",
             f"image  {metadata['image_id']}  ready  N ms",
-            "event  on_object_created  ok  N ms, 4 AWS calls",
+            "event  on_object_created  ok  N ms, 5 AWS calls",
         ]
 
     def test_a_failed_event_shows_its_error(self, api: Api, text: io.StringIO, variants_fail: Rule) -> None:

@@ -43,6 +43,30 @@ def test_a_picture_far_from_the_configured_widths_has_a_variant_of_its_own_width
 
 
 @pytest.mark.parametrize(
+    ("formats", "jpeg_px", "width", "variants"),
+    [
+        ("webp", 100, 200, ["160 webp", "80 jpeg", "80 webp", "40 webp"]),
+        ("webp", 80, 200, ["160 webp", "80 jpeg", "80 webp", "40 webp"]),
+        ("webp", 9_999, 200, ["160 jpeg", "160 webp", "80 webp", "40 webp"]),
+        ("webp", 30, 200, ["160 webp", "80 webp", "40 jpeg", "40 webp"]),  # all are wider
+        ("webp", 100, 50, ["40 jpeg", "40 webp"]),
+        ("webp avif", 100, 80, ["80 avif", "80 jpeg", "80 webp", "40 avif", "40 webp"]),
+        ("jpeg webp", 100, 80, ["80 jpeg", "80 webp", "40 jpeg", "40 webp"]),
+        ("jpeg", 100, 80, ["80 jpeg", "40 jpeg"]),
+        ("webp", 0, 80, ["80 webp", "40 webp"]),
+    ],
+)
+def test_one_width_has_a_jpeg_too(
+    tmp_path: Path, configured: Configure, formats: str, jpeg_px: int, width: int, variants: list[str]
+) -> None:
+    configured(VARIANT_WIDTHS="40 80 160", VARIANT_FORMATS=formats, JPEG_VARIANT_WIDTH_PX=str(jpeg_px))
+    analysis, images = processed(tmp_path, saved(quarters(width, width), "PNG"))
+    assert [f"{each.width} {each.content_type.removeprefix('image/')}" for each in analysis.variants] == variants
+    for image in images:
+        assert is_like(image, quarters(*image.size))
+
+
+@pytest.mark.parametrize(
     ("size", "variant"), [((7, 9), (7, 9)), ((1, 1), (1, 1)), ((30, 1), (20, 1)), ((3, 40_000), (1, 13_333))]
 )
 def test_very_narrow_and_very_long_pictures_have_a_variant(

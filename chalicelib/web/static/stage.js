@@ -1,0 +1,329 @@
+/** The picture that is open, over the page: PhotoSwipe with the images of the list, and the details beside it. */
+
+import { address, navigate } from "./address.js"
+import { url } from "./api.js"
+import { read, renew, viewed } from "./changes.js"
+import { config } from "./config.js"
+import { Details, shown } from "./details.js"
+import { nameOf } from "./format.js"
+import { html, useEffect, useRef, useState } from "./htm-preact.js"
+import { listing, more } from "./listing.js"
+import { useObservable } from "./observable.js"
+import { session } from "./session.js"
+
+/** @typedef {import("./listing.js").Image} Image */
+
+const WIDTHS_PX = [320, 640, 1280, 1920, 2560, 3840]
+const MAX_RENDER_PX = 10_000
+const NEAR_THE_END = 5 // pictures
+const POLL_MS = 2_000
+/** What is said in place of a picture, by the state of the image. @type {Record<string, string>} */
+const FAULTS = {
+  processing: "This picture is being processed.",
+  failed: "This picture could not be processed.",
+}
+const DETAILS_ICON = {
+  isCustomSVG: true,
+  inner: '<path d="M16 6a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1.5 15h-3v-7h3zm0-8.500h-3v-3h3z" id="pswp__icn-details"/>',
+  outlineID: "pswp__icn-details",
+}
+
+/** What is on the screen. @type {{pswp: any, ids: string[]} | null} */
+let stage = null
+
+/** The viewer: empty while no image is open. */
+export function Stage() {
+  const { image: id } = useObservable(address)
+  const { images, loading } = useObservable(listing)
+  const caller = useObservable(session)
+  const views = useObservable(viewed)
+  const withDetails = useObservable(shown)
+  const pictures = useRef(/** @type {HTMLElement | null} */ (null))
+  const [error, setError] = useState("")
+
+  const image = find(id)
+  const needsView = id !== "" && (!image || (!renderable(image) && !views[id]))
+  useEffect(() => {
+    setError("")
+    if (!needsView) return
+    const reading = new AbortController()
+    read(id, {}, reading.signal).then(
+      (view) => viewed.set({ ...viewed.value, [id]: view }),
+      (failure) => reading.signal.aborted || setError(failure.message),
+    )
+    return () => reading.abort()
+  }, [id, needsView, caller])
+
+  useEffect(() => {
+    if (id && image) show(id, /** @type {HTMLElement} */ (pictures.current))
+    else hide()
+  }, [id, image, images, views])
+  const processing = id !== "" && image?.state === "processing"
+  useEffect(() => (processing ? poll(id) : undefined), [id, processing])
+  useEffect(() => (id ? holdPage() : undefined), [id !== ""])
+  useEffect(() => stage?.pswp.updateSize(), [withDetails, id])
+
+  const place = images.findIndex((each) => each.image_id === id)
+  return html`<div class=${`viewer${id ? " open" : ""}${id && image && withDetails ? " with-details" : ""}`}>
+    <div class="pictures" ref=${pictures} />
+    ${id && image && html`<p class="hidden-text" role="status">${nameOf(image)}${place >= 0 && `, ${place + 1} of ${images.length}`}</p>`}
+    ${id && image && withDetails && html`<${Details} image=${image} onClose=${closeDetails} onGone=${() => goOn(id)} />`}
+    ${id && error && !loading && html`<${Missing} message=${error} />`}
+  </div>`
+}
+
+/** Says that an image cannot be shown, and why. @param {{message: string}} props */
+function Missing({ message }) {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null))
+  useEffect(() => dialog.current?.showModal(), [])
+  return html`<dialog class="missing" ref=${dialog} aria-labelledby="missing-title" onClose=${leave}>
+    <h2 id="missing-title">This image cannot be shown</h2>
+    <p>${message}</p>
+    <p class="quiet">It may have been deleted, or it is private. Only the owner sees a private image, after signing in.</p>
+    <form method="dialog"><button class="primary">Back to the images</button></form>
+  </dialog>`
+}
+
+/** Show an image among those of the list. @param {string} id @param {HTMLElement} element */
+async function show(id, element) {
+  await loaded()
+  if (address.value.image !== id) return
+  const listed = listing.value.images.map((image) => image.image_id)
+  const wanted = listed.includes(id) ? listed : [id]
+  if (stage && stage.ids.includes(id) && stage.ids.every((each) => wanted.includes(each)) && (stage.ids.length > 1 || wanted.length === 1)) {
+    extend(stage, wanted)
+    if (current(stage) !== id) stage.pswp.goTo(stage.ids.indexOf(id))
+    update(stage.pswp)
+  } else {
+    const again = stage !== null
+    const focused = !again || element.contains(document.activeElement)
+    hide({ animated: false })
+    stage = open(id, wanted, element, !again)
+    if (focused) stage.pswp.element.focus()
+  }
+}
+
+/** Read an image again and again, until it is processed. Returns a function that ends this. @param {string} id */
+function poll(id) {
+  const timer = setInterval(() => document.hidden || read(id).then(renew, () => {}), POLL_MS)
+  return () => clearInterval(timer)
+}
+
+/** The sources that could not be loaded. Each is renewed once. @type {Set<string>} */
+const broken = new Set()
+
+/** Read an image again whose signed URL may have expired. @param {{id: string, src: string}} slide */
+function renewSource({ id, src }) {
+  const image = find(id)
+  if (!image || renderable(image) || broken.has(src)) return
+  broken.add(src)
+  read(id).then((view) => viewed.set({ ...viewed.value, [id]: view }), () => {})
+}
+
+/** Close PhotoSwipe. */
+function hide({ animated = true } = {}) {
+  if (!stage) return
+  const { pswp } = stage
+  stage = null
+  if (!animated) pswp.options.showHideAnimationType = "none"
+  // It cannot be closed before it is open.
+  if (pswp.opener.isOpen) pswp.close()
+  else pswp.on("openingAnimationEnd", () => setTimeout(() => pswp.close()))
+}
+
+/** @type {any} */
+let PhotoSwipe
+
+/** Load PhotoSwipe. */
+async function loaded() {
+  if (PhotoSwipe) return
+  const style = document.createElement("link")
+  style.rel = "stylesheet"
+  style.href = new URL("photoswipe.css", import.meta.url).href
+  const styled = new Promise((resolve) => (style.onload = style.onerror = resolve))
+  document.head.prepend(style)
+  const [module] = await Promise.all([import("./photoswipe.esm.min.js"), styled])
+  PhotoSwipe = module.default
+}
+
+/** @param {string} id @param {string[]} ids @param {HTMLElement} element @param {boolean} animated */
+function open(id, ids, element, animated) {
+  const pswp = new PhotoSwipe({
+    dataSource: { length: 0 },
+    index: ids.indexOf(id),
+    appendToEl: element,
+    getViewportSizeFn: () => ({ x: element.clientWidth, y: element.clientHeight }),
+    showHideAnimationType: animated ? "zoom" : "none",
+    bgOpacity: 1,
+    padding: { top: 60, bottom: 16, left: 0, right: 0 }, // below the buttons
+    loop: false,
+    trapFocus: false, // the page behind is inert
+    returnFocus: false,
+    clickToCloseNonZoomable: false,
+    closeTitle: "Close (Escape)",
+    zoomTitle: "Zoom (z)",
+    arrowPrevTitle: "Previous picture",
+    arrowNextTitle: "Next picture",
+    errorMsg: "This picture cannot be shown at the moment.",
+  })
+  const opened = { pswp, ids: [...ids] }
+  pswp.addFilter("numItems", () => opened.ids.length)
+  pswp.addFilter("itemData", (/** @type {any} */ _, /** @type {number} */ index) => slide(opened.ids[index]))
+  pswp.addFilter("thumbEl", (/** @type {any} */ _, /** @type {any} */ data) => linkTo(data.id)?.querySelector("img"))
+  pswp.addFilter("placeholderSrc", (/** @type {any} */ _, /** @type {any} */ content) => content.data.msrc)
+  pswp.addFilter("contentErrorElement", (/** @type {HTMLElement} */ element, /** @type {any} */ content) => {
+    element.textContent = FAULTS[content.data.state] ?? element.textContent
+    return element
+  })
+  pswp.on("loadError", (/** @type {any} */ { content }) => renewSource(content.data))
+  pswp.on("uiRegister", () => registerDetails(pswp))
+  pswp.on("change", () => {
+    if (stage !== opened || pswp.isDestroying) return
+    const now = current(opened)
+    if (now !== address.value.image) navigate({ image: now }, { replace: true })
+    if (pswp.currIndex >= opened.ids.length - NEAR_THE_END && listing.value.images.length > 1) more()
+  })
+  pswp.on("keydown", (/** @type {any} */ event) => onKey(event, opened))
+  pswp.on("close", () => stage === opened && leave())
+  pswp.init()
+  pswp.element.setAttribute("aria-label", "Pictures")
+  return opened
+}
+
+/** @param {any} pswp */
+function registerDetails(pswp) {
+  pswp.ui.registerElement({
+    name: "details",
+    title: "Details (i)",
+    order: 9,
+    isButton: true,
+    html: DETAILS_ICON,
+    onInit: (/** @type {HTMLElement} */ button) => {
+      const follow = () => button.setAttribute("aria-expanded", String(shown.value))
+      follow()
+      pswp.on("destroy", shown.subscribe(follow))
+    },
+    onClick: () => shown.set(!shown.value),
+  })
+  pswp.ui.registerElement({
+    name: "name",
+    order: 6,
+    onInit: (/** @type {HTMLElement} */ element) => {
+      pswp.on("change", () => (element.textContent = pswp.currSlide?.data.alt ?? ""))
+    },
+  })
+}
+
+/** @param {any} event @param {{pswp: any, ids: string[]}} opened */
+function onKey(event, { pswp, ids }) {
+  const { originalEvent: key } = event
+  if (key.ctrlKey || key.metaKey || key.altKey) return
+  if (key.key === "i") shown.set(!shown.value)
+  else if (key.key === "Home") pswp.goTo(0)
+  else if (key.key === "End") pswp.goTo(ids.length - 1)
+  else if (key.key !== "PageUp" && key.key !== "PageDown") {
+    // PhotoSwipe would move the focus to itself at the first Tab.
+    if (key.key === "Tab") event.preventDefault()
+    return
+  }
+  key.preventDefault()
+  event.preventDefault()
+}
+
+/** Show what is new about the picture that is open: its name, or a better source. @param {any} pswp */
+function update(pswp) {
+  const { data, content } = pswp.currSlide ?? {}
+  if (!data?.id) return
+  const newer = slide(data.id)
+  if (newer.key !== data.key) return pswp.refreshSlideContent(pswp.currIndex)
+  data.alt = newer.alt
+  if (content.element) content.element.alt = newer.alt
+  pswp.dispatch("change")
+}
+
+/** Add what the list has read meanwhile. @param {{pswp: any, ids: string[]}} opened @param {string[]} wanted */
+function extend({ pswp, ids }, wanted) {
+  const added = wanted.slice(wanted.indexOf(ids[ids.length - 1]) + 1)
+  const end = ids.length
+  ids.push(...added)
+  if (added.length) pswp.refreshSlideContent(end)
+}
+
+/** Open the next image, or close the viewer if there is none. @param {string} id */
+function goOn(id) {
+  const ids = listing.value.images.map((image) => image.image_id)
+  const index = ids.indexOf(id)
+  const next = ids[index + 1] ?? ids[index - 1]
+  if (index >= 0 && next) navigate({ image: next }, { replace: true })
+  else leave()
+}
+
+/** Close the viewer, as Back does. */
+function leave() {
+  if (!address.value.image) return
+  if (history.state?.follows) history.back()
+  else navigate({ image: "" }, { replace: true })
+}
+
+function closeDetails() {
+  shown.set(false)
+  stage?.pswp.element.querySelector(".pswp__button--details")?.focus()
+}
+
+/** Keep keyboard and screen reader in the viewer. Returns a function that gives them back to the page. */
+function holdPage() {
+  const behind = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#app > :not(.viewer, .notices, dialog)")])
+  let last = address.value.image
+  const end = address.subscribe(({ image }) => (last = image || last))
+  for (const element of behind) element.inert = true
+  return () => {
+    end()
+    for (const element of behind) element.inert = false
+    linkTo(last)?.focus()
+  }
+}
+
+/** Return what PhotoSwipe needs to show an image. `key` says whether its source is still the best. @param {string} id */
+function slide(id) {
+  const image = find(id)
+  if (!image) return { id }
+  const { width, height, state, thumbnail } = image
+  const shared = { id, width, height, msrc: thumbnail?.url, alt: nameOf(image), state }
+  const view = viewed.value[id]
+  const signed = view?.render?.includes("signature=")
+  if (!renderable(image) && !signed) {
+    const src = view?.presigned_url ?? thumbnail?.url
+    return { ...shared, key: src, src }
+  }
+  const widths = [...WIDTHS_PX.filter((px) => px < width), Math.min(width, MAX_RENDER_PX)]
+  const srcset = widths.map((px) => `${renderUrl(image, px)} ${px}w`).join(", ")
+  const src = renderUrl(image, widths[widths.length - 1])
+  return { ...shared, key: `${state} ${src}`, src, srcset }
+}
+
+/** Whether an <img> can show an image by /render alone: it sends no token. @param {Image} image */
+function renderable(image) {
+  return image.visibility === "public" || config.auth === "open"
+}
+
+/** @param {Image} image @param {number} px */
+function renderUrl(image, px) {
+  if (image.visibility === "public") return url(`images/${image.image_id}/render`, { w: px })
+  if (config.auth === "open") return url(`images/${image.image_id}/render`, { w: px, user_id: session.value.user })
+  return `${viewed.value[image.image_id].render}&w=${px}`
+}
+
+/** Return an image of the list, or one that was viewed. @param {string} id @returns {Image | undefined} */
+function find(id) {
+  return listing.value.images.find((image) => image.image_id === id) ?? viewed.value[id]
+}
+
+/** @param {{pswp: any, ids: string[]}} opened */
+function current({ pswp, ids }) {
+  return ids[pswp.currIndex]
+}
+
+/** Return the link in the grid that opens an image. @param {string} id @returns {HTMLElement | null} */
+function linkTo(id) {
+  return document.querySelector(`main a[href*="image=${CSS.escape(id)}"]`)
+}

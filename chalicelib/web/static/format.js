@@ -18,14 +18,21 @@ export function sortTime(image, sort) {
   return Date.parse(sort === "updated_at" ? image.updated_at : image.created_at)
 }
 
+/** The days of images, by the order of the list. @type {Record<string, WeakMap<Image, string>>} */
+const days = { taken_at: new WeakMap(), created_at: new WeakMap(), updated_at: new WeakMap() }
+
 /**
  * Return the day of this time, such as 2026-01-31: in UTC for the time taken, else where the user is.
  * @param {Image} image @param {string} sort
  */
 export function dayOf(image, sort) {
+  const known = days[sort]?.get(image)
+  if (known) return known
   const time = new Date(sortTime(image, sort))
   if (sort !== "taken_at") time.setMinutes(time.getMinutes() - time.getTimezoneOffset())
-  return time.toISOString().slice(0, 10)
+  const day = time.toISOString().slice(0, 10)
+  days[sort]?.set(image, day)
+  return day
 }
 
 /** @param {string} day such as 2026-01-31 */

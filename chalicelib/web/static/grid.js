@@ -159,7 +159,7 @@ function End() {
 }
 
 function Nothing() {
-  if (!isFiltered(address.value)) return html`<h2>No images yet</h2><p>Drop pictures on this page to upload them.</p>`
+  if (!isFiltered(address.value)) return html`<h2>No images yet</h2><p>Drop pictures on this page, or choose Upload.</p>`
   return html`<h2>Nothing matches</h2><p>No image matches all filters. <${ClearFilters} /></p>`
 }
 

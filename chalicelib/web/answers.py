@@ -270,11 +270,11 @@ def welcome() -> Shape:
         "message": "Upload, list, view, update and delete images.",
         "calls": {
             "upload": 'POST images with a form: user_id, file; or JSON: {"user_id": "you", "image_data": "<base64>"}',
-            "list": "GET images?user_id=&tag=&title=&dateFrom=&limit=&last_evaluated_key=",
+            "list": "GET images?user_id=&tag=&title=&dateFrom=&include=&limit=&last_evaluated_key=",
             "count": "GET images/count?user_id=&tag=&title=",
             "tags": "GET tags?user_id=&prefix=",
             "view": "GET images/{image_id}, with ?download=true for an attachment",
-            "render": "GET images/{image_id}/render?w=&h=&fit=&format=",
+            "render": "GET images/{image_id}/render?w=&h=&fit=&format=&wait=",
             "similar": "GET images/{image_id}/similar?distance=&limit=",
             "update": "PUT images/{image_id} with JSON: any of title, description, tags, visibility",
             "delete": "DELETE images/{image_id}",

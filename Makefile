@@ -92,7 +92,8 @@ empty :=
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: test
-test: $(VENV)/installed ## run all tests
+test: $(VENV)/installed ## run all tests; as root on Debian, installs Chromium for those of the pages
+	@$(BIN)/python -m scripts.browser
 	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term-missing
 	@$(BIN)/python -m coverage report --fail-under=100 --include=$(subst $(empty) ,$(comma),$(PURE:%=chalicelib/%.py)) >/dev/null \
 	  || { echo "Some lines of a module in PURE are not covered: see the table above."; exit 1; }
@@ -107,6 +108,7 @@ test-http: $(VENV)/installed ## run the black-box tests against a service that r
 
 .PHONY: test-deployed
 test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOINT_URL, run the black-box tests there, destroy it
+	@$(BIN)/python -m scripts.browser
 	@$(BIN)/python -m pytest tests/deployed
 
 .PHONY: test-clients

@@ -1,5 +1,6 @@
 """The AWS calls that an operation needs at least, as plain boto3."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,17 @@ class Bare:
         """Make one Query of a tag's rows."""
         self._query("tag", tag, TableName="image_tags")
 
+    def by_tag_with_records(self, tag: str) -> None:
+        """Make one Query of a tag's rows and one BatchGetItem of their records."""
+        rows = self._query("tag", tag, TableName="image_tags")
+        keys = [{"image_id": row["image_id"]} for row in rows[: self.page]]
+        self.dynamodb.batch_get_item(RequestItems={"images": {"Keys": keys}})
+
+    def records(self, image_ids: Sequence[str]) -> None:
+        """Make one GetItem call for each image."""
+        for image_id in image_ids:
+            self.dynamodb.get_item(TableName="images", Key={"image_id": {"S": image_id}})
+
     def tags(self, user_id: str) -> None:
         """Make one Query of an owner's counters."""
         self._query("list", f"tags:{user_id}", TableName="tag_counts")
@@ -90,8 +102,8 @@ class Bare:
         rows = [_put("image_tags", {**carried, "tag": {"S": key}}) for key in KEYS]
         return [_put("images", self.record), *rows]
 
-    def _query(self, name: str, value: str, **where: str) -> None:
-        self.dynamodb.query(
+    def _query(self, name: str, value: str, **where: str) -> list[dict[str, Any]]:
+        answer = self.dynamodb.query(
             KeyConditionExpression="#key = :value",
             ExpressionAttributeNames={"#key": name},
             ExpressionAttributeValues={":value": {"S": value}},
@@ -99,6 +111,8 @@ class Bare:
             ScanIndexForward=False,
             **where,
         )
+        rows: list[dict[str, Any]] = answer["Items"]
+        return rows
 
 
 def _put(table: str, item: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -51,13 +51,26 @@ class Api:
     def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> HTTPResponse:
         """Send a request. Its body is JSON unless the headers contain another Content-Type.
 
-        Raises RuntimeError: the response is not a success.
+        Raises RuntimeError: the response is neither a success nor a redirect.
         """
         sent = {"Content-Type": "application/json", **headers}
         answer = self.client.http.request(method, path, headers=sent, body=body)
-        if answer.status_code >= 300:
+        if answer.status_code >= 400:
             raise RuntimeError(answer.body)
         return answer
+
+    def newest(self, tag: str) -> list[str]:
+        """Return the newest 100 images with a tag, once all of them are processed."""
+        while True:
+            page = self.send("GET", f"/images?limit=100&tag={tag}&include=analysis").json_body["images"]
+            if all(image["state"] != "processing" for image in page):
+                return [image["image_id"] for image in page]
+            time.sleep(1)
+
+    def render(self, image_ids: Sequence[str]) -> None:
+        """Send a request for the picture of each image."""
+        for image_id in image_ids:
+            self.send("GET", f"/images/{image_id}/render?w=320")
 
     def upload(self, body: bytes) -> str:
         """Upload an image, and return its id."""
@@ -134,6 +147,10 @@ def operations(stack: Stack, rounds: int) -> Iterator[tuple[str, Work, Work]]:
     for name, include in (("list 100 by tag", ""), ("list 100 by tag, each with its URL", "&include=url")):
         listed_100 = partial(api.send, "GET", f"/images?limit=100&tag=nature{include}")
         yield name, listed_100, partial(hundred.by_tag, "nature")
+    newest = api.newest("nature")
+    pictures = partial(api.send, "GET", "/images?limit=100&tag=nature&include=thumbnail,analysis")
+    yield "list 100 by tag, with thumbnails", pictures, partial(hundred.by_tag_with_records, "nature")
+    yield "100 pictures by /render", partial(api.render, newest), partial(hundred.records, newest)
     yield "count 1,000 by tag", partial(api.send, "GET", "/images/count?tag=nature"), partial(bare.by_tag, "nature")
     yield (
         "list an owner's tags, 500 changes not applied yet",

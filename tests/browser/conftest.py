@@ -1,6 +1,5 @@
 """A browser, and a service to look at. A page must write no error to the console and contact no other host."""
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,12 +7,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from dev.stack import Stack, running
+from scripts.browser import chromium
 from tests.http.client import Service, User
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM = chromium()
 # For a browser that may run as root in a container and contacts only this machine.
 OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
@@ -21,6 +21,7 @@ OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-compone
 LIMITS = {"MAX_FORM_IMAGE_BYTES": "1000000", "MULTIPART_THRESHOLD_BYTES": "6000000"}
 
 WAIT_MS = 30_000  # the longest that a test waits for something to appear, on a slow machine
+expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dev.stack import Stack, running
-from tests.browser import issuer
+from tests.browser import issuer, test_uploads
 from tests.browser.conftest import WAIT_MS, Witness
 from tests.pictures import base64_picture
 
@@ -137,3 +138,18 @@ def test_the_policy_names_where_users_sign_in(guarded: Stack, issuer_url: str) -
     answer = requests.get(guarded.url, headers={"Accept": "text/html"}, timeout=30)
     (rule,) = (part for part in answer.headers["Content-Security-Policy"].split("; ") if part.startswith("connect-src"))
     assert rule.split()[-2:] == [issuer_url, "https://tokens.example.org"]
+
+
+def test_an_upload_belongs_to_the_subject_of_the_token(page: Page, issuer_url: str, tmp_path: Path) -> None:
+    _, file = test_uploads.pictures(tmp_path, 2)  # the first is the picture titled Diary
+    page.goto("/")
+    test_uploads.choose(page, file)
+    page.get_by_label("Bearer token").fill(issuer.id_token(issuer_url, CLIENT_ID))
+    page.get_by_role("button", name="Use this token").click()
+    expect(test_uploads.row(page, file.name)).to_contain_text("Uploaded")
+    expect(page.get_by_role("link", name="picture 1", exact=True)).to_be_visible()
+    headers = {"Authorization": f"Bearer {issuer.id_token(issuer_url, CLIENT_ID)}"}
+    query = {"user_id": issuer.USER, "filename": "picture"}
+    (image,) = requests.get(f"{page.url}images", params=query, headers=headers, timeout=30).json()["images"]
+    assert image["filename"] == file.name
+    requests.delete(f"{page.url}images/{image['image_id']}", headers=headers, timeout=30)

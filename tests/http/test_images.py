@@ -57,7 +57,7 @@ def test_render_returns_the_requested_size_and_format(alice: User) -> None:
     assert (rendered.status_code, rendered.headers["Content-Type"]) == (200, "image/webp")
     assert Image.open(io.BytesIO(rendered.content)).size == (320, 229)
     assert [answer.status_code for answer in rendered.history] == [302]
-    original = alice.service.call("GET", f"/images/{image_id}/render?format=original")
+    original = alice.service.call("GET", f"/images/{image_id}/render?format=original&user_id={alice.user_id}")
     assert original.content == picture("TIFF", width=700, height=500)
 
 

@@ -83,15 +83,12 @@ export async function add(given) {
 
 /** Stop an upload. @param {Upload} upload */
 export function cancel(upload) {
-  upload.state = "cancelled"
-  upload.cancelling.abort(new Error("cancelled"))
-  redraw()
-  proceed()
+  stop([upload])
 }
 
 /** Stop all uploads that are not finished. */
 export function cancelAll() {
-  for (const upload of queue) if (UNFINISHED.has(upload.state)) cancel(upload)
+  stop(queue.filter(({ state }) => UNFINISHED.has(state)))
 }
 
 /** Begin an upload again. @param {Upload} upload */
@@ -123,6 +120,14 @@ export function clearFinished() {
   queue = queue.filter(({ state }) => !FINISHED.has(state))
   leftOut.set([])
   redraw()
+}
+
+/** Stop uploads, all before another one begins. @param {Upload[]} stopped */
+function stop(stopped) {
+  for (const upload of stopped) upload.state = "cancelled"
+  for (const upload of stopped) upload.cancelling.abort(new Error("cancelled"))
+  redraw()
+  proceed()
 }
 
 /** @param {File} file @param {string} contentType @param {string} refused a sentence; empty: accepted */

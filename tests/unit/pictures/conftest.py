@@ -1,10 +1,17 @@
-"""Pictures without a JPEG beside their variants: its own tests are in test_variants.py."""
+"""Pictures without a JPEG beside their variants: test_variants.py has the tests of the JPEG."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.pictures.made import Configure
+from chalicelib.config import settings
 
 
 @pytest.fixture(autouse=True)
-def no_jpeg(configured: Configure) -> None:
-    configured(JPEG_VARIANT_WIDTH_PX="0")
+def no_jpeg() -> Iterator[None]:
+    """Make no JPEG. Hypothesis would refuse a fixture that uses others here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JPEG_VARIANT_WIDTH_PX", "0")
+        settings.cache_clear()
+        yield
+    settings.cache_clear()

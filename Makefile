@@ -189,6 +189,10 @@ policies: $(VENV)/installed-run ## write the IAM policy of each function: STAGE,
 permissions: $(VENV)/installed ## write docs/permissions.md: what each function may do
 	@$(BIN)/python -m scripts.permissions
 
+.PHONY: screenshots
+screenshots: $(VENV)/installed ## take the screenshots of the gallery in the documentation
+	@$(BIN)/python -m scripts.screenshots
+
 .PHONY: settings
 settings: $(VENV)/installed ## write docs/settings.md: what each setting means
 	@$(BIN)/python -m scripts.settings

@@ -5,7 +5,6 @@ requests are those of the first screen. They are compared with a gallery that as
 """
 
 import argparse
-import shutil
 import statistics
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from chalicelib.pictures import variants
 from dev.samples import FOLDER
 from dev.stack import Stack, running
 from project import CannotRun
+from project.browser import chromium
 from project.command_line import one_line_errors
 
 _CROPS = 40  # different pictures; each image shows one of them
@@ -144,11 +144,11 @@ def _crops() -> Iterator[Crop]:
 
 @contextmanager
 def _browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    executable = chromium()
+    if executable is None:
         raise CannotRun("There is no Chromium on this machine: install the package chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -9,7 +9,7 @@ _PHOTOGRAPH = PROJECT / "samples" / "coffee.jpg"
 
 
 def text(url: str, environment: Mapping[str, str]) -> str:
-    """Return the address, the variables that lead `aws` and boto3 to the stack, and three commands to paste."""
+    """Return the addresses, the variables that lead `aws` and boto3 to the stack, and three commands to paste."""
     settings = "\n".join(f"  export {name}={value}" for name, value in environment.items())
     images = f"{url}/images"
     encoded = f"base64 < {shlex.quote(str(_PHOTOGRAPH))} | tr -d '\\n'"

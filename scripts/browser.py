@@ -10,15 +10,11 @@ import shutil
 import subprocess
 
 from dev import install
+from project.browser import chromium
 from project.command_line import one_line_errors
 
 _PACKAGES = ("chromium", "fonts-dejavu-core")  # without a font, Chromium shows no text
 _APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300")
-
-
-def chromium() -> str | None:
-    """Return the path of Chromium or Chrome on this machine, or None if it has neither."""
-    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @one_line_errors()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from dev.stack import Stack, running
-from scripts.browser import chromium
+from project.browser import chromium
 from tests.http.client import Service, User
 
 CHROMIUM = chromium()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scripts.browser import chromium
+from project.browser import chromium
 from tests.pictures import picture
 
 CHROMIUM = chromium()

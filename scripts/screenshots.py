@@ -1,0 +1,121 @@
+"""Take the screenshots of the gallery in the documentation: python -m scripts.screenshots.
+
+They show a service of its own with pictures that are cut from the samples, so that they look the same each time.
+"""
+
+import base64
+import io
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from dev.samples import FOLDER, SAMPLES
+from dev.stack import running
+from project import PROJECT, CannotRun
+from project.browser import chromium
+from project.command_line import one_line_errors
+
+_SHOTS = PROJECT / "docs" / "screenshots"
+_OWNER = "maria"
+_DATE_TIME_ORIGINAL, _EXIF = 0x9003, 0x8769
+_DAYS = ("2026:11:21", "2026:11:20", "2026:11:14")
+_SHAPES = ((0.0, 0.0, 1.0, 1.0), (0.15, 0.1, 0.7, 0.95), (0.1, 0.2, 0.95, 0.75), (0.3, 0.05, 0.95, 0.7))
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A screenshot."""
+
+    name: str
+    width: int  # pixels
+    height: int  # pixels
+    dark: bool = False
+    opened: bool = False  # whether a picture is open, with its details
+
+
+SHOTS = (
+    Shot("gallery", 1280, 800),
+    Shot("gallery-dark", 1280, 800, dark=True),
+    Shot("gallery-phone", 390, 800),
+    Shot("picture", 1280, 800, opened=True),
+)
+
+
+@one_line_errors()
+def main() -> None:
+    """Take all screenshots, and print the path of each."""
+    executable = chromium()
+    if executable is None:
+        raise CannotRun("There is no Chromium on this machine.")
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack, sync_playwright() as tools:
+        for body in _uploads():
+            requests.post(f"{stack.url}/images", json=body, timeout=60).raise_for_status()
+        browser = tools.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        for shot in SHOTS:
+            print(_taken(browser, stack.url, shot))
+        browser.close()
+
+
+def _uploads() -> Iterator[dict[str, Any]]:
+    """Yield the bodies of uploads: cuts of each sample, taken on several days."""
+
+    for n, shape in enumerate(_SHAPES):
+        for m, sample in enumerate(SAMPLES):
+            with Image.open(FOLDER / sample.file) as picture:
+                left, top, right, bottom = shape
+                box = (left * picture.width, top * picture.height, right * picture.width, bottom * picture.height)
+                cut = picture.convert("RGB").crop(tuple(map(round, box)))  # type: ignore[arg-type]
+            exif = Image.Exif()
+            exif.get_ifd(_EXIF)[_DATE_TIME_ORIGINAL] = f"{_DAYS[(n + m) % len(_DAYS)]} 1{m}:2{n}:00"
+            file = io.BytesIO()
+            cut.save(file, "JPEG", quality=90, exif=exif)
+            yield {
+                "user_id": _OWNER,
+                "title": sample.title,
+                "description": sample.description,
+                "tags": sample.tags,
+                "filename": sample.file,
+                "image_data": base64.b64encode(file.getvalue()).decode(),
+            }
+
+
+def _taken(browser: Browser, url: str, shot: Shot) -> Path:
+    context = browser.new_context(
+        base_url=url,
+        viewport={"width": shot.width, "height": shot.height},
+        color_scheme="dark" if shot.dark else "light",
+        locale="en-GB",
+        timezone_id="UTC",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto("/")
+    _sign_in(page)
+    page.wait_for_function("document.querySelectorAll('main img').length > 5")
+    page.wait_for_load_state("networkidle")
+    if shot.opened:
+        page.get_by_role("link", name="Coffee").first.click()
+        page.get_by_role("dialog").first.wait_for()
+        page.keyboard.press("i")
+        page.wait_for_load_state("networkidle")
+    _SHOTS.mkdir(exist_ok=True)
+    path = _SHOTS / f"{shot.name}.webp"
+    with Image.open(io.BytesIO(page.screenshot())) as picture:
+        picture.convert("RGB").save(path, quality=80, method=6)
+    context.close()
+    return path
+
+
+def _sign_in(page: Page) -> None:
+    page.evaluate(f"localStorage.setItem('images-api.session', JSON.stringify({{user: '{_OWNER}', token: ''}}))")
+    page.reload()
+
+
+if __name__ == "__main__":
+    main()

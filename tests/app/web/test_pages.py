@@ -50,6 +50,15 @@ def test_the_reference_needs_no_accept_header(api: Api) -> None:
         assert "Accept" not in answer.headers.get("Vary", "")
 
 
+def test_the_gallery_names_every_script_that_its_scripts_import_at_once(api: Api) -> None:
+    named = {path for path in parts(page(api)) if path.endswith(".js")}
+    for path in named:
+        imported = re.findall(r'^(?:import|export|\}).*\bfrom "\./(.+)"$', api.get(path).body.decode(), re.MULTILINE)
+        assert {urljoin(path, name) for name in imported} <= named
+    assert {"gallery.js", "grid.js"} < {path.rpartition("/")[2] for path in named}
+    assert "oidc.js" not in str(named)  # read when somebody signs in
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_asked_for_again_and_not_sent_again(api: Api, path: str) -> None:
     first = page(api, path)

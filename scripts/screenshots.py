@@ -97,7 +97,7 @@ def _taken(browser: Browser, url: str, shot: Shot) -> Path:
     page = context.new_page()
     page.goto("/")
     _sign_in(page)
-    page.wait_for_function("document.querySelectorAll('main img').length > 5")
+    page.locator("main img").nth(5).wait_for()
     page.wait_for_load_state("networkidle")
     if shot.opened:
         page.get_by_role("link", name="Coffee").first.click()

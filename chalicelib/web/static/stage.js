@@ -130,6 +130,8 @@ function hide({ animated = true } = {}) {
   // It cannot be closed before it is open.
   if (pswp.opener.isOpen) pswp.close()
   else pswp.on("openingAnimationEnd", () => setTimeout(() => pswp.close()))
+  // It ends a moment later. Until then the document would have two viewers.
+  if (!animated) pswp.element.remove()
 }
 
 /** @type {any} */

@@ -17,6 +17,7 @@ const WIDTHS_PX = [320, 640, 1280, 1920, 2560, 3840]
 const MAX_RENDER_PX = 10_000
 const NEAR_THE_END = 5 // pictures
 const POLL_MS = 2_000
+const FOCUS_FRAMES = 10
 /** What is said in place of a picture, by the state of the image. @type {Record<string, string>} */
 const FAULTS = {
   processing: "This picture is being processed.",
@@ -129,6 +130,8 @@ function hide({ animated = true } = {}) {
   // It cannot be closed before it is open.
   if (pswp.opener.isOpen) pswp.close()
   else pswp.on("openingAnimationEnd", () => setTimeout(() => pswp.close()))
+  // It ends a moment later. Until then the document would have two viewers.
+  if (!animated) pswp.element.remove()
 }
 
 /** @type {any} */
@@ -279,8 +282,19 @@ function holdPage() {
   return () => {
     end()
     for (const element of behind) element.inert = false
-    linkTo(last)?.focus()
+    focusLink(last, FOCUS_FRAMES)
   }
+}
+
+/**
+ * Focus the link to an image. The grid may scroll to it and then draw other rows, which can take the focus from it: so
+ * look again in the frames that follow.
+ * @param {string} id @param {number} frames
+ */
+function focusLink(id, frames) {
+  const focused = document.activeElement
+  if (!focused || focused === document.body || focused.closest(".viewer")) linkTo(id)?.focus()
+  if (frames && !address.value.image) requestAnimationFrame(() => focusLink(id, frames - 1))
 }
 
 /** Return what PhotoSwipe needs to show an image. `key` says whether its source is still the best. @param {string} id */

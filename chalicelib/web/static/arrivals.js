@@ -66,5 +66,6 @@ async function askForOne(imageId) {
   const { body } = await request("GET", `images/${imageId}`)
   const { settle } = expected.get(imageId) ?? {}
   if (body.state === "rejected") settle?.(null, body.reason)
-  else if (body.state === "ready" || body.state === "failed") settle?.({ ...body.metadata, state: body.state, analysis: body.analysis ?? null })
+  else if (body.state === "ready" || body.state === "failed")
+    settle?.({ ...body.metadata, state: body.state, analysis: body.analysis ?? null })
 }

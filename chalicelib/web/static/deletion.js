@@ -66,12 +66,16 @@ async function send(images, putBack, keepalive) {
   const others = failed.filter(({ error }) => !isConflict(error))
   if (changed.length) {
     const [first] = current
-    const text = current.length === 1 ? `“${nameOf(first)}” was not deleted: it has changed meanwhile.` : `${current.length} images were not deleted: they have changed meanwhile.`
+    const text =
+      current.length === 1
+        ? `“${nameOf(first)}” was not deleted: it has changed meanwhile.`
+        : `${current.length} images were not deleted: they have changed meanwhile.`
     notify({ text, failed: true, action: "Delete anyway", act: () => remove(current) })
   }
   if (others.length) {
     const again = others.map(({ image }) => image)
-    const text = again.length === 1 ? `“${nameOf(again[0])}” was not deleted.` : `${images.length - failed.length} deleted, ${again.length} failed.`
+    const text =
+      again.length === 1 ? `“${nameOf(again[0])}” was not deleted.` : `${images.length - failed.length} deleted, ${again.length} failed.`
     notify({ text: `${text} ${reasons(others)}`, failed: true, action: "Retry", act: () => remove(again) })
   }
 }

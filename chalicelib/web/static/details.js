@@ -37,13 +37,15 @@ export function Details({ image, onClose, onGone }) {
     }}
   >
     <header><h2>${nameOf(image)}</h2><button class="plain" aria-label="Close the details" onClick=${onClose}>×</button></header>
-    ${editing
-      ? html`<${EditForm} key=${id} id=${id} />`
-      : html`<${Actions} image=${image} onGone=${onGone} />
+    ${
+      editing
+        ? html`<${EditForm} key=${id} id=${id} />`
+        : html`<${Actions} image=${image} onGone=${onGone} />
           <${Facts} image=${all} />
           <${Camera} exif=${viewed.exif} />
           <${Place} key=${id} image=${image} />
-          <${Similar} key=${id} id=${id} />`}
+          <${Similar} key=${id} id=${id} />`
+    }
   </aside>`
 }
 
@@ -78,9 +80,12 @@ function Facts({ image }) {
     ["State", state && state !== "ready" && (image.reason ? `${state}: ${image.reason}` : state)],
   ]
   return html`${image.description && html`<p class="description">${image.description}</p>`}
-    ${image.tags.length > 0 && html`<ul class="tags" aria-label="Tags">
+    ${
+      image.tags.length > 0 &&
+      html`<ul class="tags" aria-label="Tags">
       ${image.tags.map((tag) => html`<li key=${tag}><${Filter} to=${{ tag: [tag] }}>${tag}<//></li>`)}
-    </ul>`}
+    </ul>`
+    }
     <${FactList} facts=${facts} />`
 }
 
@@ -140,12 +145,14 @@ function Similar({ id }) {
   if (!images.length) return null
   return html`<section><h3>Similar images</h3>
     <ul class="similar">
-      ${images.map((image) => html`<li key=${image.image_id}>
+      ${images.map(
+        (image) => html`<li key=${image.image_id}>
         <a
           href=${link({ ...address.value, image: image.image_id })} title=${nameOf(image)}
           onClick=${(/** @type {MouseEvent} */ event) => follow(event, { image: image.image_id }, true)}
         >${image.thumbnail ? html`<img src=${image.thumbnail.url} alt=${nameOf(image)} loading="lazy" />` : nameOf(image)}</a>
-      </li>`)}
+      </li>`,
+      )}
     </ul>
   </section>`
 }

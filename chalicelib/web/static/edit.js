@@ -180,7 +180,11 @@ function leave(id) {
   if (!draft) return
   if (!isChanged(draft)) return discard(id)
   if (draft.saving) return
-  notify({ text: `Your changes to “${nameOf(draft.base)}” are not saved.`, action: "Continue editing", act: () => navigate({ image: id }, { replace: Boolean(address.value.image) }) })
+  notify({
+    text: `Your changes to “${nameOf(draft.base)}” are not saved.`,
+    action: "Continue editing",
+    act: () => navigate({ image: id }, { replace: Boolean(address.value.image) }),
+  })
 }
 
 /** @param {string} id */

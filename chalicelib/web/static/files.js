@@ -7,7 +7,8 @@
  */
 
 /** What a file picker offers. Some systems know HEIC by its extension only. */
-export const ACCEPTED = "image/jpeg,image/png,image/gif,image/webp,image/avif,image/tiff,image/bmp,image/heic,image/heif,.heic,.heif,.avif,.tif,.tiff"
+export const ACCEPTED =
+  "image/jpeg,image/png,image/gif,image/webp,image/avif,image/tiff,image/bmp,image/heic,image/heif,.heic,.heif,.avif,.tif,.tiff"
 
 export const ACCEPTED_NAMES = "JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP or HEIC"
 
@@ -40,7 +41,9 @@ export async function transferred(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file")
   const found = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }))
   const given = await Promise.all(
-    found.map(({ entry, file }) => (entry?.isDirectory ? within(/** @type {FileSystemDirectoryEntry} */ (entry), entry.name) : file ? [{ file, folder: "" }] : [])),
+    found.map(({ entry, file }) =>
+      entry?.isDirectory ? within(/** @type {FileSystemDirectoryEntry} */ (entry), entry.name) : file ? [{ file, folder: "" }] : [],
+    ),
   )
   return given.flat()
 }

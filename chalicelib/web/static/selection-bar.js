@@ -39,21 +39,26 @@ export function Bar() {
 
   return html`<section class="selection" aria-label="Selection">
     <span class="count" role="status">${ids.size} selected</span>
-    ${progress
-      ? html`<label class="progress">${progress.done} of ${progress.all} <progress max=${progress.all} value=${progress.done} /></label>`
-      : html`<form onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), addTag())}>
+    ${
+      progress
+        ? html`<label class="progress">${progress.done} of ${progress.all} <progress max=${progress.all} value=${progress.done} /></label>`
+        : html`<form onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), addTag())}>
             <${TagInput} label="Add a tag" owner=${user} id="selection-tag" value=${added} onInput=${setAdded} onEnter=${addTag} />
             <button>Add</button>
           </form>
-          ${tags.length > 0 && html`<form onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), removeTag())}>
+          ${
+            tags.length > 0 &&
+            html`<form onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), removeTag())}>
             <select aria-label="Remove a tag" value=${removed} onChange=${(/** @type {any} */ event) => setRemoved(event.target.value)}>
               <option value="">Remove a tag</option>${tags.map((tag) => html`<option key=${tag} value=${tag}>${tag}</option>`)}
             </select>
             <button>Remove</button>
-          </form>`}
+          </form>`
+          }
           <button onClick=${() => show("public")}>Make public</button>
           <button onClick=${() => show("private")}>Make private</button>
-          <button class="danger" onClick=${() => remove(chosen)}>Delete</button>`}
+          <button class="danger" onClick=${() => remove(chosen)}>Delete</button>`
+    }
     <button class="clear" aria-label="Clear the selection" title="Clear the selection (Escape)" onClick=${clear}>×</button>
   </section>`
 }
@@ -68,6 +73,10 @@ async function changeAll(images, step, progress) {
   const done = images.length - failed.length
   if (!failed.length) return notify({ text: done === 1 ? "1 image changed." : `${done} images changed.` })
   const again = failed.map(({ image }) => image)
-  notify({ text: `${done} done, ${failed.length} failed. ${reasons(failed)}`, failed: true, action: "Retry", act: () => changeAll(again, step, progress) })
+  notify({
+    text: `${done} done, ${failed.length} failed. ${reasons(failed)}`,
+    failed: true,
+    action: "Retry",
+    act: () => changeAll(again, step, progress),
+  })
 }
-

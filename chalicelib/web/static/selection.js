@@ -69,48 +69,64 @@ function followInput() {
   let pressed = { x: 0, y: 0 }
   let held = false
 
-  document.addEventListener("click", (event) => {
-    const id = imageAt(event.target)
-    if (!id) return
-    const choosing = event.ctrlKey || event.metaKey || event.shiftKey || selected.value.size > 0
-    if (choosing || held) stop(event)
-    if (choosing && !held) event.shiftKey ? extendTo(id) : toggle(id)
-    held = false
-  }, options)
+  document.addEventListener(
+    "click",
+    (event) => {
+      const id = imageAt(event.target)
+      if (!id) return
+      const choosing = event.ctrlKey || event.metaKey || event.shiftKey || selected.value.size > 0
+      if (choosing || held) stop(event)
+      if (choosing && !held) event.shiftKey ? extendTo(id) : toggle(id)
+      held = false
+    },
+    options,
+  )
 
-  document.addEventListener("pointerdown", (event) => {
-    const id = imageAt(event.target)
-    held = false
-    if (event.pointerType !== "touch" || !id) return
-    pressed = { x: event.clientX, y: event.clientY }
-    press = setTimeout(() => {
-      held = true
-      toggle(id)
-    }, LONG_PRESS_MS)
-  }, options)
+  document.addEventListener(
+    "pointerdown",
+    (event) => {
+      const id = imageAt(event.target)
+      held = false
+      if (event.pointerType !== "touch" || !id) return
+      pressed = { x: event.clientX, y: event.clientY }
+      press = setTimeout(() => {
+        held = true
+        toggle(id)
+      }, LONG_PRESS_MS)
+    },
+    options,
+  )
   const release = () => clearTimeout(press)
   for (const type of ["pointerup", "pointercancel", "scroll"]) document.addEventListener(type, release, options)
-  document.addEventListener("pointermove", (event) => {
-    if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > STILL_PX) release()
-  }, options)
+  document.addEventListener(
+    "pointermove",
+    (event) => {
+      if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > STILL_PX) release()
+    },
+    options,
+  )
   document.addEventListener("contextmenu", (event) => held && stop(event), options)
 
-  document.addEventListener("keydown", (event) => {
-    const target = event.target instanceof Element ? event.target : document.body
-    // The viewer and dialogs make the page behind inert, and have keys of their own.
-    if (document.querySelector("main")?.inert || document.querySelector("dialog:modal")) return
-    if (target.closest("input:not([type=checkbox]), textarea, select")) return
-    const id = imageAt(target)
-    if ((event.ctrlKey || event.metaKey) && event.key === "a" && listing.value.images.length) {
-      stop(event)
-      selectAll()
-    } else if (event.key === "Escape" && selected.value.size) {
-      clear()
-    } else if (id && (event.key === "x" || event.key === " ")) {
-      stop(event)
-      event.shiftKey ? extendTo(id) : toggle(id)
-    }
-  }, options)
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const target = event.target instanceof Element ? event.target : document.body
+      // The viewer and dialogs make the page behind inert, and have keys of their own.
+      if (document.querySelector("main")?.inert || document.querySelector("dialog:modal")) return
+      if (target.closest("input:not([type=checkbox]), textarea, select")) return
+      const id = imageAt(target)
+      if ((event.ctrlKey || event.metaKey) && event.key === "a" && listing.value.images.length) {
+        stop(event)
+        selectAll()
+      } else if (event.key === "Escape" && selected.value.size) {
+        clear()
+      } else if (id && (event.key === "x" || event.key === " ")) {
+        stop(event)
+        event.shiftKey ? extendTo(id) : toggle(id)
+      }
+    },
+    options,
+  )
   return () => controller.abort()
 }
 

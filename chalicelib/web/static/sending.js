@@ -70,7 +70,15 @@ async function sendDirectly(shipment) {
 
 /** @param {Shipment} shipment */
 async function announced({ file, contentType, checksum, user, tags, visibility, signal, note }) {
-  const json = { user_id: user || undefined, tags, visibility, filename: file.name, content_type: contentType, size: file.size, checksum: checksum || undefined }
+  const json = {
+    user_id: user || undefined,
+    tags,
+    visibility,
+    filename: file.name,
+    content_type: contentType,
+    size: file.size,
+    checksum: checksum || undefined,
+  }
   const { body } = await persistently(() => request("POST", "images/direct-upload", { json, signal }), signal, note)
   if (body.parts) remember({ imageId: body.image_id, fingerprint: fingerprint(file, checksum), name: file.name, user, begun: Date.now() })
   return body
@@ -81,7 +89,8 @@ async function resumed({ file, checksum, user, signal, note }) {
   const print = fingerprint(file, checksum)
   const known = unfinished.value.find((each) => each.fingerprint === print && each.user === user)
   if (!known) return null
-  const post = (/** @type {string} */ step) => persistently(() => request("POST", `images/${known.imageId}/${step}`, { signal }), signal, note)
+  const post = (/** @type {string} */ step) =>
+    persistently(() => request("POST", `images/${known.imageId}/${step}`, { signal }), signal, note)
   try {
     return (await post("parts")).body
   } catch (error) {

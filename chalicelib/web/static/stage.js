@@ -91,7 +91,7 @@ async function show(id, element) {
   if (address.value.image !== id) return
   const listed = listing.value.images.map((image) => image.image_id)
   const wanted = listed.includes(id) ? listed : [id]
-  if (stage && stage.ids.includes(id) && stage.ids.every((each) => wanted.includes(each)) && (stage.ids.length > 1 || wanted.length === 1)) {
+  if (stage?.ids.includes(id) && stage.ids.every((each) => wanted.includes(each)) && (stage.ids.length > 1 || wanted.length === 1)) {
     extend(stage, wanted)
     if (current(stage) !== id) stage.pswp.goTo(stage.ids.indexOf(id))
     update(stage.pswp)
@@ -118,7 +118,10 @@ function renewSource({ id, src }) {
   const image = find(id)
   if (!image || renderable(image) || broken.has(src)) return
   broken.add(src)
-  read(id).then((view) => viewed.set({ ...viewed.value, [id]: view }), () => {})
+  read(id).then(
+    (view) => viewed.set({ ...viewed.value, [id]: view }),
+    () => {},
+  )
 }
 
 /** Close PhotoSwipe. */
@@ -297,7 +300,10 @@ function focusLink(id, frames) {
   if (frames && !address.value.image) requestAnimationFrame(() => focusLink(id, frames - 1))
 }
 
-/** Return what PhotoSwipe needs to show an image. `key` says whether its source is still the best. @param {string} id */
+/**
+ * Return what PhotoSwipe needs to show an image. `key` says whether its source is still the best.
+ * @param {string} id @returns {{id: string, key?: string, alt?: string} & Record<string, unknown>}
+ */
 function slide(id) {
   const image = find(id)
   if (!image) return { id }

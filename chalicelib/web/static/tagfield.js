@@ -72,7 +72,10 @@ function useSuggestions(text, owner) {
     const reading = new AbortController()
     const timer = setTimeout(async () => {
       try {
-        const { body } = await request("GET", "tags", { query: { prefix: text.trim(), user_id: owner, limit: SUGGESTIONS }, signal: reading.signal })
+        const { body } = await request("GET", "tags", {
+          query: { prefix: text.trim(), user_id: owner, limit: SUGGESTIONS },
+          signal: reading.signal,
+        })
         setKnown(body.tags.map((/** @type {{tag: string}} */ { tag }) => tag))
       } catch {
         // Without suggestions the field works as well.

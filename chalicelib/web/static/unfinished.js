@@ -19,7 +19,7 @@ const KEY = "images-api.unfinished"
 const KEPT_MS = 86_400_000 // afterwards, the service deletes what was sent
 
 /** @type {import("./observable.js").Observable<readonly Unfinished[]>} */
-export const unfinished = observable(stored())
+export const unfinished = observable(/** @type {readonly Unfinished[]} */ (stored()))
 
 addEventListener("storage", ({ key }) => key === KEY && unfinished.set(stored()))
 
@@ -38,7 +38,7 @@ export function interrupted(user, known) {
  * @template T
  * @param {string} imageId @param {() => Promise<T>} work @returns {Promise<T>}
  */
-export function working(imageId, work) {
+export async function working(imageId, work) {
   return navigator.locks ? navigator.locks.request(`${KEY}/${imageId}`, work) : work()
 }
 

@@ -15,10 +15,23 @@ import { add, cancel, cancelAll, choices, clearFinished, leftOut, remove, retry,
 const SPOKEN_MS = 5_000 // between two announcements
 
 /** How many uploads of a state the list shows: the first of those to come, the last of those that are over. */
+/** @type {Record<string, number>} */
 const SHOWN_FIRST = { waiting: 5, checking: 3, sending: 3, failed: 50 }
+/** @type {Record<string, number>} */
 const SHOWN_LAST = { processing: 5, done: 10, present: 20, refused: 20, cancelled: 5 }
 
-const WORDS = { waiting: "waiting", checking: "waiting", sending: "uploading", processing: "processing", done: "uploaded", present: "already there", failed: "failed", refused: "refused", cancelled: "cancelled" }
+/** @type {Record<string, string>} */
+const WORDS = {
+  waiting: "waiting",
+  checking: "waiting",
+  sending: "uploading",
+  processing: "processing",
+  done: "uploaded",
+  present: "already there",
+  failed: "failed",
+  refused: "refused",
+  cancelled: "cancelled",
+}
 
 /** How many uploads are still to be sent, beside the button that opens the panel. */
 export function ToGo() {
@@ -47,13 +60,15 @@ export function Panel({ close }) {
       <${Choices} />
       ${!user && !token && html`<p class="upload-sign-in"><button class="primary" onClick=${() => ask()}>${config.auth === "open" ? "Enter your name" : "Sign in"}</button> Uploads start when it is known whose they are.</p>`}
       <${Interrupted} />
-      ${all.length > 0 &&
-      html`<p class="upload-summary">${summary(counts)}</p>
+      ${
+        all.length > 0 &&
+        html`<p class="upload-summary">${summary(counts)}</p>
         <div class="upload-all">
           ${toGo(counts) > 1 && html`<button onClick=${cancelAll}>Cancel all</button>`}
           ${counts.failed > 1 && html`<button onClick=${retryFailed}>Retry all ${counts.failed} failed</button>`}
           ${finished > 0 && html`<button onClick=${clearFinished}>Clear finished</button>`}
-        </div>`}
+        </div>`
+      }
       ${sentences.map((sentence) => html`<p class="quiet">${sentence}</p>`)}
       <ul class="upload-list" aria-label="Files">
         ${shown.map((upload) => html`<${Row} key=${upload.id} upload=${upload} state=${upload.state} sent=${upload.sent} note=${upload.note} />`)}
@@ -168,7 +183,9 @@ function toGo({ waiting, checking, sending }) {
 /** @param {Record<string, number>} counts */
 function summary(counts) {
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0) - counts.refused - counts.cancelled
-  const others = ["present", "failed", "refused", "cancelled"].filter((state) => counts[state]).map((state) => `${counts[state]} ${WORDS[state]}`)
+  const others = ["present", "failed", "refused", "cancelled"]
+    .filter((state) => counts[state])
+    .map((state) => `${counts[state]} ${WORDS[state]}`)
   return [...(total ? [`${counts.done + counts.processing} of ${total} uploaded`] : []), ...others].join(", ")
 }
 

@@ -64,7 +64,8 @@ function useDrop() {
   const [dragging, setDragging] = useState(false)
   useEffect(() => {
     const ending = new AbortController()
-    const on = (/** @type {string} */ name, /** @type {(event: any) => void} */ handler) => addEventListener(name, handler, { signal: ending.signal })
+    const on = (/** @type {string} */ name, /** @type {(event: any) => void} */ handler) =>
+      addEventListener(name, handler, { signal: ending.signal })
     let own = false // a picture of this page is dragged
     const takes = (/** @type {Event} */ event, /** @type {DataTransfer | null} */ transfer) => {
       if (own || !transfer?.types.includes("Files")) return false

@@ -146,7 +146,10 @@ function enqueue(file, contentType, refused) {
     checksum: "",
     key: newKey(),
     anyway: false,
-    tags: choices.value.tags.split(",").map((tag) => tag.trim()).filter(Boolean),
+    tags: choices.value.tags
+      .split(",")
+      .map((tag) => tag.trim())
+      .filter(Boolean),
     visibility: choices.value.visibility,
     cancelling: new AbortController(),
   })
@@ -220,20 +223,34 @@ async function present(upload, signal) {
   const twin = queue.find((other) => other !== upload && other.checksum === upload.checksum && SENT.has(other.state))
   if (twin) return { twin, image_id: twin.imageId }
   const query = { user_id: session.value.user, checksum: upload.checksum, limit: 1 }
-  const { body } = await persistently(() => request("GET", "images", { query, signal }), signal, (note) => change(upload, { note }))
+  const { body } = await persistently(
+    () => request("GET", "images", { query, signal }),
+    signal,
+    (note) => change(upload, { note }),
+  )
   return body.images.length ? { twin: null, image_id: body.images[0].image_id } : null
 }
 
 /** Show an image while it is processed and when it is ready. @param {Upload} upload @param {Image} [metadata] */
 async function showWhenReady(upload, metadata) {
   const preview = metadata && SHOWN.test(upload.contentType) ? URL.createObjectURL(upload.file) : ""
-  if (metadata) show({ ...metadata, state: "processing", analysis: null, thumbnail: preview ? { url: preview, width: metadata.width, height: metadata.height } : null })
+  if (metadata)
+    show({
+      ...metadata,
+      state: "processing",
+      analysis: null,
+      thumbnail: preview ? { url: preview, width: metadata.width, height: metadata.height } : null,
+    })
   try {
     const image = await arrival(upload.imageId)
     if (image) show(image)
     // Not before the list shows the picture of the service.
     if (image?.thumbnail) setTimeout(() => URL.revokeObjectURL(preview), 10_000)
-    const note = !image ? "The picture appears when it is processed." : image.state === "failed" ? "Stored, but no smaller pictures can be made of it." : ""
+    const note = !image
+      ? "The picture appears when it is processed."
+      : image.state === "failed"
+        ? "Stored, but no smaller pictures can be made of it."
+        : ""
     change(upload, { state: "done", note })
   } catch (error) {
     change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
@@ -256,7 +273,8 @@ function change(upload, changes) {
 
 /** Draw the list again soon: progress comes more often than a screen shows it. */
 function redraw() {
-  redrawing ||= setTimeout(() => {
+  if (redrawing) return
+  redrawing = setTimeout(() => {
     redrawing = 0
     uploads.set([...queue])
   }, REDRAW_MS)

@@ -1,10 +1,11 @@
 /** Deletion with a time to think: an image leaves the list at once, and the service some seconds later. */
 
-import { ApiError, request } from "./api.js"
+import { ApiError, request, sent } from "./api.js"
 import { forEach, ifMatch, isConflict, read, reasons, renew } from "./changes.js"
 import { nameOf } from "./format.js"
 import { take } from "./listing.js"
 import { notify } from "./notices.js"
+import { callerHeaders, session } from "./session.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -28,6 +29,7 @@ addEventListener("keydown", (event) => {
 /** Delete images after some seconds, unless the user takes it back. @param {readonly Image[]} images */
 export function remove(images) {
   const putBack = take(images.map((image) => image.image_id))
+  const caller = session.value
   const end = () => {
     clearTimeout(timer)
     close()
@@ -40,7 +42,7 @@ export function remove(images) {
     },
     send: (keepalive = false) => {
       end()
-      send(images, putBack, keepalive)
+      send(images, caller, putBack, keepalive)
     },
   }
   const timer = setTimeout(deletion.send, UNDO_MS)
@@ -49,10 +51,15 @@ export function remove(images) {
   pending.push(deletion)
 }
 
-/** @param {readonly Image[]} images @param {(ids: string[]) => void} putBack @param {boolean} keepalive */
-async function send(images, putBack, keepalive) {
+/**
+ * @param {readonly Image[]} images @param {import("./session.js").Session} caller who deletes them
+ * @param {(ids: string[]) => void} putBack @param {boolean} keepalive
+ */
+async function send(images, caller, putBack, keepalive) {
+  // Somebody else may have signed in meanwhile.
+  const [ask, headers] = caller.user === session.value.user ? [request, {}] : [sent, callerHeaders(caller)]
   const one = (/** @type {Image} */ image) =>
-    request("DELETE", `images/${image.image_id}`, { headers: ifMatch(image), keepalive }).catch((error) => {
+    ask("DELETE", `images/${image.image_id}`, { headers: { ...headers, ...ifMatch(image) }, keepalive }).catch((error) => {
       if (!(error instanceof ApiError && [404, 410].includes(error.status))) throw error
     })
   // A page that is closed has no later: all requests start now.

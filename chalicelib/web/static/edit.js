@@ -9,7 +9,8 @@ import { nameOf, timeText } from "./format.js"
 import { html, useEffect, useRef } from "./htm-preact.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
-import { has, TagField, withTag } from "./tagfield.js"
+import { TagField } from "./tagfield.js"
+import { hasTag, withTag } from "./tags.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 /** @typedef {Pick<Image, "title" | "description" | "tags" | "visibility">} Fields */
@@ -170,8 +171,8 @@ async function meet(id) {
 
 /** Return tags with what both have added, and without what either has taken out. @param {readonly string[]} base @param {readonly string[]} yours @param {readonly string[]} theirs */
 function merged(base, yours, theirs) {
-  const kept = theirs.filter((tag) => has(yours, tag) || !has(base, tag))
-  return [...kept, ...yours.filter((tag) => !has(base, tag) && !has(kept, tag))]
+  const kept = theirs.filter((tag) => hasTag(yours, tag) || !hasTag(base, tag))
+  return [...kept, ...yours.filter((tag) => !hasTag(base, tag) && !hasTag(kept, tag))]
 }
 
 /** Remind of changes that are not stored. @param {string} id */

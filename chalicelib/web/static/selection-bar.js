@@ -8,7 +8,8 @@ import { notify } from "./notices.js"
 import { useObservable } from "./observable.js"
 import { clear, selected } from "./selection.js"
 import { session } from "./session.js"
-import { has, TagInput, withTag, withoutTag } from "./tagfield.js"
+import { TagInput } from "./tagfield.js"
+import { hasTag, withoutTag, withTag } from "./tags.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -28,11 +29,11 @@ export function Bar() {
   const addTag = () => {
     const tag = added.trim()
     setAdded("")
-    if (tag) change(chosen, (image) => (has(image.tags, tag) ? null : { tags: withTag(image.tags, tag) }))
+    if (tag) change(chosen, (image) => (hasTag(image.tags, tag) ? null : { tags: withTag(image.tags, tag) }))
   }
   const removeTag = () => {
     setRemoved("")
-    if (removed) change(chosen, (image) => (has(image.tags, removed) ? { tags: withoutTag(image.tags, removed) } : null))
+    if (removed) change(chosen, (image) => (hasTag(image.tags, removed) ? { tags: withoutTag(image.tags, removed) } : null))
   }
   const show = (/** @type {"public" | "private"} */ visibility) =>
     change(chosen, (image) => (image.visibility === visibility ? null : { visibility }))

@@ -1,10 +1,10 @@
 /** Who uses the gallery: shown in the top bar, asked in a dialog. */
 
-import { request } from "./api.js"
+import { sent } from "./api.js"
 import { config } from "./config.js"
 import { html, useLayoutEffect, useRef, useState } from "./htm-preact.js"
 import { useObservable } from "./observable.js"
-import { ask, encodeHeader, question, session, signIn, signOut } from "./session.js"
+import { ask, callerHeaders, question, session, signIn, signOut } from "./session.js"
 
 const OPEN = config.auth === "open"
 
@@ -76,10 +76,8 @@ export function SignIn() {
 }
 
 /** Ask the service whether it accepts a user. @param {import("./session.js").Session} entered @throws {import("./api.js").ApiError} */
-export async function check({ user, token }) {
-  /** @type {Record<string, string>} */
-  const headers = token ? { Authorization: `Bearer ${token}` } : { "X-User-Id": encodeHeader(user) }
-  await request("GET", "images", { query: { limit: 1 }, headers })
+export async function check(entered) {
+  await sent("GET", "images", { query: { limit: 1 }, headers: callerHeaders(entered) })
 }
 
 /** Return the subject of a token, for display: the service verifies the token. @param {string} token */

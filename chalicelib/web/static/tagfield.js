@@ -1,7 +1,7 @@
 /** A field for tags: those that are there can be taken out, others are typed, with suggestions of tags in use. */
 
-import { request } from "./api.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
+import { readTags, withoutTag, withTag } from "./tags.js"
 
 const SUGGESTIONS = 12
 const PAUSE_MS = 150
@@ -48,43 +48,13 @@ export function TagField({ tags, typed, owner, onChange }) {
   </fieldset>`
 }
 
-/** Return tags with one more; case does not distinguish tags. @param {readonly string[]} tags @param {string} tag */
-export function withTag(tags, tag) {
-  const added = tag.trim()
-  return !added || has(tags, added) ? [...tags] : [...tags, added]
-}
-
-/** Return tags without one. @param {readonly string[]} tags @param {string} tag */
-export function withoutTag(tags, tag) {
-  return tags.filter((each) => each.toLowerCase() !== tag.toLowerCase())
-}
-
-/** @param {readonly string[]} tags @param {string} tag */
-export function has(tags, tag) {
-  return tags.some((each) => each.toLowerCase() === tag.toLowerCase())
-}
-
 /** @param {string} text @param {string} owner */
 function useSuggestions(text, owner) {
   const [known, setKnown] = useState(/** @type {string[]} */ ([]))
   useEffect(() => {
-    if (!text.trim()) return setKnown([])
-    const reading = new AbortController()
-    const timer = setTimeout(async () => {
-      try {
-        const { body } = await request("GET", "tags", {
-          query: { prefix: text.trim(), user_id: owner, limit: SUGGESTIONS },
-          signal: reading.signal,
-        })
-        setKnown(body.tags.map((/** @type {{tag: string}} */ { tag }) => tag))
-      } catch {
-        // Without suggestions the field works as well.
-      }
-    }, PAUSE_MS)
-    return () => {
-      clearTimeout(timer)
-      reading.abort()
-    }
+    const prefix = text.trim()
+    if (!prefix) return setKnown([])
+    return readTags({ prefix, user_id: owner, limit: SUGGESTIONS }, (tags) => setKnown(tags.map(({ tag }) => tag)), PAUSE_MS)
   }, [text, owner])
   return known
 }

@@ -13,7 +13,7 @@ import { sizeText } from "./format.js"
 import { listing, put } from "./listing.js"
 import { observable } from "./observable.js"
 import { sendImage } from "./sending.js"
-import { ask, identify, session } from "./session.js"
+import { identify, session } from "./session.js"
 import { persistently } from "./transfer.js"
 import { abandon } from "./unfinished.js"
 
@@ -205,7 +205,6 @@ async function run(upload) {
     showWhenReady(upload, sent.metadata)
   } catch (error) {
     if (signal.aborted) return
-    if (error instanceof ApiError && error.status === 401 && config.auth === "jwt" && (await ask(error.message))) return retry(upload)
     // The key of a refused request is used up.
     if (error instanceof ApiError && error.status >= 400 && error.status < 500) upload.key = newKey()
     change(upload, { state: "failed", note: /** @type {Error} */ (error).message })

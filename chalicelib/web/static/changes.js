@@ -2,17 +2,13 @@
 
 import { ApiError, request } from "./api.js"
 import { config } from "./config.js"
-import { listing, put } from "./listing.js"
-import { observable } from "./observable.js"
+import { renew } from "./listing.js"
 import { session } from "./session.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
 const PARALLEL = 3
 const MAX_ATTEMPTS = 5
-
-/** Images that were viewed alone, with what a view adds, by their ids. */
-export const viewed = observable(/** @type {Readonly<Record<string, any>>} */ ({}))
 
 /** Whether the caller may change an image. @param {Image} image */
 export function mayChange(image) {
@@ -65,13 +61,6 @@ export function isConflict(error) {
 /** Return the headers of a change that is only for this version of an image. @param {Image} image */
 export function ifMatch(image) {
   return { "If-Match": `"${image.version}"` }
-}
-
-/** Show the new version of an image where it is shown. @param {Image} image */
-export function renew(image) {
-  const { image_id: id } = image
-  if (listing.value.images.some((each) => each.image_id === id)) put([image])
-  if (viewed.value[id]) viewed.set({ ...viewed.value, [id]: { ...viewed.value[id], ...image } })
 }
 
 /**

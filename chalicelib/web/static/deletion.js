@@ -1,9 +1,10 @@
 /** Deletion with a time to think: an image leaves the list at once, and the service some seconds later. */
 
 import { ApiError, request, sent } from "./api.js"
-import { forEach, ifMatch, isConflict, read, reasons, renew } from "./changes.js"
+import { forEach, ifMatch, isConflict, read, reasons } from "./changes.js"
 import { nameOf } from "./format.js"
-import { take } from "./listing.js"
+import { isTyping } from "./keyboard.js"
+import { renew, take } from "./listing.js"
 import { notify } from "./notices.js"
 import { callerHeaders, session } from "./session.js"
 
@@ -19,8 +20,7 @@ addEventListener("pagehide", () => {
 })
 
 addEventListener("keydown", (event) => {
-  const typing = event.target instanceof Element && event.target.closest("input, textarea, select")
-  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing && pending.length) {
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isTyping(event) && pending.length) {
     event.preventDefault()
     pending[pending.length - 1].undo()
   }

@@ -4,9 +4,10 @@
  */
 
 import { address, navigate } from "./address.js"
-import { isConflict, read, renew, save } from "./changes.js"
+import { isConflict, read, save } from "./changes.js"
 import { nameOf, timeText } from "./format.js"
 import { html, useEffect, useRef } from "./htm-preact.js"
+import { renew } from "./listing.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
 import { TagField } from "./tagfield.js"

@@ -108,7 +108,10 @@ function addTag(tag) {
   const word = typed.value
   typed.set("")
   const { q, tag: tags } = address.value
-  navigate({ tag: [...tags, tag], q: word && tag.toLowerCase().startsWith(word.toLowerCase()) && q.endsWith(word) ? q.slice(0, -word.length).trim() : q })
+  navigate({
+    tag: [...tags, tag],
+    q: word && tag.toLowerCase().startsWith(word.toLowerCase()) && q.endsWith(word) ? q.slice(0, -word.length).trim() : q,
+  })
 }
 
 /** Return the filters in use, each with what the address is without it. The search field shows the words. @param {Address} shown */

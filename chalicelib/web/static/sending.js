@@ -2,8 +2,9 @@
 
 import { ApiError, asCaller, request } from "./api.js"
 import { config } from "./config.js"
+import { persistently } from "./retries.js"
 import { callerHeaders } from "./session.js"
-import { persistently, send } from "./transfer.js"
+import { send } from "./transfer.js"
 import { abandon, fingerprint, forget, remember, unfinished, working } from "./unfinished.js"
 
 /**

@@ -1,22 +1,19 @@
 /** The picture that is open, over the page: PhotoSwipe with the images of the list, and the details beside it. */
 
 import { address, navigate } from "./address.js"
-import { url } from "./api.js"
-import { read, renew, viewed } from "./changes.js"
-import { config } from "./config.js"
+import { arrival } from "./arrivals.js"
+import { read } from "./changes.js"
 import { Details, shown } from "./details.js"
 import { nameOf } from "./format.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
-import { listing, more } from "./listing.js"
+import { find, listing, more, viewed } from "./listing.js"
 import { useObservable } from "./observable.js"
 import { session } from "./session.js"
+import { renderable, renewSource, slide } from "./slides.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
-const WIDTHS_PX = [320, 640, 1280, 1920, 2560, 3840]
-const MAX_RENDER_PX = 10_000
 const NEAR_THE_END = 5 // pictures
-const POLL_MS = 2_000
 const FOCUS_FRAMES = 10
 /** What is said in place of a picture, by the state of the image. @type {Record<string, string>} */
 const FAULTS = {
@@ -59,8 +56,9 @@ export function Stage() {
     if (id && image) show(id, /** @type {HTMLElement} */ (pictures.current))
     else hide()
   }, [id, image, images, views])
-  const processing = id !== "" && image?.state === "processing"
-  useEffect(() => (processing ? poll(id) : undefined), [id, processing])
+  useEffect(() => {
+    if (id && image?.state === "processing") arrival(id, image.user_id).catch(() => {})
+  }, [id, image?.state])
   useEffect(() => (id ? holdPage() : undefined), [id !== ""])
   useEffect(() => stage?.pswp.updateSize(), [withDetails, id])
 
@@ -91,7 +89,8 @@ async function show(id, element) {
   if (address.value.image !== id) return
   const listed = listing.value.images.map((image) => image.image_id)
   const wanted = listed.includes(id) ? listed : [id]
-  if (stage?.ids.includes(id) && stage.ids.every((each) => wanted.includes(each)) && (stage.ids.length > 1 || wanted.length === 1)) {
+  const all = new Set(wanted)
+  if (stage?.ids.includes(id) && stage.ids.every((each) => all.has(each)) && (stage.ids.length > 1 || wanted.length === 1)) {
     extend(stage, wanted)
     if (current(stage) !== id) stage.pswp.goTo(stage.ids.indexOf(id))
     update(stage.pswp)
@@ -102,26 +101,6 @@ async function show(id, element) {
     stage = open(id, wanted, element, !again)
     if (focused) stage.pswp.element.focus()
   }
-}
-
-/** Read an image again and again, until it is processed. Returns a function that ends this. @param {string} id */
-function poll(id) {
-  const timer = setInterval(() => document.hidden || read(id).then(renew, () => {}), POLL_MS)
-  return () => clearInterval(timer)
-}
-
-/** The sources that could not be loaded. Each is renewed once. @type {Set<string>} */
-const broken = new Set()
-
-/** Read an image again whose signed URL may have expired. @param {{id: string, src: string}} slide */
-function renewSource({ id, src }) {
-  const image = find(id)
-  if (!image || renderable(image) || broken.has(src)) return
-  broken.add(src)
-  read(id).then(
-    (view) => viewed.set({ ...viewed.value, [id]: view }),
-    () => {},
-  )
 }
 
 /** Close PhotoSwipe. */
@@ -298,44 +277,6 @@ function focusLink(id, frames) {
   const focused = document.activeElement
   if (!focused || focused === document.body || focused.closest(".viewer")) linkTo(id)?.focus()
   if (frames && !address.value.image) requestAnimationFrame(() => focusLink(id, frames - 1))
-}
-
-/**
- * Return what PhotoSwipe needs to show an image. `key` says whether its source is still the best.
- * @param {string} id @returns {{id: string, key?: string, alt?: string} & Record<string, unknown>}
- */
-function slide(id) {
-  const image = find(id)
-  if (!image) return { id }
-  const { width, height, state, thumbnail } = image
-  const shared = { id, width, height, msrc: thumbnail?.url, alt: nameOf(image), state }
-  const view = viewed.value[id]
-  const signed = view?.render?.includes("signature=")
-  if (!renderable(image) && !signed) {
-    const src = view?.presigned_url ?? thumbnail?.url
-    return { ...shared, key: src, src }
-  }
-  const widths = [...WIDTHS_PX.filter((px) => px < width), Math.min(width, MAX_RENDER_PX)]
-  const srcset = widths.map((px) => `${renderUrl(image, px)} ${px}w`).join(", ")
-  const src = renderUrl(image, widths[widths.length - 1])
-  return { ...shared, key: `${state} ${src}`, src, srcset }
-}
-
-/** Whether an <img> can show an image by /render alone: it sends no token. @param {Image} image */
-function renderable(image) {
-  return image.visibility === "public" || config.auth === "open"
-}
-
-/** @param {Image} image @param {number} px */
-function renderUrl(image, px) {
-  if (image.visibility === "public") return url(`images/${image.image_id}/render`, { w: px })
-  if (config.auth === "open") return url(`images/${image.image_id}/render`, { w: px, user_id: session.value.user })
-  return `${viewed.value[image.image_id].render}&w=${px}`
-}
-
-/** Return an image of the list, or one that was viewed. @param {string} id @returns {Image | undefined} */
-function find(id) {
-  return listing.value.images.find((image) => image.image_id === id) ?? viewed.value[id]
 }
 
 /** @param {{pswp: any, ids: string[]}} opened */

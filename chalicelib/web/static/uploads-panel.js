@@ -26,10 +26,16 @@ export function Uploads() {
     open.set(false)
     button.current?.focus()
   }
+  /** @param {KeyboardEvent} event */
+  function press(event) {
+    if (event.key !== "Escape") return
+    event.preventDefault()
+    close()
+  }
   return html`<button class="primary" ref=${button} aria-expanded=${isOpen} aria-controls="uploads" onClick=${() => (isOpen ? open.set(false) : show())}>
       Upload${loaded && html`<${loaded.ToGo} />`}
     </button>
-    <section id="uploads" class="uploads" aria-label="Uploads" hidden=${!isOpen} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && close()}>
+    <section id="uploads" class="uploads" aria-label="Uploads" hidden=${!isOpen} onKeyDown=${press}>
       ${isOpen && loaded && html`<${loaded.Panel} close=${close} />`}
     </section>
     ${loaded && html`<${loaded.Spoken} />`} ${dragging && html`<div class="upload-drop"><p>Drop images or folders to upload them</p></div>`}`

@@ -12,9 +12,9 @@ import { ACCEPTED_NAMES, imageType } from "./files.js"
 import { sizeText } from "./format.js"
 import { listing, put } from "./listing.js"
 import { observable } from "./observable.js"
+import { persistently } from "./retries.js"
 import { sendImage } from "./sending.js"
 import { identify, session } from "./session.js"
-import { persistently } from "./transfer.js"
 import { abandon } from "./unfinished.js"
 
 /** @typedef {import("./listing.js").Image} Image */
@@ -41,6 +41,7 @@ import { abandon } from "./unfinished.js"
 
 const PARALLEL = 3
 const REDRAW_MS = 100
+const REVOKED_AFTER_MS = 5_000
 const STARTED = new Set(["checking", "sending"])
 const UNFINISHED = new Set(["waiting", ...STARTED])
 const SENT = new Set([...STARTED, "processing", "done"])
@@ -186,6 +187,7 @@ function proceed() {
 /** @param {Upload} upload */
 async function run(upload) {
   const { signal } = upload.cancelling
+  const owner = session.value.user
   change(upload, { state: "checking" })
   try {
     upload.checksum ||= await checksum(upload.file)
@@ -195,14 +197,14 @@ async function run(upload) {
     change(upload, { state: "sending" })
     const sent = await sendImage({
       ...upload,
-      user: session.value.user,
+      user: owner,
       signal,
       progress: (bytes) => change(upload, { sent: Math.min(bytes, upload.file.size), note: "" }),
       note: (note) => change(upload, { note }),
       begun: (begunId) => change(upload, { begunId }),
     })
     change(upload, { state: "processing", imageId: sent.image_id, note: "" })
-    showWhenReady(upload, sent.metadata)
+    showWhenReady(upload, owner, sent.metadata)
   } catch (error) {
     if (signal.aborted) return
     // The key of a refused request is used up.
@@ -230,8 +232,8 @@ async function present(upload, signal) {
   return body.images.length ? { twin: null, image_id: body.images[0].image_id } : null
 }
 
-/** Show an image while it is processed and when it is ready. @param {Upload} upload @param {Image} [metadata] */
-async function showWhenReady(upload, metadata) {
+/** Show an image while it is processed and when it is ready. @param {Upload} upload @param {string} owner @param {Image} [metadata] */
+async function showWhenReady(upload, owner, metadata) {
   const preview = metadata && SHOWN.test(upload.contentType) ? URL.createObjectURL(upload.file) : ""
   if (metadata)
     show({
@@ -241,10 +243,8 @@ async function showWhenReady(upload, metadata) {
       thumbnail: preview ? { url: preview, width: metadata.width, height: metadata.height } : null,
     })
   try {
-    const image = await arrival(upload.imageId)
+    const image = await arrival(upload.imageId, owner)
     if (image) show(image)
-    // Not before the list shows the picture of the service.
-    if (image?.thumbnail) setTimeout(() => URL.revokeObjectURL(preview), 10_000)
     const note = !image
       ? "The picture appears when it is processed."
       : image.state === "failed"
@@ -253,7 +253,15 @@ async function showWhenReady(upload, metadata) {
     change(upload, { state: "done", note })
   } catch (error) {
     change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
+  } finally {
+    // Not before the list shows the picture of the service.
+    if (preview) setTimeout(() => isShown(preview) || URL.revokeObjectURL(preview), REVOKED_AFTER_MS)
   }
+}
+
+/** @param {string} url */
+function isShown(url) {
+  return listing.value.images.some(({ thumbnail }) => thumbnail?.url === url)
 }
 
 /** Put an image into the list if it belongs there: it has no filters, or the image is there already. @param {Image} image */

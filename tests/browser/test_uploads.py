@@ -105,7 +105,7 @@ def test_the_folder_picker_takes_the_pictures_of_a_folder(gallery: Page, tmp_pat
 def test_tags_and_visibility_are_sent_with_each_picture(gallery: Page, alice: User, tmp_path: Path) -> None:
     open_panel(gallery)
     gallery.get_by_label("Tags, separated").fill("dunes, Namib, ")
-    gallery.get_by_label("Visible to").select_option("Only me")
+    gallery.locator("#uploads").get_by_label("Visibility").select_option("Private")
     choose(gallery, *pictures(tmp_path, 2))
     expect(gallery.get_by_text("2 of 2 uploaded").first).to_be_visible()
     answer = alice.service.call(

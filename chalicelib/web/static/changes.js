@@ -3,6 +3,7 @@
 import { ApiError, request } from "./api.js"
 import { config } from "./config.js"
 import { renew } from "./listing.js"
+import { isBusy, persistently } from "./retries.js"
 import { session } from "./session.js"
 
 /** @typedef {import("./listing.js").Image} Image */
@@ -74,10 +75,16 @@ export async function forEach(images, work, progress = () => {}) {
   /** @type {{image: T, error: Error}[]} */
   const failed = []
   let done = 0
+  const { signal } = new AbortController()
   const worker = async () => {
     for (let image = waiting.shift(); image; image = waiting.shift()) {
       try {
-        await work(image)
+        await persistently(
+          () => work(image),
+          signal,
+          () => {},
+          isBusy,
+        )
       } catch (error) {
         failed.push({ image, error: /** @type {Error} */ (error) })
       }

@@ -6,7 +6,7 @@
 import { address, isFiltered, link, navigate } from "./address.js"
 import { arrival } from "./arrivals.js"
 import { ClearFilters } from "./filters.js"
-import { dayText, nameOf, numberText } from "./format.js"
+import { dayText, nameOf, numberText, STATE_TEXTS } from "./format.js"
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./htm-preact.js"
 import { HEADING_PX, layOut, neighbour } from "./layout.js"
 import { listing, more, renewThumbnails } from "./listing.js"
@@ -126,7 +126,7 @@ function Picture({ box, top, reachable, isChosen, choosing }) {
       ${
         thumbnail
           ? html`<img src=${thumbnail.url} alt=${name} draggable=${false} decoding="async" onLoad=${() => setArrived(thumbnail.url)} onError=${() => renewThumbnails(image_id, thumbnail.url)} />`
-          : html`<span class="no-picture"><strong>${name}</strong> ${STATES[state ?? ""] ?? "No preview"}</span>`
+          : html`<span class="no-picture"><strong>${name}</strong> ${STATE_TEXTS[state ?? ""] ?? "No preview"}</span>`
       }
       <span class="marks">
         ${image.visibility === "private" && html`<span>Private</span>`} ${analysis?.animated && html`<span>Animated</span>`}
@@ -138,9 +138,6 @@ function Picture({ box, top, reachable, isChosen, choosing }) {
     </label>
   </li>`
 }
-
-/** @type {Record<string, string>} */
-const STATES = { processing: "Processing…", failed: "Processing failed" }
 
 /** What is below the pictures. It reads the next page when it comes near. */
 function End() {

@@ -204,6 +204,7 @@ export function follow() {
   })
   session.subscribe(() => {
     listing.set(EMPTY)
+    viewed.set({})
     start()
   })
   start()

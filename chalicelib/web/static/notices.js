@@ -34,7 +34,7 @@ function close(notice) {
 
 /** The notices. */
 export function Notices() {
-  return html`<div class="notices" role="status" aria-live="polite">
+  return html`<div class="notices" role="status" aria-atomic="false">
     ${useObservable(notices).map(
       (notice) => html`<div class=${notice.failed ? "notice failed" : "notice"} key=${notice}>
         <span>${notice.text}</span>

@@ -10,9 +10,10 @@ const MAX_PAUSE_MS = 30_000
  * wait. `note` gets what to tell the user.
  * @template T
  * @param {() => Promise<T>} attempt @param {AbortSignal} signal @param {(text: string) => void} note
+ * @param {(status: number) => boolean} [passes]
  * @returns {Promise<T>}
  */
-export async function persistently(attempt, signal, note) {
+export async function persistently(attempt, signal, note, passes = mayPass) {
   for (let failures = 0; ; ) {
     signal.throwIfAborted()
     if (!navigator.onLine) {
@@ -22,7 +23,7 @@ export async function persistently(attempt, signal, note) {
     try {
       return await attempt()
     } catch (error) {
-      if (signal.aborted || !(error instanceof ApiError) || !mayPass(error.status)) throw error
+      if (signal.aborted || !(error instanceof ApiError) || !passes(error.status)) throw error
       if (!navigator.onLine) continue
       failures += 1
       if (failures > MAX_REPETITIONS) throw error
@@ -42,6 +43,11 @@ export function pause(milliseconds, signal) {
     }, milliseconds)
     signal?.addEventListener("abort", stop)
   })
+}
+
+/** Whether the service asks to come again later. @param {number} status */
+export function isBusy(status) {
+  return status === 429 || status === 503
 }
 
 /** @param {number} status 0: there was no answer */

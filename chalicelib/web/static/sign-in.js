@@ -51,7 +51,7 @@ export function SignIn() {
     })
   }
 
-  return html`<dialog class="sign-in" ref=${dialog} aria-labelledby="sign-in" onClose=${() => question.value?.answer(false)}>
+  return html`<dialog ref=${dialog} aria-labelledby="sign-in" onClose=${() => question.value?.answer(false)}>
     ${
       asked &&
       html`<h2 id="sign-in">${OPEN ? "Who are you?" : "Sign in"}</h2>
@@ -65,7 +65,7 @@ export function SignIn() {
             : html`<label>Bearer token<textarea name="who" required rows="4" spellcheck=${false} autocomplete="off"></textarea></label>
               <p class="quiet">The token is kept until you close this tab.</p>`
         }
-        <p role="alert" class="failed">${error}</p>
+        <p role="alert" class="error">${error}</p>
         <p class="buttons">
           <button type="button" onClick=${() => dialog.current?.close()}>Cancel</button>
           <button class=${config.issuer ? "" : "primary"} disabled=${busy}>${OPEN ? "Save" : "Use this token"}</button>

@@ -4,7 +4,7 @@ import { address, navigate } from "./address.js"
 import { arrival } from "./arrivals.js"
 import { read } from "./changes.js"
 import { Details, shown } from "./details.js"
-import { nameOf } from "./format.js"
+import { nameOf, STATE_TEXTS } from "./format.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { find, listing, more, viewed } from "./listing.js"
 import { useObservable } from "./observable.js"
@@ -15,11 +15,6 @@ import { renderable, renewSource, slide } from "./slides.js"
 
 const NEAR_THE_END = 5 // pictures
 const FOCUS_FRAMES = 10
-/** What is said in place of a picture, by the state of the image. @type {Record<string, string>} */
-const FAULTS = {
-  processing: "This picture is being processed.",
-  failed: "This picture could not be processed.",
-}
 const DETAILS_ICON = {
   isCustomSVG: true,
   inner: '<path d="M16 6a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1.5 15h-3v-7h3zm0-8.500h-3v-3h3z" id="pswp__icn-details"/>',
@@ -75,7 +70,7 @@ export function Stage() {
 function Missing({ message }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null))
   useEffect(() => dialog.current?.showModal(), [])
-  return html`<dialog class="missing" ref=${dialog} aria-labelledby="missing-title" onClose=${leave}>
+  return html`<dialog ref=${dialog} aria-labelledby="missing-title" onClose=${leave}>
     <h2 id="missing-title">This image cannot be shown</h2>
     <p>${message}</p>
     <p class="quiet">It may have been deleted, or it is private. Only the owner sees a private image, after signing in.</p>
@@ -157,7 +152,7 @@ function open(id, ids, element, animated) {
   pswp.addFilter("thumbEl", (/** @type {any} */ _, /** @type {any} */ data) => linkTo(data.id)?.querySelector("img"))
   pswp.addFilter("placeholderSrc", (/** @type {any} */ _, /** @type {any} */ content) => content.data.msrc)
   pswp.addFilter("contentErrorElement", (/** @type {HTMLElement} */ element, /** @type {any} */ content) => {
-    element.textContent = FAULTS[content.data.state] ?? element.textContent
+    element.textContent = STATE_TEXTS[content.data.state] ?? element.textContent
     return element
   })
   pswp.on("loadError", (/** @type {any} */ { content }) => renewSource(content.data))

@@ -96,10 +96,10 @@ function Choices() {
     <legend>For the images that you add next</legend>
     <label>Tags, separated by commas <input value=${tags} autocomplete="off" onInput=${(/** @type {any} */ event) => change({ tags: event.target.value })} /></label>
     <label>
-      Visible to
+      Visibility
       <select value=${visibility} onChange=${(/** @type {any} */ event) => change({ visibility: event.target.value })}>
-        <option value="public">Everyone</option>
-        <option value="private">Only me</option>
+        <option value="public">Public</option>
+        <option value="private">Private</option>
       </select>
     </label>
   </fieldset>`

@@ -3,6 +3,7 @@
  * are loaded when they are used first.
  */
 
+import { address, navigate } from "./address.js"
 import { transferred } from "./files.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { notify } from "./notices.js"
@@ -54,6 +55,7 @@ async function show() {
 
 /** @param {import("./files.js").Given[]} given */
 async function receive(given) {
+  if (address.value.image) navigate({ image: "" }) // the panel is behind the viewer
   await show()
   if (panel.value) (await import("./uploads.js")).add(given)
 }

@@ -94,7 +94,7 @@ export function cancelAll() {
 
 /** Begin an upload again. @param {Upload} upload */
 export function retry(upload) {
-  change(upload, { state: "waiting", note: "", sent: 0, cancelling: new AbortController() })
+  change(upload, { state: "waiting", note: "", sent: 0, twin: null, cancelling: new AbortController() })
   proceed()
 }
 
@@ -209,10 +209,17 @@ async function run(upload) {
     if (signal.aborted) return
     // The key of a refused request is used up.
     if (error instanceof ApiError && error.status >= 400 && error.status < 500) upload.key = newKey()
-    change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
+    fail(upload, /** @type {Error} */ (error))
   } finally {
     proceed()
   }
+}
+
+/** Say why an upload failed. Uploads of the same bytes begin again. @param {Upload} upload @param {Error} error */
+function fail(upload, error) {
+  change(upload, { state: "failed", note: error.message })
+  const twins = queue.filter(({ twin, state }) => twin === upload && state === "present")
+  for (const twin of twins) retry(twin)
 }
 
 /**
@@ -252,7 +259,7 @@ async function showWhenReady(upload, owner, metadata) {
         : ""
     change(upload, { state: "done", note })
   } catch (error) {
-    change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
+    fail(upload, /** @type {Error} */ (error))
   } finally {
     // Not before the list shows the picture of the service.
     if (preview) setTimeout(() => isShown(preview) || URL.revokeObjectURL(preview), REVOKED_AFTER_MS)

@@ -1,10 +1,13 @@
-"""Many images at once, written as processing leaves them: records and thumbnails. Index rows are left out."""
+"""Many images at once, written as processing leaves them: their records. Index rows and thumbnails are left out."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
+
+from playwright.sync_api import BrowserContext
 
 from chalicelib import ids
 from chalicelib.model import Analysis, Image, State, Variant, Visibility
@@ -59,14 +62,14 @@ def image(user_id: str, n: int, state: State = State.READY) -> Image:
     )
 
 
+def show_thumbnails(context: BrowserContext) -> None:
+    """Let a browser have thumbnails of these images, in place of S3."""
+    context.route(re.compile(r"/320\.webp\?"), lambda route: route.fulfill(body=_THUMBNAIL, content_type="image/webp"))
+
+
 def write(stack: Stack, images: Sequence[Image]) -> None:
     """Write images, so that the list of their owner has them. One with the same id is replaced."""
-    dynamodb, s3 = stack.client("dynamodb"), stack.client("s3")
-
-    def put_thumbnail(image: Image) -> None:
-        s3.put_object(
-            Bucket="images-derived", Key=f"{image.s3_key}/320.webp", Body=_THUMBNAIL, ContentType="image/webp"
-        )
+    dynamodb = stack.client("dynamodb")
 
     def put_rows(puts: list[dict[str, Any]]) -> None:
         left: dict[str, list[Any]] = {}
@@ -77,5 +80,4 @@ def write(stack: Stack, images: Sequence[Image]) -> None:
 
     puts = [catalog.put(image)["Put"] for image in images]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put_thumbnail, images))
         list(pool.map(put_rows, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))

@@ -2,7 +2,7 @@
 
 import { request } from "./api.js"
 import { config } from "./config.js"
-import { INCLUDE, renew } from "./listing.js"
+import { INCLUDE, isTaken, renew } from "./listing.js"
 import { pause } from "./retries.js"
 
 const FIRST_PAUSE_MS = 1_000
@@ -27,7 +27,7 @@ let wait = FIRST_PAUSE_MS
 let asking = false
 
 /**
- * Return an image when it is processed, or null if that takes longer than ten minutes. The list and the viewer show it.
+ * Return an image when it is processed, or null if it is deleted, or that takes longer than ten minutes. The list and the viewer show it.
  * @param {string} imageId @param {string} owner @returns {Promise<Image | null>}
  * @throws {Error} the service refuses the file; the message is its reason
  */
@@ -47,16 +47,13 @@ async function ask() {
     await pause(wait)
     wait = Math.min(MAX_PAUSE_MS, 2 * wait)
     await askOnce().catch(() => {}) // the next round asks again
-    for (const [id, { until, resolve }] of expected) {
-      if (Date.now() < until) continue
-      expected.delete(id)
-      resolve(null)
-    }
+    for (const [id, { until }] of [...expected]) if (Date.now() > until) giveUp(id)
   }
   asking = false
 }
 
 async function askOnce() {
+  for (const id of [...expected.keys()]) if (isTaken(id)) giveUp(id)
   const owners = [...new Set([...expected.values()].map(({ owner }) => owner))].slice(0, MAX_REQUESTS)
   const listed = new Set((await Promise.all(owners.map(askForNewest))).flat())
   // A direct upload is in no list before it is ready, and in none at all if it is rejected.
@@ -75,7 +72,10 @@ async function askForNewest(owner) {
 
 /** @param {string} imageId */
 async function askForOne(imageId) {
-  const { body } = await request("GET", `images/${imageId}`)
+  const { body } = await request("GET", `images/${imageId}`).catch((error) => {
+    if (error.status === 404) giveUp(imageId)
+    throw error
+  })
   const found = expected.get(imageId)
   if (!found) return
   if (body.state === "ready" || body.state === "failed") arrived({ ...body.metadata, state: body.state, analysis: body.analysis ?? null })
@@ -84,6 +84,13 @@ async function askForOne(imageId) {
     expected.delete(imageId)
     found.reject(new Error(body.reason))
   }
+}
+
+/** @param {string} imageId */
+function giveUp(imageId) {
+  const found = expected.get(imageId)
+  expected.delete(imageId)
+  found?.resolve(null)
 }
 
 /** Let the others be asked for first. @param {string} imageId @param {Expected} one */

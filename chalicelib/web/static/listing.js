@@ -187,6 +187,11 @@ export function take(imageIds) {
   }
 }
 
+/** Whether an image was taken out of the list. @param {string} imageId */
+export function isTaken(imageId) {
+  return taken.has(imageId)
+}
+
 /** @param {Partial<Listing>} changes */
 function change(changes) {
   listing.set({ ...listing.value, ...changes })

@@ -274,6 +274,16 @@ def test_a_private_image_is_visible_to_its_owner_alone(
     expect(picture_named(page, "Diary")).to_be_hidden()
 
 
+def test_a_browser_that_keeps_nothing_is_enough(page: Page, alice: User) -> None:
+    alice.upload(picture(seed=16), title="Diary", visibility="private")
+    page.add_init_script('Object.defineProperty(window, "localStorage", { get() { throw new Error("forbidden") } })')
+    page.goto(f"/?user_id={alice.user_id}")
+    page.get_by_role("button", name="Your name").click()
+    page.get_by_role("textbox", name="Name").fill(alice.user_id)
+    page.get_by_role("button", name="Save").click()
+    expect(picture_named(page, "Diary Private")).to_be_visible()
+
+
 def test_only_mine_shows_the_users_images(context: BrowserContext, page: Page, alice: User, bob: User) -> None:
     alice.upload(picture(seed=11), title="Harbour")
     bob.upload(picture(seed=12), title="Beach")
@@ -375,7 +385,7 @@ def test_every_view_is_accessible(page: Page, alice: User, width: int, scheme: s
 
 
 def test_nothing_is_wider_than_the_window(page: Page, collector: User) -> None:
-    page.goto(f"/?user_id={collector.user_id}&visibility=public&from=2025-01-01")
+    page.goto(f"/?user_id={collector.user_id}&from=2025-01-01&to=2025-01-31")
     expect(picture_named(page, str(MANY - 1))).to_be_visible()
     for width in (320, 768, 2_560):
         page.set_viewport_size({"width": width, "height": 800})

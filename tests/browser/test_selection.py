@@ -99,6 +99,19 @@ def test_what_failed_is_counted_and_can_be_tried_again(
     witness.errors.clear()
 
 
+def test_a_change_is_repeated_while_the_service_is_busy(
+    page: Page, alice: User, pictures: list[Json], witness: Witness
+) -> None:
+    visit(page, alice)
+    box(page, "A").click()
+    busy = {"status": 503, "json": {"error": "Try again later."}}
+    page.route(f"**/images/{pictures[0]['image_id']}", lambda route: route.fulfill(**busy), times=1)
+    bar(page).get_by_role("button", name="Make private").click()
+    expect(page.get_by_text("1 image changed.")).to_be_visible()
+    assert current(alice, pictures[0])["visibility"] == "private"
+    forgive(witness, 503)
+
+
 def test_the_selection_is_deleted_after_the_time_for_undo(page: Page, alice: User, pictures: list[Json]) -> None:
     page.clock.install()
     visit(page, alice)

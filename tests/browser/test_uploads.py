@@ -164,10 +164,12 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(gallery: Page, tm
 
 
 def test_a_refusal_of_the_service_is_shown_as_it_is(gallery: Page, witness: Witness, tmp_path: Path) -> None:
-    file = tmp_path / "cut.png"
-    file.write_bytes(picture()[:20])
-    choose(gallery, file)
-    expect(row(gallery, "cut.png")).to_contain_text("The file is cut off: a part of its picture is missing.")
+    files = [tmp_path / name for name in ("cut.png", "copy.png")]
+    for file in files:
+        file.write_bytes(picture()[:20])
+    choose(gallery, *files)
+    for file in files:
+        expect(row(gallery, file.name)).to_contain_text("The file is cut off: a part of its picture is missing.")
     expect(gallery.get_by_role("button", name="Retry cut.png")).to_be_visible()
     gallery.get_by_role("button", name="Remove cut.png").click()
     expect(row(gallery, "cut.png")).to_have_count(0)

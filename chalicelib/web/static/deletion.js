@@ -28,7 +28,7 @@ addEventListener("keydown", (event) => {
 
 /** Delete images after some seconds, unless the user takes it back. @param {readonly Image[]} images */
 export function remove(images) {
-  const putBack = take(images.map((image) => image.image_id))
+  const putBack = take(images)
   const caller = session.value
   const end = () => {
     clearTimeout(timer)
@@ -53,7 +53,7 @@ export function remove(images) {
 
 /**
  * @param {readonly Image[]} images @param {import("./session.js").Session} caller who deletes them
- * @param {(ids: string[]) => void} putBack @param {boolean} keepalive
+ * @param {(images: Image[]) => void} putBack @param {boolean} keepalive
  */
 async function send(images, caller, putBack, keepalive) {
   // Somebody else may have signed in meanwhile.
@@ -66,7 +66,7 @@ async function send(images, caller, putBack, keepalive) {
   if (keepalive) return void images.forEach((image) => one(image).catch(() => {}))
   const failed = await forEach(images, one)
   if (!failed.length) return
-  putBack(failed.map(({ image }) => image.image_id))
+  putBack(failed.map(({ image }) => image))
   const changed = failed.filter(({ error }) => isConflict(error))
   const current = await Promise.all(changed.map(({ image }) => read(image.image_id).catch(() => image)))
   current.forEach(renew)

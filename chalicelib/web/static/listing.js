@@ -139,10 +139,10 @@ function midnight(day, { end = false } = {}) {
 
 /**
  * Show images that are new, or new versions of images in the list, in the order of the list. An image behind the last
- * page is left out: a later page has it.
- * @param {Image[]} images
+ * page is left out: a later page has it. `known`: these images have been in the list, and no later page has them.
+ * @param {readonly Image[]} images @param {{known?: boolean}} [options]
  */
-export function put(images) {
+export function put(images, { known = false } = {}) {
   const { sort, order } = address.value
   const newer = new Map(images.filter((image) => !taken.has(image.image_id)).map((image) => [image.image_id, image]))
   const kept = listing.value.images.map((image) => {
@@ -153,8 +153,10 @@ export function put(images) {
   for (const image of kept) newer.delete(image.image_id)
   const direction = order === "asc" ? 1 : -1
   const times = new Map([...newer.values(), ...kept].map((image) => [image, direction * sortTime(image, sort)]))
-  const sorted = [...times.keys()].sort((one, other) => (times.get(one) ?? 0) - (times.get(other) ?? 0))
-  const last = listing.value.complete ? sorted.length : sorted.findLastIndex((image) => !newer.has(image.image_id)) + 1
+  const sorted = [...times.keys()].sort(
+    (one, other) => (times.get(one) ?? 0) - (times.get(other) ?? 0) || (one.image_id < other.image_id ? -direction : direction),
+  )
+  const last = known || listing.value.complete ? sorted.length : sorted.findLastIndex((image) => !newer.has(image.image_id)) + 1
   change({ images: sorted.slice(0, last || sorted.length) })
 }
 
@@ -170,20 +172,20 @@ export function find(imageId) {
   return listing.value.images.find((image) => image.image_id === imageId) ?? viewed.value[imageId]
 }
 
-/** Take images out of the list. Returns a function that puts them, or some of them, back. @param {Iterable<string>} imageIds */
-export function take(imageIds) {
-  const all = [...imageIds]
-  const before = listing.value.images
-  const beforeIds = new Set(before.map((image) => image.image_id))
+/** Take images out of the list. Returns a function that puts them, or some of them, back. @param {readonly Image[]} images */
+export function take(images) {
   const list = reading
-  for (const id of all) taken.add(id)
-  change({ images: before.filter((image) => !taken.has(image.image_id)) })
-  return (/** @type {readonly string[]} */ back = all) => {
-    for (const id of back) taken.delete(id)
-    if (list !== reading) return void start()
-    const now = new Map(listing.value.images.map((image) => [image.image_id, image]))
-    const added = listing.value.images.filter((image) => !beforeIds.has(image.image_id))
-    change({ images: [...added, ...before.flatMap((image) => now.get(image.image_id) ?? (back.includes(image.image_id) ? image : []))] })
+  for (const image of images) taken.add(image.image_id)
+  const out = listing.value.images.filter((image) => taken.has(image.image_id))
+  change({ images: listing.value.images.filter((image) => !taken.has(image.image_id)) })
+  return (back = images) => {
+    for (const image of back) taken.delete(image.image_id)
+    if (list === reading)
+      put(
+        out.filter((image) => !taken.has(image.image_id)),
+        { known: true },
+      )
+    else start()
   }
 }
 

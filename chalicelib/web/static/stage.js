@@ -7,6 +7,7 @@ import { Details, shown } from "./details.js"
 import { nameOf, STATE_TEXTS } from "./format.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { find, listing, more, viewed } from "./listing.js"
+import { notify } from "./notices.js"
 import { useObservable } from "./observable.js"
 import { session } from "./session.js"
 import { renderable, renewSource, slide } from "./slides.js"
@@ -80,7 +81,12 @@ function Missing({ message }) {
 
 /** Show an image among those of the list. @param {string} id @param {HTMLElement} element */
 async function show(id, element) {
-  await loaded()
+  try {
+    await loaded()
+  } catch {
+    notify({ text: "The viewer cannot be loaded. Try again in a moment.", failed: true })
+    return leave()
+  }
   if (address.value.image !== id) return
   const listed = listing.value.images.map((image) => image.image_id)
   const wanted = listed.includes(id) ? listed : [id]

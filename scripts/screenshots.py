@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dev.samples import FOLDER, SAMPLES
@@ -23,7 +23,8 @@ from project.command_line import one_line_errors
 
 _SHOTS = PROJECT / "docs" / "screenshots"
 _OWNER = "maria"
-_DATE_TIME_ORIGINAL, _EXIF = 0x9003, 0x8769
+_WIDTH_PX = 1_600
+_MAKE, _MODEL, _EXIF, _DATE_TIME_ORIGINAL, _F_NUMBER, _ISO = 0x010F, 0x0110, 0x8769, 0x9003, 0x829D, 0x8827
 _DAYS = ("2026:11:21", "2026:11:20", "2026:11:14")
 _SHAPES = ((0.0, 0.0, 1.0, 1.0), (0.15, 0.1, 0.7, 0.95), (0.1, 0.2, 0.95, 0.75), (0.3, 0.05, 0.95, 0.7))
 
@@ -55,7 +56,10 @@ def main() -> None:
         raise CannotRun("There is no Chromium on this machine.")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack, sync_playwright() as tools:
         for body in _uploads():
-            requests.post(f"{stack.url}/images", json=body, timeout=60).raise_for_status()
+            uploaded = requests.post(f"{stack.url}/images", json=body, timeout=60)
+            uploaded.raise_for_status()
+            picture = f"{stack.url}/images/{uploaded.json()['image_id']}/render?wait=10"
+            requests.get(picture, allow_redirects=False, timeout=60).raise_for_status()
         browser = tools.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for shot in SHOTS:
             print(_taken(browser, stack.url, shot))
@@ -71,8 +75,16 @@ def _uploads() -> Iterator[dict[str, Any]]:
                 left, top, right, bottom = shape
                 box = (left * picture.width, top * picture.height, right * picture.width, bottom * picture.height)
                 cut = picture.convert("RGB").crop(tuple(map(round, box)))  # type: ignore[arg-type]
+            cut = cut.resize((_WIDTH_PX, round(_WIDTH_PX * cut.height / cut.width)))  # fills the screen when it is open
             exif = Image.Exif()
-            exif.get_ifd(_EXIF)[_DATE_TIME_ORIGINAL] = f"{_DAYS[(n + m) % len(_DAYS)]} 1{m}:2{n}:00"
+            exif[_MAKE], exif[_MODEL] = "Example", "Camera 1"
+            exif.get_ifd(_EXIF).update(
+                {
+                    _DATE_TIME_ORIGINAL: f"{_DAYS[(n + m) % len(_DAYS)]} 1{m}:2{n}:00",
+                    _F_NUMBER: TiffImagePlugin.IFDRational(28, 10),
+                    _ISO: 200,
+                }
+            )
             file = io.BytesIO()
             cut.save(file, "JPEG", quality=90, exif=exif)
             yield {

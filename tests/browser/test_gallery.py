@@ -230,6 +230,16 @@ def test_words_are_found_in_titles_descriptions_files_and_tags(page: Page, alice
     expect(page.get_by_text("All 2 images")).to_be_attached()
 
 
+def test_days_with_few_pictures_share_a_heading_within_a_month(page: Page, alice: User) -> None:
+    for seed, day in enumerate(("2019:07:01", "2019:07:03", "2019:07:05", "2019:06:30")):
+        exif = PILImage.Exif()
+        exif.get_ifd(0x8769)[0x9003] = f"{day} 12:00:00"
+        alice.upload(photograph(exif, seed=seed))
+    page.goto(f"/?user_id={alice.user_id}")
+    headings = page.locator("section").get_by_role("heading", level=2)
+    expect(headings).to_have_text([re.compile(r"^1\W+5 July 2019$"), "Sunday, 30 June 2019"], timeout=WAIT_MS)
+
+
 def test_days_are_those_of_the_time_taken(page: Page, alice: User) -> None:
     for seed, taken in ((23, "2019:07:01 23:30:00"), (24, "2009:12:24 18:00:00")):
         exif = PILImage.Exif()

@@ -3,6 +3,7 @@
 /** @typedef {import("./listing.js").Image} Image */
 
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" })
+const PERIOD = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" })
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" })
 const NUMBER = new Intl.NumberFormat()
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"]
@@ -35,9 +36,11 @@ export function dayOf(image, sort) {
   return day
 }
 
-/** @param {string} day such as 2026-01-31 */
-export function dayText(day) {
-  return DAY.format(new Date(day))
+/** Return a day or, from the later or the earlier one, a period. @param {string} first such as 2026-01-31 @param {string} last */
+export function daysText(first, last) {
+  if (first === last) return DAY.format(new Date(first))
+  const [from, to] = [first, last].sort()
+  return PERIOD.formatRange(new Date(from), new Date(to))
 }
 
 /** @param {string} time of RFC 3339 */

@@ -6,7 +6,7 @@
 import { address, isFiltered, link, navigate } from "./address.js"
 import { arrival } from "./arrivals.js"
 import { ClearFilters } from "./filters.js"
-import { dayText, nameOf, numberText, STATE_TEXTS } from "./format.js"
+import { daysText, nameOf, numberText, STATE_TEXTS } from "./format.js"
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./htm-preact.js"
 import { HEADING_PX, layOut, neighbour } from "./layout.js"
 import { listing, more, renewThumbnails } from "./listing.js"
@@ -88,8 +88,8 @@ export function Grid() {
       ${layout.sections
         .filter((section) => (section.top < span.bottom && section.top + section.height > span.top) || section.boxes.includes(entry))
         .map(
-          (section) => html`<section key=${section.day} style=${{ top: section.top, height: section.height }}>
-            <h2>${dayText(section.day)}</h2>
+          (section) => html`<section key=${section.first} style=${{ top: section.top, height: section.height }}>
+            <h2>${daysText(section.first, section.last)}</h2>
             <ul>
               ${section.boxes
                 .filter((box) => drawn.has(box))

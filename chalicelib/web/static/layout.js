@@ -1,11 +1,13 @@
-/** Where each picture of the grid is: rows of equal height that fill the width, under a heading for each day. */
+/**
+ * Where each picture of the grid is: rows of equal height that fill the width, under a heading for each day.
+ * Neighbouring days with few pictures share a section, so that a list of them does not consist of gaps.
+ */
 
 import { dayOf } from "./format.js"
 
 /**
  * @typedef {object} Box pixels; `y` from the top of the grid
  * @property {import("./listing.js").Image} image
- * @property {number} index in the list
  * @property {number} x
  * @property {number} y
  * @property {number} width
@@ -14,7 +16,8 @@ import { dayOf } from "./format.js"
 
 /**
  * @typedef {object} Section
- * @property {string} day
+ * @property {string} first the day of its first picture, such as 2026-01-31
+ * @property {string} last the day of its last picture
  * @property {number} top
  * @property {number} height
  * @property {Box[]} boxes
@@ -29,6 +32,9 @@ import { dayOf } from "./format.js"
 
 export const HEADING_PX = 44
 const GAP_PX = 4
+const FEW = 4 // pictures: a day with fewer can share its section
+const ENOUGH = 12 // pictures of a section that no further day joins
+const MONTH_CHARS = 7 // of a day
 const FLATTEST = 3
 const NARROWEST = 0.5
 
@@ -42,18 +48,17 @@ export function layOut(images, width, sort) {
   const sections = []
   /** @type {Box[]} */
   const boxes = []
-  const days = images.map((image) => dayOf(image, sort))
   let y = 0
   let start = 0
-  while (start < images.length) {
-    const day = days[start]
-    const section = { day, top: y, height: 0, boxes: /** @type {Box[]} */ ([]) }
+  for (const { first, last, count } of shared(images.map((image) => dayOf(image, sort)))) {
+    const section = { first, last, top: y, height: 0, boxes: /** @type {Box[]} */ ([]) }
+    const stop = start + count
     y += HEADING_PX
-    while (start < images.length && days[start] === day) {
+    while (start < stop) {
       let end = start
       let ratios = 0
       let height = Infinity
-      while (height > rowHeight && end < images.length && days[end] === day) {
+      while (height > rowHeight && end < stop) {
         ratios += ratioOf(images[end])
         end += 1
         height = (width - GAP_PX * (end - start - 1)) / ratios
@@ -61,7 +66,7 @@ export function layOut(images, width, sort) {
       height = Math.min(height, rowHeight)
       let x = 0
       for (; start < end; start += 1) {
-        const box = { image: images[start], index: start, x, y, width: ratioOf(images[start]) * height, height }
+        const box = { image: images[start], x, y, width: ratioOf(images[start]) * height, height }
         section.boxes.push(box)
         boxes.push(box)
         x += box.width + GAP_PX
@@ -72,6 +77,32 @@ export function layOut(images, width, sort) {
     sections.push(section)
   }
   return { sections, boxes, height: y }
+}
+
+/**
+ * Return the sections of a list: of one day or, if each has few pictures, of several days of a month.
+ * @param {string[]} days of the pictures, in the order of the list
+ */
+function shared(days) {
+  /** @type {{first: string, last: string, count: number, open: boolean}[]} */
+  const sections = []
+  let start = 0
+  while (start < days.length) {
+    const day = days[start]
+    let end = start
+    while (days[end] === day) end += 1
+    const count = end - start
+    const open = count < FEW
+    const before = sections.at(-1)
+    if (before?.open && open && before.count < ENOUGH && before.last.slice(0, MONTH_CHARS) === day.slice(0, MONTH_CHARS)) {
+      before.last = day
+      before.count += count
+    } else {
+      sections.push({ first: day, last: day, count, open })
+    }
+    start = end
+  }
+  return sections
 }
 
 /**

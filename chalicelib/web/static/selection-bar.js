@@ -60,7 +60,7 @@ export function Bar() {
           <button onClick=${() => show("private")}>Make private</button>
           <button class="danger" onClick=${() => remove(chosen)}>Delete</button>`
     }
-    <button class="plain clear" aria-label="Clear the selection" title="Clear the selection (Escape)" onClick=${clear}>×</button>
+    <button class="icon clear" aria-label="Clear the selection" title="Clear the selection (Escape)" onClick=${clear}>×</button>
   </section>`
 }
 

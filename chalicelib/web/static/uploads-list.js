@@ -49,7 +49,7 @@ export function Panel({ close }) {
   const finished = counts.done + counts.present + counts.refused + counts.cancelled + sentences.length
   return html`<header>
       <h2>Upload images</h2>
-      <button class="plain" onClick=${close}>Close</button>
+      <button class="icon" aria-label="Close the uploads" onClick=${close}>×</button>
     </header>
     <div class="uploads-body">
       <div class="upload-ways">

@@ -4,7 +4,6 @@
  */
 
 import { address, isFiltered, link, navigate } from "./address.js"
-import { arrival } from "./arrivals.js"
 import { ClearFilters } from "./filters.js"
 import { daysText, nameOf, numberText, STATE_TEXTS } from "./format.js"
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./htm-preact.js"
@@ -16,6 +15,7 @@ import { extendTo, selected, toggle } from "./selection.js"
 import { thumbHashToDataURL } from "./thumbhash.js"
 
 /** @typedef {import("./layout.js").Box} Box */
+/** @typedef {import("./listing.js").Image} Image */
 
 const STEP_PX = 200 // of scrolling, after which other pictures are drawn
 const MAX_PLACEHOLDERS = 500
@@ -45,10 +45,7 @@ export function Grid() {
   const entry = layout.boxes.find((box) => box.image.image_id === current) ?? visible[0]
   const drawn = new Set(entry ? [...visible, entry] : visible)
   const processing = visible.map((box) => box.image).filter((image) => image.state === "processing")
-  useEffect(
-    () => processing.forEach((image) => arrival(image.image_id, image.user_id).catch(() => {})),
-    [processing.map((image) => image.image_id).join()],
-  )
+  useEffect(() => void (processing.length && awaitArrivals(processing)), [processing.map((image) => image.image_id).join()])
 
   useLayoutEffect(() => {
     if (!focusOn.current) return
@@ -235,6 +232,16 @@ function usePlaceholder(hash) {
     setDecoded(placeholders.get(hash) ?? "")
   }, [hash])
   return hash && decoded
+}
+
+/** Wait for images that are being processed. @param {Image[]} images */
+async function awaitArrivals(images) {
+  try {
+    const { arrival } = await import("./arrivals.js")
+    await Promise.all(images.map((image) => arrival(image.image_id, image.user_id)))
+  } catch {
+    // The list shows what has arrived. The rest appears when the page is loaded again.
+  }
 }
 
 /** Return the id of the image whose link has an element. @param {Element} element */

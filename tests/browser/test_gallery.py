@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as PILImage
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
@@ -15,6 +14,7 @@ from chalicelib.model import State
 from dev.stack import Stack
 from tests.browser import album
 from tests.browser.conftest import WAIT_MS, Witness
+from tests.browser.steps import check_accessible, use_as
 from tests.http.client import Service, User
 from tests.pictures import picture
 
@@ -68,11 +68,6 @@ def bob(service: Service) -> Iterator[User]:
     user.delete_all()
 
 
-def use_as(context: BrowserContext, user: User) -> None:
-    """Let the gallery know the user's name from the start."""
-    context.add_init_script(f"localStorage.setItem('images-api.session', '{{\"user\": \"{user.user_id}\"}}')")
-
-
 def picture_named(page: Page, name: str) -> Locator:
     return page.locator("main").get_by_role("link", name=re.compile(rf"^{re.escape(name)}\b"))
 
@@ -87,12 +82,6 @@ def photograph(exif: PILImage.Exif, seed: int) -> bytes:
         buffer = io.BytesIO()
         plain.save(buffer, "JPEG", exif=exif)
     return buffer.getvalue()
-
-
-def check_accessible(page: Page) -> None:
-    """Check a page by axe."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 def test_a_browser_gets_the_gallery_and_other_clients_the_overview(page: Page, alice: User) -> None:

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Witness
-from tests.browser.test_viewer import UNDO_MS, change, check_accessibility, current, forgive, grid, titles, visit
+from tests.browser.steps import UNDO_MS, change, check_accessible, current, forgive, grid, titles, visit
 from tests.http.client import Json, User
 from tests.pictures import picture
 
@@ -44,7 +44,7 @@ def test_a_range_gets_a_tag_and_loses_it(page: Page, alice: User, pictures: list
     box(page, "B").click(modifiers=["Shift"])
     expect(bar(page)).to_contain_text("3 selected")
     assert chosen(page) == ["D", "C", "B"]
-    check_accessibility(page)
+    check_accessible(page)
     bar(page).get_by_label("Add a tag").fill("holiday")
     bar(page).get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("3 images changed.")).to_be_visible()
@@ -164,5 +164,5 @@ def test_a_long_press_chooses_a_picture_on_a_phone(page: Page, alice: User, pict
     link(page, "D").dispatch_event("click", {"bubbles": True, "cancelable": True})
     expect(bar(page)).to_contain_text("1 selected")
     assert chosen(page) == ["D"]
-    check_accessibility(page)
+    check_accessible(page)
     assert page.evaluate("document.querySelector('.selection').scrollWidth") <= 320

@@ -1,19 +1,16 @@
 """Uploads from the page: every way in, the queue, what is refused, and what happens when something breaks."""
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Dialog, Locator, Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import PART_BYTES, Witness
+from tests.browser.steps import check_accessible, choose, open_panel, pictures, row, use_as
 from tests.http.client import User
 from tests.pictures import base64_picture, picture
-
-SESSION = "images-api.session"
 
 # Makes an event with files that a test passes as [name, type, base64], and dispatches it on the page.
 GIVE = """([event, files]) => {
@@ -33,7 +30,7 @@ GIVE = """([event, files]) => {
 @pytest.fixture
 def gallery(page: Page, alice: User) -> Page:
     """Open the gallery as Alice."""
-    page.add_init_script(f"localStorage.setItem('{SESSION}', '{json.dumps({'user': alice.user_id, 'token': ''})}')")
+    use_as(page, alice)
     page.goto("/")
     return page
 
@@ -271,7 +268,7 @@ def test_the_panel_is_accessible(gallery: Page, tmp_path: Path) -> None:
     expect(gallery.get_by_role("progressbar")).to_have_count(3)
     for scheme in ("light", "dark"):
         gallery.emulate_media(color_scheme=scheme)
-        assert Axe().run(gallery, context="#uploads").response["violations"] == []
+        check_accessible(gallery, "#uploads")
 
 
 def test_the_panel_works_by_keyboard(gallery: Page) -> None:
@@ -381,38 +378,9 @@ def api_calls(witness: Witness) -> list[str]:
     return [f"{each.method} {urlsplit(each.url).path}" for each in witness.requests]
 
 
-def pictures(folder: Path, count: int) -> list[Path]:
-    """Write small pictures."""
-    files = [folder / f"picture {n}.png" for n in range(count)]
-    for n, file in enumerate(files):
-        file.write_bytes(picture(seed=n))
-    return files
-
-
-def open_panel(page: Page) -> None:
-    """Open the panel of uploads, unless it is open."""
-    button = page.get_by_role("button", name="Upload", exact=True)
-    if button.get_attribute("aria-expanded") == "false":
-        button.click()
-    expect(page.get_by_role("heading", name="Upload images")).to_be_visible()
-
-
-def choose(page: Page, *files: Path) -> None:
-    """Choose files in the picker of the panel."""
-    open_panel(page)
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose images").click()
-    chooser.value.set_files(files)
-
-
 def drop(page: Page, *paths: Path) -> None:
     """Drop files or folders as a file manager does."""
     devtools = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 20, "y": 20, "data": data})
-
-
-def row(page: Page, name: str) -> Locator:
-    """Return the line of a file in the list of uploads."""
-    return page.get_by_role("list", name="Files").get_by_role("listitem").filter(has_text=name)

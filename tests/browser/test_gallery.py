@@ -43,6 +43,21 @@ _NOTE_PICTURES = """() => {
   new MutationObserver(note).observe(document.querySelector("main"), { childList: true, subtree: true })
 }"""
 
+# Takes pictures out of the list, reads the next page, and puts the pictures back. Then an older answer arrives.
+_UNDO_LATE = """async () => {
+  const { src } = document.querySelector("script[type=module]")
+  const { listing, more, put, take } = await import(src.replace("gallery.js", "listing.js"))
+  const before = listing.value.images
+  const putBack = take(before.slice(1, 3))
+  while (listing.value.images.length <= before.length) {
+    await more()
+    await new Promise(requestAnimationFrame)
+  }
+  putBack()
+  put([{ ...before[0], title: "Old", version: before[0].version - 1 }])
+  return listing.value.images.map((image) => image.title)
+}"""
+
 _FITS = """(width) => document.documentElement.scrollWidth === width
   && [...document.querySelectorAll("header *, main li")].every((each) => each.getBoundingClientRect().right <= width)"""
 
@@ -161,6 +176,13 @@ def test_the_first_screen_needs_few_requests_and_moves_nothing(page: Page, colle
     page.mouse.wheel(0, 3_000)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("window.shifted") < 0.01
+
+
+def test_the_list_keeps_its_order_and_the_newest_versions(page: Page, collector: User) -> None:
+    page.goto(f"/?user_id={collector.user_id}")
+    expect(picture_named(page, str(MANY - 1))).to_be_visible()
+    titles = page.evaluate(_UNDO_LATE)
+    assert titles == [str(MANY - 1 - n) for n in range(len(titles))]
 
 
 def test_filters_are_in_the_address_and_back_works(page: Page, alice: User) -> None:

@@ -39,7 +39,7 @@ export function Notices() {
       (notice) => html`<div class=${notice.failed ? "notice failed" : "notice"} key=${notice}>
         <span>${notice.text}</span>
         ${notice.action && html`<button onClick=${() => (close(notice), notice.act?.())}>${notice.action}</button>`}
-        ${notice.failed && html`<button class="plain" aria-label="Close the message" onClick=${() => close(notice)}>×</button>`}
+        ${notice.failed && html`<button class="icon" aria-label="Close the message" onClick=${() => close(notice)}>×</button>`}
       </div>`,
     )}
   </div>`

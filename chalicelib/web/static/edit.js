@@ -9,7 +9,7 @@ import { nameOf, timeText } from "./format.js"
 import { html, useEffect, useRef } from "./htm-preact.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
-import { has, TagField, withTag } from "./tagfield.js"
+import { has, TagField, tagsIn, withTags } from "./tagfield.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 /** @typedef {Pick<Image, "title" | "description" | "tags" | "visibility">} Fields */
@@ -128,7 +128,7 @@ function ConflictChoices({ id, draft, conflict }) {
 /** Store what the user has entered. @param {string} id */
 async function submit(id) {
   const { base, fields: entered, typed } = drafts.value[id]
-  const fields = { ...entered, tags: withTag(entered.tags, typed) }
+  const fields = { ...entered, tags: withTags(entered.tags, tagsIn(typed)) }
   const names = changedNames(base, fields)
   if (!names.length) return discard(id)
   change(id, { fields, typed: "", saving: true, error: "" })

@@ -8,7 +8,7 @@ import { notify } from "./notices.js"
 import { useObservable } from "./observable.js"
 import { clear, selected } from "./selection.js"
 import { session } from "./session.js"
-import { has, TagInput, withTag, withoutTag } from "./tagfield.js"
+import { has, TagInput, tagsIn, withoutTag, withTags } from "./tagfield.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -26,9 +26,10 @@ export function Bar() {
   const change = (/** @type {readonly Image[]} */ all, /** @type {(image: Image) => Partial<Image> | null} */ step) =>
     changeAll(all, step, (done) => setProgress(done === all.length ? null : { done, all: all.length }))
   const addTag = () => {
-    const tag = added.trim()
+    const wanted = tagsIn(added)
     setAdded("")
-    if (tag) change(chosen, (image) => (has(image.tags, tag) ? null : { tags: withTag(image.tags, tag) }))
+    if (wanted.length)
+      change(chosen, (image) => (wanted.every((tag) => has(image.tags, tag)) ? null : { tags: withTags(image.tags, wanted) }))
   }
   const removeTag = () => {
     setRemoved("")

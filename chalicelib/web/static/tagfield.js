@@ -7,7 +7,7 @@ const SUGGESTIONS = 12
 const PAUSE_MS = 150
 
 /**
- * An input with suggestions. `onEnter` gets the tag, and the input becomes empty.
+ * An input with suggestions. At `onEnter` the value is complete: a tag, or several with commas.
  * @param {{label: string, owner: string, id: string, value: string, onInput: (text: string) => void, onEnter: () => void}} props
  */
 export function TagInput({ label, owner, id, value, onInput, onEnter }) {
@@ -25,7 +25,7 @@ export function TagInput({ label, owner, id, value, onInput, onEnter }) {
 }
 
 /**
- * The tags of an image, to change. `typed` is a tag that is not complete yet.
+ * The tags of an image, to change. `typed` is a tag, or several, not entered yet.
  * @param {{tags: readonly string[], typed: string, owner: string, onChange: (tags: string[], typed: string) => void}} props
  */
 export function TagField({ tags, typed, owner, onChange }) {
@@ -43,15 +43,24 @@ export function TagField({ tags, typed, owner, onChange }) {
     )}
     <${TagInput}
       label="Add a tag" owner=${owner} id="tags" value=${typed}
-      onInput=${(/** @type {string} */ text) => onChange([...tags], text)} onEnter=${() => onChange(withTag(tags, typed), "")}
+      onInput=${(/** @type {string} */ text) => onChange([...tags], text)} onEnter=${() => onChange(withTags(tags, tagsIn(typed)), "")}
     />
   </fieldset>`
 }
 
-/** Return tags with one more; case does not distinguish tags. @param {readonly string[]} tags @param {string} tag */
-export function withTag(tags, tag) {
-  const added = tag.trim()
-  return !added || has(tags, added) ? [...tags] : [...tags, added]
+/** Return the tags in a text, which commas separate. @param {string} text */
+export function tagsIn(text) {
+  return text
+    .split(",")
+    .map((tag) => tag.trim())
+    .filter(Boolean)
+}
+
+/** Return tags with more of them; case does not distinguish tags. @param {readonly string[]} tags @param {readonly string[]} added */
+export function withTags(tags, added) {
+  const all = [...tags]
+  for (const tag of added) if (!has(all, tag)) all.push(tag)
+  return all
 }
 
 /** Return tags without one. @param {readonly string[]} tags @param {string} tag */

@@ -14,6 +14,7 @@ import { listing, put } from "./listing.js"
 import { observable } from "./observable.js"
 import { sendImage } from "./sending.js"
 import { ask, identify, session } from "./session.js"
+import { tagsIn } from "./tagfield.js"
 import { persistently } from "./transfer.js"
 import { abandon } from "./unfinished.js"
 
@@ -124,7 +125,7 @@ export function clearFinished() {
 
 /** Stop uploads, all before another one begins. @param {Upload[]} stopped */
 function stop(stopped) {
-  for (const upload of stopped) upload.state = "cancelled"
+  for (const upload of stopped) Object.assign(upload, { state: "cancelled", note: "" })
   for (const upload of stopped) upload.cancelling.abort(new Error("cancelled"))
   redraw()
   proceed()
@@ -146,10 +147,7 @@ function enqueue(file, contentType, refused) {
     checksum: "",
     key: newKey(),
     anyway: false,
-    tags: choices.value.tags
-      .split(",")
-      .map((tag) => tag.trim())
-      .filter(Boolean),
+    tags: tagsIn(choices.value.tags),
     visibility: choices.value.visibility,
     cancelling: new AbortController(),
   })

@@ -10,6 +10,7 @@ const FIRST_PAUSE_MS = 1_000
 const MAX_PAUSE_MS = 8_000
 const PATIENCE_MS = 600_000
 const MAX_SINGLE_REQUESTS = 3
+const SPARE = 20 // images
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -49,7 +50,9 @@ async function ask() {
 }
 
 async function askOnce() {
-  const query = { user_id: session.value.user, include: INCLUDE, limit: config.max_page_size }
+  // The newest images: those that are processed already are hardly more than the others.
+  const limit = Math.min(config.max_page_size, 2 * expected.size + SPARE)
+  const query = { user_id: session.value.user, include: INCLUDE, limit }
   const { body } = await request("GET", "images", { query })
   const listed = new Set()
   for (const image of body.images) {

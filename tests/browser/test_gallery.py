@@ -251,6 +251,35 @@ def test_days_with_few_pictures_share_a_heading_within_a_month(page: Page, alice
     expect(headings).to_have_text([re.compile(r"^1\W+5 July 2019$"), "Sunday, 30 June 2019"], timeout=WAIT_MS)
 
 
+def test_a_search_without_result_says_what_it_finds(page: Page, alice: User) -> None:
+    alice.upload(picture(seed=15), title="Harbour")
+    page.goto(f"/?user_id={alice.user_id}&q=harb")
+    expect(page.get_by_text("A search finds whole words only.")).to_be_visible()
+
+
+def test_a_tag_that_is_new_can_be_chosen_without_a_reload(page: Page, alice: User) -> None:
+    page.goto("/")
+    tags = page.get_by_role("group", name="Filters in use and tags")
+    expect(page.get_by_role("heading", name="No images yet").or_(page.locator("main li")).first).to_be_visible()
+    tag = f"new-{alice.user_id}"
+    alice.upload(picture(seed=16), title="Harbour", tags=[tag])
+    page.get_by_role("searchbox").fill("harbour")  # reads the list, not the page
+    expect(picture_named(page, "Harbour")).to_be_visible()
+    page.get_by_role("searchbox").fill("")
+    expect(tags.get_by_role("button", name=tag)).to_be_visible()
+
+
+def test_nothing_shows_through_a_transparent_picture(page: Page, alice: User) -> None:
+    buffer = io.BytesIO()
+    PILImage.new("RGBA", (40, 30), (255, 80, 0, 60)).save(buffer, "PNG")
+    alice.upload(buffer.getvalue(), title="Glass")
+    page.goto(f"/?user_id={alice.user_id}")
+    expect(picture_named(page, "Glass")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('main li img')?.naturalWidth > 0")
+    expect(page.locator("main li").first).to_have_css("background-image", "none")
+    expect(page.locator("main li").first).not_to_have_css("background-color", re.compile(r"rgb\(255"))
+
+
 def test_days_are_those_of_the_time_taken(page: Page, alice: User) -> None:
     for seed, taken in ((23, "2019:07:01 23:30:00"), (24, "2009:12:24 18:00:00")):
         exif = PILImage.Exif()

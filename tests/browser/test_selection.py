@@ -56,6 +56,15 @@ def test_a_range_gets_a_tag_and_loses_it(page: Page, alice: User, pictures: list
     assert tags(alice, pictures) == [["sea"], ["holiday"], ["holiday"], ["holiday"], ["sea"]]
 
 
+def test_commas_separate_tags(page: Page, alice: User, pictures: list[Json]) -> None:
+    visit(page, alice)
+    box(page, "A").click()
+    bar(page).get_by_label("Add a tag").fill("holiday, Sea, , dunes")
+    bar(page).get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("1 image changed.")).to_be_visible()
+    assert tags(alice, pictures)[0] == ["sea", "holiday", "dunes"]
+
+
 def test_tags_that_another_client_added_meanwhile_are_kept(
     page: Page, alice: User, pictures: list[Json], witness: Witness
 ) -> None:

@@ -1,5 +1,6 @@
 """Uploads from the page: every way in, the queue, what is refused, and what happens when something breaks."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -95,6 +96,21 @@ def test_the_folder_picker_takes_the_pictures_of_a_folder(gallery: Page, tmp_pat
     chooser.value.set_files(folder)
     expect(row(gallery, "one.png")).to_contain_text("Uploaded")
     expect(gallery.get_by_text("Left out of “walk”: one file that is not an image (notes.txt).")).to_be_visible()
+
+
+def test_the_pictures_of_a_folder_are_in_the_order_of_their_names(gallery: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    names = [f"step {n}.png" for n in (11, 2, 10, 1, 9)]
+    for n, name in enumerate(names):
+        (folder / name).write_bytes(picture(seed=n))
+    gallery.route("**/images", lambda route: None)
+    open_panel(gallery)
+    with gallery.expect_file_chooser() as chooser:
+        gallery.get_by_role("button", name="Choose a folder").click()
+    chooser.value.set_files(folder)
+    rows = gallery.get_by_role("list", name="Files").get_by_role("listitem")
+    expect(rows).to_have_text([re.compile(rf"^step {n}\.png") for n in (1, 2, 9, 10, 11)])
 
 
 def test_tags_and_visibility_are_sent_with_each_picture(gallery: Page, alice: User, tmp_path: Path) -> None:
@@ -222,6 +238,25 @@ def test_uploads_are_cancelled_and_begun_again(gallery: Page, alice: User, tmp_p
     assert len(alice.service.ids(user_id=alice.user_id)) == 1
 
 
+def test_an_upload_that_waits_for_others_is_deleted_when_it_is_cancelled(gallery: Page, tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.jpg" for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_bytes(picture("JPEG", seed=n) + bytes(12_000_000))
+    gallery.route("**/*partNumber=*", lambda route: None)  # requests that never end
+    open_panel(gallery)
+    picker = gallery.locator("input[type=file]").first
+    with gallery.expect_request("**/*partNumber=2*"):
+        picker.set_input_files(files[0])
+    with gallery.expect_request("**/*partNumber=1*"):
+        picker.set_input_files(files[1])
+    with gallery.expect_response("**/direct-upload"):
+        picker.set_input_files(files[2])
+    expect(row(gallery, "2.jpg")).to_contain_text("0 bytes of")
+    with gallery.expect_response("**/abort"):
+        row(gallery, "2.jpg").get_by_role("button", name="Cancel").click()
+    expect(row(gallery, "2.jpg")).to_contain_text("Cancelled")
+
+
 def test_closing_the_page_asks_while_uploads_run(gallery: Page, tmp_path: Path) -> None:
     gallery.route("**/images", lambda route: None)
     choose(gallery, *pictures(tmp_path, 1))
@@ -236,6 +271,14 @@ def test_closing_the_page_asks_while_uploads_run(gallery: Page, tmp_path: Path) 
     gallery.get_by_role("heading", name="Upload images").click()  # a page that nobody has used may not ask
     gallery.reload()
     assert asked == ["beforeunload"]
+
+
+def test_a_blank_name_is_no_name(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Your name").click()
+    page.get_by_label("Name", exact=True).fill("  ")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Enter a name.")
 
 
 def test_a_visitor_without_a_name_is_asked_for_one(page: Page, alice: User, tmp_path: Path) -> None:
@@ -269,6 +312,15 @@ def test_the_panel_is_accessible(gallery: Page, tmp_path: Path) -> None:
     for scheme in ("light", "dark"):
         gallery.emulate_media(color_scheme=scheme)
         check_accessible(gallery, "#uploads")
+
+
+def test_the_buttons_of_the_panel_are_within_it(gallery: Page, tmp_path: Path) -> None:
+    gallery.route("**/images", lambda route: None)
+    choose(gallery, *pictures(tmp_path, 4))
+    expect(gallery.get_by_role("progressbar")).to_have_count(3)
+    panel = gallery.get_by_role("region", name="Uploads")
+    for button in [panel.get_by_role("button", name="Close"), row(gallery, "picture 0.png").get_by_role("button")]:
+        assert button.evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_the_panel_works_by_keyboard(gallery: Page) -> None:

@@ -9,6 +9,7 @@ const FIRST_PAUSE_MS = 1_000
 const MAX_PAUSE_MS = 8_000
 const PATIENCE_MS = 600_000
 const MAX_REQUESTS = 3 // of a kind, in a round
+const SPARE = 20 // images
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -63,9 +64,11 @@ async function askOnce() {
 
 /** @param {string} owner @returns {Promise<string[]>} the ids of the images in the answer */
 async function askForNewest(owner) {
-  const query = { user_id: owner, include: INCLUDE, limit: config.max_page_size }
-  const { body } = await request("GET", "images", { query })
-  for (const [id, each] of [...expected]) if (each.owner === owner) askLater(id, each)
+  const own = [...expected].filter(([, each]) => each.owner === owner)
+  // Those that are processed already are hardly more than the others.
+  const limit = Math.min(config.max_page_size, 2 * own.length + SPARE)
+  const { body } = await request("GET", "images", { query: { user_id: owner, include: INCLUDE, limit } })
+  for (const [id, each] of own) if (expected.has(id)) askLater(id, each)
   for (const image of body.images) if (image.state !== "processing") arrived(image)
   return body.images.map((/** @type {Image} */ image) => image.image_id)
 }

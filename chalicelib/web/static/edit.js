@@ -11,7 +11,7 @@ import { renew } from "./listing.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
 import { TagField } from "./tagfield.js"
-import { hasTag, withTag } from "./tags.js"
+import { hasTag, tagsIn, withTags } from "./tags.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 /** @typedef {Pick<Image, "title" | "description" | "tags" | "visibility">} Fields */
@@ -130,7 +130,7 @@ function ConflictChoices({ id, draft, conflict }) {
 /** Store what the user has entered. @param {string} id */
 async function submit(id) {
   const { base, fields: entered, typed } = drafts.value[id]
-  const fields = { ...entered, tags: withTag(entered.tags, typed) }
+  const fields = { ...entered, tags: withTags(entered.tags, tagsIn(typed)) }
   const names = changedNames(base, fields)
   if (!names.length) return discard(id)
   change(id, { fields, typed: "", saving: true, error: "" })

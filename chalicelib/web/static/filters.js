@@ -2,7 +2,8 @@
 
 import { address, isFiltered, link, navigate, UNFILTERED } from "./address.js"
 import { numberText } from "./format.js"
-import { html, useEffect, useRef, useState } from "./htm-preact.js"
+import { html, useEffect, useMemo, useRef, useState } from "./htm-preact.js"
+import { listing } from "./listing.js"
 import { observable, useObservable } from "./observable.js"
 import { session } from "./session.js"
 import { readTags } from "./tags.js"
@@ -197,12 +198,29 @@ function useTags() {
   const { user_id } = useObservable(address)
   const { user } = useObservable(session)
   const word = useObservable(typed).toLowerCase()
-  const [all, setAll] = useState({ tags: /** @type {import("./tags.js").Counted[]} */ ([]), complete: true })
+  const [all, setAll] = useState({ tags: /** @type {import("./tags.js").Counted[]} */ ([]), complete: false })
   const [found, setFound] = useState({ word: "", tags: all.tags })
-  useEffect(() => readTags({ user_id, limit: TAGS_READ }, (tags, complete) => setAll({ tags, complete })), [user_id, user])
+  const fresh = useFreshTags(all)
+  const read = (milliseconds = 0) => readTags({ user_id, limit: TAGS_READ }, (tags, complete) => setAll({ tags, complete }), milliseconds)
+  useEffect(() => read(), [user_id, user])
+  useEffect(() => (fresh ? read(TYPING_MS) : undefined), [fresh])
   useEffect(() => {
     if (word && !all.complete) return readTags({ user_id, prefix: word, limit: TAGS_READ }, (tags) => setFound({ word, tags }), TYPING_MS)
   }, [word, all])
   const tags = !all.complete && found.word === word && word ? found.tags : all.tags.filter(({ tag }) => tag.toLowerCase().startsWith(word))
   return [...tags].sort((one, other) => other.count - one.count).slice(0, TAGS_SHOWN)
+}
+
+/**
+ * Return the tags of listed images that were not in use when the tags were read.
+ * @param {{tags: {tag: string}[], complete: boolean}} read
+ */
+function useFreshTags(read) {
+  const { images } = useObservable(listing)
+  return useMemo(() => {
+    if (!read.complete) return ""
+    const known = new Set(read.tags.map(({ tag }) => tag))
+    const listed = new Set(images.flatMap((image) => image.tags.map((tag) => tag.toLowerCase())))
+    return [...listed].filter((tag) => !known.has(tag)).join()
+  }, [read, images])
 }

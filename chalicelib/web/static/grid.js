@@ -118,7 +118,7 @@ function Picture({ box, top, reachable, isChosen, choosing }) {
     else navigate({ image: image_id })
   }
 
-  return html`<li style=${{ left: x, top, width, height, backgroundColor: analysis?.color ?? "", backgroundImage: background }} class=${isChosen ? "chosen" : ""}>
+  return html`<li style=${{ left: x, top, width, height, backgroundColor: arrived ? "" : (analysis?.color ?? ""), backgroundImage: background }} class=${isChosen ? "chosen" : ""}>
     <a href=${link({ ...address.value, image: image_id })} data-id=${image_id} tabindex=${reachable ? 0 : -1} onClick=${open}>
       ${
         thumbnail
@@ -164,7 +164,7 @@ function End() {
 
 function Nothing() {
   if (!isFiltered(address.value)) return html`<h2>No images yet</h2><p>Drop pictures on this page, or choose Upload.</p>`
-  return html`<h2>Nothing matches</h2><p>No image matches all filters. <${ClearFilters} /></p>`
+  return html`<h2>Nothing matches</h2><p>No image matches all filters. ${address.value.q && "A search finds whole words only."} <${ClearFilters} /></p>`
 }
 
 /** Return the width of an element, also after it changed. @param {{current: HTMLElement | null}} followed */

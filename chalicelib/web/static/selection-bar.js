@@ -9,7 +9,7 @@ import { useObservable } from "./observable.js"
 import { clear, selected } from "./selection.js"
 import { session } from "./session.js"
 import { TagInput } from "./tagfield.js"
-import { hasTag, withoutTag, withTag } from "./tags.js"
+import { hasTag, tagsIn, withoutTag, withTags } from "./tags.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -27,9 +27,10 @@ export function Bar() {
   const change = (/** @type {readonly Image[]} */ all, /** @type {(image: Image) => Partial<Image> | null} */ step) =>
     changeAll(all, step, (done) => setProgress(done === all.length ? null : { done, all: all.length }))
   const addTag = () => {
-    const tag = added.trim()
+    const wanted = tagsIn(added)
     setAdded("")
-    if (tag) change(chosen, (image) => (hasTag(image.tags, tag) ? null : { tags: withTag(image.tags, tag) }))
+    if (wanted.length)
+      change(chosen, (image) => (wanted.every((tag) => hasTag(image.tags, tag)) ? null : { tags: withTags(image.tags, wanted) }))
   }
   const removeTag = () => {
     setRemoved("")

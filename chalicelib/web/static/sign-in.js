@@ -44,6 +44,7 @@ export function SignIn() {
     event.preventDefault()
     const text = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("who")).trim()
     attempt(async () => {
+      if (!text) throw new Error(OPEN ? "Enter a name." : "Enter a token.")
       const entered = OPEN ? { user: text, token: "" } : { user: subject(text), token: text }
       await check(entered)
       signIn(entered)

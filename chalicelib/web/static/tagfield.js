@@ -1,13 +1,13 @@
 /** A field for tags: those that are there can be taken out, others are typed, with suggestions of tags in use. */
 
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
-import { readTags, withoutTag, withTag } from "./tags.js"
+import { readTags, tagsIn, withoutTag, withTags } from "./tags.js"
 
 const SUGGESTIONS = 12
 const PAUSE_MS = 150
 
 /**
- * An input with suggestions. `onEnter` gets the tag, and the input becomes empty.
+ * An input with suggestions. At `onEnter` the value is complete: a tag, or several with commas.
  * @param {{label: string, owner: string, id: string, value: string, onInput: (text: string) => void, onEnter: () => void}} props
  */
 export function TagInput({ label, owner, id, value, onInput, onEnter }) {
@@ -25,7 +25,7 @@ export function TagInput({ label, owner, id, value, onInput, onEnter }) {
 }
 
 /**
- * The tags of an image, to change. `typed` is a tag that is not complete yet.
+ * The tags of an image, to change. `typed` is a tag, or several, not entered yet.
  * @param {{tags: readonly string[], typed: string, owner: string, onChange: (tags: string[], typed: string) => void}} props
  */
 export function TagField({ tags, typed, owner, onChange }) {
@@ -43,7 +43,7 @@ export function TagField({ tags, typed, owner, onChange }) {
     )}
     <${TagInput}
       label="Add a tag" owner=${owner} id="tags" value=${typed}
-      onInput=${(/** @type {string} */ text) => onChange([...tags], text)} onEnter=${() => onChange(withTag(tags, typed), "")}
+      onInput=${(/** @type {string} */ text) => onChange([...tags], text)} onEnter=${() => onChange(withTags(tags, tagsIn(typed)), "")}
     />
   </fieldset>`
 }

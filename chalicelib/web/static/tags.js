@@ -22,10 +22,19 @@ export function readTags(query, use, milliseconds = 0) {
   }
 }
 
-/** Return tags with one more. @param {readonly string[]} tags @param {string} tag */
-export function withTag(tags, tag) {
-  const added = tag.trim()
-  return !added || hasTag(tags, added) ? [...tags] : [...tags, added]
+/** Return the tags in a text, which commas separate. @param {string} text */
+export function tagsIn(text) {
+  return text
+    .split(",")
+    .map((tag) => tag.trim())
+    .filter(Boolean)
+}
+
+/** Return tags with more of them. @param {readonly string[]} tags @param {readonly string[]} added */
+export function withTags(tags, added) {
+  const all = [...tags]
+  for (const tag of added) if (!hasTag(all, tag)) all.push(tag)
+  return all
 }
 
 /** Return tags without one. @param {readonly string[]} tags @param {string} tag */

@@ -22,7 +22,7 @@ let running = 0
  * @throws {ApiError}
  */
 export async function send(method, url, body, options) {
-  if (running === PARALLEL) await new Promise((resolve) => queue.push(() => resolve(undefined)))
+  if (running === PARALLEL) await turn(options.signal)
   else running += 1
   try {
     return await sent(method, url, body, options)
@@ -31,6 +31,23 @@ export async function send(method, url, body, options) {
     if (next) next()
     else running -= 1
   }
+}
+
+/** Wait until a request has ended. One that is cancelled leaves the queue at once. @param {AbortSignal} signal */
+function turn(signal) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const begin = () => {
+      signal.removeEventListener("abort", leave)
+      resolve(undefined)
+    }
+    const leave = () => {
+      queue.splice(queue.indexOf(begin), 1)
+      reject(signal.reason)
+    }
+    signal.addEventListener("abort", leave, { once: true })
+    queue.push(begin)
+  })
 }
 
 /** @param {string} method @param {string} url @param {FormData | Blob} body @param {Sending} options @returns {Promise<string>} */

@@ -15,6 +15,7 @@ import { observable } from "./observable.js"
 import { persistently } from "./retries.js"
 import { sendImage } from "./sending.js"
 import { identify, session } from "./session.js"
+import { tagsIn } from "./tags.js"
 import { abandon } from "./unfinished.js"
 
 /** @typedef {import("./listing.js").Image} Image */
@@ -125,7 +126,7 @@ export function clearFinished() {
 
 /** Stop uploads, all before another one begins. @param {Upload[]} stopped */
 function stop(stopped) {
-  for (const upload of stopped) upload.state = "cancelled"
+  for (const upload of stopped) Object.assign(upload, { state: "cancelled", note: "" })
   for (const upload of stopped) upload.cancelling.abort(new Error("cancelled"))
   redraw()
   proceed()
@@ -147,10 +148,7 @@ function enqueue(file, contentType, refused) {
     checksum: "",
     key: newKey(),
     anyway: false,
-    tags: choices.value.tags
-      .split(",")
-      .map((tag) => tag.trim())
-      .filter(Boolean),
+    tags: tagsIn(choices.value.tags),
     visibility: choices.value.visibility,
     cancelling: new AbortController(),
   })

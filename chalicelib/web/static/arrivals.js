@@ -28,7 +28,8 @@ let wait = FIRST_PAUSE_MS
 let asking = false
 
 /**
- * Return an image when it is processed, or null if it is deleted, or that takes longer than ten minutes. The list and the viewer show it.
+ * Return an image when it is processed, or null if it is deleted or takes longer than ten minutes. The list and the
+ * viewer show it.
  * @param {string} imageId @param {string} owner @returns {Promise<Image | null>}
  * @throws {Error} the service refuses the file; the message is its reason
  */

@@ -231,6 +231,7 @@ def test_words_are_found_in_titles_descriptions_files_and_tags(page: Page, alice
     search = page.get_by_role("searchbox")
     search.press_sequentially("night boats")
     expect(page.get_by_text("All 2 images")).to_be_attached()
+    expect(page.get_by_role("status").filter(has_text="2 found")).to_be_attached()
     expect(picture_named(page, "Harbour at night")).to_be_visible()
     search.press("Enter")
     assert query(page) == {"q": ["night boats"], "user_id": [alice.user_id]}

@@ -107,7 +107,7 @@ def test_signing_in_at_the_issuer_leads_back_to_the_same_address(page: Page, iss
 
 def test_an_answer_of_the_issuer_that_was_not_asked_for_signs_nobody_in(page: Page) -> None:
     page.goto("/?code=stolen&state=unknown")
-    expect(page.get_by_role("status")).to_contain_text("You are not signed in")
+    expect(page.get_by_text("You are not signed in")).to_be_visible()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     assert urlsplit(page.url).query == ""
 

@@ -239,9 +239,9 @@ def test_uploads_are_cancelled_and_begun_again(gallery: Page, alice: User, tmp_p
 
 
 def test_an_upload_that_waits_for_others_is_deleted_when_it_is_cancelled(gallery: Page, tmp_path: Path) -> None:
-    files = [tmp_path / f"{n}.jpg" for n in range(3)]
+    files = [tmp_path / f"{n}.jpg" for n in range(3)]  # each of two parts
     for n, file in enumerate(files):
-        file.write_bytes(picture("JPEG", seed=n) + bytes(12_000_000))
+        file.write_bytes(picture("JPEG", seed=n) + bytes(PART_BYTES))
     gallery.route("**/*partNumber=*", lambda route: None)  # requests that never end
     open_panel(gallery)
     picker = gallery.locator("input[type=file]").first

@@ -98,6 +98,7 @@ export function Grid() {
           </section>`,
         )}
     </div>
+    <${Found} />
     <${End} />`
 }
 
@@ -134,6 +135,16 @@ function Picture({ box, top, reachable, isChosen, choosing }) {
         onClick=${(/** @type {MouseEvent} */ event) => (event.shiftKey ? extendTo(image_id) : toggle(image_id))} />
     </label>
   </li>`
+}
+
+/** Tells a screen reader, once for each list, how many images there are. */
+function Found() {
+  const { images, loading, stale, complete, error } = useObservable(listing)
+  const text = useRef("")
+  const count = numberText(images.length)
+  if (stale) text.current = ""
+  else if (!text.current && !loading && !error) text.current = complete ? `${count} found` : `More than ${count} found`
+  return html`<p class="hidden-text" role="status">${text.current}</p>`
 }
 
 /** What is below the pictures. It reads the next page when it comes near. */

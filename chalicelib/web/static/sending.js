@@ -85,7 +85,8 @@ async function announced({ file, contentType, checksum, user, tags, visibility, 
     size: file.size,
     checksum: checksum || undefined,
   }
-  const { body } = await persistently(() => request("POST", "images/direct-upload", { json, signal }), signal, note)
+  // Not interrupted: only its answer says what to delete when the upload is cancelled.
+  const { body } = await persistently(() => request("POST", "images/direct-upload", { json }), signal, note)
   if (body.parts) remember({ imageId: body.image_id, fingerprint: fingerprint(file, checksum), name: file.name, user, begun: Date.now() })
   return body
 }

@@ -30,7 +30,8 @@ class Secrets:
     cursor_secret: str = _secret(
         "",
         "Key that encrypts list cursors and signs the URLs of private pictures. Empty: a key derived from the table "
-        "name, which detects damaged cursors but not forged ones; with `AUTH=jwt`, no URL is signed then.",
+        "name, which detects damaged cursors but not forged ones. With `AUTH=jwt`, a secret of less than 32 bytes "
+        "signs no URL.",
         "CURSOR_SECRET",
     )
     cursor_secret_next: str = _secret("", "Also accepted: the next value of `CURSOR_SECRET`.", "CURSOR_SECRET_NEXT")

@@ -1,10 +1,11 @@
-"""Many images at once, written as processing leaves them: records and thumbnails. Index rows are left out."""
+"""Many images at once, written as processing leaves them: their records. Index rows and thumbnails are left out."""
 
 import hashlib
+import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import UUID
+
+from playwright.sync_api import BrowserContext
 
 from chalicelib import ids
 from chalicelib.model import Analysis, Image, State, Variant, Visibility
@@ -16,7 +17,7 @@ PER_DAY = 50
 
 _FIRST = 1_735_689_600_000  # 2025-01-01, milliseconds since the epoch
 _DAY = 86_400_000
-_AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
+_AT_ONCE = 100  # DynamoDB: writes of a transaction
 _THUMBNAIL = picture("WEBP", width=32, height=24)
 _SHAPES = ((1_600, 1_200), (1_200, 1_600), (2_000, 1_000), (1_000, 1_000))
 _PLACEHOLDER = "2fcZFIB3iId/h3iJh4aIYJ2V8g=="
@@ -59,23 +60,16 @@ def image(user_id: str, n: int, state: State = State.READY) -> Image:
     )
 
 
+def show_thumbnails(context: BrowserContext) -> None:
+    """Let a browser have thumbnails of these images, in place of S3."""
+    context.route(re.compile(r"/320\.webp\?"), lambda route: route.fulfill(body=_THUMBNAIL, content_type="image/webp"))
+
+
 def write(stack: Stack, images: Sequence[Image]) -> None:
     """Write images, so that the list of their owner has them. One with the same id is replaced."""
-    dynamodb, s3 = stack.client("dynamodb"), stack.client("s3")
-
-    def put_thumbnail(image: Image) -> None:
-        s3.put_object(
-            Bucket="images-derived", Key=f"{image.s3_key}/320.webp", Body=_THUMBNAIL, ContentType="image/webp"
-        )
-
-    def put_rows(puts: list[dict[str, Any]]) -> None:
-        left: dict[str, list[Any]] = {}
-        for put in puts:
-            left.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
-        while left:
-            left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
-
+    dynamodb = stack.client("dynamodb")
     puts = [catalog.put(image)["Put"] for image in images]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put_thumbnail, images))
-        list(pool.map(put_rows, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))
+    writes = [{"Put": {name: put[name] for name in ("TableName", "Item")}} for put in puts]
+    # Four times as fast on DynamoDB Local as BatchWriteItem, which commits each item by itself.
+    for n in range(0, len(writes), _AT_ONCE):
+        dynamodb.transact_write_items(TransactItems=writes[n : n + _AT_ONCE])

@@ -17,8 +17,13 @@ CHROMIUM = chromium()
 # For a browser that may run as root in a container and contacts only this machine.
 OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
-# Small pictures go to S3 directly, and those of 6 MB in parts.
-LIMITS = {"MAX_FORM_IMAGE_BYTES": "1000000", "MULTIPART_THRESHOLD_BYTES": "6000000"}
+# Small pictures go to S3 directly, and those of more than one part in parts. S3 requires parts of 5 MiB.
+PART_BYTES = 5 * 1024 * 1024
+LIMITS = {
+    "MAX_FORM_IMAGE_BYTES": "1000000",
+    "MULTIPART_THRESHOLD_BYTES": str(PART_BYTES),
+    "PART_BYTES": str(PART_BYTES),
+}
 
 WAIT_MS = 30_000  # the longest that a test waits for something to appear, on a slow machine
 expect.set_options(timeout=WAIT_MS)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Witness
-from tests.browser.test_viewer import UNDO_MS, change, check_accessibility, current, forgive, grid, titles, visit
+from tests.browser.steps import UNDO_MS, change, check_accessible, current, forgive, grid, titles, visit
 from tests.http.client import Json, User
 from tests.pictures import picture
 
@@ -44,7 +44,7 @@ def test_a_range_gets_a_tag_and_loses_it(page: Page, alice: User, pictures: list
     box(page, "B").click(modifiers=["Shift"])
     expect(bar(page)).to_contain_text("3 selected")
     assert chosen(page) == ["D", "C", "B"]
-    check_accessibility(page)
+    check_accessible(page)
     bar(page).get_by_label("Add a tag").fill("holiday")
     bar(page).get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("3 images changed.")).to_be_visible()
@@ -54,6 +54,15 @@ def test_a_range_gets_a_tag_and_loses_it(page: Page, alice: User, pictures: list
     bar(page).get_by_role("button", name="Remove").click()
     expect(page.get_by_text("3 images changed.")).to_have_count(2)
     assert tags(alice, pictures) == [["sea"], ["holiday"], ["holiday"], ["holiday"], ["sea"]]
+
+
+def test_commas_separate_tags(page: Page, alice: User, pictures: list[Json]) -> None:
+    visit(page, alice)
+    box(page, "A").click()
+    bar(page).get_by_label("Add a tag").fill("holiday, Sea, , dunes")
+    bar(page).get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_text("1 image changed.")).to_be_visible()
+    assert tags(alice, pictures)[0] == ["sea", "holiday", "dunes"]
 
 
 def test_tags_that_another_client_added_meanwhile_are_kept(
@@ -97,6 +106,19 @@ def test_what_failed_is_counted_and_can_be_tried_again(
     assert [current(alice, image)["visibility"] for image in pictures[:2]] == ["private", "private"]
     assert all("ERR_FAILED" in error for error in witness.errors)
     witness.errors.clear()
+
+
+def test_a_change_is_repeated_while_the_service_is_busy(
+    page: Page, alice: User, pictures: list[Json], witness: Witness
+) -> None:
+    visit(page, alice)
+    box(page, "A").click()
+    busy = {"status": 503, "json": {"error": "Try again later."}}
+    page.route(f"**/images/{pictures[0]['image_id']}", lambda route: route.fulfill(**busy), times=1)
+    bar(page).get_by_role("button", name="Make private").click()
+    expect(page.get_by_text("1 image changed.")).to_be_visible()
+    assert current(alice, pictures[0])["visibility"] == "private"
+    forgive(witness, 503)
 
 
 def test_the_selection_is_deleted_after_the_time_for_undo(page: Page, alice: User, pictures: list[Json]) -> None:
@@ -151,5 +173,5 @@ def test_a_long_press_chooses_a_picture_on_a_phone(page: Page, alice: User, pict
     link(page, "D").dispatch_event("click", {"bubbles": True, "cancelable": True})
     expect(bar(page)).to_contain_text("1 selected")
     assert chosen(page) == ["D"]
-    check_accessibility(page)
+    check_accessible(page)
     assert page.evaluate("document.querySelector('.selection').scrollWidth") <= 320

@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dev.stack import Stack, running
-from tests.browser import issuer, test_uploads
+from tests.browser import issuer
 from tests.browser.conftest import WAIT_MS, Witness
+from tests.browser.steps import check_accessible, choose, pictures, row
 from tests.pictures import base64_picture
 
 CLIENT_ID = "gallery"
@@ -73,7 +73,7 @@ def test_a_pasted_token_is_checked_and_kept_for_the_tab(page: Page, issuer_url: 
     page.goto("/")
     expect(page.get_by_text("No images yet")).to_be_visible()
     page.get_by_role("button", name="Sign in", exact=True).click()
-    assert Axe().run(page).violations_count == 0
+    check_accessible(page)
     field = page.get_by_label("Bearer token")
     field.fill("no token")
     page.get_by_role("button", name="Use this token").click()
@@ -141,12 +141,12 @@ def test_the_policy_names_where_users_sign_in(guarded: Stack, issuer_url: str) -
 
 
 def test_an_upload_belongs_to_the_subject_of_the_token(page: Page, issuer_url: str, tmp_path: Path) -> None:
-    _, file = test_uploads.pictures(tmp_path, 2)  # the first is the picture titled Diary
+    _, file = pictures(tmp_path, 2)  # the first is the picture titled Diary
     page.goto("/")
-    test_uploads.choose(page, file)
+    choose(page, file)
     page.get_by_label("Bearer token").fill(issuer.id_token(issuer_url, CLIENT_ID))
     page.get_by_role("button", name="Use this token").click()
-    expect(test_uploads.row(page, file.name)).to_contain_text("Uploaded")
+    expect(row(page, file.name)).to_contain_text("Uploaded")
     expect(page.get_by_role("link", name="picture 1", exact=True)).to_be_visible()
     headers = {"Authorization": f"Bearer {issuer.id_token(issuer_url, CLIENT_ID)}"}
     query = {"user_id": issuer.USER, "filename": "picture"}

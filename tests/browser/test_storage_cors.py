@@ -14,10 +14,11 @@ import requests
 from playwright.sync_api import BrowserContext, Page
 
 from dev.stack import Stack
+from tests.browser.conftest import PART_BYTES
 from tests.pictures import picture
 
-# More than one form may send: six parts, the last of one byte (MULTIPART_THRESHOLD_BYTES, PART_BYTES).
-MANY_BYTES = 50_000_001
+# Two parts, the last of one byte.
+MANY_BYTES = PART_BYTES + 1
 
 POST = """async ({url, fields, bytes}) => {
   const form = new FormData()

@@ -1,21 +1,17 @@
 """Uploads from the page: every way in, the queue, what is refused, and what happens when something breaks."""
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Dialog, Locator, Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
-from tests.browser.conftest import WAIT_MS, Witness
+from tests.browser.conftest import PART_BYTES, Witness
+from tests.browser.steps import check_accessible, choose, open_panel, pictures, row, use_as
 from tests.http.client import User
 from tests.pictures import base64_picture, picture
-
-expect.set_options(timeout=WAIT_MS)
-
-SESSION = "images-api.session"
 
 # Makes an event with files that a test passes as [name, type, base64], and dispatches it on the page.
 GIVE = """([event, files]) => {
@@ -35,7 +31,7 @@ GIVE = """([event, files]) => {
 @pytest.fixture
 def gallery(page: Page, alice: User) -> Page:
     """Open the gallery as Alice."""
-    page.add_init_script(f"localStorage.setItem('{SESSION}', '{json.dumps({'user': alice.user_id, 'token': ''})}')")
+    use_as(page, alice)
     page.goto("/")
     return page
 
@@ -102,10 +98,25 @@ def test_the_folder_picker_takes_the_pictures_of_a_folder(gallery: Page, tmp_pat
     expect(gallery.get_by_text("Left out of “walk”: one file that is not an image (notes.txt).")).to_be_visible()
 
 
+def test_the_pictures_of_a_folder_are_in_the_order_of_their_names(gallery: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    names = [f"step {n}.png" for n in (11, 2, 10, 1, 9)]
+    for n, name in enumerate(names):
+        (folder / name).write_bytes(picture(seed=n))
+    gallery.route("**/images", lambda route: None)
+    open_panel(gallery)
+    with gallery.expect_file_chooser() as chooser:
+        gallery.get_by_role("button", name="Choose a folder").click()
+    chooser.value.set_files(folder)
+    rows = gallery.get_by_role("list", name="Files").get_by_role("listitem")
+    expect(rows).to_have_text([re.compile(rf"^step {n}\.png") for n in (1, 2, 9, 10, 11)])
+
+
 def test_tags_and_visibility_are_sent_with_each_picture(gallery: Page, alice: User, tmp_path: Path) -> None:
     open_panel(gallery)
     gallery.get_by_label("Tags, separated").fill("dunes, Namib, ")
-    gallery.get_by_label("Visible to").select_option("Only me")
+    gallery.locator("#uploads").get_by_label("Visibility").select_option("Private")
     choose(gallery, *pictures(tmp_path, 2))
     expect(gallery.get_by_text("2 of 2 uploaded").first).to_be_visible()
     answer = alice.service.call(
@@ -166,10 +177,12 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(gallery: Page, tm
 
 
 def test_a_refusal_of_the_service_is_shown_as_it_is(gallery: Page, witness: Witness, tmp_path: Path) -> None:
-    file = tmp_path / "cut.png"
-    file.write_bytes(picture()[:20])
-    choose(gallery, file)
-    expect(row(gallery, "cut.png")).to_contain_text("The file is cut off: a part of its picture is missing.")
+    files = [tmp_path / name for name in ("cut.png", "copy.png")]
+    for file in files:
+        file.write_bytes(picture()[:20])
+    choose(gallery, *files)
+    for file in files:
+        expect(row(gallery, file.name)).to_contain_text("The file is cut off: a part of its picture is missing.")
     expect(gallery.get_by_role("button", name="Retry cut.png")).to_be_visible()
     gallery.get_by_role("button", name="Remove cut.png").click()
     expect(row(gallery, "cut.png")).to_have_count(0)
@@ -225,6 +238,25 @@ def test_uploads_are_cancelled_and_begun_again(gallery: Page, alice: User, tmp_p
     assert len(alice.service.ids(user_id=alice.user_id)) == 1
 
 
+def test_an_upload_that_waits_for_others_is_deleted_when_it_is_cancelled(gallery: Page, tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.jpg" for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_bytes(picture("JPEG", seed=n) + bytes(12_000_000))
+    gallery.route("**/*partNumber=*", lambda route: None)  # requests that never end
+    open_panel(gallery)
+    picker = gallery.locator("input[type=file]").first
+    with gallery.expect_request("**/*partNumber=2*"):
+        picker.set_input_files(files[0])
+    with gallery.expect_request("**/*partNumber=1*"):
+        picker.set_input_files(files[1])
+    with gallery.expect_response("**/direct-upload"):
+        picker.set_input_files(files[2])
+    expect(row(gallery, "2.jpg")).to_contain_text("0 bytes of")
+    with gallery.expect_response("**/abort"):
+        row(gallery, "2.jpg").get_by_role("button", name="Cancel").click()
+    expect(row(gallery, "2.jpg")).to_contain_text("Cancelled")
+
+
 def test_closing_the_page_asks_while_uploads_run(gallery: Page, tmp_path: Path) -> None:
     gallery.route("**/images", lambda route: None)
     choose(gallery, *pictures(tmp_path, 1))
@@ -239,6 +271,14 @@ def test_closing_the_page_asks_while_uploads_run(gallery: Page, tmp_path: Path) 
     gallery.get_by_role("heading", name="Upload images").click()  # a page that nobody has used may not ask
     gallery.reload()
     assert asked == ["beforeunload"]
+
+
+def test_a_blank_name_is_no_name(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Your name").click()
+    page.get_by_label("Name", exact=True).fill("  ")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Enter a name.")
 
 
 def test_a_visitor_without_a_name_is_asked_for_one(page: Page, alice: User, tmp_path: Path) -> None:
@@ -264,15 +304,23 @@ def test_hundreds_of_files_keep_the_list_short(gallery: Page, tmp_path: Path) ->
     expect(gallery.get_by_text("500 cancelled").first).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_panel_is_accessible(gallery: Page, witness: Witness, tmp_path: Path, scheme: str) -> None:
-    gallery.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+def test_the_panel_is_accessible(gallery: Page, tmp_path: Path) -> None:
     gallery.route("**/images", lambda route: None)
     (tmp_path / "notes.txt").write_text("Saw a fox.")
     choose(gallery, tmp_path / "notes.txt", *pictures(tmp_path, 4))
     expect(gallery.get_by_role("progressbar")).to_have_count(3)
-    assert Axe().run(gallery, context="#uploads").response["violations"] == []
-    gallery.keyboard.press("Escape")
+    for scheme in ("light", "dark"):
+        gallery.emulate_media(color_scheme=scheme)
+        check_accessible(gallery, "#uploads")
+
+
+def test_the_buttons_of_the_panel_are_within_it(gallery: Page, tmp_path: Path) -> None:
+    gallery.route("**/images", lambda route: None)
+    choose(gallery, *pictures(tmp_path, 4))
+    expect(gallery.get_by_role("progressbar")).to_have_count(3)
+    panel = gallery.get_by_role("region", name="Uploads")
+    for button in [panel.get_by_role("button", name="Close"), row(gallery, "picture 0.png").get_by_role("button")]:
+        assert button.evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_the_panel_works_by_keyboard(gallery: Page) -> None:
@@ -355,9 +403,9 @@ def test_an_interrupted_upload_can_be_forgotten(gallery: Page, alice: User, witn
 
 
 def large_picture(folder: Path) -> Path:
-    """Write a picture of 12 MB, which is sent in two parts. Most of it is zeros after the picture."""
+    """Write a picture that is sent in two parts. Most of it is zeros after the picture."""
     file = folder / "panorama.jpg"
-    file.write_bytes(picture("JPEG") + bytes(12_000_000))
+    file.write_bytes(picture("JPEG") + bytes(PART_BYTES))
     return file
 
 
@@ -382,38 +430,9 @@ def api_calls(witness: Witness) -> list[str]:
     return [f"{each.method} {urlsplit(each.url).path}" for each in witness.requests]
 
 
-def pictures(folder: Path, count: int) -> list[Path]:
-    """Write small pictures."""
-    files = [folder / f"picture {n}.png" for n in range(count)]
-    for n, file in enumerate(files):
-        file.write_bytes(picture(seed=n))
-    return files
-
-
-def open_panel(page: Page) -> None:
-    """Open the panel of uploads, unless it is open."""
-    button = page.get_by_role("button", name="Upload", exact=True)
-    if button.get_attribute("aria-expanded") == "false":
-        button.click()
-    expect(page.get_by_role("heading", name="Upload images")).to_be_visible()
-
-
-def choose(page: Page, *files: Path) -> None:
-    """Choose files in the picker of the panel."""
-    open_panel(page)
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose images").click()
-    chooser.value.set_files(files)
-
-
 def drop(page: Page, *paths: Path) -> None:
     """Drop files or folders as a file manager does."""
     devtools = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 20, "y": 20, "data": data})
-
-
-def row(page: Page, name: str) -> Locator:
-    """Return the line of a file in the list of uploads."""
-    return page.get_by_role("list", name="Files").get_by_role("listitem").filter(has_text=name)

@@ -2,17 +2,14 @@
 
 import { ApiError, request } from "./api.js"
 import { config } from "./config.js"
-import { listing, put } from "./listing.js"
-import { observable } from "./observable.js"
+import { renew } from "./listing.js"
+import { isBusy, persistently } from "./retries.js"
 import { session } from "./session.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
 const PARALLEL = 3
 const MAX_ATTEMPTS = 5
-
-/** Images that were viewed alone, with what a view adds, by their ids. */
-export const viewed = observable(/** @type {Readonly<Record<string, any>>} */ ({}))
 
 /** Whether the caller may change an image. @param {Image} image */
 export function mayChange(image) {
@@ -67,13 +64,6 @@ export function ifMatch(image) {
   return { "If-Match": `"${image.version}"` }
 }
 
-/** Show the new version of an image where it is shown. @param {Image} image */
-export function renew(image) {
-  const { image_id: id } = image
-  if (listing.value.images.some((each) => each.image_id === id)) put([image])
-  if (viewed.value[id]) viewed.set({ ...viewed.value, [id]: { ...viewed.value[id], ...image } })
-}
-
 /**
  * Work on images, some at a time. Returns those that failed.
  * @template T
@@ -85,10 +75,16 @@ export async function forEach(images, work, progress = () => {}) {
   /** @type {{image: T, error: Error}[]} */
   const failed = []
   let done = 0
+  const { signal } = new AbortController()
   const worker = async () => {
     for (let image = waiting.shift(); image; image = waiting.shift()) {
       try {
-        await work(image)
+        await persistently(
+          () => work(image),
+          signal,
+          () => {},
+          isBusy,
+        )
       } catch (error) {
         failed.push({ image, error: /** @type {Error} */ (error) })
       }

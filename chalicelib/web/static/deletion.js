@@ -1,10 +1,12 @@
 /** Deletion with a time to think: an image leaves the list at once, and the service some seconds later. */
 
-import { ApiError, request } from "./api.js"
-import { forEach, ifMatch, isConflict, read, reasons, renew } from "./changes.js"
+import { ApiError, request, sent } from "./api.js"
+import { forEach, ifMatch, isConflict, read, reasons } from "./changes.js"
 import { nameOf } from "./format.js"
-import { take } from "./listing.js"
+import { isTyping } from "./keyboard.js"
+import { renew, take } from "./listing.js"
 import { notify } from "./notices.js"
+import { callerHeaders, session } from "./session.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -18,8 +20,7 @@ addEventListener("pagehide", () => {
 })
 
 addEventListener("keydown", (event) => {
-  const typing = event.target instanceof Element && event.target.closest("input, textarea, select")
-  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing && pending.length) {
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !isTyping(event) && pending.length) {
     event.preventDefault()
     pending[pending.length - 1].undo()
   }
@@ -27,7 +28,8 @@ addEventListener("keydown", (event) => {
 
 /** Delete images after some seconds, unless the user takes it back. @param {readonly Image[]} images */
 export function remove(images) {
-  const putBack = take(images.map((image) => image.image_id))
+  const putBack = take(images)
+  const caller = session.value
   const end = () => {
     clearTimeout(timer)
     close()
@@ -40,7 +42,7 @@ export function remove(images) {
     },
     send: (keepalive = false) => {
       end()
-      send(images, putBack, keepalive)
+      send(images, caller, putBack, keepalive)
     },
   }
   const timer = setTimeout(deletion.send, UNDO_MS)
@@ -49,17 +51,22 @@ export function remove(images) {
   pending.push(deletion)
 }
 
-/** @param {readonly Image[]} images @param {(ids: string[]) => void} putBack @param {boolean} keepalive */
-async function send(images, putBack, keepalive) {
+/**
+ * @param {readonly Image[]} images @param {import("./session.js").Session} caller who deletes them
+ * @param {(images: Image[]) => void} putBack @param {boolean} keepalive
+ */
+async function send(images, caller, putBack, keepalive) {
+  // Somebody else may have signed in meanwhile.
+  const [ask, headers] = caller.user === session.value.user ? [request, {}] : [sent, callerHeaders(caller)]
   const one = (/** @type {Image} */ image) =>
-    request("DELETE", `images/${image.image_id}`, { headers: ifMatch(image), keepalive }).catch((error) => {
+    ask("DELETE", `images/${image.image_id}`, { headers: { ...headers, ...ifMatch(image) }, keepalive }).catch((error) => {
       if (!(error instanceof ApiError && [404, 410].includes(error.status))) throw error
     })
   // A page that is closed has no later: all requests start now.
   if (keepalive) return void images.forEach((image) => one(image).catch(() => {}))
   const failed = await forEach(images, one)
   if (!failed.length) return
-  putBack(failed.map(({ image }) => image.image_id))
+  putBack(failed.map(({ image }) => image))
   const changed = failed.filter(({ error }) => isConflict(error))
   const current = await Promise.all(changed.map(({ image }) => read(image.image_id).catch(() => image)))
   current.forEach(renew)

@@ -36,7 +36,7 @@ export function Details({ image, onClose, onGone }) {
       event.stopPropagation()
     }}
   >
-    <header><h2>${nameOf(image)}</h2><button class="plain" aria-label="Close the details" onClick=${onClose}>×</button></header>
+    <header><h2>${nameOf(image)}</h2><button class="icon" aria-label="Close the details" onClick=${onClose}>×</button></header>
     ${
       editing
         ? html`<${EditForm} key=${id} id=${id} />`

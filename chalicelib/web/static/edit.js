@@ -4,12 +4,14 @@
  */
 
 import { address, navigate } from "./address.js"
-import { isConflict, read, renew, save } from "./changes.js"
+import { isConflict, read, save } from "./changes.js"
 import { nameOf, timeText } from "./format.js"
 import { html, useEffect, useRef } from "./htm-preact.js"
+import { renew } from "./listing.js"
 import { notify } from "./notices.js"
 import { observable, useObservable } from "./observable.js"
-import { has, TagField, withTag } from "./tagfield.js"
+import { TagField } from "./tagfield.js"
+import { hasTag, tagsIn, withTags } from "./tags.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 /** @typedef {Pick<Image, "title" | "description" | "tags" | "visibility">} Fields */
@@ -128,7 +130,7 @@ function ConflictChoices({ id, draft, conflict }) {
 /** Store what the user has entered. @param {string} id */
 async function submit(id) {
   const { base, fields: entered, typed } = drafts.value[id]
-  const fields = { ...entered, tags: withTag(entered.tags, typed) }
+  const fields = { ...entered, tags: withTags(entered.tags, tagsIn(typed)) }
   const names = changedNames(base, fields)
   if (!names.length) return discard(id)
   change(id, { fields, typed: "", saving: true, error: "" })
@@ -170,8 +172,8 @@ async function meet(id) {
 
 /** Return tags with what both have added, and without what either has taken out. @param {readonly string[]} base @param {readonly string[]} yours @param {readonly string[]} theirs */
 function merged(base, yours, theirs) {
-  const kept = theirs.filter((tag) => has(yours, tag) || !has(base, tag))
-  return [...kept, ...yours.filter((tag) => !has(base, tag) && !has(kept, tag))]
+  const kept = theirs.filter((tag) => hasTag(yours, tag) || !hasTag(base, tag))
+  return [...kept, ...yours.filter((tag) => !hasTag(base, tag) && !hasTag(kept, tag))]
 }
 
 /** Remind of changes that are not stored. @param {string} id */

@@ -27,9 +27,13 @@ const SIGNATURES = /** @type {const} */ ([
   [/^[^]{4}ftypm[is]f1/, "image/heif"],
 ])
 
-/** Return the files of a picker. @param {FileList} files @returns {Given[]} */
+/** A browser gives the files of a folder in any order. */
+const ORDER = new Intl.Collator(undefined, { numeric: true })
+
+/** Return the files of a picker, those of a folder by name. @param {FileList} files @returns {Given[]} */
 export function picked(files) {
-  return [...files].map((file) => ({ file, folder: file.webkitRelativePath.split("/").slice(0, -1)[0] ?? "" }))
+  const sorted = [...files].sort((one, other) => ORDER.compare(one.webkitRelativePath, other.webkitRelativePath))
+  return sorted.map((file) => ({ file, folder: file.webkitRelativePath.split("/").slice(0, -1)[0] ?? "" }))
 }
 
 /**
@@ -61,19 +65,27 @@ export async function imageType(file) {
 
 /** @param {FileSystemDirectoryEntry} directory @param {string} folder @returns {Promise<Given[]>} */
 async function within(directory, folder) {
-  const reader = directory.createReader()
   const given = []
+  for (const entry of await entriesOf(directory)) {
+    if (entry.isDirectory) given.push(...(await within(entry, folder)))
+    else {
+      const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)))
+      if (file) given.push({ file, folder })
+    }
+  }
+  return given
+}
+
+/** Return what is in a folder, by name. @param {FileSystemDirectoryEntry} directory */
+async function entriesOf(directory) {
+  const reader = directory.createReader()
+  /** @type {any[]} */
+  const all = []
   // A reader returns some entries at a time, and none at the end.
   for (;;) {
     /** @type {any[]} */
     const entries = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])))
-    if (!entries.length) return given
-    for (const entry of entries) {
-      if (entry.isDirectory) given.push(...(await within(entry, folder)))
-      else {
-        const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)))
-        if (file) given.push({ file, folder })
-      }
-    }
+    if (!entries.length) return all.sort((one, other) => ORDER.compare(one.name, other.name))
+    all.push(...entries)
   }
 }

@@ -1,11 +1,12 @@
 /** What the list is filtered and sorted by. All of it is in the address. */
 
 import { address, isFiltered, link, navigate, UNFILTERED } from "./address.js"
-import { request } from "./api.js"
 import { numberText } from "./format.js"
-import { html, useEffect, useRef, useState } from "./htm-preact.js"
+import { html, useEffect, useMemo, useRef, useState } from "./htm-preact.js"
+import { listing } from "./listing.js"
 import { observable, useObservable } from "./observable.js"
 import { session } from "./session.js"
+import { readTags } from "./tags.js"
 
 /** @typedef {import("./address.js").Address} Address */
 
@@ -108,7 +109,10 @@ function addTag(tag) {
   const word = typed.value
   typed.set("")
   const { q, tag: tags } = address.value
-  navigate({ tag: [...tags, tag], q: word && tag.startsWith(word.toLowerCase()) && q.endsWith(word) ? q.slice(0, -word.length).trim() : q })
+  navigate({
+    tag: [...tags, tag],
+    q: word && tag.toLowerCase().startsWith(word.toLowerCase()) && q.endsWith(word) ? q.slice(0, -word.length).trim() : q,
+  })
 }
 
 /** Return the filters in use, each with what the address is without it. The search field shows the words. @param {Address} shown */
@@ -194,33 +198,29 @@ function useTags() {
   const { user_id } = useObservable(address)
   const { user } = useObservable(session)
   const word = useObservable(typed).toLowerCase()
-  const [all, setAll] = useState({ tags: /** @type {{tag: string, count: number}[]} */ ([]), complete: true })
+  const [all, setAll] = useState({ tags: /** @type {import("./tags.js").Counted[]} */ ([]), complete: false })
   const [found, setFound] = useState({ word: "", tags: all.tags })
-  useEffect(() => readTags({ user_id }, (tags, complete) => setAll({ tags, complete })), [user_id, user])
+  const fresh = useFreshTags(all)
+  const read = (milliseconds = 0) => readTags({ user_id, limit: TAGS_READ }, (tags, complete) => setAll({ tags, complete }), milliseconds)
+  useEffect(() => read(), [user_id, user])
+  useEffect(() => (fresh ? read(TYPING_MS) : undefined), [fresh])
   useEffect(() => {
-    if (word && !all.complete) return readTags({ user_id, prefix: word }, (tags) => setFound({ word, tags }), TYPING_MS)
+    if (word && !all.complete) return readTags({ user_id, prefix: word, limit: TAGS_READ }, (tags) => setFound({ word, tags }), TYPING_MS)
   }, [word, all])
-  const tags = !all.complete && found.word === word && word ? found.tags : all.tags.filter(({ tag }) => tag.startsWith(word))
-  return tags.slice(0, TAGS_SHOWN)
+  const tags = !all.complete && found.word === word && word ? found.tags : all.tags.filter(({ tag }) => tag.toLowerCase().startsWith(word))
+  return [...tags].sort((one, other) => other.count - one.count).slice(0, TAGS_SHOWN)
 }
 
 /**
- * Read tags. Returns a function that ends the reading.
- * @param {Record<string, string>} query @param {(tags: {tag: string, count: number}[], complete: boolean) => void} use @param {number} [delay]
+ * Return the tags of listed images that were not in use when the tags were read.
+ * @param {{tags: {tag: string}[], complete: boolean}} read
  */
-function readTags(query, use, delay = 0) {
-  const reading = new AbortController()
-  const timer = setTimeout(async () => {
-    // Without tags, the gallery still shows pictures.
-    const answer = await request("GET", "tags", { query: { ...query, limit: TAGS_READ }, signal: reading.signal }).catch(() => null)
-    if (answer && !reading.signal.aborted)
-      use(
-        answer.body.tags.sort((/** @type {any} */ a, /** @type {any} */ b) => b.count - a.count),
-        !answer.body.has_more,
-      )
-  }, delay)
-  return () => {
-    clearTimeout(timer)
-    reading.abort()
-  }
+function useFreshTags(read) {
+  const { images } = useObservable(listing)
+  return useMemo(() => {
+    if (!read.complete) return ""
+    const known = new Set(read.tags.map(({ tag }) => tag))
+    const listed = new Set(images.flatMap((image) => image.tags.map((tag) => tag.toLowerCase())))
+    return [...listed].filter((tag) => !known.has(tag)).join()
+  }, [read, images])
 }

@@ -1,4 +1,4 @@
-/** Times, days, sizes and names, as a user reads them. */
+/** Times, days, sizes, names and states, as a user reads them. */
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -29,9 +29,9 @@ const days = { taken_at: new WeakMap(), created_at: new WeakMap(), updated_at: n
 export function dayOf(image, sort) {
   const known = days[sort]?.get(image)
   if (known) return known
-  const time = new Date(sortTime(image, sort))
-  if (sort !== "taken_at") time.setMinutes(time.getMinutes() - time.getTimezoneOffset())
-  const day = time.toISOString().slice(0, 10)
+  const time = sortTime(image, sort)
+  const offset = sort === "taken_at" ? 0 : new Date(time).getTimezoneOffset() * 60_000
+  const day = new Date(time - offset).toISOString().slice(0, 10)
   days[sort]?.set(image, day)
   return day
 }
@@ -59,6 +59,9 @@ export function sizeText(bytes) {
   const format = { style: "unit", unit: UNITS[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: power > 1 ? 1 : 0 }
   return new Intl.NumberFormat(undefined, /** @type {any} */ (format)).format(bytes / 1000 ** power)
 }
+
+/** What is said in place of a picture, by the state of the image. @type {Record<string, string>} */
+export const STATE_TEXTS = { processing: "Processing…", failed: "Processing failed" }
 
 /** Return what an image is called: its title, else its file name without the extension. @param {Image} image */
 export function nameOf({ title, filename }) {

@@ -5,20 +5,27 @@
 
 import { address, isFiltered, link, navigate } from "./address.js"
 import { ClearFilters } from "./filters.js"
-import { daysText, nameOf, numberText } from "./format.js"
+import { daysText, nameOf, numberText, STATE_TEXTS } from "./format.js"
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./htm-preact.js"
 import { HEADING_PX, layOut, neighbour } from "./layout.js"
-import { listing, more, refresh } from "./listing.js"
+import { listing, more, renewThumbnails } from "./listing.js"
+import { onLongPress } from "./long-press.js"
 import { useObservable } from "./observable.js"
 import { extendTo, selected, toggle } from "./selection.js"
 import { thumbHashToDataURL } from "./thumbhash.js"
 
 /** @typedef {import("./layout.js").Box} Box */
+/** @typedef {import("./listing.js").Image} Image */
 
 const STEP_PX = 200 // of scrolling, after which other pictures are drawn
-const POLL_MS = 2_000
-const MAX_POLL_MS = 15_000
 const MAX_PLACEHOLDERS = 500
+
+/** On a touch screen, a long press chooses the first picture. */
+const pressing = onLongPress((target) => {
+  const id = idAt(target)
+  if (id) toggle(id)
+  return Boolean(id)
+})
 
 /** The grid of the list. */
 export function Grid() {
@@ -37,7 +44,8 @@ export function Grid() {
   const visible = layout.boxes.filter((box) => box.y < span.bottom && box.y + box.height > span.top)
   const entry = layout.boxes.find((box) => box.image.image_id === current) ?? visible[0]
   const drawn = new Set(entry ? [...visible, entry] : visible)
-  usePolling(visible.filter((box) => box.image.state === "processing").map((box) => box.image.image_id))
+  const processing = visible.map((box) => box.image).filter((image) => image.state === "processing")
+  useEffect(() => void (processing.length && awaitArrivals(processing)), [processing.map((image) => image.image_id).join()])
 
   useLayoutEffect(() => {
     if (!focusOn.current) return
@@ -49,7 +57,7 @@ export function Grid() {
 
   /** @param {KeyboardEvent} event */
   function press(event) {
-    const id = /** @type {HTMLElement} */ (event.target).dataset.id
+    const id = idAt(/** @type {Element} */ (event.target))
     const from = layout.boxes.findIndex((box) => box.image.image_id === id)
     if (!id || from < 0 || event.ctrlKey || event.metaKey || event.altKey) return
     const to = neighbour(layout.boxes, from, event.key)
@@ -72,8 +80,8 @@ export function Grid() {
   }
 
   return html`<div class=${stale ? "grid stale" : "grid"} ref=${grid} style=${{ height: images.length ? layout.height : loading ? "100vh" : 0 }}
-      aria-busy=${loading} onKeyDown=${press}
-      onfocusin=${(/** @type {FocusEvent} */ event) => setCurrent(/** @type {HTMLElement} */ (event.target).dataset.id ?? current)}>
+      aria-busy=${loading} onKeyDown=${press} ...${pressing}
+      onfocusin=${(/** @type {FocusEvent} */ event) => setCurrent(idAt(/** @type {Element} */ (event.target)) ?? current)}>
       ${layout.sections
         .filter((section) => (section.top < span.bottom && section.top + section.height > span.top) || section.boxes.includes(entry))
         .map(
@@ -84,7 +92,7 @@ export function Grid() {
                 .filter((box) => drawn.has(box))
                 .map(
                   (box) =>
-                    html`<${Picture} key=${box.image.image_id} box=${box} top=${box.y - section.top} reachable=${box === entry} chosen=${chosen} />`,
+                    html`<${Picture} key=${box.image.image_id} box=${box} top=${box.y - section.top} reachable=${box === entry} isChosen=${chosen.has(box.image.image_id)} choosing=${chosen.size > 0} />`,
                 )}
             </ul>
           </section>`,
@@ -93,30 +101,29 @@ export function Grid() {
     <${End} />`
 }
 
-/** @param {{box: Box, top: number, reachable: boolean, chosen: ReadonlySet<string>}} properties */
-function Picture({ box, top, reachable, chosen }) {
+/** @param {{box: Box, top: number, reachable: boolean, isChosen: boolean, choosing: boolean}} props `choosing`: a click chooses */
+function Picture({ box, top, reachable, isChosen, choosing }) {
   const { image, x, width, height } = box
   const { image_id, thumbnail, analysis, state } = image
   const [arrived, setArrived] = useState("")
   const name = nameOf(image)
-  const isChosen = chosen.has(image_id)
   const background = usePlaceholder(arrived ? "" : (analysis?.placeholder ?? ""))
 
   /** @param {MouseEvent} event */
   function open(event) {
-    if (event.ctrlKey || event.metaKey || event.button) return
+    if (event.altKey || event.button) return
     event.preventDefault()
     if (event.shiftKey) extendTo(image_id)
-    else if (chosen.size) toggle(image_id)
+    else if (event.ctrlKey || event.metaKey || choosing) toggle(image_id)
     else navigate({ image: image_id })
   }
 
-  return html`<li style=${{ left: x, top, width, height, backgroundColor: analysis?.color ?? "", backgroundImage: background }} class=${isChosen ? "chosen" : ""}>
+  return html`<li style=${{ left: x, top, width, height, backgroundColor: arrived ? "" : (analysis?.color ?? ""), backgroundImage: background }} class=${isChosen ? "chosen" : ""}>
     <a href=${link({ ...address.value, image: image_id })} data-id=${image_id} tabindex=${reachable ? 0 : -1} onClick=${open}>
       ${
         thumbnail
-          ? html`<img src=${thumbnail.url} alt=${name} draggable=${false} decoding="async" onLoad=${() => setArrived(thumbnail.url)} onError=${() => refresh([image_id], thumbnail.url)} />`
-          : html`<span class="no-picture"><strong>${name}</strong> ${STATES[state ?? ""] ?? "No preview"}</span>`
+          ? html`<img src=${thumbnail.url} alt=${name} draggable=${false} decoding="async" onLoad=${() => setArrived(thumbnail.url)} onError=${() => renewThumbnails(image_id, thumbnail.url)} />`
+          : html`<span class="no-picture"><strong>${name}</strong> ${STATE_TEXTS[state ?? ""] ?? "No preview"}</span>`
       }
       <span class="marks">
         ${image.visibility === "private" && html`<span>Private</span>`} ${analysis?.animated && html`<span>Animated</span>`}
@@ -128,9 +135,6 @@ function Picture({ box, top, reachable, chosen }) {
     </label>
   </li>`
 }
-
-/** @type {Record<string, string>} */
-const STATES = { processing: "Processing…", failed: "Processing failed" }
 
 /** What is below the pictures. It reads the next page when it comes near. */
 function End() {
@@ -160,7 +164,7 @@ function End() {
 
 function Nothing() {
   if (!isFiltered(address.value)) return html`<h2>No images yet</h2><p>Drop pictures on this page, or choose Upload.</p>`
-  return html`<h2>Nothing matches</h2><p>No image matches all filters. <${ClearFilters} /></p>`
+  return html`<h2>Nothing matches</h2><p>No image matches all filters. ${address.value.q && "A search finds whole words only."} <${ClearFilters} /></p>`
 }
 
 /** Return the width of an element, also after it changed. @param {{current: HTMLElement | null}} followed */
@@ -213,25 +217,6 @@ function useSpan(grid, layout) {
   return span
 }
 
-/** Read these images again and again, ever less often, while they are in sight. @param {string[]} imageIds */
-function usePolling(imageIds) {
-  useEffect(() => {
-    if (!imageIds.length) return
-    let stopped = false
-    /** @param {number} milliseconds */
-    async function poll(milliseconds) {
-      await new Promise((done) => setTimeout(done, milliseconds))
-      if (stopped) return
-      if (!document.hidden) await refresh(imageIds)
-      poll(Math.min(milliseconds * 1.5, MAX_POLL_MS))
-    }
-    poll(POLL_MS)
-    return () => {
-      stopped = true
-    }
-  }, [imageIds.join()])
-}
-
 /** @type {Map<string, string>} */
 const placeholders = new Map()
 
@@ -247,6 +232,21 @@ function usePlaceholder(hash) {
     setDecoded(placeholders.get(hash) ?? "")
   }, [hash])
   return hash && decoded
+}
+
+/** Wait for images that are being processed. @param {Image[]} images */
+async function awaitArrivals(images) {
+  try {
+    const { arrival } = await import("./arrivals.js")
+    await Promise.all(images.map((image) => arrival(image.image_id, image.user_id)))
+  } catch {
+    // The list shows what has arrived. The rest appears when the page is loaded again.
+  }
+}
+
+/** Return the id of the image whose link has an element. @param {Element} element */
+function idAt(element) {
+  return /** @type {HTMLElement | null} */ (element.closest("[data-id]"))?.dataset.id
 }
 
 /** Return the height of what stays at the top of the window. */

@@ -8,7 +8,6 @@ import { dayOf } from "./format.js"
 /**
  * @typedef {object} Box pixels; `y` from the top of the grid
  * @property {import("./listing.js").Image} image
- * @property {number} index in the list
  * @property {number} x
  * @property {number} y
  * @property {number} width
@@ -67,7 +66,7 @@ export function layOut(images, width, sort) {
       height = Math.min(height, rowHeight)
       let x = 0
       for (; start < end; start += 1) {
-        const box = { image: images[start], index: start, x, y, width: ratioOf(images[start]) * height, height }
+        const box = { image: images[start], x, y, width: ratioOf(images[start]) * height, height }
         section.boxes.push(box)
         boxes.push(box)
         x += box.width + GAP_PX

@@ -1,7 +1,7 @@
 /** The list of images that the address asks for, read page by page. Other modules change it when images change. */
 
 import { address } from "./address.js"
-import { request } from "./api.js"
+import { ApiError, request } from "./api.js"
 import { config } from "./config.js"
 import { sortTime } from "./format.js"
 import { observable } from "./observable.js"
@@ -48,12 +48,15 @@ const EMPTY = { images: [], loading: false, complete: false, stale: false, error
 /** @type {import("./observable.js").Observable<Listing>} */
 export const listing = observable(EMPTY)
 
+/** Images that were viewed alone, with what a view adds, by their ids. */
+export const viewed = observable(/** @type {Readonly<Record<string, any>>} */ ({}))
+
 let cursor = ""
 let reading = new AbortController()
 /** Which page an image was on: the cursor that reads it. @type {Map<string, string>} */
 const pageOf = new Map()
-/** The pages that are being read again. @type {Map<string, Promise<void>>} */
-const rereading = new Map()
+/** The pages that are being read again, by their cursors. @type {Set<string>} */
+const rereading = new Set()
 /** URLs that could not be loaded. @type {Set<string>} */
 const broken = new Set()
 
@@ -81,30 +84,27 @@ export async function more() {
     if (listing.value.stale) pageOf.clear()
     const known = new Set([...taken, ...before.map((image) => image.image_id)])
     const added = body.images.filter((/** @type {Image} */ image) => !known.has(image.image_id))
-    for (const image of added) pageOf.set(image.image_id, cursor)
+    for (const image of body.images) pageOf.set(image.image_id, cursor)
     cursor = body.last_evaluated_key ?? ""
     change({ images: [...before, ...added], loading: false, stale: false, complete: !body.has_more })
   } catch (error) {
-    if (!signal.aborted)
-      change({ images: listing.value.stale ? [] : listing.value.images, loading: false, error: /** @type {Error} */ (error).message })
+    if (signal.aborted) return
+    // The service does not know the position any more: begin again, without the images that are there already.
+    if (error instanceof ApiError && error.status === 400) cursor = ""
+    change({ images: listing.value.stale ? [] : listing.value.images, loading: false, error: /** @type {Error} */ (error).message })
   }
 }
 
 /**
- * Read a page with one of these images again, because their state or their URLs have changed. `url`: one that could not
- * be loaded; the page is read once for it.
- * @param {string[]} imageIds @param {string} [url]
+ * Read the page with an image again, because the URL of its thumbnail cannot be loaded any more. It is read once for a URL.
+ * @param {string} imageId @param {string} url
  */
-export async function refresh(imageIds, url = "") {
-  if (broken.has(url)) return
-  if (url) broken.add(url)
-  const start = pageOf.get(imageIds[0]) ?? ""
-  if (!rereading.has(start))
-    rereading.set(
-      start,
-      reread(start).finally(() => rereading.delete(start)),
-    )
-  await rereading.get(start)
+export function renewThumbnails(imageId, url) {
+  const start = pageOf.get(imageId) ?? ""
+  if (broken.has(url) || rereading.has(start)) return
+  broken.add(url)
+  rereading.add(start)
+  reread(start).finally(() => rereading.delete(start))
 }
 
 /** @param {string} start */
@@ -139,36 +139,59 @@ function midnight(day, { end = false } = {}) {
 
 /**
  * Show images that are new, or new versions of images in the list, in the order of the list. An image behind the last
- * page is left out: a later page has it.
- * @param {Image[]} images
+ * page is left out: a later page has it. `known`: these images have been in the list, and no later page has them.
+ * @param {readonly Image[]} images @param {{known?: boolean}} [options]
  */
-export function put(images) {
+export function put(images, { known = false } = {}) {
   const { sort, order } = address.value
   const newer = new Map(images.filter((image) => !taken.has(image.image_id)).map((image) => [image.image_id, image]))
-  const kept = listing.value.images.map((image) => ({ ...image, ...newer.get(image.image_id) }))
+  const kept = listing.value.images.map((image) => {
+    const other = newer.get(image.image_id)
+    // An answer may be older than a change that was stored meanwhile.
+    return other && other.version >= image.version ? { ...image, ...other } : image
+  })
   for (const image of kept) newer.delete(image.image_id)
   const direction = order === "asc" ? 1 : -1
   const times = new Map([...newer.values(), ...kept].map((image) => [image, direction * sortTime(image, sort)]))
-  const sorted = [...times.keys()].sort((one, other) => (times.get(one) ?? 0) - (times.get(other) ?? 0))
-  const last = listing.value.complete ? sorted.length : sorted.findLastIndex((image) => !newer.has(image.image_id)) + 1
+  const sorted = [...times.keys()].sort(
+    (one, other) => (times.get(one) ?? 0) - (times.get(other) ?? 0) || (one.image_id < other.image_id ? -direction : direction),
+  )
+  const last = known || listing.value.complete ? sorted.length : sorted.findLastIndex((image) => !newer.has(image.image_id)) + 1
   change({ images: sorted.slice(0, last || sorted.length) })
 }
 
-/** Take images out of the list. Returns a function that puts them, or some of them, back. @param {Iterable<string>} imageIds */
-export function take(imageIds) {
-  const all = [...imageIds]
-  const before = listing.value.images
-  const beforeIds = new Set(before.map((image) => image.image_id))
+/** Show the new version of an image where it is shown. @param {Image} image */
+export function renew(image) {
+  const { image_id: id } = image
+  if (listing.value.images.some((each) => each.image_id === id)) put([image])
+  if (viewed.value[id]) viewed.set({ ...viewed.value, [id]: { ...viewed.value[id], ...image } })
+}
+
+/** Return an image of the list, or one that was viewed. @param {string} imageId @returns {Image | undefined} */
+export function find(imageId) {
+  return listing.value.images.find((image) => image.image_id === imageId) ?? viewed.value[imageId]
+}
+
+/** Take images out of the list. Returns a function that puts them, or some of them, back. @param {readonly Image[]} images */
+export function take(images) {
   const list = reading
-  for (const id of all) taken.add(id)
-  change({ images: before.filter((image) => !taken.has(image.image_id)) })
-  return (/** @type {readonly string[]} */ back = all) => {
-    for (const id of back) taken.delete(id)
-    if (list !== reading) return void start()
-    const now = new Map(listing.value.images.map((image) => [image.image_id, image]))
-    const added = listing.value.images.filter((image) => !beforeIds.has(image.image_id))
-    change({ images: [...added, ...before.flatMap((image) => now.get(image.image_id) ?? (back.includes(image.image_id) ? image : []))] })
+  for (const image of images) taken.add(image.image_id)
+  const out = listing.value.images.filter((image) => taken.has(image.image_id))
+  change({ images: listing.value.images.filter((image) => !taken.has(image.image_id)) })
+  return (back = images) => {
+    for (const image of back) taken.delete(image.image_id)
+    if (list === reading)
+      put(
+        out.filter((image) => !taken.has(image.image_id)),
+        { known: true },
+      )
+    else start()
   }
+}
+
+/** Whether an image was taken out of the list. @param {string} imageId */
+export function isTaken(imageId) {
+  return taken.has(imageId)
 }
 
 /** @param {Partial<Listing>} changes */
@@ -188,6 +211,7 @@ export function follow() {
   })
   session.subscribe(() => {
     listing.set(EMPTY)
+    viewed.set({})
     start()
   })
   start()

@@ -34,12 +34,12 @@ function close(notice) {
 
 /** The notices. */
 export function Notices() {
-  return html`<div class="notices" role="status" aria-live="polite">
+  return html`<div class="notices" role="status" aria-atomic="false">
     ${useObservable(notices).map(
       (notice) => html`<div class=${notice.failed ? "notice failed" : "notice"} key=${notice}>
         <span>${notice.text}</span>
         ${notice.action && html`<button onClick=${() => (close(notice), notice.act?.())}>${notice.action}</button>`}
-        ${notice.failed && html`<button class="plain" aria-label="Close the message" onClick=${() => close(notice)}>×</button>`}
+        ${notice.failed && html`<button class="icon" aria-label="Close the message" onClick=${() => close(notice)}>×</button>`}
       </div>`,
     )}
   </div>`

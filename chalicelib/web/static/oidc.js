@@ -5,9 +5,10 @@ import { config } from "./config.js"
 import * as oauth from "./oauth4webapi.js"
 import { signIn } from "./session.js"
 import { check, subject } from "./sign-in.js"
+import { storage } from "./storage.js"
 
 /** What is kept while the browser is at the issuer. */
-const KEY = "images-api.sign-in"
+const begun = storage("sessionStorage", "sign-in")
 const CLIENT = { client_id: config.client_id }
 const REDIRECT_URI = location.origin + location.pathname
 const OPTIONS = { [oauth.allowInsecureRequests]: config.issuer.startsWith("http:") }
@@ -21,7 +22,7 @@ export async function begin() {
     nonce: oauth.generateRandomNonce(),
     query: location.search,
   }
-  sessionStorage.setItem(KEY, JSON.stringify(kept))
+  begun.write(kept)
   const target = new URL(/** @type {string} */ (server.authorization_endpoint))
   const parameters = {
     client_id: config.client_id,
@@ -40,8 +41,8 @@ export async function begin() {
 /** Finish what `begin` began, when the issuer has sent the browser back. The address is again what it was. */
 export async function finish() {
   const returned = new URL(location.href)
-  const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null")
-  sessionStorage.removeItem(KEY)
+  const kept = begun.read()
+  begun.write(null)
   restore(kept?.query ?? "")
   if (!kept) throw new Error("This sign-in was not begun in this tab. Sign in again.")
   const server = await discover()

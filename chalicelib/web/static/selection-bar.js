@@ -8,7 +8,8 @@ import { notify } from "./notices.js"
 import { useObservable } from "./observable.js"
 import { clear, selected } from "./selection.js"
 import { session } from "./session.js"
-import { has, TagInput, withTag, withoutTag } from "./tagfield.js"
+import { TagInput } from "./tagfield.js"
+import { hasTag, tagsIn, withoutTag, withTags } from "./tags.js"
 
 /** @typedef {import("./listing.js").Image} Image */
 
@@ -26,13 +27,14 @@ export function Bar() {
   const change = (/** @type {readonly Image[]} */ all, /** @type {(image: Image) => Partial<Image> | null} */ step) =>
     changeAll(all, step, (done) => setProgress(done === all.length ? null : { done, all: all.length }))
   const addTag = () => {
-    const tag = added.trim()
+    const wanted = tagsIn(added)
     setAdded("")
-    if (tag) change(chosen, (image) => (has(image.tags, tag) ? null : { tags: withTag(image.tags, tag) }))
+    if (wanted.length)
+      change(chosen, (image) => (wanted.every((tag) => hasTag(image.tags, tag)) ? null : { tags: withTags(image.tags, wanted) }))
   }
   const removeTag = () => {
     setRemoved("")
-    if (removed) change(chosen, (image) => (has(image.tags, removed) ? { tags: withoutTag(image.tags, removed) } : null))
+    if (removed) change(chosen, (image) => (hasTag(image.tags, removed) ? { tags: withoutTag(image.tags, removed) } : null))
   }
   const show = (/** @type {"public" | "private"} */ visibility) =>
     change(chosen, (image) => (image.visibility === visibility ? null : { visibility }))
@@ -59,7 +61,7 @@ export function Bar() {
           <button onClick=${() => show("private")}>Make private</button>
           <button class="danger" onClick=${() => remove(chosen)}>Delete</button>`
     }
-    <button class="clear" aria-label="Clear the selection" title="Clear the selection (Escape)" onClick=${clear}>×</button>
+    <button class="icon clear" aria-label="Clear the selection" title="Clear the selection (Escape)" onClick=${clear}>×</button>
   </section>`
 }
 

@@ -1,9 +1,10 @@
 /** How the bytes of an image reach the service: in a form or, above its limit, by S3 in one form or in parts. */
 
-import { ApiError, request } from "./api.js"
+import { ApiError, asCaller, request } from "./api.js"
 import { config } from "./config.js"
+import { persistently } from "./retries.js"
 import { callerHeaders } from "./session.js"
-import { persistently, send } from "./transfer.js"
+import { send } from "./transfer.js"
 import { abandon, fingerprint, forget, remember, unfinished, working } from "./unfinished.js"
 
 /**
@@ -41,8 +42,13 @@ async function sendForm({ file, user, tags, visibility, key, signal, progress, n
   form.append("visibility", visibility)
   form.append("tags", JSON.stringify(tags))
   form.append("file", file)
-  const headers = { ...callerHeaders(), Accept: "application/json", "Idempotency-Key": key }
-  return JSON.parse(await persistently(() => send("POST", "images", form, { headers, signal, progress }), signal, note))
+  const post = () =>
+    send("POST", "images", form, {
+      headers: { ...callerHeaders(), Accept: "application/json", "Idempotency-Key": key },
+      signal,
+      progress,
+    })
+  return JSON.parse(await persistently(() => asCaller(post), signal, note))
 }
 
 /** @param {Shipment} shipment */

@@ -5,6 +5,7 @@
 
 import { config } from "./config.js"
 import { observable } from "./observable.js"
+import { storage } from "./storage.js"
 
 /**
  * @typedef {object} Session
@@ -12,34 +13,32 @@ import { observable } from "./observable.js"
  * @property {string} token the bearer token; empty under AUTH=open
  */
 
-const STORE = config.auth === "jwt" ? sessionStorage : localStorage
-const KEY = "images-api.session"
 const ANONYMOUS = { user: "", token: "" }
+const kept = storage(config.auth === "jwt" ? "sessionStorage" : "localStorage", "session")
 
 /** @type {import("./observable.js").Observable<Session>} */
-export const session = observable(stored())
+export const session = observable({ ...ANONYMOUS, ...kept.read() })
 
 /** Use the gallery as a user. @param {Session} entered */
 export function signIn(entered) {
-  STORE.setItem(KEY, JSON.stringify(entered))
+  kept.write(entered)
   session.set(entered)
 }
 
 /** Use the gallery anonymously. */
 export function signOut() {
-  STORE.removeItem(KEY)
+  kept.write(null)
   session.set(ANONYMOUS)
 }
 
-/** Return the headers that name the caller in a request. @returns {Record<string, string>} */
-export function callerHeaders() {
-  const { user, token } = session.value
+/** Return the headers that name a caller in a request. @param {Session} [caller] @returns {Record<string, string>} */
+export function callerHeaders({ user, token } = session.value) {
   if (token) return { Authorization: `Bearer ${token}` }
   return user && config.auth === "open" ? { "X-User-Id": encodeHeader(user) } : {}
 }
 
 /** Return a text as the bytes of its UTF-8, because fetch accepts no other characters in a header. @param {string} text */
-export function encodeHeader(text) {
+function encodeHeader(text) {
   return String.fromCharCode(...new TextEncoder().encode(text))
 }
 
@@ -70,13 +69,4 @@ export function ask(sentence = "") {
 /** Resolve to whether the user is known, after asking one who is not. @param {string} sentence the reason */
 export async function identify(sentence) {
   return session.value.user ? true : ask(sentence)
-}
-
-/** @returns {Session} */
-function stored() {
-  try {
-    return { ...ANONYMOUS, ...JSON.parse(STORE.getItem(KEY) ?? "{}") }
-  } catch {
-    return ANONYMOUS
-  }
 }

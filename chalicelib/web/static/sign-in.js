@@ -1,10 +1,10 @@
 /** Who uses the gallery: shown in the top bar, asked in a dialog. */
 
-import { request } from "./api.js"
+import { sent } from "./api.js"
 import { config } from "./config.js"
 import { html, useLayoutEffect, useRef, useState } from "./htm-preact.js"
 import { useObservable } from "./observable.js"
-import { ask, encodeHeader, question, session, signIn, signOut } from "./session.js"
+import { ask, callerHeaders, question, session, signIn, signOut } from "./session.js"
 
 const OPEN = config.auth === "open"
 
@@ -44,6 +44,7 @@ export function SignIn() {
     event.preventDefault()
     const text = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("who")).trim()
     attempt(async () => {
+      if (!text) throw new Error(OPEN ? "Enter a name." : "Enter a token.")
       const entered = OPEN ? { user: text, token: "" } : { user: subject(text), token: text }
       await check(entered)
       signIn(entered)
@@ -51,7 +52,7 @@ export function SignIn() {
     })
   }
 
-  return html`<dialog class="sign-in" ref=${dialog} aria-labelledby="sign-in" onClose=${() => question.value?.answer(false)}>
+  return html`<dialog ref=${dialog} aria-labelledby="sign-in" onClose=${() => question.value?.answer(false)}>
     ${
       asked &&
       html`<h2 id="sign-in">${OPEN ? "Who are you?" : "Sign in"}</h2>
@@ -65,7 +66,7 @@ export function SignIn() {
             : html`<label>Bearer token<textarea name="who" required rows="4" spellcheck=${false} autocomplete="off"></textarea></label>
               <p class="quiet">The token is kept until you close this tab.</p>`
         }
-        <p role="alert" class="failed">${error}</p>
+        <p role="alert" class="error">${error}</p>
         <p class="buttons">
           <button type="button" onClick=${() => dialog.current?.close()}>Cancel</button>
           <button class=${config.issuer ? "" : "primary"} disabled=${busy}>${OPEN ? "Save" : "Use this token"}</button>
@@ -76,10 +77,8 @@ export function SignIn() {
 }
 
 /** Ask the service whether it accepts a user. @param {import("./session.js").Session} entered @throws {import("./api.js").ApiError} */
-export async function check({ user, token }) {
-  /** @type {Record<string, string>} */
-  const headers = token ? { Authorization: `Bearer ${token}` } : { "X-User-Id": encodeHeader(user) }
-  await request("GET", "images", { query: { limit: 1 }, headers })
+export async function check(entered) {
+  await sent("GET", "images", { query: { limit: 1 }, headers: callerHeaders(entered) })
 }
 
 /** Return the subject of a token, for display: the service verifies the token. @param {string} token */

@@ -1,13 +1,13 @@
 /** A field for tags: those that are there can be taken out, others are typed, with suggestions of tags in use. */
 
-import { request } from "./api.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
+import { readTags, tagsIn, withoutTag, withTags } from "./tags.js"
 
 const SUGGESTIONS = 12
 const PAUSE_MS = 150
 
 /**
- * An input with suggestions. `onEnter` gets the tag, and the input becomes empty.
+ * An input with suggestions. At `onEnter` the value is complete: a tag, or several with commas.
  * @param {{label: string, owner: string, id: string, value: string, onInput: (text: string) => void, onEnter: () => void}} props
  */
 export function TagInput({ label, owner, id, value, onInput, onEnter }) {
@@ -25,7 +25,7 @@ export function TagInput({ label, owner, id, value, onInput, onEnter }) {
 }
 
 /**
- * The tags of an image, to change. `typed` is a tag that is not complete yet.
+ * The tags of an image, to change. `typed` is a tag, or several, not entered yet.
  * @param {{tags: readonly string[], typed: string, owner: string, onChange: (tags: string[], typed: string) => void}} props
  */
 export function TagField({ tags, typed, owner, onChange }) {
@@ -43,48 +43,18 @@ export function TagField({ tags, typed, owner, onChange }) {
     )}
     <${TagInput}
       label="Add a tag" owner=${owner} id="tags" value=${typed}
-      onInput=${(/** @type {string} */ text) => onChange([...tags], text)} onEnter=${() => onChange(withTag(tags, typed), "")}
+      onInput=${(/** @type {string} */ text) => onChange([...tags], text)} onEnter=${() => onChange(withTags(tags, tagsIn(typed)), "")}
     />
   </fieldset>`
-}
-
-/** Return tags with one more; case does not distinguish tags. @param {readonly string[]} tags @param {string} tag */
-export function withTag(tags, tag) {
-  const added = tag.trim()
-  return !added || has(tags, added) ? [...tags] : [...tags, added]
-}
-
-/** Return tags without one. @param {readonly string[]} tags @param {string} tag */
-export function withoutTag(tags, tag) {
-  return tags.filter((each) => each.toLowerCase() !== tag.toLowerCase())
-}
-
-/** @param {readonly string[]} tags @param {string} tag */
-export function has(tags, tag) {
-  return tags.some((each) => each.toLowerCase() === tag.toLowerCase())
 }
 
 /** @param {string} text @param {string} owner */
 function useSuggestions(text, owner) {
   const [known, setKnown] = useState(/** @type {string[]} */ ([]))
   useEffect(() => {
-    if (!text.trim()) return setKnown([])
-    const reading = new AbortController()
-    const timer = setTimeout(async () => {
-      try {
-        const { body } = await request("GET", "tags", {
-          query: { prefix: text.trim(), user_id: owner, limit: SUGGESTIONS },
-          signal: reading.signal,
-        })
-        setKnown(body.tags.map((/** @type {{tag: string}} */ { tag }) => tag))
-      } catch {
-        // Without suggestions the field works as well.
-      }
-    }, PAUSE_MS)
-    return () => {
-      clearTimeout(timer)
-      reading.abort()
-    }
+    const prefix = text.trim()
+    if (!prefix) return setKnown([])
+    return readTags({ prefix, user_id: owner, limit: SUGGESTIONS }, (tags) => setKnown(tags.map(({ tag }) => tag)), PAUSE_MS)
   }, [text, owner])
   return known
 }

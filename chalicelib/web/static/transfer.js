@@ -1,10 +1,8 @@
-/** Requests with many bytes: with progress, three at a time, and repeated after a failure that may pass. */
+/** Requests with many bytes: with progress, and three at a time. */
 
 import { ApiError } from "./api.js"
 
 const PARALLEL = 3
-const MAX_REPETITIONS = 6
-const MAX_PAUSE_MS = 30_000
 
 /**
  * @typedef {object} Sending
@@ -24,7 +22,7 @@ let running = 0
  * @throws {ApiError}
  */
 export async function send(method, url, body, options) {
-  if (running === PARALLEL) await new Promise((resolve) => queue.push(() => resolve(undefined)))
+  if (running === PARALLEL) await turn(options.signal)
   else running += 1
   try {
     return await sent(method, url, body, options)
@@ -35,51 +33,20 @@ export async function send(method, url, body, options) {
   }
 }
 
-/**
- * Repeat an attempt while it fails for a reason that may pass, after pauses that grow. While the browser is offline,
- * wait. `note` gets what to tell the user.
- * @template T
- * @param {() => Promise<T>} attempt @param {AbortSignal} signal @param {(text: string) => void} note
- * @returns {Promise<T>}
- */
-export async function persistently(attempt, signal, note) {
-  for (let failures = 0; ; ) {
-    if (!navigator.onLine) {
-      note("Waiting for the connection")
-      await event(window, "online", signal)
-    }
-    try {
-      signal.throwIfAborted()
-      return await attempt()
-    } catch (error) {
-      if (signal.aborted || !(error instanceof ApiError) || !mayPass(error.status)) throw error
-      if (!navigator.onLine) continue
-      failures += 1
-      if (failures > MAX_REPETITIONS) throw error
-      note("Trying again in a moment")
-      await pause(Math.max(Math.min(MAX_PAUSE_MS, 500 * 2 ** failures) * (0.75 + Math.random() / 2), error.retryAfterMs), signal)
-    }
-  }
-}
-
-/** Wait. @param {number} milliseconds @param {AbortSignal} [signal] */
-export function pause(milliseconds, signal) {
+/** Wait until a request has ended. One that is cancelled leaves the queue at once. @param {AbortSignal} signal */
+function turn(signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true })
-  })
-}
-
-/** @param {number} status 0: there was no answer */
-function mayPass(status) {
-  return status === 0 || status === 429 || status >= 500
-}
-
-/** @param {EventTarget} target @param {string} name @param {AbortSignal} signal */
-function event(target, name, signal) {
-  return new Promise((resolve, reject) => {
-    target.addEventListener(name, resolve, { once: true, signal })
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+    signal.throwIfAborted()
+    const begin = () => {
+      signal.removeEventListener("abort", leave)
+      resolve(undefined)
+    }
+    const leave = () => {
+      queue.splice(queue.indexOf(begin), 1)
+      reject(signal.reason)
+    }
+    signal.addEventListener("abort", leave, { once: true })
+    queue.push(begin)
   })
 }
 

@@ -5,6 +5,7 @@
 
 import { request } from "./api.js"
 import { observable } from "./observable.js"
+import { storage } from "./storage.js"
 
 /**
  * @typedef {object} Unfinished
@@ -15,13 +16,15 @@ import { observable } from "./observable.js"
  * @property {number} begun milliseconds since 1970
  */
 
-const KEY = "images-api.unfinished"
 const KEPT_MS = 86_400_000 // afterwards, the service deletes what was sent
+const LOCKS = "images-api.upload/"
+
+const kept = storage("localStorage", "unfinished")
 
 /** @type {import("./observable.js").Observable<readonly Unfinished[]>} */
 export const unfinished = observable(/** @type {readonly Unfinished[]} */ (stored()))
 
-addEventListener("storage", ({ key }) => key === KEY && unfinished.set(stored()))
+kept.follow(() => unfinished.set(stored()))
 
 /** Return what tells a file from others, also after a reload. @param {File} file @param {string} checksum */
 export function fingerprint(file, checksum) {
@@ -39,13 +42,13 @@ export function interrupted(user, known) {
  * @param {string} imageId @param {() => Promise<T>} work @returns {Promise<T>}
  */
 export async function working(imageId, work) {
-  return navigator.locks ? navigator.locks.request(`${KEY}/${imageId}`, work) : work()
+  return navigator.locks ? navigator.locks.request(LOCKS + imageId, work) : work()
 }
 
 /** Return the ids of the uploads that any tab works on. Outside of a secure context, a browser does not tell. */
 export async function inWork() {
   const { held = [] } = (await navigator.locks?.query()) ?? {}
-  return new Set(held.map(({ name }) => name?.replace(`${KEY}/`, "") ?? ""))
+  return new Set(held.map(({ name }) => name?.replace(LOCKS, "") ?? ""))
 }
 
 /** Remember an upload. @param {Unfinished} upload */
@@ -66,15 +69,11 @@ export function abandon(imageId) {
 
 /** @param {readonly Unfinished[]} uploads */
 function keep(uploads) {
-  localStorage.setItem(KEY, JSON.stringify(uploads))
+  kept.write(uploads)
   unfinished.set(uploads)
 }
 
 /** @returns {Unfinished[]} */
 function stored() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "[]").filter((/** @type {Unfinished} */ each) => Date.now() - each.begun < KEPT_MS)
-  } catch {
-    return []
-  }
+  return (kept.read() ?? []).filter((/** @type {Unfinished} */ each) => Date.now() - each.begun < KEPT_MS)
 }

@@ -49,7 +49,7 @@ export function Panel({ close }) {
   const finished = counts.done + counts.present + counts.refused + counts.cancelled + sentences.length
   return html`<header>
       <h2>Upload images</h2>
-      <button class="plain" onClick=${close}>Close</button>
+      <button class="icon" aria-label="Close the uploads" onClick=${close}>×</button>
     </header>
     <div class="uploads-body">
       <div class="upload-ways">
@@ -96,10 +96,10 @@ function Choices() {
     <legend>For the images that you add next</legend>
     <label>Tags, separated by commas <input value=${tags} autocomplete="off" onInput=${(/** @type {any} */ event) => change({ tags: event.target.value })} /></label>
     <label>
-      Visible to
+      Visibility
       <select value=${visibility} onChange=${(/** @type {any} */ event) => change({ visibility: event.target.value })}>
-        <option value="public">Everyone</option>
-        <option value="private">Only me</option>
+        <option value="public">Public</option>
+        <option value="private">Private</option>
       </select>
     </label>
   </fieldset>`

@@ -3,6 +3,7 @@
  * are loaded when they are used first.
  */
 
+import { address, navigate } from "./address.js"
 import { transferred } from "./files.js"
 import { html, useEffect, useRef, useState } from "./htm-preact.js"
 import { notify } from "./notices.js"
@@ -26,10 +27,16 @@ export function Uploads() {
     open.set(false)
     button.current?.focus()
   }
+  /** @param {KeyboardEvent} event */
+  function press(event) {
+    if (event.key !== "Escape") return
+    event.preventDefault()
+    close()
+  }
   return html`<button class="primary" ref=${button} aria-expanded=${isOpen} aria-controls="uploads" onClick=${() => (isOpen ? open.set(false) : show())}>
       Upload${loaded && html`<${loaded.ToGo} />`}
     </button>
-    <section id="uploads" class="uploads" aria-label="Uploads" hidden=${!isOpen} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && close()}>
+    <section id="uploads" class="uploads" aria-label="Uploads" hidden=${!isOpen} onKeyDown=${press}>
       ${isOpen && loaded && html`<${loaded.Panel} close=${close} />`}
     </section>
     ${loaded && html`<${loaded.Spoken} />`} ${dragging && html`<div class="upload-drop"><p>Drop images or folders to upload them</p></div>`}`
@@ -48,6 +55,7 @@ async function show() {
 
 /** @param {import("./files.js").Given[]} given */
 async function receive(given) {
+  if (address.value.image) navigate({ image: "" }) // the panel is behind the viewer
   await show()
   if (panel.value) (await import("./uploads.js")).add(given)
 }

@@ -12,9 +12,10 @@ import { ACCEPTED_NAMES, imageType } from "./files.js"
 import { sizeText } from "./format.js"
 import { listing, put } from "./listing.js"
 import { observable } from "./observable.js"
+import { persistently } from "./retries.js"
 import { sendImage } from "./sending.js"
-import { ask, identify, session } from "./session.js"
-import { persistently } from "./transfer.js"
+import { identify, session } from "./session.js"
+import { tagsIn } from "./tags.js"
 import { abandon } from "./unfinished.js"
 
 /** @typedef {import("./listing.js").Image} Image */
@@ -41,6 +42,7 @@ import { abandon } from "./unfinished.js"
 
 const PARALLEL = 3
 const REDRAW_MS = 100
+const REVOKED_AFTER_MS = 5_000
 const STARTED = new Set(["checking", "sending"])
 const UNFINISHED = new Set(["waiting", ...STARTED])
 const SENT = new Set([...STARTED, "processing", "done"])
@@ -93,7 +95,7 @@ export function cancelAll() {
 
 /** Begin an upload again. @param {Upload} upload */
 export function retry(upload) {
-  change(upload, { state: "waiting", note: "", sent: 0, cancelling: new AbortController() })
+  change(upload, { state: "waiting", note: "", sent: 0, twin: null, cancelling: new AbortController() })
   proceed()
 }
 
@@ -124,7 +126,7 @@ export function clearFinished() {
 
 /** Stop uploads, all before another one begins. @param {Upload[]} stopped */
 function stop(stopped) {
-  for (const upload of stopped) upload.state = "cancelled"
+  for (const upload of stopped) Object.assign(upload, { state: "cancelled", note: "" })
   for (const upload of stopped) upload.cancelling.abort(new Error("cancelled"))
   redraw()
   proceed()
@@ -146,10 +148,7 @@ function enqueue(file, contentType, refused) {
     checksum: "",
     key: newKey(),
     anyway: false,
-    tags: choices.value.tags
-      .split(",")
-      .map((tag) => tag.trim())
-      .filter(Boolean),
+    tags: tagsIn(choices.value.tags),
     visibility: choices.value.visibility,
     cancelling: new AbortController(),
   })
@@ -186,6 +185,7 @@ function proceed() {
 /** @param {Upload} upload */
 async function run(upload) {
   const { signal } = upload.cancelling
+  const owner = session.value.user
   change(upload, { state: "checking" })
   try {
     upload.checksum ||= await checksum(upload.file)
@@ -195,23 +195,29 @@ async function run(upload) {
     change(upload, { state: "sending" })
     const sent = await sendImage({
       ...upload,
-      user: session.value.user,
+      user: owner,
       signal,
       progress: (bytes) => change(upload, { sent: Math.min(bytes, upload.file.size), note: "" }),
       note: (note) => change(upload, { note }),
       begun: (begunId) => change(upload, { begunId }),
     })
     change(upload, { state: "processing", imageId: sent.image_id, note: "" })
-    showWhenReady(upload, sent.metadata)
+    showWhenReady(upload, owner, sent.metadata)
   } catch (error) {
     if (signal.aborted) return
-    if (error instanceof ApiError && error.status === 401 && config.auth === "jwt" && (await ask(error.message))) return retry(upload)
     // The key of a refused request is used up.
     if (error instanceof ApiError && error.status >= 400 && error.status < 500) upload.key = newKey()
-    change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
+    fail(upload, /** @type {Error} */ (error))
   } finally {
     proceed()
   }
+}
+
+/** Say why an upload failed. Uploads of the same bytes begin again. @param {Upload} upload @param {Error} error */
+function fail(upload, error) {
+  change(upload, { state: "failed", note: error.message })
+  const twins = queue.filter(({ twin, state }) => twin === upload && state === "present")
+  for (const twin of twins) retry(twin)
 }
 
 /**
@@ -231,8 +237,8 @@ async function present(upload, signal) {
   return body.images.length ? { twin: null, image_id: body.images[0].image_id } : null
 }
 
-/** Show an image while it is processed and when it is ready. @param {Upload} upload @param {Image} [metadata] */
-async function showWhenReady(upload, metadata) {
+/** Show an image while it is processed and when it is ready. @param {Upload} upload @param {string} owner @param {Image} [metadata] */
+async function showWhenReady(upload, owner, metadata) {
   const preview = metadata && SHOWN.test(upload.contentType) ? URL.createObjectURL(upload.file) : ""
   if (metadata)
     show({
@@ -242,10 +248,8 @@ async function showWhenReady(upload, metadata) {
       thumbnail: preview ? { url: preview, width: metadata.width, height: metadata.height } : null,
     })
   try {
-    const image = await arrival(upload.imageId)
+    const image = await arrival(upload.imageId, owner)
     if (image) show(image)
-    // Not before the list shows the picture of the service.
-    if (image?.thumbnail) setTimeout(() => URL.revokeObjectURL(preview), 10_000)
     const note = !image
       ? "The picture appears when it is processed."
       : image.state === "failed"
@@ -253,8 +257,16 @@ async function showWhenReady(upload, metadata) {
         : ""
     change(upload, { state: "done", note })
   } catch (error) {
-    change(upload, { state: "failed", note: /** @type {Error} */ (error).message })
+    fail(upload, /** @type {Error} */ (error))
+  } finally {
+    // Not before the list shows the picture of the service.
+    if (preview) setTimeout(() => isShown(preview) || URL.revokeObjectURL(preview), REVOKED_AFTER_MS)
   }
+}
+
+/** @param {string} url */
+function isShown(url) {
+  return listing.value.images.some(({ thumbnail }) => thumbnail?.url === url)
 }
 
 /** Put an image into the list if it belongs there: it has no filters, or the image is there already. @param {Image} image */

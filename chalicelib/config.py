@@ -448,9 +448,9 @@ class Settings:
         6_000_000, "Largest page, as a string in Lambda's response of 6 MB.", "MAX_PAGE_BYTES", unit="bytes"
     )
     max_page_reads: int = setting(
-        20,
-        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor. At least twice the "
-        "highest number of partitions in `SHARDS`, and 4.",
+        22,
+        "DynamoDB reads that one page may cost. A page that reaches this ends early, with a cursor. With `SHARDS`, at "
+        "least twice the highest number of partitions, and 6.",
         "MAX_PAGE_READS",
         unit="calls",
         low=6,
@@ -620,10 +620,11 @@ def _check(parsed: Settings) -> None:
         raise WrongSetting(
             f"SHARDS must have valid days, in ascending order for each list, not {parsed.shards!r}."
         ) from None
-    shards = max((count for steps in parsed.spread.values() for _, count in steps), default=1)
-    if parsed.max_page_reads < 2 * shards + 4:
-        # A list by last update reads each partition and the updates, of public and of private images: see lists/plan.
-        raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 4}, because SHARDS has {shards} partitions.")
+    shards = max((count for steps in parsed.spread.values() for _, count in steps), default=0)
+    if shards and parsed.max_page_reads < 2 * shards + 6:
+        # A list by time taken reads each partition and the one from before, of public and of private images. Four reads
+        # are kept for what follows: see lists/plan.
+        raise WrongSetting(f"MAX_PAGE_READS must be at least {2 * shards + 6}, because SHARDS has {shards} partitions.")
     if list(parsed.variant_widths_px) != sorted(set(parsed.variant_widths_px)):
         raise WrongSetting(f"VARIANT_WIDTHS must be in ascending order, not {parsed.variant_widths!r}.")
     if parsed.oidc_client_id:

@@ -30,7 +30,8 @@ class Secrets:
     cursor_secret: str = _secret(
         "",
         "Key that encrypts list cursors and signs the URLs of private pictures. Empty: a key derived from the table "
-        "name, which detects damaged cursors but not forged ones; with `AUTH=jwt`, no URL is signed then.",
+        "name, which detects damaged cursors but not forged ones. With `AUTH=jwt`, a secret of less than 32 bytes "
+        "signs no URL.",
         "CURSOR_SECRET",
     )
     cursor_secret_next: str = _secret("", "Also accepted: the next value of `CURSOR_SECRET`.", "CURSOR_SECRET_NEXT")
@@ -72,6 +73,8 @@ def read(values: Mapping[str, str], settings: Settings) -> Secrets:
     secrets = Secrets(**{"cursor_secret": default_cursor_secret(settings), **parsed})
     if settings.auth == "jwt" and not (secrets.jwt_secret or (settings.jwt_issuer and settings.jwt_jwks_url)):
         raise WrongSetting("AUTH=jwt requires JWT_SECRET, or JWT_ISSUER and JWT_JWKS_URL.")
+    if settings.oidc_client_id and secrets.jwt_secret:
+        raise WrongSetting("OIDC_CLIENT_ID requires that JWT_SECRET is not set: the issuer's tokens are ignored then.")
     if any(len(secret.encode()) < 32 for secret in secrets.jwt_secrets):
         raise WrongSetting("JWT_SECRET must have at least 32 bytes (RFC 7518 section 3.2).")
     cdn = (secrets.cdn_url, secrets.cdn_key_pair_id, secrets.cdn_private_key)

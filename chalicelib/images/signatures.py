@@ -15,19 +15,21 @@ from chalicelib.model import Image
 from chalicelib.secrets import default_cursor_secret
 from chalicelib.stores.secrets import secrets
 
-_FORM = re.compile(
-    r"([1-9][0-9]{0,11})\.([A-Za-z0-9_-]{43})", re.ASCII
-)  # the time in seconds since the epoch, the HMAC
+# The time in seconds since the epoch, and the HMAC.
+_FORM = re.compile(r"([1-9][0-9]{0,11})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _PURPOSE = b"signature of /render"  # so that no other use of the same secret has this key
+_MIN_SECRET_BYTES = 32  # as of JWT_SECRET
 
 
 def keys() -> Sequence[bytes]:
     """Return the keys of accepted signatures; the first one signs.
 
-    None if callers are verified and CURSOR_SECRET is not set: everyone can know the key of cursors then.
+    If callers are verified, a secret counts only if nobody can guess it from a signature or know it: one of at least 32
+    bytes that is not what takes the place of CURSOR_SECRET. Without any such secret, there are no keys.
     """
-    is_secret = secrets().cursor_secret != default_cursor_secret(settings())
-    accepted = secrets().cursor_keys if is_secret or settings().auth == "open" else ()
+    known = default_cursor_secret(settings()).encode()
+    is_open = settings().auth == "open"  # everyone can claim to be the owner, and gets a signature
+    accepted = (key for key in secrets().cursor_keys if is_open or (key != known and len(key) >= _MIN_SECRET_BYTES))
     return [hmac.digest(key, _PURPOSE, "sha256") for key in accepted]
 
 

@@ -70,6 +70,11 @@ class Query:
         return (self.taken_since, self.taken_before) != (ids.START, ids.END)
 
     @property
+    def needs_time_taken(self) -> bool:
+        """Whether the answer depends on the time when pictures were taken."""
+        return self.has_taken_range or self.order.by is Time.TAKEN
+
+    @property
     def filters(self) -> str:
         """The filters that are set and the order, as text: a cursor is valid only for these."""
         given = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_BOUND}

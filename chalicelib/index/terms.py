@@ -223,7 +223,9 @@ def matches(image: Image, query: Query) -> bool:
 def alternatives(word: Word) -> tuple[Term, ...]:
     """Return the terms of which an image has at least one if a free-text search for a word finds it."""
     texts = [Term(kind, word.text) for kind in _TEXTS if max_words(kind)]
-    return (*texts, *(Term(Kind.TAG, tag) for tag in dict.fromkeys((word.tag, word.text))))
+    # A word that is longer than a tag can be may be longer than a partition key can be (DynamoDB: 2,048 bytes).
+    tags = [tag for tag in dict.fromkeys((word.tag, word.text)) if len(tag) <= settings().max_tag_chars]
+    return (*texts, *(Term(Kind.TAG, tag) for tag in tags))
 
 
 def word_prefixes(query: Query) -> tuple[Term, ...]:

@@ -116,10 +116,12 @@ def is_affordable(candidate: List, query: Query, caller: Caller) -> bool:
 def reserved_reads(query: Query, caller: Caller, *, can_move: bool = True) -> int:
     """Return how many reads of a page are kept for what follows the reads of lists.
 
-    For records that do not fit their rows; for images that moved while the page was read, if they can (see can_move);
-    and for the records of the page's images, if the query asks for what only records have.
+    For records that do not fit their rows; for images that moved while the page was read, if they can (see can_move),
+    and for their records, if the query needs the time taken; and for the records of the page's images, if the query
+    asks for what only records have.
     """
-    return 1 + (can_move and query.order.by is not Time.UPDATED) + entries.need_records(query, caller)
+    moved = 1 + query.needs_time_taken if can_move and query.order.by is not Time.UPDATED else 0
+    return 1 + moved + entries.need_records(query, caller)
 
 
 def can_move(candidates: Sequence[List], query: Query, caller: Caller) -> bool:

@@ -1,7 +1,7 @@
 """How a query is executed: one of its lists is read in chunks, within the budget of a page."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -24,6 +24,8 @@ _MAX_READ_ROWS = 1_000  # of one read: about half of the 1 MB that a Query call 
 _MAX_COMPARED_ROWS = 64  # of each list, while the lists are compared to find the rarest
 _WORD_SEARCH_ROWS = 8  # of a read that only searches for words: about one read unit
 _MAX_FETCHED = 100  # DynamoDB: keys per BatchGetItem call
+
+Fetch = Callable[[Sequence[str]], dict[str, Image]]  # from ids to the images that have a record
 
 
 class Walk:
@@ -48,7 +50,6 @@ class Walk:
         """
         self._needs_records = entries.need_records(query, caller)
         self._needs_description = (whole and not self._needs_records) or bool(query.description or query.words)
-        self._needs_time_taken = query.has_taken_range or query.order.by is Time.TAKEN
         self._caller = caller
         self._query = query
         self._limit = limit
@@ -89,7 +90,9 @@ class Walk:
             self.position = self._merges[self.driver].head
 
     def moved(self, found: Collection[str]) -> list[tuple[str, Image]]:
-        """Return the matching images before `position` that are not in `found`, with their positions: at most one call.
+        """Return the matching images before `position` that are not in `found`, with their positions.
+
+        At most one call, and another one if the query needs the time taken, which the index of updates lacks.
 
         An owner who makes an image public or private moves its rows. If that happens between the read of the one key
         range and the read of the other, neither has the image. So this looks up the caller's updates since the walk
@@ -102,12 +105,11 @@ class Walk:
         updates = Range(Index.CHANGED_OWNER, self._caller.user_id or "", None, int(since * 1000))
         bounds = updates.bounds(newest_first, ranges.beginning(newest_first))
         chunk = self._budget.read_last("moved", bounds, _MAX_READ_ROWS) if bounds else None
-        rows = chunk.rows if chunk else ()
-        return [
-            (position, image)
-            for position, image in self._matches(rows)
-            if image.image_id not in found and self._has_passed(position)
-        ]
+        rows = [row for row in (chunk.rows if chunk else ()) if row.image_id not in found]
+        if self._query.needs_time_taken:
+            rows = rows[:_MAX_FETCHED]  # the last updates
+        matches = self._matches(rows, self._budget.fetch_last)
+        return [(position, image) for position, image in matches if self._has_passed(position)]
 
     def with_records(self, found: Sequence[tuple[str, Image]]) -> Iterator[tuple[str, Image]]:
         """Return images of the walk as their records are now, if the query asks for what index rows lack.
@@ -148,7 +150,7 @@ class Walk:
                 checked += len(rows)
                 reads = len(self._budget.reads)
                 try:
-                    matches = self._matches(rows)
+                    matches = self._matches(rows, self._budget.fetch)
                 except Spent:  # no read is left for their records
                     self.position = ranges.key(rows[0], self._query.order)
                     return
@@ -247,10 +249,10 @@ class Walk:
         while rows := list(islice(merge.known_rows(), min(max(self._limit + 1 - matched, 1), _MAX_FETCHED))):
             yield rows
 
-    def _matches(self, rows: Sequence[Row]) -> list[tuple[str, Image]]:
+    def _matches(self, rows: Sequence[Row], fetch: Fetch) -> list[tuple[str, Image]]:
         """Return the images of rows that match and that the caller may see; one call if rows lack their records.
 
-        Raises Spent: no read is left for the records.
+        Raises Spent: `fetch` has no read left for the records.
         """
         candidates = [
             row
@@ -258,7 +260,7 @@ class Walk:
             if access.may_see(self._caller, row.user_id, row.visibility)
             and (row.image is None or terms.matches(row.image, self._conditions_on(row)))
         ]
-        fetched = self._budget.fetch([row.image_id for row in candidates if not self._is_sufficient(row)])
+        fetched = fetch([row.image_id for row in candidates if not self._is_sufficient(row)])
         images = [row.image if self._is_sufficient(row) else fetched.get(row.image_id) for row in candidates]
         return [
             (self._position(row, image), image)
@@ -284,7 +286,7 @@ class Walk:
         return (
             row.image is not None
             and (row.whole or not self._needs_description)
-            and (row.taken is not None or not self._needs_time_taken)
+            and (row.taken is not None or not self._query.needs_time_taken)
         )
 
     def _is_match(self, image: Image) -> bool:

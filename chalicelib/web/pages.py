@@ -93,22 +93,35 @@ def _page(name: str, config: Mapping[str, Any]) -> Page:
 def _policy() -> str:
     """Return the Content-Security-Policy of a page: nothing inline, no eval, no other hosts (CSP Level 3).
 
-    Images are at another origin: that of S3, and of the CDN if there is one. The policy holds after redirects, too.
+    Images are at another origin: that of S3, and of the CDN if there is one.
     """
-    storage = " ".join(_origin(url) for url in (settings().presigned_endpoint_url, secrets().cdn_url) if url)
+    storage = _storage()
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            f"img-src 'self' data: blob: {storage}",
-            f"connect-src 'self' {' '.join((storage, *_sign_in_origins()))}",
+            " ".join(("img-src 'self' data: blob:", *storage)),
+            " ".join(("connect-src 'self'", *storage, *_sign_in_origins())),
             "font-src 'self'",
-            f"form-action 'self' {storage}",
+            "form-action 'self'",
             "base-uri 'none'",
             "frame-ancestors 'none'",
         )
     )
+
+
+def _storage() -> tuple[str, ...]:
+    """Return where the files are that a page shows and sends.
+
+    The hosts of S3 have the buckets of all its customers, so the buckets are named. After a redirect, for example of
+    /render, only the host counts (CSP Level 3, section 6.7.2.8).
+    """
+    limits = settings()
+    buckets = (limits.s3_bucket_name, limits.derived_bucket_name, limits.staged_bucket_name)
+    objects = [f"{limits.presigned_endpoint_url}/{bucket}/" for bucket in buckets]
+    form = f"{limits.presigned_endpoint_url}/{limits.staged_bucket_name}"  # of a direct upload
+    return (*objects, form, *([_origin(secrets().cdn_url)] if secrets().cdn_url else []))
 
 
 def _sign_in_origins() -> tuple[str, ...]:

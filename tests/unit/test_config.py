@@ -23,12 +23,12 @@ def test_an_empty_variable_is_ignored_and_its_second_name_is_read() -> None:
 def test_shards_are_read_as_days_and_numbers_of_partitions() -> None:
     shards = "everything 1970-01-02 4; tag:a b 1970-01-03 8; everything 1970-01-04 16;"
     day = 86_400_000
-    assert read({"SHARDS": shards, "MAX_PAGE_READS": "36"}).spread == {
+    assert read({"SHARDS": shards, "MAX_PAGE_READS": "38"}).spread == {
         "everything": ((day, 4), (3 * day, 16)),
         "tag:a b": ((2 * day, 8),),
     }
-    with pytest.raises(WrongSetting, match="MAX_PAGE_READS must be at least 36, because SHARDS has 16 partitions"):
-        read({"SHARDS": shards, "MAX_PAGE_READS": "35"})
+    with pytest.raises(WrongSetting, match="MAX_PAGE_READS must be at least 38, because SHARDS has 16 partitions"):
+        read({"SHARDS": shards, "MAX_PAGE_READS": "37"})
 
 
 def test_callers_are_verified_on_lambda_unless_auth_is_open() -> None:

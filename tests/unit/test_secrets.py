@@ -66,6 +66,13 @@ def test_an_issuer_needs_no_secret() -> None:
     assert read({}, issuer).jwt_secrets == ()
 
 
+def test_users_cannot_sign_in_at_an_issuer_whose_tokens_are_ignored() -> None:
+    issuer = Settings(auth="jwt", jwt_issuer="https://a", jwt_jwks_url="https://a/keys", oidc_client_id="gallery")
+    assert read({}, issuer).jwt_secrets == ()
+    with pytest.raises(WrongSetting, match="OIDC_CLIENT_ID requires that JWT_SECRET is not set"):
+        read({"JWT_SECRET": SECRET}, issuer)
+
+
 def test_the_next_and_the_previous_value_are_accepted_after_the_current_one() -> None:
     others = {"CURSOR_SECRET": "c", "CURSOR_SECRET_NEXT": "n", "CURSOR_SECRET_PREVIOUS": "p"}
     found = read({**others, "JWT_SECRET": "j" * 32, "JWT_SECRET_PREVIOUS": "o" * 32}, Settings())

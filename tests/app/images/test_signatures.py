@@ -3,11 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from chalice.test import HTTPResponse
 
+from chalicelib.images import signatures
+from chalicelib.model import Visibility
 from tests.app.background import object_created
 from tests.app.calls import Calls
 from tests.app.conftest import Api, Log
@@ -15,6 +18,7 @@ from tests.app.images.test_render import leads_to, upload
 from tests.app.tokens import SECRET, token, with_token
 from tests.app.uploads import BROKEN
 from tests.errors import error
+from tests.unit.samples import IMAGE
 
 KEY = "c" * 40
 REFUSED = "The signature does not show this image, or has expired; view the image again."
@@ -162,6 +166,22 @@ def test_without_a_secret_nothing_is_signed_where_callers_are_verified(
     configured(AUTH="jwt")
     assert path_of(alice, image_id) == f"/images/{image_id}/render"
     assert refused(api.get(path))
+
+
+@pytest.mark.parametrize("guessed", ["c" * 31, f"cursors of {'i' * 40}"])
+def test_a_secret_that_can_be_guessed_signs_nothing_where_callers_are_verified(
+    configured: Callable[..., None], guessed: str
+) -> None:
+    image = replace(IMAGE, visibility=Visibility.PRIVATE)
+    configured(IMAGES_TABLE_NAME="i" * 40, CURSOR_SECRET=guessed, CURSOR_SECRET_NEXT="", AUTH="open")
+    [key] = signatures.keys()
+    forged = signatures.sign(image, key, 60)
+    assert signatures.is_valid(forged, image, signatures.keys())
+    configured(CURSOR_SECRET=KEY, CURSOR_SECRET_PREVIOUS=guessed, AUTH="jwt")
+    assert len(signatures.keys()) == 1
+    assert not signatures.is_valid(forged, image, signatures.keys())
+    configured(CURSOR_SECRET=guessed)
+    assert not signatures.keys()
 
 
 def test_no_signature_is_in_a_log(api: Api, alice: Api, log: Log, capsys: pytest.CaptureFixture[str]) -> None:

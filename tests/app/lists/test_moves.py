@@ -2,14 +2,18 @@
 
 import base64
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
+from chalicelib import ids
+from chalicelib.stores import catalog, dynamodb
 from tests.app.calls import Calls
 from tests.app.conftest import Api
 from tests.pictures import dated_picture
+from tests.unit.samples import IMAGE
 
 LISTS = ("", "any_tag=sea,sky", "tag=sea&title=sun", "user_id=alice&tag=sea", "q=sunset&sort=taken_at")
 
@@ -97,6 +101,19 @@ def test_an_image_that_moves_back_and_forth_keeps_its_place_by_time_taken(alice:
         assert alice.listed("tag=sea&sort=taken_at&order=asc") == [first, second, third]
         assert alice.listed("tag=sea&takenFrom=2024-05-02") == [third, second]
         assert alice.get("/images/count?tag=sea&takenTo=2024-05-02").json_body == {"count": 2}
+
+
+def test_any_number_of_updates_meanwhile_leaves_a_list_by_time_taken_whole(alice: Api, calls: Calls) -> None:
+    """More updates than one call reads the records of."""
+    bare = replace(IMAGE, tags=(), title="", description="", filename="", version=2, taken_at="", analysis=None)
+    images = [replace(bare, image_id=ids.new_id(), updated_at=ids.now()) for _ in range(102)]
+    for image in images:
+        dynamodb.commit([catalog.put(image), *catalog.row_writes(None, image)])
+    moving = images[1].image_id
+    flips(alice, moving, "private")()
+    with calls.after("Query", flips(alice, moving, "public")):  # after the read of public images
+        listed = alice.listed("sort=taken_at&order=asc&limit=3")
+    assert listed == [image.image_id for image in images[:3]]
 
 
 def test_images_that_moved_do_not_make_a_page_longer_than_its_limits(

@@ -6,6 +6,7 @@ from urllib.parse import urljoin
 import pytest
 from chalice.test import HTTPResponse
 
+from chalicelib.config import settings
 from tests.app.conftest import Api
 from tests.app.web.test_caching import with_headers
 
@@ -76,6 +77,17 @@ def test_a_page_allows_nothing_inline_no_eval_and_no_other_host(api: Api, path: 
     assert "unsafe" not in policy
     assert not re.search(rb"<script(?![^>]*src=)|<style| style=| on\w+=|\{\{", answer.body)
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_page_reaches_the_buckets_of_the_service_alone(api: Api) -> None:
+    """S3's host has the buckets of all its customers."""
+    policy = page(api).headers["Content-Security-Policy"]
+    allowed = {name: sources for name, *sources in (directive.split() for directive in policy.split("; "))}
+    s3 = settings().presigned_endpoint_url
+    buckets = [f"{s3}/images-{each}" for each in ("originals/", "derived/", "staged/", "staged")]
+    assert allowed["img-src"] == ["'self'", "data:", "blob:", *buckets]
+    assert allowed["connect-src"] == ["'self'", *buckets]
+    assert allowed["form-action"] == ["'self'"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -228,3 +228,12 @@ def test_a_search_finds_only_words_that_are_indexed(configured: Callable[..., No
     assert terms.matches(image, replace(NO_FILTERS, words=(sea,)))
     assert not terms.matches(image, replace(NO_FILTERS, words=(side,)))
     assert [term.name for term in terms.alternatives(side)] == ["title:side", "description:side", "tag:side"]
+
+
+def test_a_word_that_is_longer_than_a_tag_can_be_is_searched_in_texts_only(configured: Callable[..., None]) -> None:
+    configured(MAX_TITLE_WORDS="1", MAX_FILENAME_WORDS="0", MAX_WORD_CHARS="4", MAX_TAG_CHARS="7")
+    [seven] = terms.query_words("abcdefg")
+    [eight] = terms.query_words("abcdefgh")
+    texts = ["title:abcd", "description:abcd"]
+    assert [term.name for term in terms.alternatives(seven)] == [*texts, "tag:abcdefg", "tag:abcd"]
+    assert [term.name for term in terms.alternatives(eight)] == [*texts, "tag:abcd"]

@@ -127,6 +127,8 @@ def _subject(token: str) -> str:
             claims = jwt.decode(token, key, algorithms=_ISSUER_ALGORITHMS, issuer=settings().jwt_issuer, **expected)
     except jwt.PyJWKClientConnectionError as error:
         raise Unavailable("The keys of the token's issuer cannot be fetched; try again in a moment.") from error
+    except jwt.ExpiredSignatureError:  # of a token that is valid otherwise
+        raise Unauthorized("The bearer token has expired.") from None
     except (jwt.PyJWTError, ValueError):
         raise Unauthorized("The bearer token is not valid.") from None
     return str(claims["sub"])

@@ -97,16 +97,21 @@ class TestTokens:
         [
             "nonsense",
             token("alice", "t" * 32),
-            token("alice", exp=datetime.now(UTC) - timedelta(minutes=1)),
+            token("alice", "t" * 32, exp=datetime.now(UTC) - timedelta(minutes=1)),
             jwt.encode({"sub": "alice"}, SECRET, "HS256"),
             jwt.encode({"exp": datetime.now(UTC) + timedelta(minutes=5)}, SECRET, "HS256"),
             jwt.encode({"sub": "alice", "exp": datetime.now(UTC) + timedelta(minutes=5)}, "", "none"),
         ],
-        ids=["nonsense", "another secret", "expired", "without expiry", "without subject", "unsigned"],
+        ids=["nonsense", "another secret", "another secret, expired", "without expiry", "without subject", "unsigned"],
     )
     def test_an_invalid_token_is_refused_also_for_reading(self, api: Api, invalid: str) -> None:
         answer = with_token(api, invalid).get("/images")
         assert (answer.status_code, answer.json_body) == (401, error("The bearer token is not valid."))
+
+    def test_a_token_that_has_expired_is_refused_and_says_so(self, api: Api) -> None:
+        expired = token("alice", exp=datetime.now(UTC) - timedelta(minutes=1))
+        answer = with_token(api, expired).get("/images")
+        assert (answer.status_code, answer.json_body) == (401, error("The bearer token has expired."))
 
     @pytest.mark.parametrize("subject", ["", " ", " alice", "a/b", "a\\b", "..", "a\nb", "\ud83d", "\uffff", "x" * 129])
     def test_a_subject_that_cannot_be_a_user_id_is_refused(self, api: Api, stores: Stores, subject: str) -> None:

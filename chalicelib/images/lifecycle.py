@@ -27,6 +27,7 @@ final: a repeated event, or the operator's redrive, processes the image again.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from chalicelib import ids
 from chalicelib.config import settings
@@ -142,9 +143,7 @@ def uploaded(request: UploadRequest, image_id: str, picture: Picture, checksum: 
         content_type=picture.content_type,
         size=len(request.file),
         checksum=checksum,
-        width=picture.width,
-        height=picture.height,
-        taken_at=ids.utc(picture.taken_at),
+        **_seen(picture),
     )
 
 
@@ -258,32 +257,14 @@ def shown(image: Image, analysis: Analysis) -> Image:
     """Note the result of processing a direct upload, and list the image."""
     if image.listed or not image.is_processable:
         return image
-    return replace(
-        image,
-        state=State.READY,
-        listed=True,
-        attempts=0,
-        width=analysis.width,
-        height=analysis.height,
-        taken_at=ids.utc(analysis.taken_at),
-        analysis=analysis,
-    )
+    return replace(image, state=State.READY, listed=True, attempts=0, analysis=analysis, **_seen(analysis))
 
 
 def kept(image: Image, picture: Picture, reason: str) -> Image:
     """List a direct upload that can't be decoded: its bytes are what was announced, so they are not deleted."""
     if image.listed or not image.is_processable:
         return image
-    return replace(
-        image,
-        state=State.FAILED,
-        listed=True,
-        attempts=0,
-        width=picture.width,
-        height=picture.height,
-        taken_at=ids.utc(picture.taken_at),
-        reason=reason,
-    )
+    return replace(image, state=State.FAILED, listed=True, attempts=0, reason=reason, **_seen(picture))
 
 
 def rejected(image: Image, reason: str) -> Image:
@@ -306,6 +287,11 @@ def failed(image: Image, reason: str) -> Image:
 def failed_after(image: Image, attempts: int, reason: str) -> Image:
     """Note a failure once this many attempts were counted."""
     return image if image.attempts < attempts else failed(image, reason)
+
+
+def _seen(picture: Picture | Analysis) -> dict[str, Any]:
+    """Return the fields of an image that its file has."""
+    return {"width": picture.width, "height": picture.height, "taken_at": ids.utc(picture.taken_at)}
 
 
 def _new(metadata: Metadata, image_id: str, state: State, *, listed: bool) -> Image:

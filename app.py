@@ -69,7 +69,7 @@ RECEIVE = (*PROCESS, TAG_COUNTS.put, STAGED.get, STAGED.abort_upload, ORIGINALS.
 @needs()
 def welcome() -> Response:
     """Get the gallery if the client prefers HTML, else an overview of the API."""
-    if pages.wants_html(app.current_request.headers.get("accept", "")):
+    if contract().has_gallery and pages.wants_html(app.current_request.headers.get("accept", "")):
         return Response(*pages.gallery())
     return Response(answers.welcome(), caching.varying_by_accept(caching.revalidated(Visibility.PUBLIC)))
 

@@ -29,6 +29,8 @@ class B:
 
     # The filter `visibility` of a list query that has none: the images that the caller may see, or public ones only.
     default_visibility: str = "all"
+    # Whether the lists and views have the keys that the gallery reads.
+    has_gallery: bool = True
 
     def error(self, sentence: str) -> Shape:
         """Return the body of an error."""
@@ -143,6 +145,8 @@ class C(B):
 class D(B):
     """The answers of contract D: flat records."""
 
+    has_gallery = False
+
     def error(self, sentence: str) -> Shape:
         """Return the body of an error."""
         return {"error": sentence}
@@ -172,6 +176,7 @@ class D(B):
 class E(B):
     """The answers of contract E: flat records in camelCase."""
 
+    has_gallery = False
     default_visibility = "public"
 
     def error(self, sentence: str) -> Shape:

@@ -1,6 +1,7 @@
 """The pages and what they load, as an HTTP client sees them."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
@@ -42,6 +43,16 @@ def test_only_a_client_that_prefers_html_gets_the_gallery(api: Api, accept: str,
         kind,
         "Accept",
     )
+
+
+@pytest.mark.parametrize(
+    ("contract", "kind"), [("a", "text/html"), ("c", "text/html"), ("d", "application/json"), ("e", "application/json")]
+)
+def test_a_contract_whose_lists_the_gallery_cannot_read_has_none(
+    api: Api, configured: Callable[..., None], contract: str, kind: str
+) -> None:
+    configured(CONTRACT=contract)
+    assert page(api).headers["Content-Type"].split(";")[0] == kind
 
 
 def test_the_reference_needs_no_accept_header(api: Api) -> None:

@@ -79,7 +79,7 @@ def test_contract_b_answers_with_nested_metadata() -> None:
     updated = {"message": "Image updated successfully", "image_id": IMAGE.image_id, "metadata": METADATA}
     assert under(B()) == [
         (B_UPLOADED, ETAG, 201),
-        ({**view, "state": "ready"}, {**VALIDATORS, **NO_STORE}, 200),
+        ({**view, "render": f"images/{IMAGE.image_id}/render", "state": "ready"}, {**VALIDATORS, **NO_STORE}, 200),
         (updated, ETAG, 200),
         (DELETED, {}, 200),
     ]

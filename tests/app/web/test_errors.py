@@ -129,7 +129,8 @@ def test_health_names_the_unavailable_store(api: Api, stores: Stores) -> None:
 def test_the_root_lists_the_calls(api: Api) -> None:
     calls = api.get("/").json_body["calls"]
     assert calls.keys() == {
-        *("upload", "list", "count", "tags", "view", "render", "similar", "update", "delete", "describe", "health")
+        *("gallery", "docs", "upload", "list", "count", "tags", "view", "render", "similar"),
+        *("update", "delete", "describe", "health"),
     }
 
 

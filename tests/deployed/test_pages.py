@@ -32,5 +32,7 @@ def test_the_gallery_and_the_reference_work_under_the_path_of_a_stage(
     assert page.url == root
 
     assert witness.errors == []
-    assert all(each.url.startswith(root) for each in witness.requests if urlsplit(each.url).netloc == host)
+    # LocalStack serves the pictures of S3 at the same host.
+    own = [each for each in witness.requests if urlsplit(each.url).netloc == host and each.resource_type != "image"]
+    assert all(each.url.startswith(root) for each in own)
     page.close()

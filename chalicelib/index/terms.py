@@ -191,15 +191,14 @@ def key_ranges(term: Term, owner: str | None, query: Query) -> tuple[Range, ...]
         if (since := max(start, query.since)) < (before := min(end, query.before))
         for n in range(count)
     ]
-    match query.order.by:
-        case Time.CREATED:
-            return tuple(by_creation)
-        case Time.UPDATED:
-            return *by_creation, Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since)
-        case Time.TAKEN:  # a picture can be taken in any period before its image is created
-            partitions = dict.fromkeys(each.partition for each in by_creation)
-            period = query.taken_since, query.taken_before
-            return tuple(Range(Index.TAKEN_TERMS, partition, term.word, *period) for partition in partitions)
+    if query.order.by is Time.CREATED:
+        return tuple(by_creation)
+    if query.order.by is Time.UPDATED:
+        return *by_creation, Range(Index.CHANGED_TERMS, term.partition_of_updates(owner), None, query.since)
+    # A picture can be taken in any period before its image is created.
+    partitions = dict.fromkeys(each.partition for each in by_creation)
+    period = query.taken_since, query.taken_before
+    return tuple(Range(Index.TAKEN_TERMS, partition, term.word, *period) for partition in partitions)
 
 
 def matches(image: Image, query: Query) -> bool:

@@ -190,10 +190,8 @@ def _owner_list(query: Query, caller: Caller, scopes: Sequence[str | None]) -> L
         return List(name, terms.key_ranges(Term(Kind.OWNER, owner), None, query))
     # Public and private images: the owner's index of the records has both.
     by_creation = Range(Index.OWNER, owner, None, query.since, query.before)
-    match query.order.by:
-        case Time.CREATED:
-            return List(name, (by_creation,))
-        case Time.UPDATED:
-            return List(name, (by_creation, Range(Index.CHANGED_OWNER, owner, None, query.since)))
-        case Time.TAKEN:
-            return List(name, (Range(Index.TAKEN_OWNER, owner, None, query.taken_since, query.taken_before),))
+    if query.order.by is Time.CREATED:
+        return List(name, (by_creation,))
+    if query.order.by is Time.UPDATED:
+        return List(name, (by_creation, Range(Index.CHANGED_OWNER, owner, None, query.since)))
+    return List(name, (Range(Index.TAKEN_OWNER, owner, None, query.taken_since, query.taken_before),))

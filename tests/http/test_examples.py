@@ -9,35 +9,11 @@ from typing import Any
 import pytest
 import requests
 
-from chalicelib.web import openapi
 from tests.http.client import TIMEOUT_SECONDS, Json, User
 from tests.http.uploads import wait_until_processed
+from tests.openapi import DOCUMENT, operations, parameters, resolved
 
-DOCUMENT = openapi.of_contract("b")
-METHODS = ("get", "put", "post", "delete")
-
-
-def resolved(value: Json) -> Json:
-    """Return an object of the document, or the object that it refers to."""
-    while "$ref" in value:
-        target: Any = DOCUMENT
-        for step in value["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        value = target
-    return value
-
-
-def operations() -> dict[str, tuple[str, str]]:
-    """Return the method and the path of each operation."""
-    return {
-        item[method]["operationId"]: (method, path)
-        for path, item in DOCUMENT["paths"].items()
-        for method in METHODS
-        if method in item
-    }
-
-
-OPERATIONS = operations()
+OPERATIONS = {operation["operationId"]: (method, path, operation) for method, path, operation in operations()}
 EXAMPLE_USER = "user123"
 UPLOAD = DOCUMENT["components"]["requestBodies"]["Upload"]["content"]["application/json"]["example"]
 PICTURE = base64.b64decode(UPLOAD["image_data"])
@@ -47,15 +23,13 @@ PARTS_BYTES = 60_000_000  # more than MULTIPART_THRESHOLD_BYTES
 
 def send(operation: str, user: User, ids: Mapping[str, str] = EMPTY, **changed: Any) -> requests.Response:
     """Send the example request of an operation, for a user and ids of the test. `changed` are fields of its JSON."""
-    method, path = OPERATIONS[operation]
-    described = DOCUMENT["paths"][path][method]
+    method, path, described = OPERATIONS[operation]
 
     def of_test(example: Any) -> Any:
         return user.user_id if example == EXAMPLE_USER else example
 
     values: dict[str, Json] = {"query": {}, "header": {}, "path": {}}
-    for reference in (*DOCUMENT["paths"][path].get("parameters", ()), *described.get("parameters", ())):
-        parameter = resolved(reference)
+    for parameter in parameters(path, described):
         if "example" in parameter:
             values[parameter["in"]][parameter["name"]] = of_test(parameter["example"])
     options: Json = {"params": values["query"], "headers": values["header"], "allow_redirects": False}
@@ -67,7 +41,7 @@ def send(operation: str, user: User, ids: Mapping[str, str] = EMPTY, **changed: 
         else:  # the example names the file in place of its bytes
             del body["file"]
             options |= {"data": body, "files": {"file": ("dunes.png", PICTURE)}}
-    return user.service.call(method.upper(), path.format(**ids), **options)
+    return user.service.call(method, path.format(**ids), **options)
 
 
 def same_shape(schema: Json, example: Any, real: Any) -> bool:
@@ -147,7 +121,7 @@ def items(alice: User) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_example_request_gets_an_answer_like_its_example(operation: str, alice: User, items: list[str]) -> None:
-    _, path = OPERATIONS[operation]
+    _, path, described = OPERATIONS[operation]
     ids: dict[str, str] = {}
     if operation in BEFORE:
         ids = BEFORE[operation](alice)
@@ -159,7 +133,7 @@ def test_an_example_request_gets_an_answer_like_its_example(operation: str, alic
 
     answer = send(operation, alice, ids)
 
-    responses = DOCUMENT["paths"][path][OPERATIONS[operation][0]]["responses"]
+    responses = described["responses"]
     assert answer.status_code < 400, answer.text
     body = answer.json()
     if operation == "create_item":

@@ -15,12 +15,9 @@ from chalicelib import config
 from chalicelib.model import EXTENSIONS
 from chalicelib.web import openapi, readers
 from chalicelib.web.fields import SPELLINGS
+from tests.openapi import DOCUMENT, Json, operations, parameters, resolved
 
-Json = dict[str, Any]
-
-DOCUMENT = openapi.of_contract("b")
 SCHEMAS: Json = DOCUMENT["components"]["schemas"]
-METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 VERBS = "(get|check|list|count|view|upload|update|delete|download|render|create|start|resume|complete|cancel)"
 UNSUPPORTED = {"anyOf", "oneOf", "allOf", "not", "if", "const", "patternProperties", "prefixItems"}
 EXAMPLE = {"example", "examples"}
@@ -36,28 +33,6 @@ def inner(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
     elif isinstance(value, list):
         for n, each in enumerate(value):
             yield from inner(each, (*path, str(n)))
-
-
-def resolved(value: Json) -> Json:
-    """Return an object of the document, or the object that it refers to."""
-    while "$ref" in value:
-        target: Any = DOCUMENT
-        for step in value["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        value = target
-    return value
-
-
-def operations() -> Iterator[tuple[str, str, Json]]:
-    for path, item in DOCUMENT["paths"].items():
-        for method in METHODS & item.keys():
-            yield method.upper(), path, item[method]
-
-
-def parameters(path: str, operation: Json) -> list[Json]:
-    return [
-        resolved(each) for each in (*DOCUMENT["paths"][path].get("parameters", ()), *operation.get("parameters", ()))
-    ]
 
 
 def examples() -> Iterator[tuple[str, Json, Any]]:

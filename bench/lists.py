@@ -9,11 +9,9 @@ import multiprocessing
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,7 +48,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the figures, for bench.chart")
     options = parser.parse_args()
     figures: list[Figures] = []
-    with _kept(options.data) as data:
+    with tables.kept(options.data) as data:
         for size in sorted(options.sizes):
             folder = tables.folder(data, size)
             # Each size in a process of its own, because the app reads its settings once.
@@ -154,16 +152,6 @@ def _middle(api: Api, ask: Ask, answer: list[str]) -> str:
     limits = [_LONG_PAGE] * (before // _LONG_PAGE) + [max(before % _LONG_PAGE, 1)]
     *_, page = _pages(api, ask, iter(limits))
     return f"&last_evaluated_key={page['last_evaluated_key']}"
-
-
-@contextmanager
-def _kept(data: Path | None) -> Iterator[Path]:
-    if data is None:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
-    else:
-        data.mkdir(parents=True, exist_ok=True)
-        yield data
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from PIL import Image as Pillow
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Response
 
 from bench import album, tables
 from chalicelib.config import settings
@@ -26,7 +25,7 @@ from chalicelib.pictures import variants
 from dev.samples import FOLDER
 from dev.stack import Stack, running
 from project import CannotRun
-from project.browser import chromium
+from project.browser import launched
 from project.command_line import one_line_errors
 
 _CROPS = 40  # different pictures; each image shows one of them
@@ -63,10 +62,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="visits; the median counts (default: %(default)s)")
     parser.add_argument("--data", type=Path, help="folder that keeps the tables for the next run")
     options = parser.parse_args()
-    with _kept(options.data) as data:
+    with tables.kept(options.data) as data:
         folder = data / f"pages-{options.images}"
         is_new = not folder.exists()
-        with running(folder) as stack, _browser() as browser:
+        with running(folder) as stack, launched() as browser:
             if is_new:
                 _fill(stack, options.images)
             visits = [_visit(browser, stack.url) for _ in range(options.rounds)]
@@ -146,35 +145,14 @@ def _crops() -> Iterator[Crop]:
     """Yield pictures of several shapes, each 640 pixels wide, cut from the samples."""
     shapes = ((640, 480), (640, 427), (640, 640), (640, 853))
     with tempfile.TemporaryDirectory() as folder:
+        samples = sorted(FOLDER.glob("*.jpg"))
         for n in range(_CROPS):
-            samples = sorted(FOLDER.glob("*.jpg"))
             with Pillow.open(samples[n % len(samples)]) as sample:
                 width, height = shapes[n % len(shapes)]
                 turned = sample.convert("RGB").rotate(9 * n, expand=False).resize((width, height))
             path = Path(folder) / f"{n}.jpg"
             turned.save(path, quality=85)
             yield variants.make(path)
-
-
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
-        raise CannotRun("There is no Chromium on this machine: install the package chromium.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def _kept(folder: Path | None) -> Iterator[Path]:
-    """Yield the folder, or one that is deleted afterwards."""
-    if folder:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import hashlib
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,17 @@ from dev.stack import Stack, running
 _AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
 _THREADS = 8
 _PART = 1_000  # images at once
+
+
+@contextmanager
+def kept(data: Path | None) -> Iterator[Path]:
+    """Yield the folder for data of several runs, or a temporary one for a single run."""
+    if data is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    else:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data
 
 
 def folder(data: Path, size: int) -> Path:

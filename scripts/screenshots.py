@@ -5,6 +5,7 @@ They show a service of its own with pictures that are cut from the samples, so t
 
 import base64
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from typing import Any
 
 import requests
 from PIL import Image, TiffImagePlugin
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from dev.samples import FOLDER, SAMPLES
 from dev.stack import running
-from project import PROJECT, CannotRun
-from project.browser import chromium
+from project import PROJECT
+from project.browser import launched
 from project.command_line import one_line_errors
 
 _SHOTS = PROJECT / "docs" / "screenshots"
@@ -51,19 +52,14 @@ SHOTS = (
 @one_line_errors()
 def main() -> None:
     """Take all screenshots, and print the path of each."""
-    executable = chromium()
-    if executable is None:
-        raise CannotRun("There is no Chromium on this machine.")
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack, sync_playwright() as tools:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack, launched() as browser:
         for body in _uploads():
             uploaded = requests.post(f"{stack.url}/images", json=body, timeout=60)
             uploaded.raise_for_status()
             picture = f"{stack.url}/images/{uploaded.json()['image_id']}/render?wait=10"
             requests.get(picture, allow_redirects=False, timeout=60).raise_for_status()
-        browser = tools.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for shot in SHOTS:
             print(_taken(browser, stack.url, shot))
-        browser.close()
 
 
 def _uploads() -> Iterator[dict[str, Any]]:
@@ -106,9 +102,10 @@ def _taken(browser: Browser, url: str, shot: Shot) -> Path:
         timezone_id="UTC",
         reduced_motion="reduce",
     )
+    session = json.dumps({"user": _OWNER, "token": ""})
+    context.add_init_script(f"localStorage.setItem('images-api.session', '{session}')")
     page = context.new_page()
     page.goto("/")
-    _sign_in(page)
     page.locator("main img").nth(5).wait_for()
     page.wait_for_load_state("networkidle")
     if shot.opened:
@@ -122,11 +119,6 @@ def _taken(browser: Browser, url: str, shot: Shot) -> Path:
         picture.convert("RGB").save(path, quality=80, method=6)
     context.close()
     return path
-
-
-def _sign_in(page: Page) -> None:
-    page.evaluate(f"localStorage.setItem('images-api.session', JSON.stringify({{user: '{_OWNER}', token: ''}}))")
-    page.reload()
 
 
 if __name__ == "__main__":

@@ -7,15 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from dev.stack import Stack, running
-from project.browser import chromium
+from project.browser import chromium, launched
 from tests.http.client import Service, User
-
-CHROMIUM = chromium()
-# For a browser that may run as root in a container and contacts only this machine.
-OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 # Small pictures go to S3 directly, and those of more than one part in parts. S3 requires parts of 5 MiB.
 PART_BYTES = 5 * 1024 * 1024
@@ -72,17 +68,21 @@ def alice(service: Service) -> Iterator[User]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
+    if chromium() is None:
         pytest.skip("There is no Chromium on this machine: install the package chromium to test the pages.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def context(browser: Browser, service: Service) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=service.url, locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
+def address(service: Service) -> str:
+    """Return the address of the service that the browser visits."""
+    return service.url
+
+
+@pytest.fixture
+def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=address, locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
     context.set_default_timeout(WAIT_MS)
     yield context
     context.close()

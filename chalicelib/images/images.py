@@ -71,7 +71,7 @@ def find_with(caller: Caller, image_id: str, details: Collection[Detail]) -> Ima
     """
     image = find(caller, image_id)
     if Detail.LOCATION in details:
-        access.check_location(caller, image.user_id)
+        access.check_location(caller, image)
     return image
 
 

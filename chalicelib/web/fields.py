@@ -3,9 +3,10 @@
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from chalicelib import access
 from chalicelib.config import settings
@@ -15,6 +16,8 @@ from chalicelib.index import terms
 from chalicelib.index.query import Word
 from chalicelib.index.terms import Kind
 from chalicelib.model import CONTROL, EXTENSIONS, Visibility
+
+T = TypeVar("T")
 
 # The names that a field can have in a body or in a query. A dot means a field of an object. If a request uses several
 # names of one field, the first name in this list counts.
@@ -218,14 +221,7 @@ def words(kind: Kind, values: Sequence[str], limit: int) -> tuple[str, ...]:
     _check_length(kind, " ".join(values), limit, f"MAX_{kind.upper()}_CHARS")
     if terms.max_words(kind) == 0:
         raise BadInput(f"Lists cannot be filtered by {kind}: its words are not indexed (MAX_{kind.upper()}_WORDS).")
-    words: dict[str, None] = {}
-    for value in values:
-        _check_marks(kind, value)
-        found = terms.words(value, kind)
-        if not found:
-            raise BadInput(f"{kind} must have at least one letter or digit.")
-        words |= dict.fromkeys(found)
-    return tuple(words)
+    return _found(kind, values, partial(terms.words, kind=kind))
 
 
 def query_words(values: Sequence[str]) -> tuple[Word, ...]:
@@ -235,16 +231,10 @@ def query_words(values: Sequence[str]) -> tuple[Word, ...]:
     """
     limits = settings()
     _check_length("q", " ".join(values), limits.max_query_chars, "MAX_QUERY_CHARS")
-    words: dict[Word, None] = {}
-    for value in values:
-        _check_marks("q", value)
-        found = terms.query_words(value)
-        if not found:
-            raise BadInput("q must have at least one letter or digit.")
-        words |= dict.fromkeys(found)
+    words = _found("q", values, terms.query_words)
     if len(words) > limits.max_query_words:
         raise BadInput(f"q has more than {limits.max_query_words} words, which is the limit (MAX_QUERY_WORDS).")
-    return tuple(words)
+    return words
 
 
 def content_type(value: str) -> str:
@@ -441,6 +431,21 @@ def _check_marks(spelling: str, value: str) -> None:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if marks > _MAX_MARKS:
             raise BadInput(f"{spelling} has more than {_MAX_MARKS} combining marks on one letter.")
+
+
+def _found(spelling: str, values: Iterable[str], find: Callable[[str], Iterable[T]]) -> tuple[T, ...]:
+    """Return the words that `find` returns for the values, each once.
+
+    Raises BadInput: a value has no word.
+    """
+    words: dict[T, None] = {}
+    for value in values:
+        _check_marks(spelling, value)
+        found = dict.fromkeys(find(value))
+        if not found:
+            raise BadInput(f"{spelling} must have at least one letter or digit.")
+        words |= found
+    return tuple(words)
 
 
 def _check_tag_list(spelling: str, tags: Sequence[Any]) -> None:

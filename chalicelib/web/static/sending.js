@@ -101,16 +101,21 @@ async function resumed({ file, checksum, user, signal, note }) {
   try {
     return (await post("parts")).body
   } catch (error) {
-    if (!(error instanceof ApiError) || ![404, 409].includes(error.status)) throw error
+    if (!isOver(error)) throw error
   }
   try {
     await post("complete") // succeeds if only its answer was lost
     return { image_id: known.imageId, parts: [] }
   } catch (error) {
-    if (!(error instanceof ApiError) || ![404, 409].includes(error.status)) throw error
+    if (!isOver(error)) throw error
     forget(known.imageId)
     return null
   }
+}
+
+/** Whether an upload cannot be continued: it is gone, or complete. @param {unknown} error */
+function isOver(error) {
+  return error instanceof ApiError && [404, 409].includes(error.status)
 }
 
 /** @param {Shipment} shipment @param {any} upload */

@@ -138,6 +138,8 @@ def test_an_example_request_gets_an_answer_like_its_example(operation: str, alic
     body = answer.json()
     if operation == "create_item":
         items.append(body["id"])
+    if operation == "list_items":  # the list has the items of every test
+        body["items"] = [item for item in body["items"] if item["id"] in items]
     content = resolved(responses[str(answer.status_code)])["content"]["application/json"]
     examples = [content["example"]] if "example" in content else []
     examples += [resolved(each)["value"] for each in content.get("examples", {}).values()]

@@ -1,0 +1,5 @@
+"""The command line `images`."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,57 @@
+"""Who sends the requests: a bearer token or, where the service needs none, a user's name.
+
+Any requests.auth.AuthBase can take the place of these, for a service behind another kind of sign-in.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+Token = str | Callable[[], str]  # a function returns a token that is valid now, and is called for each request
+
+
+class BearerToken(AuthBase):
+    """Sends a bearer token (RFC 6750)."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the header Authorization."""
+        request.headers["Authorization"] = f"Bearer {self.value()}"
+        return request
+
+    def value(self) -> str:
+        """Return the token as it is now."""
+        return self._token() if callable(self._token) else self._token
+
+    def subject(self) -> str | None:
+        """Return the user that the token names, or None if the token does not say it. Nothing is verified."""
+        try:
+            claims: dict[str, Any] = jwt.decode(self.value(), options={"verify_signature": False})
+        except jwt.InvalidTokenError:
+            return None
+        return claims.get("sub")
+
+
+class NamedUser(AuthBase):
+    """Names the user in a header, for a service that requires no tokens (AUTH=open)."""
+
+    def __init__(self, user: str) -> None:
+        self._user = user
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the header X-User-Id."""
+        request.headers["X-User-Id"] = self._user
+        return request
+
+
+class Anonymous(AuthBase):
+    """Sends no credentials, also none of a .netrc file."""
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add nothing."""
+        return request

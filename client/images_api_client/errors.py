@@ -1,0 +1,99 @@
+"""What can go wrong, as exceptions. The text of each is one sentence for a person."""
+
+from collections.abc import Mapping
+
+
+class ImagesError(Exception):
+    """The base of every error of this package."""
+
+
+class ConnectionFailed(ImagesError):
+    """The service, or the storage that it names, did not answer in time."""
+
+
+class FileChanged(ImagesError):
+    """A file was changed while it was uploaded."""
+
+
+class Rejected(ImagesError):
+    """The service examined a file that was sent directly to S3, and rejected it."""
+
+
+class DamagedDownload(ImagesError):
+    """The bytes of a download do not have the checksum of the image."""
+
+
+class ServiceError(ImagesError):
+    """The service answered with an error status. The text is the service's own sentence."""
+
+    def __init__(self, status: int, message: str, request_id: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request_id = request_id  # the header X-Request-Id, which the service's log has too; may be empty
+        self.retry_after = retry_after  # seconds, from the header Retry-After
+
+
+class BadRequest(ServiceError):
+    """400: a field or a parameter is invalid."""
+
+
+class Unauthorized(ServiceError):
+    """401: the request needs a token, or the token is not valid."""
+
+
+class Forbidden(ServiceError):
+    """403: the caller does not have the right."""
+
+
+class NotFound(ServiceError):
+    """404: for this caller, there is no such image."""
+
+
+class Conflict(ServiceError):
+    """409: the request contradicts the state of the image, or an earlier request."""
+
+
+class Gone(ServiceError):
+    """410: the same request stored an image before, which was deleted since."""
+
+
+class PreconditionFailed(ServiceError):
+    """412: the image has another version than the change requires."""
+
+
+class TooLarge(ServiceError):
+    """413: the request exceeds a limit."""
+
+
+class UnsupportedType(ServiceError):
+    """415: the file is not an image of an accepted type."""
+
+
+class TooManyRequests(ServiceError):
+    """429: the service limits the rate of requests."""
+
+
+class Unavailable(ServiceError):
+    """502, 503 or 504: the service cannot answer at the moment."""
+
+
+_BY_STATUS: Mapping[int, type[ServiceError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    412: PreconditionFailed,
+    413: TooLarge,
+    415: UnsupportedType,
+    429: TooManyRequests,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+
+
+def of_status(status: int) -> type[ServiceError]:
+    """Return the class of an answer's error status (400 or more)."""
+    return _BY_STATUS.get(status, ServiceError)

@@ -115,7 +115,7 @@ test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOI
 test-clients: $(VENV)/installed ## make clients with five generators, run them on an embedded stack, and lint the OpenAPI document
 	@$(BIN)/python -m pytest tests/generated_clients
 
-PROSE := $(wildcard *.md) docs samples
+PROSE := $(wildcard *.md) client docs samples
 CODE := app.py bench chalicelib deploy dev project scripts tests .ci Makefile docker-compose.yml resources.yaml
 
 .PHONY: lint
@@ -123,7 +123,7 @@ lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@PYTHONPATH=client $(BIN)/lint-imports --no-logo
 	@$(BIN)/mdformat --check $(PROSE)
 	@$(BIN)/codespell $(PROSE) $(CODE)
 	@$(BIN)/python -m scripts.locks

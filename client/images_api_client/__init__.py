@@ -7,8 +7,8 @@ from images_api_client.client import Client, Filters
 from images_api_client.credentials import Token
 from images_api_client.errors import (
     BadAddress,
+    BadCredentials,
     BadRequest,
-    BadToken,
     ClientClosed,
     Conflict,
     ConnectionFailed,
@@ -38,8 +38,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Analysis",
     "BadAddress",
+    "BadCredentials",
     "BadRequest",
-    "BadToken",
     "Client",
     "ClientClosed",
     "Conflict",

@@ -57,7 +57,7 @@ class Client:
     `auth` takes the place of both, for a service behind another kind of sign-in; `user` then owns the uploads.
 
     Every method may raise ServiceError (its subclasses are the statuses), ConnectionFailed, UnexpectedAnswer or
-    ClientClosed. Raises BadAddress: the URL cannot be used.
+    ClientClosed. Raises BadAddress: the URL cannot be used. Raises BadCredentials.
     """
 
     def __init__(

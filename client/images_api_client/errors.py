@@ -11,8 +11,8 @@ class BadAddress(ImagesError, ValueError):
     """The address of the service is not a URL that the client can use."""
 
 
-class BadToken(ImagesError, ValueError):
-    """The bearer token has characters that a header cannot have, or is empty."""
+class BadCredentials(ImagesError, ValueError):
+    """The bearer token or the user name has characters that a header cannot have, or is empty."""
 
 
 class ClientClosed(ImagesError):

@@ -5,6 +5,7 @@ is between them, so that it can go on after a crash.
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,8 +120,8 @@ def send_form(
     with file.open() as opened:
         content = opened.read()
     fields = metadata.fields(user)
-    texts = [(name, value) for name, value in fields.items() if isinstance(value, str)]
-    texts += [("tags", tag) for tag in fields["tags"]]
+    # As a JSON array, because the service splits any other text at its commas.
+    texts = [(name, json.dumps(value) if name == "tags" else value) for name, value in fields.items()]
 
     def body() -> MultipartEncoderMonitor:
         part = (metadata.filename or "image", BytesIO(content), file.content_type)

@@ -2,9 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from images_api_client.folders.model import FolderProgress, Outcome
 
-_MOST_PATHS = 20  # that the summary names
+_MOST_PATHS = 20  # that the summary names for each reason
 _MOST_REASONS = 20
+_STATUSES = ("uploaded", "already there", "refused", "failed")
+_STYLES = {"uploaded": "green", "refused": "yellow", "failed": "bold red"}
+_NOTES = {"left out": "  (hidden or excluded, not counted above)"}
+_DRY_RUN_NOTES = {"found": "  (dry run: nothing was sent)", "uploaded": "  (would be sent)"}
 
 
 def upload(
@@ -68,11 +72,20 @@ def upload(
         raise typer.BadParameter(str(error)) from None
     try:
         with shown:
-            report.all(outcomes)
+            for outcome in outcomes:
+                report.add(outcome)
     finally:
         report.end()
     if report.failed:
         raise typer.Exit(1)
+
+
+@dataclass(slots=True)
+class _Reason:
+    """How many files have a reason, and the first of them."""
+
+    count: int = 0
+    paths: list[str] = field(default_factory=list)
 
 
 class _Report:
@@ -86,8 +99,7 @@ class _Report:
         self._task: TaskID | None = None
         self._latest: FolderProgress | None = None
         self._counts: Counter[str] = Counter()
-        self._reasons: dict[str, Counter[str]] = {"refused": Counter(), "failed": Counter()}
-        self._named: dict[str, list[Outcome]] = {"refused": [], "failed": []}
+        self._reasons: dict[str, dict[str, _Reason]] = {"refused": {}, "failed": {}}
 
     @property
     def failed(self) -> bool:
@@ -106,65 +118,63 @@ class _Report:
             total=max(latest.all_size, 1),
         )
 
-    def all(self, outcomes: "Iterator[Outcome]") -> None:
-        """Take each outcome as it comes."""
-        for outcome in outcomes:
-            status = str(outcome.status)
-            self._counts[status] += 1
-            if status in self._reasons:
-                reasons = self._reasons[status]
-                reason = outcome.reason if outcome.reason in reasons or len(reasons) < _MOST_REASONS else "Others."
-                reasons[reason] += 1
-                if len(self._named[status]) < _MOST_PATHS:
-                    self._named[status].append(outcome)
-            if self._json:
-                document = {"path": _text(outcome.path), "status": status, "image_id": outcome.image_id}
-                json_line({**document, "reason": outcome.reason or None})
-            elif self._verbose and status in self._reasons:
-                self._shown.console.print(printable(f"{status}: {outcome.path}: {outcome.reason}"), soft_wrap=True)
+    def add(self, outcome: "Outcome") -> None:
+        """Count an outcome, and print it if each file is asked for."""
+        status, path = str(outcome.status), _text(outcome.path)
+        self._counts[status] += 1
+        if status in self._reasons:
+            reasons = self._reasons[status]
+            text = outcome.reason if outcome.reason in reasons or len(reasons) < _MOST_REASONS else "Other reasons."
+            reason = reasons.setdefault(text, _Reason())
+            reason.count += 1
+            if len(reason.paths) < _MOST_PATHS:
+                reason.paths.append(path)
+        if self._json:
+            json_line(
+                {"path": path, "status": _key(status), "image_id": outcome.image_id, "reason": outcome.reason or None}
+            )
+        elif status in self._reasons and self._verbose:
+            self._say(f"{status}: {path}: {outcome.reason}")
+        elif status == "uploaded" and self._dry_run:
+            self._say(f"would be sent: {path}")
 
     def end(self) -> None:
-        """Print the totals. They add up to the files that were found, also of a run that was interrupted."""
+        """Print the totals. They add up to the files that were found, also if the run was interrupted."""
         done = self._counts.total()
         found = max(done, self._latest.all_files if self._latest else 0)
-        totals: dict[str, Any] = {
-            "found": found,
-            **{name: self._counts[name] for name in ("uploaded", "already there", "refused", "failed")},
-            **({"not tried": found - done} if found > done else {}),
-            "left out": self._latest.left_out if self._latest else 0,
-        }
+        totals = {"found": found, **{name: self._counts[name] for name in _STATUSES}}
+        if found > done:
+            totals["not tried"] = found - done
+        if self._latest and self._latest.left_out:
+            totals["left out"] = self._latest.left_out
         if self._json:
-            reasons = {name: dict(counter) for name, counter in self._reasons.items()}
-            json_line({"totals": totals, "reasons": reasons, "dry_run": self._dry_run})
+            reasons = {
+                name: {text: reason.count for text, reason in each.items()} for name, each in self._reasons.items()
+            }
+            counts = {_key(name): count for name, count in totals.items()}
+            json_line({"totals": counts, "reasons": reasons, "dry_run": self._dry_run})
             return
-        self._lines(totals)
-
-    def _lines(self, totals: dict[str, int]) -> None:
-        console = out()
-        notes = {"left out": "hidden or excluded, not counted above"}
-        if self._dry_run:
-            notes |= {"uploaded": "would be sent", "found": "dry run: nothing was sent"}
         width = max(len(f"{count:,}") for count in totals.values())
         for name, count in totals.items():
-            if name == "left out" and not count:
-                continue
-            note = f"  ({notes[name]})" if name in notes else ""
-            console.print(f"{name:<14}{count:>{width},}{note}", soft_wrap=True, style=_style(name, count))
-            for reason, times in self._reasons.get(name, Counter()).most_common():
-                console.print(printable(f"  {times:,} x {reason}"), soft_wrap=True)
-            if not self._verbose:
-                for outcome in self._named.get(name, ()):
-                    console.print(printable(f"    {_text(outcome.path)}"), soft_wrap=True)
-                if count > _MOST_PATHS and name in self._named:
-                    console.print(
-                        f"    and {count - _MOST_PATHS:,} more: see them with --json or --verbose", soft_wrap=True
-                    )
+            note = _NOTES.get(name, "") or (_DRY_RUN_NOTES.get(name, "") if self._dry_run else "")
+            self._say(f"{name:<14}{count:>{width},}{note}", _STYLES.get(name) if count else "dim")
+            for text, reason in self._reasons.get(name, {}).items():
+                self._say(f"  {reason.count:,} x {text}")
+                if not self._verbose:
+                    self._paths(reason)
+
+    def _paths(self, reason: "_Reason") -> None:
+        for path in reason.paths:
+            self._say(f"      {path}")
+        if more := reason.count - len(reason.paths):
+            self._say(f"      and {more:,} more: --verbose names all")
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        out().print(printable(line), style=style, soft_wrap=True)
 
 
-def _style(name: str, count: int) -> str | None:
-    if not count:
-        return "dim"
-    return {"failed": "bold red", "refused": "yellow", "uploaded": "green"}.get(name)
+def _key(name: str) -> str:
+    return name.replace(" ", "_")
 
 
 def _text(path: Path) -> str:

@@ -144,7 +144,7 @@ class _Report:
         found = max(done, self._latest.all_files if self._latest else 0)
         totals = {"found": found, **{name: self._counts[name] for name in _STATUSES}}
         if found > done:
-            totals["not tried"] = found - done
+            totals["not finished"] = found - done
         if self._latest and self._latest.left_out:
             totals["left out"] = self._latest.left_out
         if self._json:

@@ -5,19 +5,19 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypedDict, Unpack
 
 from requests.auth import AuthBase
 
 from images_api_client import uploads
 from images_api_client.credentials import Anonymous, BearerToken, NamedUser, Token
 from images_api_client.errors import TooLarge
-from images_api_client.folders.journal import default_path
-from images_api_client.folders.model import FolderProgress, Options, Outcome
-from images_api_client.folders.upload import FolderUpload, UserRequired
 from images_api_client.model import Count, Image, Similar, SimilarImages, TagCount, Visibility
 from images_api_client.transport import ATTEMPTS, Timeouts, Transport
 from images_api_client.uploads import File, Metadata, Progress
+
+if TYPE_CHECKING:
+    from images_api_client.folders.model import FolderProgress, Outcome
 
 PAGE_SIZE = 100
 READY_SECONDS = 120.0  # how long `wait=True` waits until an image is processed
@@ -117,8 +117,8 @@ class Client:
         parallel: int = 4,
         dry_run: bool = False,
         journal: Path | None = None,
-        progress: Callable[[FolderProgress], None] | None = None,
-    ) -> Iterator[Outcome]:
+        progress: "Callable[[FolderProgress], None] | None" = None,
+    ) -> "Iterator[Outcome]":
         """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
 
         `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
@@ -127,10 +127,16 @@ class Client:
         was interrupted or killed goes on, by its journal: by default in the user's folder for state. One run at a time
         can use a journal.
         Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
-        exist. Raises ValueError: a pattern or `visibility` is not valid. The iteration raises Unauthorized and
-        Forbidden for the first file, ConnectionFailed and ServiceError if the service does not say what it has,
-        Stopped after many failures in a row, and JournalUnusable. All other errors are outcomes.
+        exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
+        The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the
+        service does not say what it has, Stopped after many failures in a row, and JournalUnusable. All other errors
+        are outcomes.
         """
+        # Imported here: what it imports is needed by nothing else.
+        from images_api_client.folders.journal import default_path
+        from images_api_client.folders.model import Options
+        from images_api_client.folders.upload import FolderUpload, UserRequired
+
         if self.user is None:
             raise UserRequired("An upload of folders needs a user: create the client with a token or with user=.")
         options = Options(

@@ -170,7 +170,10 @@ class _Report:
             self._say(f"      and {more:,} more: --verbose names all")
 
     def _say(self, line: str, style: str | None = None) -> None:
-        out().print(printable(line), style=style, soft_wrap=True)
+        if style:
+            out().print(printable(line), style=style, soft_wrap=True)
+        else:  # ten times as fast, for a million lines
+            print(printable(line))
 
 
 def _key(name: str) -> str:

@@ -62,6 +62,10 @@ class Options:
     parallel: int = 4  # files that are sent at the same time
     dry_run: bool = False
 
+    def __post_init__(self) -> None:
+        if self.parallel < 1:
+            raise ValueError("parallel must be 1 or more.")
+
     def metadata(self, found: Found) -> Metadata:
         """Return what is said about the image of a file."""
         folders = found.folders if self.folder_tags else ()

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -130,12 +131,13 @@ class Count:
         self._stopped = True
 
     def _run(self) -> None:
-        for found in self._scan:
-            if self._stopped:
-                return
-            self.files += 1
-            self.size += found.size
-        self.complete = True
+        with suppress(OSError):  # a folder went away
+            for found in self._scan:
+                if self._stopped:
+                    return
+                self.files += 1
+                self.size += found.size
+            self.complete = True
 
 
 def _patterns(lines: Iterable[str]) -> GitIgnoreSpec:

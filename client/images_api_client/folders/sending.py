@@ -10,9 +10,9 @@ from images_api_client import uploads
 from images_api_client.errors import (
     BadRequest,
     Conflict,
-    ConnectionFailed,
     FileChanged,
     Gone,
+    ImagesError,
     NotFound,
     ServiceError,
     TooLarge,
@@ -29,6 +29,10 @@ from images_api_client.uploads import DirectUpload, File
 _PATIENCE_SECONDS = 300.0  # without any direct upload becoming processed
 _MOST_RESUMES = 5  # of one direct upload in parts, whose URLs have expired
 _CHANGED = "The file was changed during the upload. Upload it again."
+
+
+class NotStored(ImagesError):
+    """A file was sent, and is no image of the service."""
 
 
 class Refused(Exception):
@@ -134,7 +138,7 @@ class Sender:
     def _send_bytes(self, upload: Upload, direct: DirectUpload, file: File) -> None:
         """Send a direct upload to the storage. URLs of parts that have expired are renewed.
 
-        Raises ConnectionFailed: also for an error status of the storage. Raises FileChanged, OSError.
+        Raises NotStored: the storage answers with an error status. Raises ConnectionFailed, FileChanged, OSError.
         """
         progress = self._progress_of(upload)
         for attempt in range(_MOST_RESUMES + 1):
@@ -144,7 +148,7 @@ class Sender:
                 if _has_changed(upload.found):
                     raise FileChanged(_CHANGED) from error
                 if not (direct.parts and error.status == codes.forbidden and attempt < _MOST_RESUMES):
-                    raise ConnectionFailed(f"The storage did not accept the file. {error}") from error
+                    raise NotStored(f"The storage did not accept the file. {error}") from error
                 direct = uploads.resume(self._transport, direct.image_id)
             else:
                 return
@@ -163,14 +167,12 @@ class Sender:
             image = Image.of(self._transport.json("GET", f"/images/{upload.image_id}"))
         except NotFound:
             self._journal.finished(upload.checksum)
-            raise ConnectionFailed("The image was deleted before it was processed. Upload it again.") from None
+            raise NotStored("The image was deleted before it was processed. Upload it again.") from None
         if image.state in (State.AWAITING_UPLOAD, State.PROCESSING):
             waited = time.monotonic() - max(upload.sent_at, self._processed_at)
             if waited < _PATIENCE_SECONDS:
                 return None
-            raise ConnectionFailed(
-                "The service has the file, and has not processed it yet. Run the upload again later."
-            )
+            raise NotStored("The service has the file, and has not processed it yet. Run the upload again later.")
         self._processed_at = time.monotonic()
         if image.state is State.REJECTED:
             if _has_changed(upload.found):
@@ -179,7 +181,7 @@ class Sender:
             raise Refused(image.reason)  # the service keeps it for a day, and the journal its id
         # A damaged file is kept and listed as failed. An image that failed otherwise is not in lists.
         if image.state is State.FAILED and not self._inventory.ask(upload.checksum):
-            raise ConnectionFailed(f"The service could not process the file. {image.reason}")
+            raise NotStored(f"The service could not process the file. {image.reason}")
         self._journal.finished(upload.checksum)
         return Status.UPLOADED
 

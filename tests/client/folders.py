@@ -11,7 +11,7 @@ from requests import codes
 from images_api_client import Client, Forbidden
 from images_api_client.credentials import NamedUser
 from images_api_client.folders.model import Outcome
-from images_api_client.transport import Transport
+from images_api_client.transport import Answer, Transport
 from tests.pictures import picture
 
 DIRECT_BYTES = 5_000_000  # more than a form takes
@@ -25,7 +25,7 @@ class CountingTransport(Transport):
         self.sent: Counter[str] = Counter()
         self.forbids_changes = False  # as a service does whose token has too few rights
 
-    def json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def json(self, method: str, path: str, **options: Any) -> Answer:
         self.sent[f"{method} {path}"] += 1
         if self.forbids_changes and method != "GET":
             raise Forbidden(codes.forbidden, "You may not do this.")

@@ -4,8 +4,6 @@ import time
 from threading import Event
 from uuid import uuid4
 
-from requests import codes
-
 from images_api_client import uploads
 from images_api_client.errors import (
     BadRequest,
@@ -14,6 +12,7 @@ from images_api_client.errors import (
     Gone,
     ImagesError,
     NotFound,
+    Rejected,
     ServiceError,
     TooLarge,
     UnsupportedType,
@@ -27,16 +26,11 @@ from images_api_client.transport import Transport
 from images_api_client.uploads import DirectUpload, File
 
 _PATIENCE_SECONDS = 300.0  # without any direct upload becoming processed
-_MOST_RESUMES = 5  # of one direct upload in parts, whose URLs have expired
 _CHANGED = "The file was changed during the upload. Upload it again."
 
 
 class NotStored(ImagesError):
     """A file was sent, and is no image of the service."""
-
-
-class Refused(Exception):
-    """The service does not accept a file."""
 
 
 class _Interrupted(Exception):
@@ -62,13 +56,19 @@ class Sender:
         self._stopping.set()
 
     def send(self, upload: Upload) -> Status | None:
-        """Send a file. Returns None if the service has yet to process it."""
+        """Send a file. Returns None if the service has yet to process it.
+
+        Raises Rejected, Unaccepted: the service does not accept it. Raises FileChanged, OSError: it cannot be read.
+        Raises other ImagesErrors: it cannot be sent.
+        """
         if not self._inventory.complete and (image_id := self._inventory.ask(upload.checksum)):
             upload.image_id = image_id
             return Status.PRESENT
         if self._dry_run:
             return Status.UPLOADED
         file = File.of(upload.found.path)
+        if (file.size, file.modified_ns) != (upload.found.size, upload.found.mtime_ns):
+            raise FileChanged(_CHANGED)
         unfinished = self._journal.unfinished(upload.checksum)
         try:
             if unfinished is None and file.size <= uploads.FORM_BYTES and self._send_form(upload, file):
@@ -81,24 +81,24 @@ class Sender:
             if isinstance(error, BadRequest) and not str(error).startswith("The file"):
                 raise
             self._journal.refused(upload.request(self._user), str(error))
-            raise Refused(str(error)) from error
+            raise Rejected(str(error)) from error
+        except FileChanged:
+            self._journal.finished(upload.checksum)  # what was sent of it is deleted
+            raise
         self._journal.sent(upload.checksum)
         upload.sent_at = time.monotonic()
         return None
 
     def _send_form(self, upload: Upload, file: File) -> bool:
         """Send a file through the service. Returns False if the service accepts only smaller ones in this way."""
-        content = File(upload.found.path.read_bytes(), file.size, file.content_type)
-        if content.checksum() != upload.checksum:
-            raise FileChanged(_CHANGED)
         key = upload.request(self._user)
         try:
             try:
-                image = self._form_answer(upload, content, key)
+                image = self._form_answer(upload, file, key)
             except Gone:  # the same file was uploaded and deleted today
-                image = self._form_answer(upload, content, f"folder-{uuid4()}")
+                image = self._form_answer(upload, file, f"folder-{uuid4()}")
         except TooLarge as error:
-            if "MAX_FORM_IMAGE_BYTES" not in str(error):
+            if not uploads.is_form_limit(error):
                 raise
             return False
         upload.image_id = image.image_id
@@ -127,7 +127,7 @@ class Sender:
                 try:
                     self._transport.json("POST", f"{path}/complete")
                 except Conflict:  # the form was not noted, because it is a secret and expires
-                    self._transport.json("POST", f"{path}/abort")
+                    uploads.abandon(self._transport, upload.image_id)
                     return False
         except NotFound:  # the service has given it up
             return False
@@ -136,22 +136,15 @@ class Sender:
         return True
 
     def _send_bytes(self, upload: Upload, direct: DirectUpload, file: File) -> None:
-        """Send a direct upload to the storage. URLs of parts that have expired are renewed.
+        """Send a direct upload to the storage.
 
-        Raises NotStored: the storage answers with an error status. Raises ConnectionFailed, FileChanged, OSError.
+        Raises NotStored: the storage answers with an error status, which says nothing about the rights of the user.
+        Raises Rejected, ConnectionFailed, FileChanged, OSError.
         """
-        progress = self._progress_of(upload)
-        for attempt in range(_MOST_RESUMES + 1):
-            try:
-                uploads.send_direct(self._transport, direct, file, progress)
-            except ServiceError as error:
-                if _has_changed(upload.found):
-                    raise FileChanged(_CHANGED) from error
-                if not (direct.parts and error.status == codes.forbidden and attempt < _MOST_RESUMES):
-                    raise NotStored(f"The storage did not accept the file. {error}") from error
-                direct = uploads.resume(self._transport, direct.image_id)
-            else:
-                return
+        try:
+            uploads.send_direct(self._transport, direct, file, self._progress_of(upload))
+        except ServiceError as error:
+            raise NotStored(f"The file could not be sent to the storage. {error}") from error
 
     def _progress_of(self, upload: Upload) -> uploads.Progress:
         def note(sent_bytes: int) -> None:
@@ -178,7 +171,7 @@ class Sender:
             if _has_changed(upload.found):
                 self._journal.finished(upload.checksum)
                 raise FileChanged(_CHANGED)
-            raise Refused(image.reason)  # the service keeps it for a day, and the journal its id
+            raise Rejected(image.reason)  # the service keeps it for a day, and the journal its id
         # A damaged file is kept and listed as failed. An image that failed otherwise is not in lists.
         if image.state is State.FAILED and not self._inventory.ask(upload.checksum):
             raise NotStored(f"The service could not process the file. {image.reason}")

@@ -11,14 +11,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from pathlib import Path
 
-from images_api_client.errors import FileChanged, Forbidden, ImagesError, Unauthorized
+from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Unaccepted, Unauthorized
 from images_api_client.folders.inventory import FILES_PER_PAGE, Inventory
 from images_api_client.folders.journal import Journal, JournalUnusable
 from images_api_client.folders.model import FolderProgress, Options, Outcome, Status, Upload
 from images_api_client.folders.scan import Count, Found, Scan
-from images_api_client.folders.sending import Refused, Sender
+from images_api_client.folders.sending import Sender
 from images_api_client.transport import Transport
-from images_api_client.uploads import File, Unaccepted
+from images_api_client.uploads import File
 
 FAILURES_IN_A_ROW = 12  # after which a run stops, because the service or the storage does not work
 _MANY_FILES = 1_000  # more are not counted before the list of the service is read
@@ -212,7 +212,7 @@ class FolderUpload:
             status = future.result()
         except (Unauthorized, Forbidden, JournalUnusable):
             raise
-        except (Unaccepted, Refused) as error:
+        except (Unaccepted, Rejected) as error:
             status, reason = Status.REFUSED, str(error)
         except OSError as error:
             status, reason = Status.FAILED, _unreadable(error)

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from images_api_client.cli import images
 from images_api_client.cli.connection import Options
 from images_api_client.cli.output import say, sentence
+from images_api_client.cli.upload import upload
 from images_api_client.errors import ImagesError
 
 
@@ -64,4 +65,5 @@ def options(
     context.obj = Options(url=url, user=user, profile=profile, verbose=verbose)
 
 
+app.command("upload")(upload)
 app.command("list")(images.list_images)

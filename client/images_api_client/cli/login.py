@@ -1,0 +1,139 @@
+"""The commands that store and show profiles: login, logout and profiles."""
+
+import os
+import sys
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from images_api_client.cli.completion import complete_profile
+from images_api_client.cli.connection import client_of
+from images_api_client.cli.output import Column, Problem, json_line, say, table
+from images_api_client.errors import ConnectionFailed
+from images_api_client.profiles import Profile, Profiles, address, load, path, save
+
+VARIABLES = ("IMAGES_URL", "IMAGES_PROFILE", "IMAGES_USER", "IMAGES_TOKEN")  # that come before profiles
+
+
+def login(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(metavar="URL", help="The address of the service.")],
+    with_token: Annotated[bool, typer.Option("--with-token", help="Read the token from standard input.")] = False,
+) -> None:
+    """Store the address of a service and your token, and make it the default.
+
+    On a terminal, the token is asked for. With --user NAME, none is needed. The profile has the name of the host, or
+    that of --profile.
+
+    \b
+    Examples:
+      images login http://127.0.0.1:8000 --user me
+      images login https://images.example.com --profile work
+      images login https://images.example.com --with-token < token.txt
+    """
+    url = address(service)
+    user = context.obj.user or os.environ.get("IMAGES_USER")
+    name: str = context.obj.profile or urlsplit(url).netloc
+    profiles = load()  # a damaged file is found before the token is typed
+    profile = Profile(url, user, _token(with_token, asked=not user))
+    _check(profile)
+    save(profiles.having(name, profile))
+    with client_of(profile) as client:
+        known = f" as {client.user}" if client.user else ""
+    say(f"Logged in to {url}{known}. The profile {name!r} is now the default.")
+    if overriding := [each for each in VARIABLES if os.environ.get(each)]:
+        say(f"Note: {' and '.join(overriding)} in the environment come first.")
+
+
+def logout(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="PROFILE", help="By default the default one.", autocompletion=complete_profile),
+    ] = None,
+) -> None:
+    """Delete a profile with its token.
+
+    \b
+    Example:
+      images logout work
+    """
+    profiles = load()
+    name = name or context.obj.profile or profiles.default
+    if name is None:
+        raise Problem("There is no default profile: name one that `images profiles` lists.")
+    save(_existing(profiles, name).without(name))
+    say(f"The profile {name!r} and its token are deleted.")
+    if name == profiles.default and len(profiles.by_name) > 1:
+        say("No profile is the default now: choose one with `images profiles --default NAME`.")
+
+
+def list_profiles(
+    default: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Make this profile the default.", autocompletion=complete_profile),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document a line.")] = False,
+) -> None:
+    """List the services that you have logged in to. Tokens are not shown.
+
+    \b
+    Examples:
+      images profiles
+      images profiles --default work
+    """
+    profiles = load()
+    if default is not None:
+        profiles = Profiles(default, _existing(profiles, default).by_name)
+        save(profiles)
+    if json:
+        for name, profile in profiles.by_name.items():
+            stored = {"url": profile.url, "user": profile.user, "token": "stored" if profile.token else None}
+            json_line({"profile": name, "default": name == profiles.default, **stored})
+        return
+    columns = (Column(""), Column("Profile"), Column("Service"), Column("User"), Column("Token"))
+    rows = [
+        ("*" if name == profiles.default else "", name, profile.url, profile.user or "", _place(profile))
+        for name, profile in profiles.by_name.items()
+    ]
+    if rows:
+        table(columns, rows)
+    else:
+        say("There are no profiles: `images login URL` stores one.")
+    if overriding := [each for each in VARIABLES if os.environ.get(each)]:
+        say(f"{' and '.join(overriding)} in the environment come before profiles.")
+
+
+def _existing(profiles: Profiles, name: str) -> Profiles:
+    if name not in profiles.by_name:
+        raise Problem(f"There is no profile {name!r}: `images profiles` lists them.")
+    return profiles
+
+
+def _place(profile: Profile) -> str:
+    return str(path()) if profile.token else "none"
+
+
+def _token(with_token: bool, asked: bool) -> str | None:
+    """Return the token from standard input or from a hidden prompt; None if the user gives none."""
+    if with_token:
+        token = sys.stdin.readline().strip()
+        if not token:
+            raise Problem("Standard input has no token.")
+    elif asked and sys.stdin.isatty():
+        token = typer.prompt("Token (Enter if you have none)", default="", show_default=False, hide_input=True).strip()
+    else:
+        return None
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Problem("The token has characters that no token can have.")
+    return token or None
+
+
+def _check(profile: Profile) -> None:
+    """Check that the service answers, and accepts the token. Raises Problem, ServiceError, ConnectionFailed."""
+    with client_of(profile, attempts=1) as client:
+        health = client.transport.json("GET", "/health")
+        images = client.transport.json("GET", "/images", params={"limit": 1})
+    if "stores" not in health or not isinstance(images.get("images"), list):
+        raise ConnectionFailed(f"{profile.url} is not the address of this image service.")

@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import platformdirs
 import tomli_w
 
 from images_api_client.errors import ImagesError
-
-
-class InvalidAddress(ImagesError):
-    """The address of a service cannot be used."""
 
 
 class DamagedProfiles(ImagesError):
@@ -27,7 +22,7 @@ class DamagedProfiles(ImagesError):
 class Profile:
     """Where a service is, and who asks it."""
 
-    url: str  # as `address` returns it
+    url: str  # without a slash at its end
     user: str | None = None
     token: str | None = field(default=None, repr=False)
 
@@ -47,23 +42,6 @@ class Profiles:
         """Return these profiles without one. If it was the default, there is none: nothing else is chosen silently."""
         left = {each: profile for each, profile in self.by_name.items() if each != name}
         return Profiles(self.default if self.default in left else None, left)
-
-
-def address(url: str) -> str:
-    """Return the address of a service in the form in which addresses are compared: without a slash at its end.
-
-    Raises InvalidAddress: it is not an http or https URL, or it has a password, a query or a fragment.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise InvalidAddress(f"{url!r} is not the address of a service: give a URL like https://images.example.com.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise InvalidAddress("Give the address of the service without a user, a password, a query or a fragment.")
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 def path() -> Path:

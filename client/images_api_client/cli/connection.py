@@ -66,7 +66,7 @@ class LaterOptions:
 def connect(context: typer.Context, *, attempts: int | None = None) -> "Client":
     """Return a client of the chosen service. It is closed when the command ends.
 
-    Raises Problem: no service is chosen. Raises DamagedProfiles, OSError.
+    Raises Problem: no service is chosen. Raises BadAddress, DamagedProfiles, OSError.
     """
     client = client_of(chosen(context.obj), attempts=attempts)
     context.call_on_close(client.transport.close)
@@ -89,22 +89,23 @@ def chosen(options: Options) -> "Profile":
     A stored token is sent only to the address that it was stored with. A profile that is an option takes nothing from
     the environment. Raises Problem, DamagedProfiles, OSError.
     """
-    from images_api_client.profiles import Profile, address, load
+    from images_api_client.profiles import Profile, load
 
     environment: Mapping[str, str] = {} if options.profile else os.environ
     url, name = options.url, options.profile
     if not url and not name:
         url, name = environment.get("IMAGES_URL"), environment.get("IMAGES_PROFILE")
+    url = url and url.strip().rstrip("/")
     profiles = load()
     if name:
         profile = profiles.by_name.get(name)
         if profile is None:
             raise Problem(f"There is no profile {name!r}: `images profiles` lists them.")
-        if url and address(url) != profile.url:
+        if url and url != profile.url:
             raise Problem(f"The profile {name!r} has another address: choose an address or a profile, not both.")
     elif url:
-        same = (each for each in profiles.by_name.values() if each.url == address(url))
-        profile = next(same, Profile(address(url)))
+        same = (each for each in profiles.by_name.values() if each.url == url)
+        profile = next(same, Profile(url))
     elif profiles.default and profiles.default in profiles.by_name:
         profile = profiles.by_name[profiles.default]
     else:

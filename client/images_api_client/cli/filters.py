@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from images_api_client.cli.completion import complete_tag
 from images_api_client.cli.output import Misused, Problem
 from images_api_client.cli.parameters import with_options
 
@@ -19,9 +20,15 @@ class FilterOptions:
 
     mine: Annotated[bool, typer.Option("--mine", help="Only your own images.")] = False
     owner: Annotated[str | None, typer.Option(metavar="USER", help="Of this owner.")] = None
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="With this tag. Repeat it: all tags.")] = None
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="With this tag. Repeat it: all tags.", autocompletion=complete_tag),
+    ] = None
     any_tag: Annotated[
-        list[str] | None, typer.Option(metavar="TAG", help="With this tag. Repeat it: at least one of the tags.")
+        list[str] | None,
+        typer.Option(
+            metavar="TAG", help="With this tag. Repeat it: at least one of the tags.", autocompletion=complete_tag
+        ),
     ] = None
     q: Annotated[
         str | None,

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -10,8 +10,10 @@ import typer
 from images_api_client.cli.completion import complete_profile
 from images_api_client.cli.connection import client_of
 from images_api_client.cli.output import Column, Problem, json_line, say, table
-from images_api_client.errors import ConnectionFailed
-from images_api_client.profiles import Profile, Profiles, address, load, path, save
+from images_api_client.profiles import Profile, Profiles, load, path, save
+
+if TYPE_CHECKING:
+    from images_api_client import Client
 
 VARIABLES = ("IMAGES_URL", "IMAGES_PROFILE", "IMAGES_USER", "IMAGES_TOKEN")  # that come before profiles
 
@@ -32,18 +34,17 @@ def login(
       images login https://images.example.com --profile work
       images login https://images.example.com --with-token < token.txt
     """
-    url = address(service)
     user = context.obj.user or os.environ.get("IMAGES_USER")
-    name: str = context.obj.profile or urlsplit(url).netloc
     profiles = load()  # a damaged file is found before the token is typed
-    profile = Profile(url, user, _token(with_token, asked=not user))
-    _check(profile)
-    save(profiles.having(name, profile))
-    with client_of(profile) as client:
+    token = _token(with_token, asked=not user)
+    with client_of(Profile(service, user, token), attempts=1) as client:
+        _check(client)
+        url = client.transport.url
         known = f" as {client.user}" if client.user else ""
+    name = context.obj.profile or urlsplit(url).netloc
+    save(profiles.having(name, Profile(url, user, token)))
     say(f"Logged in to {url}{known}. The profile {name!r} is now the default.")
-    if overriding := [each for each in VARIABLES if os.environ.get(each)]:
-        say(f"Note: {' and '.join(overriding)} in the environment come first.")
+    _say_what_comes_first()
 
 
 def logout(
@@ -70,6 +71,7 @@ def logout(
 
 
 def list_profiles(
+    context: typer.Context,
     default: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Make this profile the default.", autocompletion=complete_profile),
@@ -94,15 +96,20 @@ def list_profiles(
         return
     columns = (Column(""), Column("Profile"), Column("Service"), Column("User"), Column("Token"))
     rows = [
-        ("*" if name == profiles.default else "", name, profile.url, profile.user or "", _place(profile))
+        ("*" if name == profiles.default else "", name, profile.url, profile.user or "", _token_of(profile))
         for name, profile in profiles.by_name.items()
     ]
     if rows:
         table(columns, rows)
+        say(f"They are stored in {path()}.")
     else:
         say("There are no profiles: `images login URL` stores one.")
-    if overriding := [each for each in VARIABLES if os.environ.get(each)]:
-        say(f"{' and '.join(overriding)} in the environment come before profiles.")
+    _say_what_comes_first()
+
+
+def _say_what_comes_first() -> None:
+    if present := [each for each in VARIABLES if os.environ.get(each)]:
+        say(f"The environment comes first: {' and '.join(present)} {'is' if len(present) == 1 else 'are'} set.")
 
 
 def _existing(profiles: Profiles, name: str) -> Profiles:
@@ -111,8 +118,8 @@ def _existing(profiles: Profiles, name: str) -> Profiles:
     return profiles
 
 
-def _place(profile: Profile) -> str:
-    return str(path()) if profile.token else "none"
+def _token_of(profile: Profile) -> str:
+    return "stored" if profile.token else "none"
 
 
 def _token(with_token: bool, asked: bool) -> str | None:
@@ -125,15 +132,15 @@ def _token(with_token: bool, asked: bool) -> str | None:
         token = typer.prompt("Token (Enter if you have none)", default="", show_default=False, hide_input=True).strip()
     else:
         return None
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise Problem("The token has characters that no token can have.")
     return token or None
 
 
-def _check(profile: Profile) -> None:
+def _check(client: "Client") -> None:
     """Check that the service answers, and accepts the token. Raises Problem, ServiceError, ConnectionFailed."""
-    with client_of(profile, attempts=1) as client:
-        health = client.transport.json("GET", "/health")
-        images = client.transport.json("GET", "/images", params={"limit": 1})
-    if "stores" not in health or not isinstance(images.get("images"), list):
-        raise ConnectionFailed(f"{profile.url} is not the address of this image service.")
+    from images_api_client.errors import NotFound, UnexpectedAnswer
+
+    try:
+        for path, expected in (("/health", "stores"), ("/images?limit=1", "images")):
+            client.transport.json("GET", path)[expected]
+    except (NotFound, UnexpectedAnswer):
+        raise Problem(f"{client.transport.url} is not the address of an images-api: check it.") from None

@@ -5,14 +5,14 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import cached_property
 from json import dumps
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any, BinaryIO, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypedDict, Unpack, cast
 from urllib.parse import quote
 
 from requests.auth import AuthBase
@@ -23,6 +23,9 @@ from images_api_client.errors import TooLarge
 from images_api_client.model import Count, Image, Similar, SimilarImages, TagCount, Visibility
 from images_api_client.transport import ATTEMPTS, Timeouts, Transport
 from images_api_client.uploads import File, Metadata, Progress
+
+if TYPE_CHECKING:
+    from images_api_client.folders.model import FolderProgress, Outcome
 
 PAGE_SIZE = 100
 TAG_PAGE_SIZE = 1000
@@ -121,6 +124,54 @@ class Client:
         with _seekable(file) as source:
             image = self._sent(File.of(source), metadata, progress)
         return uploads.wait(self.transport, image.image_id, READY_SECONDS) if wait else image
+
+    def upload_many(
+        self,
+        paths: Iterable[Path | str],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        tags: Iterable[str] = (),
+        folder_tags: bool = False,
+        description: str = "",
+        visibility: str = Visibility.PUBLIC,
+        parallel: int = 4,
+        dry_run: bool = False,
+        journal: Path | None = None,
+        progress: "Callable[[FolderProgress], None] | None" = None,
+    ) -> "Iterator[Outcome]":
+        """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
+
+        `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
+        files are left out. A title is the file name without its extension; with `folder_tags`, the names of the folders
+        between a given folder and the file are tags. `dry_run` sends nothing, and yields what would happen. A run that
+        was interrupted or killed goes on, by its journal: by default in the user's folder for state. One run at a time
+        can use a journal.
+        Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
+        exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
+        The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the
+        service does not say what it has, Stopped after many failures in a row, and JournalUnusable. All other errors
+        are outcomes.
+        """
+        # Imported here: what it imports is needed by nothing else.
+        from images_api_client.folders.journal import default_path
+        from images_api_client.folders.model import Options
+        from images_api_client.folders.upload import FolderUpload, UserRequired
+
+        if self.user is None:
+            raise UserRequired("An upload of folders needs a user: create the client with a token or with user=.")
+        options = Options(
+            include=include,
+            exclude=exclude,
+            tags=tuple(tags),
+            folder_tags=folder_tags,
+            description=description,
+            visibility=Visibility(visibility),
+            parallel=parallel,
+            dry_run=dry_run,
+        )
+        journal = journal or default_path(self.transport.url, self.user)
+        return FolderUpload(self.transport, self.user, paths, options, journal, progress).outcomes()
 
     def list(
         self,

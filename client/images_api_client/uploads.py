@@ -211,7 +211,7 @@ def abandon(transport: Transport, image_id: str) -> None:
 def wait(transport: Transport, image_id: str, seconds: float) -> Image:
     """Return an image once it is processed, or as it is after `seconds`.
 
-    If processing failed, the image has a `reason`; it is in lists, and can be downloaded.
+    If processing failed, the image has a `reason`.
     Raises Rejected: the service rejected the file. Raises ServiceError, ConnectionFailed.
     """
     until = monotonic() + seconds

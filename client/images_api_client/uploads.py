@@ -120,7 +120,7 @@ class DirectUpload:
     form: dict[str, str] = field(default_factory=dict)  # its fields; empty: the file is sent in parts
     part_size: int = 0  # bytes; 0: the file is sent in one form
     parts: tuple[tuple[int, int, str], ...] = ()  # that S3 does not have: number, bytes, presigned URL
-    checksum: str = ""  # that was announced
+    checksum: str = ""  # that was announced; empty: none was
 
     @classmethod
     def of(cls, document: Document) -> "DirectUpload":
@@ -301,7 +301,7 @@ def _monitored(
 
 
 def _check_unchanged(file: File, upload: DirectUpload) -> None:
-    if file.checksum() != upload.checksum:
+    if upload.checksum and file.checksum() != upload.checksum:
         raise FileChanged("The file was changed while it was sent.")
 
 

@@ -112,9 +112,10 @@ class _Report:
         self._latest = latest
         if self._task is None:
             self._task = self._shown.add_task("Uploading")
+        files = f"{latest.files:,} of {latest.all_files:,}{'' if latest.counted else '+'} files"
         self._shown.update(
             self._task,
-            description=f"{latest.files:,} of {latest.all_files:,}{'' if latest.counted else '+'} files",
+            description=f"{files}, {latest.processing:,} in processing" if latest.processing else files,
             completed=latest.size,
             total=max(latest.all_size, 1),
         )

@@ -25,7 +25,7 @@ from images_api_client.model import Image, State
 from images_api_client.transport import Transport
 from images_api_client.uploads import DirectUpload, File
 
-_PATIENCE_SECONDS = 300.0  # without any direct upload becoming processed
+_PATIENCE_SECONDS = 900.0  # without any direct upload becoming processed: others may be before it
 _CHANGED = "The file was changed during the upload. Upload it again."
 
 

@@ -186,6 +186,7 @@ class Transport:
                     raise sent.error from None
                 raise
             if answer.is_redirect:
+                answer.close()
                 raise UnexpectedAnswer(_redirected(answer))
             if answer.status_code >= requests.codes.bad_request:
                 raise _error(answer)

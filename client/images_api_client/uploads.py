@@ -146,7 +146,7 @@ def send_form(
     texts = [(name, dumps(value) if name == "tags" else value) for name, value in fields.items()]
 
     def body() -> MultipartEncoderMonitor:
-        part = (metadata.filename or "image", BytesIO(content), file.content_type)
+        part = (metadata.filename or "image", _Range(BytesIO(content), 0, file.size), file.content_type)
         return _monitored(MultipartEncoder([*texts, ("file", part)]), file.size, progress)
 
     image = Image.of(transport.json("POST", "/images", body=body, headers={"Idempotency-Key": key}))

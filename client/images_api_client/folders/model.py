@@ -41,6 +41,7 @@ class FolderProgress:
     size: int  # bytes of these files, and what was sent of others
     all_files: int  # found so far
     all_size: int  # bytes
+    processing: int  # files that were sent directly to S3, and that the service has yet to check and process
     counted: bool  # whether all files were found
     left_out: int  # files and folders that are hidden or excluded, so far
 

@@ -113,9 +113,9 @@ test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOI
 
 .PHONY: test-clients
 test-clients: $(VENV)/installed ## make clients with five generators, run them on an embedded stack, and lint the OpenAPI document
-	@$(BIN)/python -m pytest tests/clients
+	@$(BIN)/python -m pytest tests/generated_clients
 
-PROSE := $(wildcard *.md) docs samples
+PROSE := $(wildcard *.md) client docs samples
 CODE := app.py bench chalicelib deploy dev project scripts tests .ci Makefile docker-compose.yml resources.yaml
 
 .PHONY: lint
@@ -123,7 +123,7 @@ lint: $(VENV)/installed ## check style, types, imports, locks and prose
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@PYTHONPATH=client $(BIN)/lint-imports --no-logo
 	@$(BIN)/mdformat --check $(PROSE)
 	@$(BIN)/codespell $(PROSE) $(CODE)
 	@$(BIN)/python -m scripts.locks
@@ -171,7 +171,7 @@ hooks: $(VENV)/installed ## install a git hook that checks style, types and pros
 .PHONY: lock
 lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/clients/requirements scripts/audit; do \
+	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/generated_clients/requirements scripts/audit; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 

@@ -345,6 +345,16 @@ def begin_direct_upload() -> Response:
     return Response(answers.direct_upload(*direct_uploads.begin(uploader, request)), status_code=201)
 
 
+@app.route("/images/import", methods=["POST"])
+@needs(CATALOG.get, CATALOG.put, STAGED.put, STAGED.list_parts)
+def import_image() -> Response:
+    """Start or resume a direct upload of an image whose id, version and time of change are given."""
+    importer = known_caller()
+    request = readers.import_image(app.current_request, importer.user_id or "")
+    begun = direct_uploads.begin_import(importer, request)
+    return Response(answers.imported(begun), status_code=201 if begun.created else 200)
+
+
 @app.route("/images/{image_id}/parts", methods=["POST"])
 @needs(CATALOG.get, STAGED.put, STAGED.list_parts)
 def list_parts(image_id: str) -> Response:

@@ -161,6 +161,14 @@ class Settings:
         "ORIGINALS",
         choices=("", "everyone", "owner"),
     )
+    imports: str = setting(
+        "",
+        "Who may import images under ids of their own choice (`POST /images/import`): `nobody`, or `owners` of the "
+        "images, which is meant for the time of a move ([backup](backup.md)). Empty: `nobody` with `AUTH=jwt`, "
+        "`owners` with `AUTH=open`.",
+        "IMPORTS",
+        choices=("", "nobody", "owners"),
+    )
     jwt_issuer: str = setting("", "OIDC issuer whose tokens are accepted. Requires `JWT_JWKS_URL`.", "JWT_ISSUER")
     jwt_jwks_url: str = setting("", "URL of the issuer's public keys (JWKS).", "JWT_JWKS_URL", form=_URL)
     jwt_audience: str = setting("", "Audience that a token must name. Empty: not checked.", "JWT_AUDIENCE")
@@ -578,6 +586,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     on_lambda = is_on_lambda(environment)
     values["auth"] = values.get("auth") or ("jwt" if on_lambda else "open")
     values["originals"] = values.get("originals") or ("owner" if values["auth"] == "jwt" else "everyone")
+    values["imports"] = values.get("imports") or ("nobody" if values["auth"] == "jwt" else "owners")
     if page_size := _PAGE_SIZES.get(values.get("contract", "")):
         values.setdefault("default_page_size", page_size)
     values["log_format"] = values.get("log_format") or ("json" if on_lambda else "text")

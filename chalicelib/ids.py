@@ -17,6 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
@@ -27,6 +28,11 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Whether `text` is a UUID in its canonical, lower-case form."""
     return _UUID.fullmatch(text) is not None
+
+
+def is_uuid7(text: str) -> bool:
+    """Whether `text` is a UUIDv7 in its canonical, lower-case form, as `new_id` returns it."""
+    return _UUID7.fullmatch(text) is not None
 
 
 def created_at(image_id: str) -> str:

@@ -129,6 +129,7 @@ class Image:
     attempts: int = 0  # processing attempts that did not finish
     upload_id: str = ""  # the multipart upload that the client is sending the bytes by, if any
     part_size: int = 0  # bytes of each part, except the last; 0: the file was not announced in parts
+    imported_updated_at: str = ""  # of an import that is not listed yet: the updated_at that it will be listed with
     taken_at: str = ""  # when the picture was taken, from EXIF: RFC 3339, UTC; empty: not known
     analysis: Analysis | None = None  # None: not processed yet
 

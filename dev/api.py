@@ -1,13 +1,14 @@
 """The API without the rest of the stack: for a stack that runs already, for LocalStack, or for a stage on AWS."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
 import boto3.session
 from botocore.exceptions import BotoCoreError
+from chalice.config import Config
 
 from chalicelib.config import read
 from chalicelib.secrets import read as read_secrets
@@ -27,13 +28,50 @@ def serving(stage: str, host: str, port: int) -> Iterator[str]:
     """
     config = stage_config(stage)
     os.environ.update(config.environment_variables)  # they win over this process's environment, as in Chalice
+    with served(config, lambda: _site(stage), host, port) as url:
+        yield url
+
+
+@contextmanager
+def served(config: Config, site: Callable[[], Site], host: str, port: int) -> Iterator[str]:
+    """Serve the app of a stage for the length of the block. `site` leads it to its stores. Yields the URL.
+
+    Raises CannotRun: the port is in use. Raises whatever `site` raises, after the port is known to be free.
+    """
     with Server(host, port) as server:
-        site = _site(stage)
-        Thread(target=server.serve, args=(config.chalice_app, config, site), daemon=True).start()
+        ready = site()  # before the app is imported, which reads the settings
+        Thread(target=server.serve, args=(config.chalice_app, config, ready), daemon=True).start()
         try:
             yield server.url
         finally:
             server.shutdown()
+
+
+def on_stack(data: Path) -> Site:
+    """Lead the app in this process to the stack that runs on a data folder.
+
+    Raises CannotRun: no stack runs there. Raises WrongSetting: a setting cannot be used.
+    """
+    found = announcement(data)
+    folder = joined(data.expanduser())
+    disk = folder.disk(found.get("min_free_mb", 0))
+    connect_app(found["environment"], folder, read(os.environ), disk)
+    return Site(disk, folder.credentials)
+
+
+def on_aws(stage: str) -> Site:
+    """Check that this process has credentials for a stage on AWS or LocalStack.
+
+    Raises CannotRun: there are none. Raises WrongSetting: a setting cannot be used.
+    """
+    read_secrets(os.environ, read(os.environ))
+    try:
+        credentials = boto3.session.Session().get_credentials()
+    except BotoCoreError as error:
+        raise CannotRun(f"{error}.") from None
+    if credentials is None:
+        raise CannotRun(f"The stage {stage} is on AWS, and there are no credentials; set AWS_PROFILE, for example.")
+    return Site(None, credentials)
 
 
 def _site(stage: str) -> Site:
@@ -46,19 +84,7 @@ def _site(stage: str) -> Site:
     """
     leads_elsewhere = any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
     if not leads_elsewhere and not has_tables(os.environ):
-        data = Path(os.environ.get("DATA") or ".data")
-        found = announcement(data)
-        folder = joined(data.expanduser())
-        disk = folder.disk(found.get("min_free_mb", 0))
-        connect_app(found["environment"], folder, read(os.environ), disk)
-        return Site(disk, folder.credentials)
+        return on_stack(Path(os.environ.get("DATA") or ".data"))
     if not leads_elsewhere and not os.environ.get("AUTH"):
         os.environ["AUTH"] = "jwt"
-    read_secrets(os.environ, read(os.environ))
-    try:
-        credentials = boto3.session.Session().get_credentials()
-    except BotoCoreError as error:
-        raise CannotRun(f"{error}.") from None
-    if credentials is None:
-        raise CannotRun(f"The stage {stage} is on AWS, and there are no credentials; set AWS_PROFILE, for example.")
-    return Site(None, credentials)
+    return on_aws(stage)

@@ -21,7 +21,7 @@ LOCKS = (
     "dev/ministack",
     "dev/java",
     "dev/npm",
-    "tests/clients/requirements",
+    "tests/generated_clients/requirements",
     "scripts/audit",
 )
 

@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 
 from chalicelib.config import settings
 from chalicelib.stores.secrets import secrets
+from dev.stack import Stack, running
 from tests.iam import WholeSuite
 
 # No test fails because the machine is slow.
@@ -36,6 +37,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--url", help="base URL of the service to test with tests/http (default: an embedded stack)")
     parser.addoption("--lambda-endpoint", help="endpoint that invokes the functions of the service at --url")
     parser.addoption("--function-prefix", default="", help="prefix of the names of these functions")
+
+
+@pytest.fixture(scope="session")
+def embedded_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Start an embedded stack with the default settings, which all tests of a process share."""
+    with running(Path(tmp_path_factory.mktemp("stack")) / "data") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

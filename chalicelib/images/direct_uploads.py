@@ -1,4 +1,7 @@
-"""Direct uploads: the client announces an image, sends its bytes to S3, and S3's event has them processed."""
+"""Direct uploads: the client announces an image, sends its bytes to S3, and S3's event has them processed.
+
+An import is a direct upload of an image whose id, version and time of change are given.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -6,11 +9,11 @@ from math import ceil
 
 from chalicelib import access, ids, logs
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, TooLarge
+from chalicelib.errors import Conflict, Forbidden, TooLarge
 from chalicelib.images import images, lifecycle
-from chalicelib.images.model import DirectUploadRequest, MissingPart, UploadParts
+from chalicelib.images.model import DirectUploadRequest, Import, ImportRequest, MissingPart, UploadParts
 from chalicelib.model import Caller, Image, State
-from chalicelib.stores import staged
+from chalicelib.stores import catalog, dynamodb, staged
 from chalicelib.stores.model import UploadedPart, UploadForm
 
 _MOST_NUMBERS = 20  # part numbers in an error message
@@ -23,20 +26,36 @@ def begin(caller: Caller, request: DirectUploadRequest) -> tuple[Image, UploadFo
     record is written; after a crash in between, S3's lifecycle rule removes it.
     Raises Unauthorized, Forbidden: see access.check_owner. Raises TooLarge: over MAX_DIRECT_UPLOAD_BYTES.
     """
-    access.check_owner(caller, request.user_id)
-    logs.note_caller(request.user_id)
-    limits = settings()
-    if request.size > limits.max_direct_upload_bytes:
-        raise TooLarge("The image", limits.max_direct_upload_bytes, "bytes", "MAX_DIRECT_UPLOAD_BYTES")
+    _check_request(caller, request)
     image = lifecycle.announced(request, ids.new_id())
     logs.note_image(image.image_id)
-    if image.size > limits.multipart_threshold_bytes:
-        upload_id = staged.begin_multipart(image.s3_key, image.content_type)
-        image = replace(image, upload_id=upload_id, part_size=limits.part_bytes)
+    image = _with_parts(image)
     lifecycle.create(image)
-    if image.upload_id:
-        return image, _upload_parts(image, ())
-    return image, staged.upload_form(image.s3_key, image.content_type, image.size, image.checksum)
+    return image, _form_or_parts(image, ())
+
+
+def begin_import(caller: Caller, request: ImportRequest) -> Import:
+    """Write a record with a given id that waits for its bytes, or find the one that was written before.
+
+    Reads the record, begins the multipart upload if there are parts, and writes the record: two or three calls. If the
+    record exists: one call, and one more for parts. If another request is first, the record is read again, and S3's
+    lifecycle rule removes the multipart upload that is left over.
+    Raises Forbidden: IMPORTS=nobody. Raises Unauthorized, Forbidden, TooLarge: see begin.
+    Raises Conflict: the id is taken, or the bytes of this image were rejected.
+    """
+    if settings().imports != "owners":
+        raise Forbidden("This service accepts no imports; its operator can set IMPORTS=owners for the time of a move.")
+    _check_request(caller, request)
+    logs.note_image(request.image_id)
+
+    def attempt() -> Import:
+        if (existing := catalog.get(request.image_id, consistent=True)) is not None:
+            return Import(_check_same(existing, request), _rest(existing), created=False)
+        image = _with_parts(lifecycle.imported(request, ids.now()))
+        dynamodb.commit(lifecycle.writes(None, image))
+        return Import(image, _form_or_parts(image, ()), created=True)
+
+    return dynamodb.retried(attempt)
 
 
 def parts(caller: Caller, image_id: str) -> tuple[Image, UploadParts]:
@@ -84,6 +103,33 @@ def abort(caller: Caller, image_id: str) -> Image:
     return discarded
 
 
+def _check_request(caller: Caller, request: DirectUploadRequest) -> None:
+    """Check that a caller may upload an image for its owner, and its size.
+
+    Raises Unauthorized, Forbidden: see access.check_owner. Raises TooLarge: over MAX_DIRECT_UPLOAD_BYTES.
+    """
+    access.check_owner(caller, request.user_id)
+    logs.note_caller(request.user_id)
+    limit = settings().max_direct_upload_bytes
+    if request.size > limit:
+        raise TooLarge("The image", limit, "bytes", "MAX_DIRECT_UPLOAD_BYTES")
+
+
+def _check_same(image: Image, request: ImportRequest) -> Image:
+    """Return the image that has the id of an import if it is the imported one.
+
+    Raises Conflict: it is another image or in deletion, which have the same message; or its bytes were rejected.
+    """
+    if image.is_gone or (image.user_id, image.checksum) != (request.user_id, request.checksum):
+        raise Conflict(
+            "The image_id is taken by an image with another owner or another checksum, or by one that is being "
+            "deleted; the image can't be imported under it."
+        )
+    if image.state is State.REJECTED:
+        raise Conflict(f"The image is rejected: {image.reason}")
+    return image
+
+
 def _check_parts(image: Image) -> Image:
     """Return the image if it is waiting for parts.
 
@@ -105,6 +151,32 @@ def _check_not_over(image: Image) -> Image:
     if not image.part_size:
         raise Conflict("This upload has no parts: the whole file is sent in one request.")
     return image
+
+
+def _with_parts(image: Image) -> Image:
+    """Return a new image with a multipart upload, which begins now, if the image is to be sent in parts."""
+    limits = settings()
+    if image.size <= limits.multipart_threshold_bytes:
+        return image
+    upload_id = staged.begin_multipart(image.s3_key, image.content_type)
+    return replace(image, upload_id=upload_id, part_size=limits.part_bytes)
+
+
+def _rest(image: Image) -> UploadForm | UploadParts | None:
+    """Return how to send what S3 does not have of an image; None if the image awaits nothing, or only its event."""
+    if image.state is not State.AWAITING_UPLOAD:
+        return None
+    try:
+        return _form_or_parts(image, staged.uploaded_parts(image.s3_key, image.upload_id) if image.upload_id else ())
+    except staged.Gone:  # completed; or aborted in S3, then the schedule deletes the record
+        return None
+
+
+def _form_or_parts(image: Image, uploaded: tuple[UploadedPart, ...]) -> UploadForm | UploadParts:
+    """Return how to send an image that awaits its bytes: in parts, of which some may be uploaded, or in one form."""
+    if image.upload_id:
+        return _upload_parts(image, uploaded)
+    return staged.upload_form(image.s3_key, image.content_type, image.size, image.checksum)
 
 
 def _upload_parts(image: Image, uploaded: tuple[UploadedPart, ...]) -> UploadParts:

@@ -10,7 +10,8 @@ and the tag counts change in one transaction, or nothing changes.
 
     A direct upload is listed once it is READY, or its bytes are an image that can't be decoded:
 
-        announced --> AWAITING_UPLOAD --claimed--> PROCESSING --shown--> READY
+        announced, imported --> AWAITING_UPLOAD
+        AWAITING_UPLOAD --claimed--> PROCESSING --shown--> READY
                       PROCESSING --kept--> FAILED --processed--> READY
                       AWAITING_UPLOAD, PROCESSING --rejected--> REJECTED
                       AWAITING_UPLOAD, PROCESSING --failed--> FAILED --claimed--> PROCESSING
@@ -32,7 +33,7 @@ from typing import Any
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Conflict, NotFound, PreconditionFailed
-from chalicelib.images.model import DirectUploadRequest, Metadata, UpdateRequest, UploadRequest
+from chalicelib.images.model import DirectUploadRequest, ImportRequest, Metadata, UpdateRequest, UploadRequest
 from chalicelib.model import Analysis, Image, State, Visibility
 from chalicelib.pictures.identify import Picture
 from chalicelib.stores import catalog, dynamodb, idempotency, records
@@ -157,6 +158,19 @@ def announced(request: DirectUploadRequest, image_id: str) -> Image:
     )
 
 
+def imported(request: ImportRequest, at: str) -> Image:
+    """Return the image of an import that has no bytes yet. The import begins at a time (RFC 3339).
+
+    Until the image is listed, `updated_at` is this time: by `updated_at`, the schedule deletes unfinished uploads.
+    """
+    return replace(
+        announced(request, request.image_id),
+        version=request.version,
+        updated_at=at,
+        imported_updated_at=request.updated_at,
+    )
+
+
 def orphaned(user_id: str, image_id: str, at: str) -> Image:
     """Return the image of an object whose upload wrote no record: in deletion, at a time (RFC 3339)."""
     metadata = Metadata(user_id=user_id, title="", description="", tags=(), filename="", visibility=Visibility.PRIVATE)
@@ -257,14 +271,14 @@ def shown(image: Image, analysis: Analysis) -> Image:
     """Note the result of processing a direct upload, and list the image."""
     if image.listed or not image.is_processable:
         return image
-    return replace(image, state=State.READY, listed=True, attempts=0, analysis=analysis, **_seen(analysis))
+    return replace(_listed(image), state=State.READY, analysis=analysis, **_seen(analysis))
 
 
 def kept(image: Image, picture: Picture, reason: str) -> Image:
     """List a direct upload that can't be decoded: its bytes are what was announced, so they are not deleted."""
     if image.listed or not image.is_processable:
         return image
-    return replace(image, state=State.FAILED, listed=True, attempts=0, reason=reason, **_seen(picture))
+    return replace(_listed(image), state=State.FAILED, reason=reason, **_seen(picture))
 
 
 def rejected(image: Image, reason: str) -> Image:
@@ -287,6 +301,12 @@ def failed(image: Image, reason: str) -> Image:
 def failed_after(image: Image, attempts: int, reason: str) -> Image:
     """Note a failure once this many attempts were counted."""
     return image if image.attempts < attempts else failed(image, reason)
+
+
+def _listed(image: Image) -> Image:
+    """Return a direct upload as it is listed: an import with the time of change that it was imported with."""
+    updated_at = image.imported_updated_at or image.updated_at
+    return replace(image, listed=True, attempts=0, updated_at=updated_at, imported_updated_at="")
 
 
 def _seen(picture: Picture | Analysis) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from chalicelib.index.query import Include
 from chalicelib.lists.model import Entry, Picture
 from chalicelib.model import Image, State, Variant, Visibility
-from chalicelib.stores.model import UploadedPart
+from chalicelib.stores.model import UploadedPart, UploadForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,15 @@ class DirectUploadRequest(Metadata):
     content_type: str
     size: int  # bytes
     checksum: str  # SHA-256, hexadecimal; empty: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest(DirectUploadRequest):
+    """A request to store an image as another deployment, or this one, exported it. Its checksum is known."""
+
+    image_id: str  # a UUIDv7, not in the future
+    version: int
+    updated_at: str  # RFC 3339, UTC: not before the image's creation, and not in the future
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +212,15 @@ class UploadParts:
     missing: tuple[MissingPart, ...]
     uploaded: tuple[UploadedPart, ...]
     expires_in: int  # seconds that the URLs of the missing parts are valid
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import that was begun, now or before."""
+
+    image: Image
+    upload: UploadForm | UploadParts | None  # how the client sends what S3 does not have; None: nothing is to be sent
+    created: bool  # whether this request wrote the record
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def to_item(image: Image, bucket: str) -> Attributes:
         **({"attempts": {"N": str(image.attempts)}} if image.attempts else {}),
         **({"upload_id": {"S": image.upload_id}} if image.upload_id else {}),
         **({"part_size": {"N": str(image.part_size)}} if image.part_size else {}),
+        **({"imported_updated_at": {"S": image.imported_updated_at}} if image.imported_updated_at else {}),
         **({"taken_at": {"S": image.taken_at}} if image.taken_at else {}),
         **(_analysis_items(image.analysis) if image.analysis else {}),
     }
@@ -87,6 +88,7 @@ def from_item(item: Attributes) -> Image:
         attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
         upload_id=item["upload_id"]["S"] if "upload_id" in item else "",
         part_size=int(item["part_size"]["N"]) if "part_size" in item else 0,
+        imported_updated_at=item["imported_updated_at"]["S"] if "imported_updated_at" in item else "",
         taken_at=_taken_at(item, analysis),
         analysis=analysis,
     )

@@ -11,6 +11,7 @@ from chalicelib.config import settings
 from chalicelib.images.model import (
     Detail,
     Health,
+    Import,
     RenderedView,
     Repaired,
     SimilarPage,
@@ -172,6 +173,12 @@ def direct_upload(image: Image, upload: UploadForm | UploadParts) -> Shape:
         return {**shape, "url": upload.url, "fields": dict(upload.fields)}
     parts = [{"part_number": part.number, "size": part.size, "url": part.url} for part in upload.missing]
     return {**shape, "part_size": upload.part_size, "parts": parts, "sent": [part.number for part in upload.uploaded]}
+
+
+def imported(imported: Import) -> Shape:
+    """Return how to send the bytes of an import that awaits them, else its state and metadata."""
+    upload = imported.upload
+    return unlisted(imported.image) if upload is None else direct_upload(imported.image, upload)
 
 
 def repaired(images: Sequence[Repaired]) -> Shape:

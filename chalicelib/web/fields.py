@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from chalicelib import access
+from chalicelib import access, ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, TooLarge
 from chalicelib.images.model import Fit, Format
@@ -34,6 +34,9 @@ SPELLINGS = {
     "content_type": ("content_type", "contentType"),
     "checksum": ("checksum",),
     "size": ("size",),
+    "image_id": ("image_id",),
+    "version": ("version",),
+    "updated_at": ("updated_at",),
     "include": ("include",),
     "explain": ("explain",),
     "q": ("q",),
@@ -56,6 +59,10 @@ SPELLINGS = {
     "distance": ("distance",),
     "last_evaluated_key": ("last_evaluated_key", "nextToken", "next_token"),
 }
+
+# The highest version that an import may have. An ETag has versions of up to 18 digits, and numbers in JSON are exact up
+# to 2**53 (RFC 8259 section 6): there is room for later changes.
+MAX_VERSION = 1_000_000_000_000_000
 
 # As CONTROL, but a text may have tabs and line ends.
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -268,6 +275,50 @@ def checksum(value: str) -> str:
     if not re.fullmatch("[0-9a-f]{64}", checksum):
         raise BadInput("checksum must be a SHA-256: 64 hexadecimal digits.")
     return checksum
+
+
+def image_id(value: str) -> str:
+    """Return the id of an image that exists elsewhere.
+
+    Raises BadInput: the value is not a UUIDv7 in its canonical form, or its time is in the future.
+    """
+    if not ids.is_uuid7(value):
+        raise BadInput("image_id must be a UUIDv7 in lower case, as an export has it.")
+    if ids.milliseconds(value) > ids.milliseconds_of(ids.now()):
+        raise BadInput("image_id has a time in the future.")
+    return value
+
+
+def version(body: Mapping[str, Any]) -> int:
+    """Return the version of an image that exists elsewhere; 1 if the field is absent.
+
+    Raises BadInput: the value is not a whole number from 1 to MAX_VERSION.
+    """
+    spelling, value = find(body, "version")
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_VERSION:
+        raise BadInput(f"{spelling} must be a whole number from 1 to {MAX_VERSION}.")
+    return value
+
+
+def updated_at(value: str, image_id: str, version: int) -> str:
+    """Return when an image that exists elsewhere was changed: RFC 3339, UTC. The first version was never changed.
+
+    Raises BadInput: the value is not a time; is not the time of creation although the version is 1; or is missing,
+    before the creation or in the future.
+    """
+    created_at = ids.created_at(image_id)
+    if not value and version > 1:
+        raise BadInput("updated_at is missing; an image whose version is above 1 was changed at some time.")
+    if not value:
+        return created_at
+    changed_at = ids.timestamp_of(timestamp_ms("updated_at", value, 0))
+    if version == 1 and changed_at != created_at:
+        raise BadInput(f"updated_at must be {created_at}, the time of image_id, or be absent, because version is 1.")
+    if not created_at <= changed_at <= ids.now():
+        raise BadInput(f"updated_at must not be before {created_at}, the time of image_id, nor in the future.")
+    return changed_at
 
 
 def flag(spelling: str, value: str | None) -> bool:

@@ -14,6 +14,7 @@ from chalicelib.images.model import (
     Detail,
     DirectUploadRequest,
     DownloadType,
+    ImportRequest,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -72,6 +73,7 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "PUT /images/{image_id}": (),
     "DELETE /images/{image_id}": (),
     "POST /images/direct-upload": (),
+    "POST /images/import": (),
     "POST /images/{image_id}/parts": (),
     "POST /images/{image_id}/complete": (),
     "POST /images/{image_id}/abort": (),
@@ -112,20 +114,23 @@ def direct_upload(request: Request, default_owner: str = "") -> DirectUploadRequ
 
     Raises BadInput, Unsupported: the message names the field.
     """
+    return DirectUploadRequest(**_announcement(bodies.json_object(request), default_owner))
+
+
+def import_image(request: Request, default_owner: str = "") -> ImportRequest:
+    """Read the description of an import from a JSON body: that of a direct upload, with the identity of the image.
+
+    `default_owner` is the owner if the body names none.
+    Raises BadInput, Unsupported: the message names the field.
+    """
     body = bodies.json_object(request)
-    metadata = _metadata(body, default_owner)
-    if "${filename}" in metadata["user_id"]:
-        # In a form's key, S3 replaces this text with the name of the file (S3 API Reference, "POST Object").
-        raise BadInput(
-            "user_id must not have ${filename} in a direct upload: S3 would replace it with the name of the file."
-        )
-    checksum = fields.text(body, "checksum", _MAX_CODE_CHARS)
-    return DirectUploadRequest(
-        **metadata,
-        content_type=fields.content_type(fields.text(body, "content_type", _MAX_CODE_CHARS)),
-        size=fields.size(body),
-        checksum=fields.checksum(checksum) if checksum else "",
-    )
+    announcement = _announcement(body, default_owner)
+    if not announcement["checksum"]:
+        raise BadInput("checksum is missing; an import needs the SHA-256 of the file.")
+    image_id = fields.image_id(fields.text(body, "image_id", _MAX_CODE_CHARS))
+    version = fields.version(body)
+    updated_at = fields.updated_at(fields.text(body, "updated_at", _MAX_CODE_CHARS), image_id, version)
+    return ImportRequest(**announcement, image_id=image_id, version=version, updated_at=updated_at)
 
 
 def update(request: Request) -> UpdateRequest:
@@ -432,6 +437,23 @@ def _metadata(body: bodies.Body, default_owner: str) -> dict[str, Any]:
         "tags": tuple(fields.tags(*fields.find(body, "tags"), limits.max_tags).values()),
         "filename": fields.filename(_text(body, "filename", limits.max_filename_chars)),
         "visibility": fields.visibility(fields.text(body, "visibility", _MAX_CODE_CHARS) or "public"),
+    }
+
+
+def _announcement(body: bodies.Body, default_owner: str) -> dict[str, Any]:
+    """Return the fields of a model.DirectUploadRequest."""
+    metadata = _metadata(body, default_owner)
+    if "${filename}" in metadata["user_id"]:
+        # In a form's key, S3 replaces this text with the name of the file (S3 API Reference, "POST Object").
+        raise BadInput(
+            "user_id must not have ${filename} in a direct upload: S3 would replace it with the name of the file."
+        )
+    checksum = fields.text(body, "checksum", _MAX_CODE_CHARS)
+    return {
+        **metadata,
+        "content_type": fields.content_type(fields.text(body, "content_type", _MAX_CODE_CHARS)),
+        "size": fields.size(body),
+        "checksum": fields.checksum(checksum) if checksum else "",
     }
 
 

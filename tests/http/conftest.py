@@ -5,22 +5,20 @@ The URL is that of `--url`, or of an embedded stack that is started for the test
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from dev.stack import Stack, running
+from dev.stack import Stack
 from tests.http.client import Service, User
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack | None]:
-    """Start the embedded stack, or return None if the tests use a service that runs already."""
+def stack(request: pytest.FixtureRequest) -> Stack | None:
+    """Return the embedded stack, or None if the tests use a service that runs already."""
     if request.config.getoption("--url"):
-        yield None
-        return
-    with running(Path(tmp_path_factory.mktemp("stack")) / "data") as stack:
-        yield stack
+        return None
+    embedded: Stack = request.getfixturevalue("embedded_stack")
+    return embedded
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,14 @@ def test_users_sign_in_at_an_issuer_with_the_token_that_the_service_accepts() ->
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert read({}) == Settings(auth="open", originals="everyone", log_format="text")
+    assert read({}) == Settings(auth="open", originals="everyone", imports="owners", log_format="text")
 
 
 def test_an_empty_variable_is_ignored_and_its_second_name_is_read() -> None:
     settings = read({"IMAGES_TABLE_NAME": " ", "DYNAMODB_TABLE_NAME": "mine", "MAX_PIXELS": ""})
-    assert settings == Settings(auth="open", originals="everyone", log_format="text", images_table_name="mine")
+    assert settings == Settings(
+        auth="open", originals="everyone", imports="owners", log_format="text", images_table_name="mine"
+    )
 
 
 def test_shards_are_read_as_days_and_numbers_of_partitions() -> None:
@@ -42,6 +44,13 @@ def test_originals_are_for_owners_if_callers_are_verified() -> None:
     assert read({"AUTH": "jwt"}).originals == read({"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod"}).originals == "owner"
     assert read({"AUTH": "jwt", "ORIGINALS": "everyone"}).originals == "everyone"
     assert read({"ORIGINALS": "owner"}).originals == "owner"
+
+
+def test_nobody_imports_if_callers_are_verified_unless_the_operator_allows_it() -> None:
+    assert read({}).imports == read({"AUTH": "open"}).imports == "owners"
+    assert read({"AUTH": "jwt"}).imports == read({"AWS_LAMBDA_FUNCTION_NAME": "images-api-prod"}).imports == "nobody"
+    assert read({"AUTH": "jwt", "IMPORTS": "owners"}).imports == "owners"
+    assert read({"IMPORTS": "nobody"}).imports == "nobody"
 
 
 @pytest.mark.parametrize(

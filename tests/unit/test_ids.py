@@ -26,6 +26,19 @@ def test_only_the_canonical_form_of_an_id_is_valid() -> None:
         assert not ids.is_id(other)
 
 
+def test_ids_that_the_service_makes_are_uuids_of_version_7() -> None:
+    assert ids.is_uuid7(ids.new_id())
+    assert ids.is_uuid7("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+    for other in (
+        "017f22e2-79b0-4cc3-98c4-dc0c0c07398f",
+        "017f22e2-79b0-7cc3-c8c4-dc0c0c07398f",
+        "017F22E2-79B0-7CC3-98C4-DC0C0C07398F",
+        "017f22e2-79b0-7cc3-98c4-dc0c0c07398f\n",
+        "",
+    ):
+        assert not ids.is_uuid7(other)
+
+
 @pytest.mark.parametrize(
     ("time", "timestamp"),
     [

@@ -69,6 +69,14 @@ def slow(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> SlowStores:
     return slow
 
 
+IMPORT = {
+    "image_id": "014aa55d-de00-7000-8000-000000000000",
+    "user_id": "alice",
+    "content_type": "image/png",
+    "size": 20_000_000,
+    "checksum": "0" * 64,
+}
+
 REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("GET", f"/images?{ANY_OF_TEN}&sort=updated_at", None),
     ("GET", f"/images?{ANY_OF_TEN}&title=s&user_id=alice", None),
@@ -82,6 +90,7 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("PUT", "/images/{id}", {"title": "new"}),
     ("DELETE", "/images/{id}", None),
     ("POST", "/images/direct-upload", {"user_id": "alice", "content_type": "image/png", "size": 20_000_000}),
+    ("POST", "/images/import", IMPORT),
     ("POST", "/items", {"a": 1}),
     ("GET", "/items", None),
     ("GET", "/health", None),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import ApiError, Conflict, NotFound, PreconditionFailed
 from chalicelib.images import lifecycle
 from chalicelib.images.lifecycle import ChecksumMismatch
-from chalicelib.images.model import UpdateRequest, UploadRequest
+from chalicelib.images.model import ImportRequest, UpdateRequest, UploadRequest
 from chalicelib.model import Image, State, Visibility
 from chalicelib.pictures.identify import Picture
 from chalicelib.stores.dynamodb import MAX_WRITES, Write
@@ -196,6 +196,32 @@ def test_an_image_fails_after_the_last_attempt() -> None:
     assert lifecycle.failed_after(lifecycle.counted(image), 3, "Why.") == replace(
         image, attempts=3, state=State.FAILED, reason="Why."
     )
+
+
+def test_an_import_has_the_time_of_its_import_until_it_is_listed() -> None:
+    request = ImportRequest(
+        user_id="alice",
+        title="",
+        description="",
+        tags=(),
+        filename="",
+        visibility=Visibility.PUBLIC,
+        content_type="image/png",
+        size=5,
+        checksum="ab" * 32,
+        image_id=IMAGE.image_id,
+        version=3,
+        updated_at="2024-05-01T10:30:00.000Z",
+    )
+    image = lifecycle.imported(request, AT)
+    for step in ("counted", "claimed", "rejected", "failed", "deleting"):
+        assert STEPS[step](image).updated_at == AT
+    claimed = STEPS["claimed"](image)
+    shown, kept = STEPS["shown"](claimed), STEPS["kept"](claimed)
+    for listed in (shown, kept):
+        assert (listed.version, listed.updated_at, listed.imported_updated_at) == (3, request.updated_at, "")
+    updated = lifecycle.updated(shown, NO_CHANGES, None, AT)
+    assert (updated.version, updated.updated_at) == (4, AT)
 
 
 updates = st.builds(

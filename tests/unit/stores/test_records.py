@@ -105,6 +105,7 @@ def test_a_record_reads_back_as_it_was_written(
         IMAGE, state=state[0], listed=state[1], title=title, tags=tuple(tags), size=number, analysis=analysis
     )
     image = replace(image, reason=title or "Broken", attempts=number, upload_id=title, part_size=number)
+    image = replace(image, imported_updated_at=taken_at)
     image = replace(image, reason="") if image.state is State.READY else image
     image = replace(image, taken_at=ids.utc(analysis.taken_at) if analysis else taken_at)
     assert records.from_item(records.to_item(image, "bucket")) == image

@@ -18,7 +18,7 @@ from chalicelib.web.fields import SPELLINGS
 from tests.openapi import DOCUMENT, Json, operations, parameters, resolved
 
 SCHEMAS: Json = DOCUMENT["components"]["schemas"]
-VERBS = "(get|check|list|count|view|upload|update|delete|download|render|create|start|resume|complete|cancel)"
+VERBS = "(get|check|list|count|view|upload|update|delete|download|render|create|start|resume|complete|cancel|import)"
 UNSUPPORTED = {"anyOf", "oneOf", "allOf", "not", "if", "const", "patternProperties", "prefixItems"}
 EXAMPLE = {"example", "examples"}
 FIGURE = r"([0-9,]+)(?: [a-z]+)? \(`(MAX_\w+)`\)"  # for example: 1,000 frames (`MAX_FRAMES`)
@@ -187,6 +187,9 @@ def test_the_parameters_of_lists_are_exactly_the_canonical_names_of_their_fields
         "wait",
         "signature",
         "distance",
+        "image_id",
+        "version",
+        "updated_at",
     }
     names = {SPELLINGS[field][0] for field in fields}
     pages = {"last_evaluated_key", "limit", "sort", "order", "include", "explain"}
@@ -223,7 +226,9 @@ def test_the_properties_of_uploads_are_the_canonical_names_of_their_fields() -> 
     assert {*SCHEMAS["Upload"]["properties"]} == {SPELLINGS[field][0] for field in {*fields, "file"}}
     assert {*SCHEMAS["UploadForm"]["properties"]} == {*fields, "file"}
     assert {*SCHEMAS["FileForm"]["properties"]} == {*fields, "file", "user"} - {"user_id"}
-    assert {*SCHEMAS["Announcement"]["properties"]} == {*fields, "content_type", "size", "checksum"}
+    announced = {*fields, "content_type", "size", "checksum"}
+    assert {*SCHEMAS["Announcement"]["properties"]} == announced
+    assert {*SCHEMAS["ExportedImage"]["properties"]} == {*announced, "image_id", "version", "updated_at"}
 
 
 def test_the_document_has_every_type_of_image() -> None:

@@ -15,6 +15,7 @@ from chalicelib.images.model import (
     DownloadType,
     Fit,
     Format,
+    ImportRequest,
     RenderRequest,
     SimilarQuery,
     UpdateRequest,
@@ -775,6 +776,99 @@ def test_the_type_of_a_download_is_read() -> None:
     ]
     with pytest.raises(BadInput, match="type must be redirect, binary or base64"):
         read("file")
+
+
+IMPORTED = {
+    "image_id": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",  # of 2022-02-22T19:22:22Z
+    "version": 3,
+    "updated_at": "2024-05-01T12:30:00.1234+02:00",
+    "user_id": "alice",
+    "title": "Dunes",
+    "tags": ["Sea", "SEA"],
+    "filename": "dunes.png",
+    "visibility": "private",
+    "content_type": "image/png",
+    "size": 5,
+    "checksum": "AB" * 32,
+}
+
+
+def read_import(**changed: object) -> ImportRequest:
+    body = {name: value for name, value in {**IMPORTED, **changed}.items() if value is not None}
+    return readers.import_image(request(body=json.dumps(body).encode()), "bob")
+
+
+def test_an_import_has_the_identity_of_an_image() -> None:
+    whole = ImportRequest(
+        image_id="017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+        version=3,
+        updated_at="2024-05-01T10:30:00.123Z",
+        user_id="alice",
+        title="Dunes",
+        description="",
+        tags=("Sea",),
+        filename="dunes.png",
+        visibility=Visibility.PRIVATE,
+        content_type="image/png",
+        size=5,
+        checksum="ab" * 32,
+    )
+    assert read_import() == whole
+    assert read_import(user_id=None).user_id == "bob"
+
+
+@pytest.mark.parametrize("version", [None, 1])
+@pytest.mark.parametrize("updated_at", [None, "", "2022-02-22T19:22:22Z", "2022-02-22T20:22:22.000+01:00"])
+def test_the_first_version_of_an_import_was_changed_when_it_was_created(
+    version: int | None, updated_at: str | None
+) -> None:
+    first = read_import(version=version, updated_at=updated_at)
+    assert (first.version, first.updated_at) == (1, "2022-02-22T19:22:22.000Z")
+
+
+def test_an_import_may_have_changed_at_any_time_since_its_creation() -> None:
+    new_id, now = ids.new_id(), ids.now()
+    assert read_import(updated_at="2022-02-22T19:22:22Z").updated_at == "2022-02-22T19:22:22.000Z"
+    assert read_import(image_id=new_id, updated_at=now).updated_at == now
+    assert read_import(version=fields.MAX_VERSION).version == 10**15
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"checksum": None}, "checksum is missing; an import needs the SHA-256 of the file."),
+        ({"checksum": "ab"}, "checksum must be a SHA-256: 64 hexadecimal digits."),
+        ({"image_id": None}, "image_id must be a UUIDv7 in lower case, as an export has it."),
+        ({"image_id": "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"}, "image_id must be a UUIDv7 in lower case, as an"),
+        ({"image_id": "017f22e2-79b0-4cc3-98c4-dc0c0c07398f"}, "image_id must be a UUIDv7 in lower case, as an"),
+        ({"image_id": 7}, "image_id must be a string."),
+        ({"image_id": "ffffffff-ffff-7fff-bfff-ffffffffffff"}, "image_id has a time in the future."),
+        ({"image_id": "0fffffff-ffff-7fff-bfff-ffffffffffff"}, "image_id has a time in the future."),
+        ({"version": 0}, "version must be a whole number from 1 to 1000000000000000."),
+        ({"version": 10**15 + 1}, "version must be a whole number from 1 to 1000000000000000."),
+        ({"version": "3"}, "version must be a whole number from 1 to 1000000000000000."),
+        ({"version": True}, "version must be a whole number from 1 to 1000000000000000."),
+        ({"version": 1.5}, "version must be a whole number from 1 to 1000000000000000."),
+        ({"updated_at": None}, "updated_at is missing; an image whose version is above 1 was changed at some time."),
+        ({"updated_at": "soon"}, "updated_at must be a date such as 2026-01-31 or a time such as"),
+        ({"updated_at": 7}, "updated_at must be a string."),
+        (
+            {"updated_at": "2022-02-22T19:22:21.999Z"},
+            "updated_at must not be before 2022-02-22T19:22:22.000Z, the time of image_id, nor in the future.",
+        ),
+        ({"updated_at": "9999-12-31T23:59:59Z"}, "updated_at must not be before 2022-02-22T19:22:22.000Z, the time"),
+        (
+            {"version": 1},
+            "updated_at must be 2022-02-22T19:22:22.000Z, the time of image_id, or be absent, because version is 1.",
+        ),
+        ({"user_id": "a/b"}, "user_id must not have slashes"),
+        ({"size": 0}, "size must be the size of the file in bytes"),
+    ],
+)
+def test_an_import_that_cannot_be_of_an_image_is_refused(changed: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_import(**changed)
+    assert refused.value.message[: len(sentence)] == sentence
 
 
 def read_patch(body: object) -> UpdateRequest:

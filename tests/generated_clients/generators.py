@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.toolbox import Toolbox, run
+from tests.generated_clients.toolbox import Toolbox, run
 
 HERE = Path(__file__).parent
 

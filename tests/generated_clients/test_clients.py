@@ -11,8 +11,8 @@ import requests
 
 from dev.stack import Stack
 from project import PROJECT
-from tests.clients.generators import HERE, PYTHON, TYPESCRIPT, Generators
-from tests.clients.toolbox import Toolbox
+from tests.generated_clients.generators import HERE, PYTHON, TYPESCRIPT, Generators
+from tests.generated_clients.toolbox import Toolbox
 from tests.pictures import picture
 
 STORY = {

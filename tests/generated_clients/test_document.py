@@ -3,7 +3,7 @@
 import json
 import os
 
-from tests.clients.toolbox import Toolbox, run
+from tests.generated_clients.toolbox import Toolbox, run
 
 
 def test_the_linter_finds_neither_errors_nor_warnings_in_the_document(tools: Toolbox) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from dev.stack import Stack, running
-from tests.clients import toolbox
-from tests.clients.toolbox import Toolbox
+from tests.generated_clients import toolbox
+from tests.generated_clients.toolbox import Toolbox
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,185 @@
+"""Export all images of all owners of a stage into a folder, or import such a folder into a stage. See docs/backup.md.
+
+`make export` and `make import` run this in the repository's root: python -m scripts.archive COMMAND STAGE FOLDER
+
+The client package exports and imports the images of one owner over HTTP. For all owners, this process serves the app
+itself, with the operator's rights on the stage, at a port of this machine that only this process can use.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import jwt
+from botocore.exceptions import BotoCoreError, ClientError
+from images_api_client import Client, ImagesError
+
+from chalicelib.config import settings
+from chalicelib.secrets import Secrets
+from chalicelib.stores import aws
+from dev.api import on_aws, on_stack, served
+from dev.processes import LOOPBACK
+from project import CannotRun
+from project.command_line import one_line_errors
+from project.environment import enter_stage
+
+ABOUT = "export.json"  # the client's file about an export, in the folder of each owner
+_TOKEN_LIFETIME = timedelta(minutes=5)
+_NAME_CHARS = 40  # of an owner's name in a folder's name
+
+# What this process serves the app with, whatever the stage has. Contract B is the one that the client reads.
+_OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "LOG_LEVEL": "ERROR"}
+
+# Settings of the stage that do not fit to these.
+_REMOVED = ("JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE", "OIDC_CLIENT_ID", "METRICS_NAMESPACE")
+
+ClientOf = Callable[[str], Client]  # returns a client that acts for an owner
+
+
+class Report(Protocol):
+    """What the client returns about an owner's export or import; its text says the same to a person."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all images were exported or imported."""
+
+
+def export_all(client_of: ClientOf, folder: Path) -> bool:
+    """Export the images of each owner into a folder of their own. Returns whether nothing failed.
+
+    Raises CannotRun: the owners cannot be read.
+    """
+    found = {owner: folder / folder_name(owner) for owner in owners()}
+    return _each(found, lambda owner, into: client_of(owner).export(into))
+
+
+def import_all(client_of: ClientOf, folder: Path) -> bool:
+    """Import the images of each owner whose export is in a folder. Returns whether nothing failed.
+
+    Raises CannotRun: no export is in the folder, or one does not name its owner.
+    """
+    return _each(exports_in(folder), lambda owner, source: client_of(owner).import_(source))
+
+
+def owners() -> list[str]:
+    """Return the owners of all images that are in lists, sorted: a scan of the records, as many calls as it has MB.
+
+    Raises CannotRun: the records cannot be read.
+    """
+    # Only a record that is in lists has `created_at`.
+    pages = (
+        aws.dynamodb()
+        .get_paginator("scan")
+        .paginate(
+            TableName=settings().images_table_name,
+            ProjectionExpression="user_id",
+            FilterExpression="attribute_exists(created_at)",
+        )
+    )
+    try:
+        return sorted({item["user_id"]["S"] for page in pages for item in page["Items"]})
+    except (BotoCoreError, ClientError) as error:
+        raise CannotRun(f"The owners cannot be read: {error}") from None
+
+
+def folder_name(owner: str) -> str:
+    """Return a name for an owner's folder that every file system accepts, also one that ignores case.
+
+    It begins with what a person recognises. A part of the SHA-256 of the owner makes it unique.
+    """
+    readable = re.sub("[^a-z0-9]+", "-", owner.lower())[:_NAME_CHARS].strip("-")
+    return f"{readable}-{hashlib.sha256(owner.encode()).hexdigest()[:16]}".lstrip("-")
+
+
+def exports_in(folder: Path) -> dict[str, Path]:
+    """Return the folder of each owner's export in a folder, by owner.
+
+    Raises CannotRun: there is none, one does not name its owner, or two are of the same owner.
+    """
+    found: dict[str, Path] = {}
+    for about in sorted(folder.glob(f"*/{ABOUT}")):
+        try:
+            owner = json.loads(about.read_text())["owner"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise CannotRun(f"{about} does not say whose images these are; export them again.") from None
+        if owner in found:
+            raise CannotRun(f"{found[owner]} and {about.parent} are both of {owner}; remove one of them.")
+        found[owner] = about.parent
+    if not found:
+        raise CannotRun(f"{folder} has no export: none of its folders has a file {ABOUT}.")
+    return found
+
+
+def _each(folders: dict[str, Path], act: Callable[[str, Path], Report]) -> bool:
+    """Act on the folder of each owner, and print the result. A failure does not stop the others."""
+    succeeded = 0
+    for number, (owner, folder) in enumerate(folders.items(), start=1):
+        print(f"{owner} ({number} of {len(folders)}), {folder} ...", file=sys.stderr, flush=True)
+        try:
+            report = act(owner, folder)
+        except (ImagesError, OSError) as error:
+            print(f"{owner}: {error}", flush=True)
+        else:
+            print(f"{owner}: {report}", flush=True)
+            succeeded += report.ok
+    print(f"{succeeded} of {len(folders)} owners are complete.")
+    return succeeded == len(folders)
+
+
+@contextmanager
+def serving(stage: str, data: Path | None) -> Iterator[ClientOf]:
+    """Serve a stage for the length of the block, and yield what makes clients of it: each acts for one owner.
+
+    Tokens are signed with a secret that only this process has, so no other program can use the port.
+    Raises CannotRun, WrongSetting: see enter_stage and dev.api.
+    """
+    config = enter_stage(stage, data)
+    for name in (*_REMOVED, *(name for spec in fields(Secrets) for name in spec.metadata["env"])):
+        os.environ.pop(name, None)
+    secret = secrets.token_urlsafe(48)
+    os.environ.update(_OWN_SETTINGS, JWT_SECRET=secret, CURSOR_SECRET=secrets.token_urlsafe(48))
+    site = partial(on_aws, stage) if data is None else partial(on_stack, data)
+    with served(config, site, LOOPBACK, 0) as url:
+        yield lambda owner: Client(url, token=partial(_token, owner, secret))
+
+
+def _token(owner: str, secret: str) -> str:
+    return jwt.encode({"sub": owner, "exp": datetime.now(UTC) + _TOKEN_LIFETIME}, secret, "HS256")
+
+
+@one_line_errors()
+def main() -> None:
+    """Run the command that the command line names."""
+    parser = argparse.ArgumentParser(description="Export or import all images of all owners of a stage.")
+    parser.add_argument("command", choices=("export", "import"))
+    parser.add_argument("stage", help="a stage of .chalice/config.json; environment variables override its settings")
+    parser.add_argument("folder", help="folder of the export, which has one folder for each owner")
+    parser.add_argument(
+        "--data", type=Path, help="data folder of a running stack; without it, boto3's environment leads to the stage"
+    )
+    asked = parser.parse_args()
+    if not asked.folder:
+        parser.error(f"name a folder: {'OUT' if asked.command == 'export' else 'FROM'}=<folder>")
+    act = export_all if asked.command == "export" else import_all
+    try:
+        with serving(asked.stage, asked.data) as client_of:
+            complete = act(client_of, Path(asked.folder).expanduser())
+    except KeyboardInterrupt:
+        raise CannotRun("Interrupted; the same command continues from here.") from None
+    if not complete:
+        raise CannotRun("Not everything is complete; the same command continues from here.")
+
+
+if __name__ == "__main__":
+    main()

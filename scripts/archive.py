@@ -23,13 +23,13 @@ from typing import Protocol
 
 import jwt
 from botocore.exceptions import BotoCoreError, ClientError
-from images_api_client import Client, ImagesError
 
 from chalicelib.config import settings
 from chalicelib.secrets import Secrets
 from chalicelib.stores import aws
 from dev.api import on_aws, on_stack, served
 from dev.processes import LOOPBACK
+from images_api_client import Client, ImagesError
 from project import CannotRun
 from project.command_line import one_line_errors
 from project.environment import enter_stage

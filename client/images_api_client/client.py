@@ -1,11 +1,19 @@
 """The client: one method for each operation of the service."""
 
-import builtins
+# In the class, `list` is the method: annotations there use Iterable, Iterator or Sequence.
+
+import os
+import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
+from functools import cached_property
+from json import dumps
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypedDict, Unpack
+from shutil import copyfileobj
+from typing import Any, BinaryIO, Self, TypedDict, Unpack, cast
+from urllib.parse import quote
 
 from requests.auth import AuthBase
 
@@ -17,35 +25,39 @@ from images_api_client.transport import ATTEMPTS, Timeouts, Transport
 from images_api_client.uploads import File, Metadata, Progress
 
 PAGE_SIZE = 100
+TAG_PAGE_SIZE = 1000
 READY_SECONDS = 120.0  # how long `wait=True` waits until an image is processed
 
-Moment = str | date  # a date, a time (datetime), or either as text in RFC 3339
+Moment = str | date  # a date, a time (datetime), or either as text in RFC 3339; without an offset in UTC
 
 
 class Filters(TypedDict, total=False):
-    """Which images a list, a count or a download has. All filters together must match."""
+    """Which images a list, a count or a download has. All filters together must match. None is no filter."""
 
-    user_id: str  # the owner
-    tag: str | Iterable[str]  # all of these tags
-    any_tag: str | Iterable[str]  # at least one of these tags
-    q: str  # words of title, description, filename or tags
-    title: str  # beginnings of words
-    description: str
-    filename: str
-    visibility: str
-    content_type: str
-    checksum: str  # SHA-256, hexadecimal
-    date_from: Moment
-    date_to: Moment
-    taken_from: Moment
-    taken_to: Moment
+    user_id: str | None  # the owner
+    tag: str | Iterable[str] | None  # all of these tags
+    any_tag: str | Iterable[str] | None  # at least one of these tags
+    q: str | None  # words of title, description, filename or tags
+    title: str | None  # beginnings of words
+    description: str | None
+    filename: str | None
+    visibility: str | None
+    content_type: str | None
+    checksum: str | None  # SHA-256, hexadecimal
+    date_from: Moment | None  # created in this range, both included
+    date_to: Moment | None
+    taken_from: Moment | None  # photographed in this range, both included
+    taken_to: Moment | None
 
 
 class Client:
     """A connection to one service, for one user. May be used by several threads.
 
     `token` is a bearer token, or a function that returns one. `user` names the user where the service needs no tokens.
-    `auth` takes the place of both, for a service behind another kind of sign-in.
+    `auth` takes the place of both, for a service behind another kind of sign-in; `user` then owns the uploads.
+
+    Every method may raise ServiceError (its subclasses are the statuses), ConnectionFailed, UnexpectedAnswer or
+    ClientClosed. Raises BadAddress: the URL cannot be used.
     """
 
     def __init__(
@@ -58,24 +70,33 @@ class Client:
         timeouts: Timeouts | None = None,
         attempts: int = ATTEMPTS,
     ) -> None:
-        bearer = BearerToken(token) if token is not None else None
-        self.user = user or (bearer.subject() if bearer else None)
+        self._user = user or None
+        self._bearer = BearerToken(token) if token is not None else None
         named = NamedUser(user) if user else Anonymous()
-        self.transport = Transport(url, auth or bearer or named, timeouts=timeouts, attempts=attempts)
+        self.transport = Transport(url, auth or self._bearer or named, timeouts=timeouts, attempts=attempts)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections. Requests of other threads that wait, or send a file, end with ClientClosed."""
         self.transport.close()
+
+    @cached_property
+    def user(self) -> str | None:
+        """The user who uploads: as given, or the subject of the token. None: the service knows it, or there is none."""
+        return self._user or (self._bearer.subject() if self._bearer else None)
 
     def upload(
         self,
-        file: str | Path | bytes | BinaryIO,
+        file: str | os.PathLike[str] | bytes | BinaryIO,
         *,
         title: str | None = None,
         description: str = "",
-        tags: Iterable[str] = (),
+        tags: str | Iterable[str] = (),
         filename: str | None = None,
         visibility: str = Visibility.PUBLIC,
         wait: bool = False,
@@ -83,22 +104,22 @@ class Client:
     ) -> Image:
         """Upload an image, and return it. A large file is sent directly to S3, and is in lists once it is processed.
 
-        Without `filename`, it is the name of the file; without `title`, the file name without its extension. `wait`
-        returns the image as it is after processing.
-        Raises Unaccepted: the file is not an image. Raises Rejected: with `wait`, or a direct upload is not accepted.
-        Raises ServiceError, ConnectionFailed, OSError.
+        An open file is read from its present position, and stays open. Without `filename`, it is the name of the file;
+        without `title`, the file name without its extension. `wait` returns the image as it is after processing: if
+        that failed, it has a `reason`. `progress` is called with the number of bytes that were sent.
+        Raises Unaccepted: the file is not an image; nothing was sent. Raises Rejected: with `wait` or after a direct
+        upload, the service rejected the file. Raises FileChanged, DamagedUpload, OSError.
         """
-        source, name = _source(file)
-        name = name if filename is None else filename
-        stem = Path(name).stem if name else ""
+        name = _name(file) if filename is None else filename
         metadata = Metadata(
-            title=stem if title is None else title,
+            title=Path(name).stem if title is None else title,
             description=description,
-            tags=tuple(tags),
+            tags=_texts(tags),
             filename=name,
             visibility=Visibility(visibility),
         )
-        image = self._sent(File.of(source), metadata, progress)
+        with _seekable(file) as source:
+            image = self._sent(File.of(source), metadata, progress)
         return uploads.wait(self.transport, image.image_id, READY_SECONDS) if wait else image
 
     def list(
@@ -106,73 +127,76 @@ class Client:
         *,
         sort: str | None = None,
         order: str | None = None,
-        include: Iterable[str] = (),
+        include: str | Iterable[str] = (),
         page_size: int = PAGE_SIZE,
         **filters: Unpack[Filters],
     ) -> Iterator[Image]:
         """Iterate over all images that match the filters, page by page; newest first, or by `sort` and `order`.
 
-        `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image.
-        Raises ServiceError, ConnectionFailed.
+        `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image. An image that is deleted or changed
+        meanwhile does not disturb the iteration.
         """
-        params = _params(filters) | _present(sort=sort, order=order, include=",".join(include), limit=page_size)
+        params = {**_params(filters), **_present(sort=sort, order=order, include=_include(include), limit=page_size)}
         return (Image.of(document) for document in self._pages("/images", "images", params))
 
     def count(self, **filters: Unpack[Filters]) -> Count:
-        """Count the images that match the filters. Raises ServiceError, ConnectionFailed."""
+        """Count the images that match the filters."""
         answer = self.transport.json("GET", "/images/count", params=_params(filters))
         return Count(answer["count"], answer.get("at_least", False))
 
-    def get(self, image_id: str, *, include: Iterable[str] = ()) -> Image:
-        """Return an image with a presigned URL. `include` adds `exif` or `location` to its `document`.
+    def get(self, image: Image | str, *, include: str | Iterable[str] = ()) -> Image:
+        """Return an image, given as an Image or its id, as it is now, with a presigned URL.
 
-        Raises NotFound, ServiceError, ConnectionFailed.
+        `include` adds `exif` or `location` to its `document`. Raises NotFound.
         """
-        params = _present(include=",".join(include))
-        return Image.of(self.transport.json("GET", f"/images/{image_id}", params=params))
+        params = _present(include=_include(include))
+        return Image.of(self.transport.json("GET", _path(image), params=params))
 
     def update(
         self,
-        image_id: str,
+        image: Image | str,
         *,
         title: str | None = None,
         description: str | None = None,
-        tags: Iterable[str] | None = None,
+        tags: str | Iterable[str] | None = None,
         visibility: str | None = None,
         if_version: int | None = None,
     ) -> Image:
-        """Change what is given, and return the image. Safe to repeat after a lost answer.
+        """Change what is given of an image, and return the image. `tags` takes the place of all its tags.
 
-        Raises PreconditionFailed: the image is not at version `if_version`. Raises ServiceError, ConnectionFailed.
+        Raises PreconditionFailed: the image is not at version `if_version`; nothing was changed. Raises NotFound.
         """
         changes = _present(title=title, description=description, visibility=visibility)
         if tags is not None:
-            changes["tags"] = [*tags]
-        return Image.of(
-            self.transport.json("PUT", f"/images/{image_id}", json=changes, headers=_conditions(if_version))
-        )
+            changes["tags"] = _texts(tags)
+        return Image.of(self.transport.json("PUT", _path(image), json=changes, headers=_conditions(if_version)))
 
-    def delete(self, image_id: str, *, if_version: int | None = None) -> None:
-        """Delete an image. Safe to repeat after a lost answer.
+    def delete(self, image: Image | str, *, if_version: int | None = None) -> None:
+        """Delete an image.
 
-        Raises PreconditionFailed: the image is not at version `if_version`. Raises NotFound, ServiceError,
-        ConnectionFailed.
+        Raises PreconditionFailed: the image is not at version `if_version`; it was not deleted. Raises NotFound.
         """
-        self.transport.json("DELETE", f"/images/{image_id}", headers=_conditions(if_version))
+        self.transport.json("DELETE", _path(image), headers=_conditions(if_version))
 
     def tags(self, *, user_id: str | None = None, prefix: str | None = None) -> Iterator[TagCount]:
         """Iterate over the tags in use, in alphabetical order: of an owner, or of all public images."""
-        params = _present(user_id=user_id, prefix=prefix)
+        params = _present(user_id=user_id, prefix=prefix, limit=TAG_PAGE_SIZE)
         return (TagCount(entry["tag"], entry["count"]) for entry in self._pages("/tags", "tags", params))
 
-    def similar(self, image_id: str, *, distance: int | None = None, limit: int | None = None) -> SimilarImages:
-        """Return the images that look like an image. `distance` is the most bits (0 to 3) that may differ.
+    def similar(
+        self,
+        image: Image | str,
+        *,
+        distance: int | None = None,
+        limit: int | None = None,
+        include: str | Iterable[str] = (),
+    ) -> SimilarImages:
+        """Return the images that look like an image, up to `limit` (1 to 100, by default 20).
 
-        Raises NotFound, ServiceError, ConnectionFailed.
+        `distance` is the most bits (0 to 3) that may differ. `include` is that of `list`. Raises NotFound.
         """
-        answer = self.transport.json(
-            "GET", f"/images/{image_id}/similar", params=_present(distance=distance, limit=limit)
-        )
+        params = _present(distance=distance, limit=limit, include=_include(include))
+        answer = self.transport.json("GET", f"{_path(image)}/similar", params=params)
         found = (Similar(Image.of(each), each["distance"], each["duplicate"]) for each in answer["images"])
         return SimilarImages(tuple(found), answer["complete"])
 
@@ -181,51 +205,75 @@ class Client:
             try:
                 return uploads.send_form(self.transport, self.user, file, metadata, str(uuid.uuid4()), progress)
             except TooLarge as error:
-                if "MAX_FORM_IMAGE_BYTES" not in str(error):  # the picture itself is too large
+                if not uploads.is_form_limit(error):
                     raise
         direct = uploads.announce(self.transport, self.user, file, metadata, file.checksum())
         uploads.send_direct(self.transport, direct, file, progress)
         return uploads.wait(self.transport, direct.image_id, 0)
 
-    def _pages(self, path: str, name: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, name: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        cursor: dict[str, str] = {}
         while True:
-            page = self.transport.json("GET", path, params=params)
+            page = self.transport.json("GET", path, params={**params, **cursor})
             yield from page[name]
             if not page["has_more"]:
                 return
-            params = {**params, "last_evaluated_key": page["last_evaluated_key"]}
+            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
 
-def _source(file: str | Path | bytes | BinaryIO) -> tuple[Path | bytes, str]:
-    """Return what to send, and the name of the file; empty if it has none."""
+def _name(file: str | os.PathLike[str] | bytes | BinaryIO) -> str:
+    """Return the name of a file; empty if it has none. Bytes that are not text (POSIX) are replaced."""
+    path = file if isinstance(file, str | os.PathLike) else getattr(file, "name", "")
+    return os.fsencode(Path(path).name).decode(errors="replace") if isinstance(path, str | os.PathLike) else ""
+
+
+def _seekable(file: str | os.PathLike[str] | bytes | BinaryIO) -> AbstractContextManager[Path | bytes | BinaryIO]:
+    """Return what to send. A file that cannot seek, such as a pipe, is copied: an upload may have to begin again."""
     if isinstance(file, bytes):
-        return file, ""
-    if isinstance(file, str | Path):
-        return Path(file), Path(file).name
-    name = getattr(file, "name", "")
-    return file.read(), Path(name).name if isinstance(name, str) else ""
+        return nullcontext(file)
+    if isinstance(file, str | os.PathLike):
+        return nullcontext(Path(file))
+    if isinstance(file.read(0), str):
+        raise TypeError("The file is open as text: open it in binary mode.")
+    if file.seekable():
+        return nullcontext(file)
+    copy = tempfile.SpooledTemporaryFile(uploads.FORM_BYTES)  # noqa: SIM115  # the caller closes it
+    copyfileobj(file, copy)
+    copy.seek(0)
+    return cast("AbstractContextManager[BinaryIO]", copy)
 
 
 def _params(filters: Filters) -> dict[str, Any]:
+    """Return the parameters of filters. Only a JSON array can contain a tag with a comma."""
     params: dict[str, Any] = {}
     for name, value in filters.items():
         if isinstance(value, date):
             params[name] = value.isoformat()
-        elif isinstance(value, str) or value is None:
-            params[name] = value
+        elif name in ("tag", "any_tag") and value is not None:
+            params[name] = dumps(_texts(cast("str | Iterable[str]", value)))
         else:
-            params[name] = builtins.list(value)  # type: ignore[call-overload]
+            params[name] = value
     return _present(**params)
 
 
 def _present(**values: Any) -> dict[str, Any]:
-    """Return the values that are not None, nor an empty text of a parameter that takes a list."""
-    return {name: value for name, value in values.items() if value is not None and (name != "include" or value)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _texts(values: str | Iterable[str]) -> tuple[str, ...]:
+    """Return texts; one text is not an iterable of letters."""
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _include(names: str | Iterable[str]) -> str | None:
+    return ",".join(_texts(names)) or None
+
+
+def _path(image: Image | str) -> str:
+    return f"/images/{quote(image.image_id if isinstance(image, Image) else image, safe='')}"
 
 
 def _conditions(if_version: int | None) -> dict[str, str]:
     """Return headers that make a change safe to repeat, and bind it to a version."""
-    return {
-        "Idempotency-Key": str(uuid.uuid4()),
-        **({"If-Match": f'"{if_version}"'} if if_version is not None else {}),
-    }
+    condition = {} if if_version is None else {"If-Match": f'"{if_version}"'}
+    return {"Idempotency-Key": str(uuid.uuid4()), **condition}

@@ -10,11 +10,15 @@ import jwt
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-Token = str | Callable[[], str]  # a function returns a token that is valid now, and is called for each request
+from images_api_client.errors import BadToken
+
+# A function returns a token that is valid now. It is called before each request, also before a repeated one, so it
+# keeps a token until shortly before it expires. Threads may call it at the same time.
+Token = str | Callable[[], str]
 
 
 class BearerToken(AuthBase):
-    """Sends a bearer token (RFC 6750)."""
+    """Sends a bearer token (RFC 6750). Raises BadToken, and what the function that returns the token raises."""
 
     def __init__(self, token: Token) -> None:
         self._token = token
@@ -25,8 +29,11 @@ class BearerToken(AuthBase):
         return request
 
     def value(self) -> str:
-        """Return the token as it is now."""
-        return self._token() if callable(self._token) else self._token
+        """Return the token as it is now, without white space around it. Raises BadToken."""
+        token = (self._token() if callable(self._token) else self._token).strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise BadToken("The bearer token is empty, or has other characters than printable ASCII.")
+        return token
 
     def subject(self) -> str | None:
         """Return the user that the token names, or None if the token does not say it. Nothing is verified."""
@@ -44,8 +51,8 @@ class NamedUser(AuthBase):
         self._user = user
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the header X-User-Id."""
-        request.headers["X-User-Id"] = self._user
+        """Add the header X-User-Id, in UTF-8: the service and API Gateway read it so."""
+        request.headers["X-User-Id"] = self._user.encode()  # type: ignore[assignment]  # requests also sends bytes
         return request
 
 

@@ -7,16 +7,40 @@ class ImagesError(Exception):
     """The base of every error of this package."""
 
 
+class BadAddress(ImagesError, ValueError):
+    """The address of the service is not a URL that the client can use."""
+
+
+class BadToken(ImagesError, ValueError):
+    """The bearer token has characters that a header cannot have, or is empty."""
+
+
+class ClientClosed(ImagesError):
+    """The client was closed: it sends nothing more."""
+
+
 class ConnectionFailed(ImagesError):
-    """The service, or the storage that it names, did not answer in time."""
+    """The service, or the storage that it names, cannot be reached or did not answer in time, also after retries."""
+
+
+class UnexpectedAnswer(ImagesError):
+    """What answers at the address is not this service, or not a version that the client understands."""
+
+
+class Unaccepted(ImagesError):
+    """A file is not an image of an accepted type, as its first bytes say. Nothing was sent."""
 
 
 class FileChanged(ImagesError):
-    """A file was changed while it was uploaded."""
+    """A file was changed while it was uploaded. The service keeps nothing of it."""
+
+
+class DamagedUpload(ImagesError):
+    """The service stored other bytes than were sent, as its checksum says."""
 
 
 class Rejected(ImagesError):
-    """The service examined a file that was sent directly to S3, and rejected it."""
+    """The service examined a file that was sent directly to S3, and rejected it. The text is the reason."""
 
 
 class DamagedDownload(ImagesError):
@@ -24,13 +48,17 @@ class DamagedDownload(ImagesError):
 
 
 class ServiceError(ImagesError):
-    """The service answered with an error status. The text is the service's own sentence."""
+    """The service, or its storage, answered with an error status. The text is the service's own sentence."""
 
     def __init__(self, status: int, message: str, request_id: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(status, message, request_id, retry_after)  # all of them, so that the error can be pickled
         self.status = status
+        self.message = message
         self.request_id = request_id  # the header X-Request-Id, which the service's log has too; may be empty
         self.retry_after = retry_after  # seconds, from the header Retry-After
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class BadRequest(ServiceError):

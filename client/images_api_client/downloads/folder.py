@@ -10,13 +10,17 @@ from images_api_client.downloads.failures import FailuresInARow, check_not_final
 from images_api_client.downloads.journal import FolderJournal
 from images_api_client.downloads.names import EXTENSIONS
 from images_api_client.downloads.parallel import Stop, in_order
-from images_api_client.downloads.receiving import Advance, NoPicture, Source
+from images_api_client.downloads.progress import Meter
+from images_api_client.downloads.receiving import NoPicture, Source
 from images_api_client.errors import ImagesError
 from images_api_client.model import Image
 from images_api_client.transport import Transport
 
-_VARIANT = "The service gives the original only to its owner. This is the largest variant."
-_OTHER_CONTENT = "The folder has a file of this name with other content: rename or delete the file."
+VARIANT = "The service gives the original only to its owner. This is the largest variant."
+
+
+class OtherContent(ImagesError):
+    """A folder has another file in the place of the file of an image. It is never replaced."""
 
 
 class DownloadStatus(StrEnum):
@@ -47,34 +51,28 @@ class FolderFile:
     checksum: str  # SHA-256 of the complete file; empty: not known
 
     @classmethod
-    def of(cls, image: Image, folder: Path, journal: FolderJournal) -> "FolderFile":
-        """Return the file of an image that has a URL: as in earlier runs, or a new one. Raises NoPicture."""
-        source = receiving.source(image)
+    def of(cls, source: Source, folder: Path, journal: FolderJournal) -> "FolderFile":
+        """Return the file of an image: that of earlier runs, or a new one."""
+        image = source.image
         extension = source.variant_extension or EXTENSIONS.get(image.content_type, "")
         known = image.checksum if source.is_original else ""
         name = journal.name(image, extension, known)
         return cls(source, extension, folder / name, known or journal.checksum(image, extension))
 
-    def fetch(self, transport: Transport, advance: Advance, *, dry_run: bool = False) -> tuple[DownloadOutcome, str]:
-        """Download the file unless it is complete, and return the SHA-256 of what was downloaded, or an empty text.
-
-        Raises ImagesError, OSError.
-        """
-        image_id = self.source.image.image_id
-        reason = "" if self.source.is_original else _VARIANT
-        if self.checksum and self.path.exists():
-            if content.checksum(self.path) == self.checksum:
-                return DownloadOutcome(image_id, DownloadStatus.PRESENT, self.path, reason), ""
-            return DownloadOutcome(image_id, DownloadStatus.FAILED, self.path, _OTHER_CONTENT), ""
-        saved = "" if dry_run else receiving.save(transport, self.source, self.path, advance)
-        return DownloadOutcome(image_id, DownloadStatus.DOWNLOADED, self.path, reason), saved
+    def is_complete(self) -> bool:
+        """Whether the file is there. Raises OtherContent: there is another one. Raises OSError."""
+        if not (self.checksum and self.path.exists()):
+            return False
+        if content.checksum(self.path) != self.checksum:
+            raise OtherContent("The folder has a file of this name with other content: rename or delete that file.")
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    file: FolderFile | None
     outcome: DownloadOutcome
-    saved: str = ""  # SHA-256
+    file: FolderFile | None = None
+    saved: str = ""  # SHA-256 of what was downloaded
     error: ImagesError | OSError | None = None
 
 
@@ -84,44 +82,44 @@ def download_many(
     folder: Path,
     *,
     parallel: int,
-    advance: Advance,
-    dry_run: bool = False,
+    dry_run: bool,
+    meter: Meter,
 ) -> Iterator[DownloadOutcome]:
     """Download images that have URLs to a folder, and yield the outcome of each, in their order.
 
     An image has the same file in every run. A complete file is not fetched again. A file with other content is never
     replaced.
-    Raises FolderInUse. Raises Unauthorized, Stopped, OSError: what makes the next images fail, too, such as a full
-    disk.
+    Raises FolderInUse. Raises Unauthorized, Stopped, OSError: the next images would fail, too, as on a full disk.
     """
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
 
     def plan(image: Image) -> FolderFile | _Done:
         try:
-            return FolderFile.of(image, folder, journal)
+            return FolderFile.of(receiving.source(image), folder, journal)
         except NoPicture as error:
-            return _Done(None, DownloadOutcome(image.image_id, DownloadStatus.FAILED, reason=str(error)))
+            return _Done(DownloadOutcome(image.image_id, DownloadStatus.FAILED, reason=str(error)))
 
     def work(planned: FolderFile | _Done, stop: Stop) -> _Done:
         if isinstance(planned, _Done):
             return planned
+        image_id, path = planned.source.image.image_id, planned.path
+        reason = "" if planned.source.is_original else VARIANT
         try:
-            outcome, saved = planned.fetch(transport, stop.checked(advance), dry_run=dry_run)
+            is_complete = planned.is_complete()
+            is_due = not (is_complete or dry_run)
+            saved = receiving.save(transport, planned.source, path, stop.checked(meter.advance)) if is_due else ""
         except (ImagesError, OSError) as error:
             check_not_final(error)
-            image_id = planned.source.image.image_id
-            failed = DownloadOutcome(image_id, DownloadStatus.FAILED, planned.path, sentence(error))
-            return _Done(planned, failed, error=error)
-        return _Done(planned, outcome, saved)
+            return _Done(DownloadOutcome(image_id, DownloadStatus.FAILED, path, sentence(error)), error=error)
+        status = DownloadStatus.PRESENT if is_complete else DownloadStatus.DOWNLOADED
+        return _Done(DownloadOutcome(image_id, status, path, reason), planned, saved)
 
-    journal = FolderJournal(folder, dry_run=dry_run)
     failures = FailuresInARow()
-    try:
+    with FolderJournal(folder, dry_run=dry_run) as journal:
         for done in in_order(transport, work, map(plan, images), parallel):
             if done.file and done.saved:
                 journal.saved(done.file.source.image, done.file.extension, done.saved)
+            meter.done()
             yield done.outcome
             failures.note(done.error)
-    finally:
-        journal.close()

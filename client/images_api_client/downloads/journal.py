@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from pathlib import Path
+from typing import Self
 
 from images_api_client.downloads import content, names
 from images_api_client.errors import ImagesError
@@ -60,6 +61,12 @@ class FolderJournal:
         for statement in filter(str.strip, _TABLES.split(";")):
             self._database.execute(statement)
         self._committed_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Write what is not written yet."""

@@ -80,7 +80,7 @@ def save(transport: Transport, source: Source, target: Path, advance: Advance) -
     while True:
         start = start if start <= image.size else 0
         digest = hashlib.sha256()
-        with part.open("r+b" if start else "wb") as file:
+        with part.open("r+b" if start else "w+b") as file:
             while known := file.read(_CHUNK_BYTES):
                 digest.update(known)
             advance(start)

@@ -220,7 +220,8 @@ class Client:
         Raises DamagedDownload: the bytes do not have the checksum of the image; a stream has them already. Raises
         NoPicture: the service has no file of the image for this user, or not yet. Raises NotFound, OSError.
         """
-        return single.download(self.transport, self.get(image), to, progress)
+        known = image if isinstance(image, Image) and image.url else self.get(image)
+        return single.download(self.transport, known, to, progress)
 
     def download_many(
         self,
@@ -280,7 +281,7 @@ class Client:
     def _owner(self) -> str:
         """Return the user whose images are exported or imported. Raises UserRequired."""
         if self.user is None:
-            raise UserRequired("It is not known whose images these are: name the user.")
+            raise UserRequired("It is not known whose images these are: name the user, or log in.")
         if self._bearer and self._bearer.subject() not in (None, self.user):
             raise UserRequired(f"The token is not one of {self.user!r}, whose images these are.")
         return self.user

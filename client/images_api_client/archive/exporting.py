@@ -75,7 +75,7 @@ def export(
         About(owner, transport.url, _now(), count).write(folder)
         if prune and report.ok:
             pruned = _prune(folder, files)
-            report.notes.append(f"{pruned:,} files of deleted images were removed.")
+            report.notes.append(f"Files of deleted images that were removed: {pruned:,}.")
     return report
 
 

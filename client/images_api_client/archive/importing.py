@@ -109,7 +109,7 @@ class Import:
             if records.awaited_count():
                 others = self._await(records)
         if others:
-            self._report.notes.append(f"The service has {others:,} other images of {self._about.owner}.")
+            self._report.notes.append(f"Other images of {self._about.owner} that the service has: {others:,}.")
         return self._report
 
     def _add(self, outcome: ArchiveOutcome) -> None:

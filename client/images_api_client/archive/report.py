@@ -1,7 +1,7 @@
 """What became of the images of an export or an import."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,8 +38,10 @@ class ArchiveOutcome:
 
 
 @dataclass(slots=True)
-class _Report:
-    statuses: Collection[ArchiveStatus] = field(repr=False)
+class Report:
+    """What became of all images of a run."""
+
+    statuses: Sequence[ArchiveStatus] = field(repr=False)
     counts: Counter[ArchiveStatus] = field(default_factory=Counter)
     problems: list[ArchiveOutcome] = field(default_factory=list)  # up to MOST_PROBLEMS
     notes: list[str] = field(default_factory=list)  # sentences about the whole run
@@ -60,17 +62,17 @@ class _Report:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{self.counts[status]:,} {status}" for status in self.statuses if self.counts[status])
-        return " ".join([f"{self.found:,} images{': ' if counts else ''}{counts}.", *self.notes])
+        return " ".join([f"{counts or 'No images'}.", *self.notes])
 
 
-class ExportReport(_Report):
+class ExportReport(Report):
     """What became of the images of an export. Its text says it to a person."""
 
     def __init__(self) -> None:
         super().__init__((ArchiveStatus.EXPORTED, ArchiveStatus.PRESENT, ArchiveStatus.DELETED, ArchiveStatus.FAILED))
 
 
-class ImportReport(_Report):
+class ImportReport(Report):
     """What became of the images of an import. Its text says it to a person."""
 
     def __init__(self) -> None:

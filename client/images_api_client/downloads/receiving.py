@@ -17,7 +17,7 @@ from images_api_client.errors import BadRequest, ConnectionFailed, DamagedDownlo
 from images_api_client.model import Image
 from images_api_client.transport import Transport
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 64 * 1024  # what is lost of a connection that breaks is less than this
 _MOST_INTERRUPTIONS = 5  # one after the other, without a byte in between
 
 Advance = Callable[[int], None]  # gets the bytes that have come since the last call; negative if some are dropped

@@ -39,8 +39,8 @@ def download(
 ) -> None:
     """Download one image, or all that filters find.
 
-    The filters are those of `images list`. Files have the names of the images. A complete file is not fetched again, and
-    an interrupted download goes on where it was. The exit status is 0 if nothing failed.
+    The filters are those of `images list`. Files have the names of the images. A complete file is not fetched again,
+    and an interrupted download goes on where it was. The exit status is 0 if nothing failed.
 
     \b
     Examples:

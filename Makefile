@@ -202,6 +202,12 @@ settings: $(VENV)/installed ## write docs/settings.md: what each setting means
 reindex: $(VENV)/installed-run ## rebuild the search index while the service runs: DATA or STAGE, OPTIONS (--dry-run)
 	@$(BIN)/python -m scripts.reindex "$(STAGE)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)") $(OPTIONS)
 
+.PHONY: export import
+export: $(VENV)/installed-run ## write all images of all owners of a stage as files: DATA or STAGE, OUT
+	@PYTHONPATH=client $(BIN)/python -m scripts.archive export "$(STAGE)" "$(OUT)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)")
+import: $(VENV)/installed-run ## import into a stage what `make export` wrote: DATA or STAGE, FROM
+	@PYTHONPATH=client $(BIN)/python -m scripts.archive import "$(STAGE)" "$(FROM)" $(if $(and $(filter local,$(STAGE)),$(DATA)),--data "$(DATA)")
+
 .PHONY: sweep redrive
 sweep: $(VENV)/installed-run ## repair now what a crash left unfinished: DATA or STAGE, OPTIONS (--dry-run)
 redrive: $(VENV)/installed-run ## reprocess failed events (dead letters): DATA or STAGE

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from images_api_client.errors import (
     BadAddress,
+    BadCredentials,
     BadRequest,
-    BadToken,
     ClientClosed,
     Conflict,
     ConnectionFailed,
@@ -23,6 +23,7 @@ from images_api_client.errors import (
     PreconditionFailed,
     Rejected,
     ServiceError,
+    Stopped,
     TooLarge,
     TooManyRequests,
     Unaccepted,
@@ -30,6 +31,7 @@ from images_api_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     UnsupportedType,
+    UserRequired,
 )
 from images_api_client.model import Analysis, Count, Image, Link, Similar, SimilarImages, State, TagCount, Visibility
 
@@ -46,8 +48,8 @@ _LATE = {"Client": "client", "Filters": "client", "Timeouts": "transport", "Toke
 __all__ = [
     "Analysis",
     "BadAddress",
+    "BadCredentials",
     "BadRequest",
-    "BadToken",
     "Client",
     "ClientClosed",
     "Conflict",
@@ -69,6 +71,7 @@ __all__ = [
     "Similar",
     "SimilarImages",
     "State",
+    "Stopped",
     "TagCount",
     "Timeouts",
     "Token",
@@ -79,6 +82,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnsupportedType",
+    "UserRequired",
     "Visibility",
 ]
 

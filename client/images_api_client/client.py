@@ -5,31 +5,30 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import cached_property
 from json import dumps
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any, BinaryIO, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypedDict, Unpack, cast
 from urllib.parse import quote
 
 from requests.auth import AuthBase
 
 from images_api_client import uploads
-from images_api_client.archive import exporting
-from images_api_client.archive.importing import Import
-from images_api_client.archive.report import ExportReport, ImportReport
 from images_api_client.credentials import Anonymous, BearerToken, NamedUser, Token
-from images_api_client.downloads import folder as folder_downloads
-from images_api_client.downloads import single
-from images_api_client.downloads.folder import DownloadOutcome
-from images_api_client.downloads.progress import Meter, TransferProgress
 from images_api_client.errors import TooLarge, UserRequired
 from images_api_client.model import Count, Image, Similar, SimilarImages, TagCount, Visibility
 from images_api_client.transport import ATTEMPTS, Timeouts, Transport
 from images_api_client.uploads import File, Metadata, Progress
+
+if TYPE_CHECKING:
+    from images_api_client.archive.report import ExportReport, ImportReport
+    from images_api_client.downloads.folder import DownloadOutcome
+    from images_api_client.downloads.progress import TransferProgress
+    from images_api_client.folders.model import FolderProgress, Outcome
 
 PAGE_SIZE = 100
 TAG_PAGE_SIZE = 1000
@@ -65,7 +64,7 @@ class Client:
     `auth` takes the place of both, for a service behind another kind of sign-in; `user` then owns the uploads.
 
     Every method may raise ServiceError (its subclasses are the statuses), ConnectionFailed, UnexpectedAnswer or
-    ClientClosed. Raises BadAddress: the URL cannot be used.
+    ClientClosed. Raises BadAddress: the URL cannot be used. Raises BadCredentials.
     """
 
     def __init__(
@@ -129,6 +128,54 @@ class Client:
         with _seekable(file) as source:
             image = self._sent(File.of(source), metadata, progress)
         return uploads.wait(self.transport, image.image_id, READY_SECONDS) if wait else image
+
+    def upload_many(
+        self,
+        paths: Iterable[Path | str],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        tags: Iterable[str] = (),
+        folder_tags: bool = False,
+        description: str = "",
+        visibility: str = Visibility.PUBLIC,
+        parallel: int = 4,
+        dry_run: bool = False,
+        journal: Path | None = None,
+        progress: "Callable[[FolderProgress], None] | None" = None,
+    ) -> "Iterator[Outcome]":
+        """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
+
+        `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
+        files are left out. A title is the file name without its extension; with `folder_tags`, the names of the folders
+        between a given folder and the file are tags. `dry_run` sends nothing, and yields what would happen. A run that
+        was interrupted or killed goes on, by its journal: by default in the user's folder for state. One run at a time
+        can use a journal.
+        Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
+        exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
+        The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the
+        service does not say what it has, Stopped after many failures in a row, and JournalUnusable. All other errors
+        are outcomes.
+        """
+        # Imported here: what it imports is needed by nothing else.
+        from images_api_client.folders.journal import default_path
+        from images_api_client.folders.model import Options
+        from images_api_client.folders.upload import FolderUpload
+
+        if self.user is None:
+            raise UserRequired("An upload of folders needs a user: create the client with a token or with user=.")
+        options = Options(
+            include=include,
+            exclude=exclude,
+            tags=tuple(tags),
+            folder_tags=folder_tags,
+            description=description,
+            visibility=Visibility(visibility),
+            parallel=parallel,
+            dry_run=dry_run,
+        )
+        journal = journal or default_path(self.transport.url, self.user)
+        return FolderUpload(self.transport, self.user, paths, options, journal, progress).outcomes()
 
     def list(
         self,
@@ -220,6 +267,8 @@ class Client:
         Raises DamagedDownload: the bytes do not have the checksum of the image; a stream has them already. Raises
         NoPicture: the service has no file of the image for this user, or not yet. Raises NotFound, OSError.
         """
+        from images_api_client.downloads import single
+
         known = image if isinstance(image, Image) and image.url else self.get(image)
         return single.download(self.transport, known, to, progress)
 
@@ -229,17 +278,20 @@ class Client:
         *,
         parallel: int = 4,
         dry_run: bool = False,
-        progress: Callable[[TransferProgress], None] | None = None,
+        progress: "Callable[[TransferProgress], None] | None" = None,
         **filters: Unpack[Filters],
-    ) -> Iterator[DownloadOutcome]:
+    ) -> "Iterator[DownloadOutcome]":
         """Download the images that match the filters to a folder, and yield the outcome of each, newest first.
 
         An image has the same file in every run: the folder has a journal of the names. What is complete is not fetched
         again. A failure does not stop the others. `dry_run` only says what would be downloaded.
         Raises FolderInUse. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
         """
+        from images_api_client.downloads import folder as downloads
+        from images_api_client.downloads.progress import Meter
+
         images = self.list(include=("url", "analysis"), page_size=_URLS_PER_PAGE, **filters)
-        return folder_downloads.download_many(
+        return downloads.download_many(
             self.transport, images, Path(folder), parallel=parallel, dry_run=dry_run, meter=Meter(progress)
         )
 
@@ -249,13 +301,16 @@ class Client:
         *,
         parallel: int = 4,
         prune: bool = False,
-        progress: Callable[[TransferProgress], None] | None = None,
-    ) -> ExportReport:
+        progress: "Callable[[TransferProgress], None] | None" = None,
+    ) -> "ExportReport":
         """Export all images of the user to a folder: records and originals. Again into the same folder: what is new.
 
         Every file is checked. `prune` deletes the files of images that the user does not have any more.
         Raises UserRequired. Raises NoExport: the folder has something else. Raises FolderInUse, Stopped, OSError.
         """
+        from images_api_client.archive import exporting
+        from images_api_client.downloads.progress import Meter
+
         owner = self._owner()
         images = self.list(user_id=owner, include="url", page_size=_URLS_PER_PAGE)
         return exporting.export(
@@ -267,8 +322,8 @@ class Client:
         folder: str | os.PathLike[str],
         *,
         parallel: int = 4,
-        progress: Callable[[TransferProgress], None] | None = None,
-    ) -> ImportReport:
+        progress: "Callable[[TransferProgress], None] | None" = None,
+    ) -> "ImportReport":
         """Import an export of the user's images: the same ids, times, versions, texts, tags and files.
 
         The service must accept imports (IMPORTS=owners). What it has is not sent again, and not changed. At the end the
@@ -276,6 +331,9 @@ class Client:
         Raises UserRequired. Raises NoExport: the folder has no export, or that of another user. Raises ImportsRefused,
         Stopped, OSError.
         """
+        from images_api_client.archive.importing import Import
+        from images_api_client.downloads.progress import Meter
+
         return Import(self.transport, self._owner(), Path(folder), parallel=parallel, meter=Meter(progress)).run()
 
     def _owner(self) -> str:

@@ -3,6 +3,7 @@
 Any requests.auth.AuthBase can take the place of these, for a service behind another kind of sign-in.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import jwt
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from images_api_client.errors import BadToken
+from images_api_client.errors import BadCredentials
 
 # A function returns a token that is valid now. It is called before each request, also before a repeated one, so it
 # keeps a token until shortly before it expires. Threads may call it at the same time.
@@ -18,7 +19,7 @@ Token = str | Callable[[], str]
 
 
 class BearerToken(AuthBase):
-    """Sends a bearer token (RFC 6750). Raises BadToken, and what the function that returns the token raises."""
+    """Sends a bearer token (RFC 6750). Raises BadCredentials, and what the function that returns the token raises."""
 
     def __init__(self, token: Token) -> None:
         self._token = token
@@ -29,10 +30,10 @@ class BearerToken(AuthBase):
         return request
 
     def value(self) -> str:
-        """Return the token as it is now, without white space around it. Raises BadToken."""
+        """Return the token as it is now, without white space around it. Raises BadCredentials."""
         token = (self._token() if callable(self._token) else self._token).strip()
         if not token or not token.isascii() or not token.isprintable():
-            raise BadToken("The bearer token is empty, or has other characters than printable ASCII.")
+            raise BadCredentials("The bearer token is empty, or has other characters than printable ASCII.")
         return token
 
     def subject(self) -> str | None:
@@ -45,9 +46,11 @@ class BearerToken(AuthBase):
 
 
 class NamedUser(AuthBase):
-    """Names the user in a header, for a service that requires no tokens (AUTH=open)."""
+    """Names the user in a header, for a service that requires no tokens (AUTH=open). Raises BadCredentials."""
 
     def __init__(self, user: str) -> None:
+        if not user.strip() or re.search(r"[\x00-\x1f\x7f]", user):
+            raise BadCredentials("The user name is empty, or has a control character such as a line break.")
         self._user = user
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:

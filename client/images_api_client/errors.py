@@ -11,8 +11,8 @@ class BadAddress(ImagesError, ValueError):
     """The address of the service is not a URL that the client can use."""
 
 
-class BadToken(ImagesError, ValueError):
-    """The bearer token has characters that a header cannot have, or is empty."""
+class BadCredentials(ImagesError, ValueError):
+    """The bearer token or the user name has characters that a header cannot have, or is empty."""
 
 
 class ClientClosed(ImagesError):
@@ -29,6 +29,10 @@ class UnexpectedAnswer(ImagesError):
 
 class UserRequired(ImagesError):
     """It is not known for which user the client acts, or the token is that of another user."""
+
+
+class Stopped(ImagesError):
+    """A run of many uploads or downloads ended early, because nothing can be sent or fetched any more."""
 
 
 class Unaccepted(ImagesError):

@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_random_exponential
 from urllib3.exceptions import InvalidHeader, ProtocolError
 from urllib3.util import Retry
 
@@ -26,7 +26,7 @@ from images_api_client.errors import (
     of_status,
 )
 
-ATTEMPTS = 6  # at one request; the pauses between them are about 20 seconds in total
+ATTEMPTS = 6  # at one request; the pauses between them are up to half a minute in total
 CONNECT_SECONDS = 10.0  # also for sending one block of a body
 READ_SECONDS = 60.0  # without any byte of the answer
 
@@ -44,7 +44,8 @@ _BLOCK_BYTES = 128 * 1024
 # Connections to one host that are kept open. More threads than that work, too, but open a connection for each request.
 _KEPT_CONNECTIONS = 32
 
-_backoff = wait_exponential_jitter(initial=0.5, max=LONGEST_PAUSE_SECONDS)
+# Up to 1, 2, 4, ... seconds, at random, so that clients that failed together do not come back together.
+_backoff = wait_random_exponential(multiplier=1, min=0.2, max=LONGEST_PAUSE_SECONDS)
 
 
 class Body(Protocol):
@@ -185,6 +186,7 @@ class Transport:
                     raise sent.error from None
                 raise
             if answer.is_redirect:
+                answer.close()
                 raise UnexpectedAnswer(_redirected(answer))
             if answer.status_code >= requests.codes.bad_request:
                 raise _error(answer)
@@ -265,7 +267,7 @@ def _may_pass(error: BaseException, passing: Collection[int]) -> bool:
     """Whether a repeated request may succeed."""
     if isinstance(error, ServiceError):
         return error.status in passing and (error.retry_after or 0) <= LONGEST_PAUSE_SECONDS
-    # Those that are a ValueError, too, are about the request itself: a URL, a header.
+    # Those that are a ValueError, too, are about the request itself: a URL, a header of another AuthBase.
     is_of_connection = isinstance(error, requests.RequestException) and not isinstance(error, ValueError)
     return is_of_connection and not _is_untrusted(error)
 
@@ -320,8 +322,6 @@ def _sentence(error: requests.RequestException, host: str) -> str:
         return f"The certificate of {host} cannot be verified."
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
         return f"The proxy on the way to {host} cannot be reached: check the variables HTTP_PROXY and HTTPS_PROXY."
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return f"The request to {host} cannot be sent: a header has a line break, or begins with a space."
     if error.args and isinstance(error.args[0], ProtocolError):
         return f"{host} closed the connection before its answer was complete."
     return f"{host} cannot be reached."

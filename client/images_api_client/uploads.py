@@ -146,7 +146,7 @@ def send_form(
     texts = [(name, dumps(value) if name == "tags" else value) for name, value in fields.items()]
 
     def body() -> MultipartEncoderMonitor:
-        part = (metadata.filename or "image", BytesIO(content), file.content_type)
+        part = (metadata.filename or "image", _Range(BytesIO(content), 0, file.size), file.content_type)
         return _monitored(MultipartEncoder([*texts, ("file", part)]), file.size, progress)
 
     image = Image.of(transport.json("POST", "/images", body=body, headers={"Idempotency-Key": key}))
@@ -186,12 +186,17 @@ def send_direct(transport: Transport, upload: DirectUpload, file: File, progress
     service rejected the file already. Raises ServiceError, ConnectionFailed, OSError.
     """
     try:
-        if upload.part_size:
-            _send_parts(transport, upload, file, progress)
+        try:
+            if upload.part_size:
+                _send_parts(transport, upload, file, progress)
+            else:
+                _send_form_to_storage(transport, upload, file, progress)
+        except BadRequest:  # as S3 answers to bytes that have another checksum
             _check_unchanged(file, upload)
+            raise
+        _check_unchanged(file, upload)
+        if upload.part_size:
             _complete(transport, upload.image_id)
-        else:
-            _send_form_to_storage(transport, upload, file, progress)
     except FileChanged:
         with suppress(ImagesError):  # what is left is deleted after a day
             abandon(transport, upload.image_id)
@@ -247,11 +252,7 @@ def _send_form_to_storage(transport: Transport, upload: DirectUpload, file: File
             part = ("image", _Range(opened, file.start, file.size), file.content_type)
             return _monitored(MultipartEncoder([*upload.form.items(), ("file", part)]), file.size, progress)
 
-        try:
-            transport.store("POST", upload.url, body=body)
-        except BadRequest:  # perhaps because the bytes have another checksum
-            _check_unchanged(file, upload)
-            raise
+        transport.store("POST", upload.url, body=body)
 
 
 def _send_parts(transport: Transport, upload: DirectUpload, file: File, progress: Progress | None) -> None:

@@ -11,6 +11,7 @@ from images_api_client.cli import archive, changes, download, images, login
 from images_api_client.cli.connection import LaterOptions, Options
 from images_api_client.cli.output import Problem, say, sentence
 from images_api_client.cli.parameters import Command, parameter, with_options, with_parameters
+from images_api_client.cli.upload import upload
 from images_api_client.errors import ImagesError
 
 
@@ -72,6 +73,7 @@ def _with_later_options(command: Command) -> Command:
 
 
 for _name, _command in (
+    ("upload", upload),
     ("list", images.list_images),
     ("view", images.view),
     ("open", images.open_image),

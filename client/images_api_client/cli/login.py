@@ -23,10 +23,10 @@ def login(
     service: Annotated[str, typer.Argument(metavar="URL", help="The address of the service.")],
     with_token: Annotated[bool, typer.Option("--with-token", help="Read the token from standard input.")] = False,
 ) -> None:
-    """Store the address of a service and your token, and make it the default.
+    """Store the address of a service and your token.
 
-    On a terminal, the token is asked for. With --user NAME, none is needed. The profile has the name of the host, or
-    that of --profile.
+    They are a profile, which has the name of the host or that of --profile, and becomes the default. On a terminal,
+    the token is asked for, unless --user names you for a service without tokens.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def login(
         _check(client)
         url = client.transport.url
         known = f" as {client.user}" if client.user else ""
-    name = context.obj.profile or urlsplit(url).netloc
+    name = context.obj.profile or os.environ.get("IMAGES_PROFILE") or urlsplit(url).netloc
     save(profiles.having(name, Profile(url, user, token)))
     say(f"Logged in to {url}{known}. The profile {name!r} is now the default.")
     _say_what_comes_first()
@@ -61,7 +61,7 @@ def logout(
       images logout work
     """
     profiles = load()
-    name = name or context.obj.profile or profiles.default
+    name = name or context.obj.profile or os.environ.get("IMAGES_PROFILE") or profiles.default
     if name is None:
         raise Problem("There is no default profile: name one that `images profiles` lists.")
     save(_existing(profiles, name).without(name))

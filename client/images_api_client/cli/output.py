@@ -97,6 +97,7 @@ def progress(disable: bool = False) -> "Progress":
         TimeRemainingColumn(),
         console=err(),
         disable=disable or not err().is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else, what a command prints would go to stderr
     )
 
 

@@ -2,14 +2,10 @@
 
 import errno
 
-from images_api_client.errors import ConnectionFailed, ImagesError, Unauthorized
+from images_api_client.errors import ConnectionFailed, ImagesError, Stopped, Unauthorized
 
 _MOST = 12  # connections that fail in a row
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-
-
-class Stopped(ImagesError):
-    """A run ended early, because nothing can be sent or fetched."""
 
 
 class FailuresInARow:

@@ -1,0 +1,326 @@
+"""The commands that find, show, change and delete images; in pipes and on terminals."""
+
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from images_api_client import Client, Image
+from tests.client.commands import Ended, Shell, another_service, end, without_escapes
+from tests.http.client import Service
+from tests.pictures import photograph, picture
+
+UNKNOWN = "018cc251-f400-7a3b-8c1d-2e3f4a5b6c7d"
+MISUSED = 2
+
+
+@pytest.fixture
+def shell(url: str, owner: str, tmp_path: Path) -> Shell:
+    """Return the shell of a user whose environment names the service."""
+    return Shell(tmp_path, {"IMAGES_URL": url, "IMAGES_USER": owner})
+
+
+@pytest.fixture
+def client(url: str, owner: str) -> Iterator[Client]:
+    with Client(url, user=owner) as client:
+        yield client
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The images of the owner, in the order in which they were uploaded."""
+
+    harbour: Image
+    dunes: Image  # private
+
+
+@pytest.fixture
+def library(client: Client) -> Library:
+    harbour = client.upload(
+        picture(seed=1), title="The old harbour", filename="harbour.png", tags=["sea", "town"], wait=True
+    )
+    dunes = client.upload(photograph(), filename="dunes.jpg", tags=["sea"], visibility="private", wait=True)
+    return Library(harbour, dunes)
+
+
+def documents(ended: Ended) -> list[dict[str, Any]]:
+    """Return the JSON documents that a command printed, one a line."""
+    assert ended.status == 0, ended.err
+    return [json.loads(line) for line in ended.lines]
+
+
+def test_a_list_in_a_pipe_has_a_row_of_exact_values_for_each_image(shell: Shell, library: Library) -> None:
+    def row(image: Image, name: str, tags: str) -> str:
+        created = image.document["metadata"]["created_at"]
+        return "\t".join((image.image_id, name, created, str(image.size), tags, image.visibility))
+
+    ended = shell.images("list", "--mine")
+    rows = [row(library.dunes, "dunes.jpg", "sea"), row(library.harbour, "The old harbour", "sea, town")]
+    assert (ended.status, ended.lines, ended.err) == (0, rows, "")
+
+
+def test_json_lines_are_the_documents_of_the_service(shell: Shell, library: Library, url: str, owner: str) -> None:
+    listed = Service(url).get("/images", user_id=owner)["images"]
+    assert documents(shell.images("list", "--mine", "--json")) == listed
+    viewed = documents(shell.images("view", library.harbour.image_id, "--json"))
+    assert [each["metadata"] for each in viewed] == listed[1:]
+    assert documents(shell.images("count", "--mine", "--json")) == [{"count": 2, "at_least": False}]
+    assert documents(shell.images("tags", "--mine", "--json")) == [
+        {"tag": "sea", "count": 2},
+        {"tag": "town", "count": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--tag", "sea", "--tag", "town"], ["harbour"]),
+        (["--any-tag", "town", "--any-tag", "sky"], ["harbour"]),
+        (["--search", "harbour town"], ["harbour"]),
+        (["--title", "harb"], ["harbour"]),
+        (["--description", "nothing"], []),
+        (["--filename", "dunes"], ["dunes"]),
+        (["--visibility", "private"], ["dunes"]),
+        (["--content-type", "image/png"], ["harbour"]),
+        (["--date-from", "2020-01-01", "--date-to", "2020-12-31"], []),
+        (["--taken-from", "1900-01-01"], ["dunes"]),
+        (["--sort", "updated_at", "--order", "asc"], ["harbour", "dunes"]),
+        (["--limit", "1"], ["dunes"]),
+        ([], ["dunes", "harbour"]),
+    ],
+    ids=" ".join,
+)
+def test_filters_are_those_of_the_api(shell: Shell, library: Library, options: list[str], found: list[str]) -> None:
+    listed = documents(shell.images("list", "--mine", "--json", *options))
+    assert [each["filename"].partition(".")[0] for each in listed] == found
+    if "--sort" not in options and "--limit" not in options:
+        assert shell.images("count", "--mine", *options).out == f"{len(found)}\n"
+
+
+def test_a_checksum_and_an_owner_find_an_image(shell: Shell, library: Library, owner: str) -> None:
+    options = ("--owner", owner, "--checksum", library.harbour.checksum)
+    assert [each["image_id"] for each in documents(shell.images("list", "--json", *options))] == [
+        library.harbour.image_id
+    ]
+
+
+def test_a_view_has_all_metadata_but_no_url(shell: Shell, library: Library, owner: str) -> None:
+    ended = shell.images("view", library.dunes.image_id, "--exif", "--location")
+    facts = dict(line.split("\t") for line in ended.lines)
+    image = library.dunes
+    expected = {
+        "Id": image.image_id,
+        "Title": "dunes",
+        "Tags": "sea",
+        "File name": "dunes.jpg",
+        "Type": "image/jpeg",
+        "Size": str(image.size),
+        "Pixels": "40 x 30",
+        "Visibility": "private",
+        "Owner": owner,
+        "Version": "1",
+        "State": "ready",
+        "SHA-256": image.checksum,
+        "Exif: model": "Pocket 5",
+    }
+    assert {name: facts[name] for name in expected} == expected
+    assert "Location: latitude" in facts
+    assert "://" not in ended.out
+
+
+def test_open_shows_a_picture_in_the_browser(shell: Shell, library: Library, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    process = shell.having(BROWSER=f"{browser} %s").start("open", library.dunes.image_id)
+    assert end(process) == Ended(0, "", "")
+    opened = requests.get((tmp_path / "opened").read_text(), timeout=30)  # without a header that names the owner
+    assert (opened.status_code, opened.headers["Content-Type"]) == (200, "image/jpeg")
+
+
+def test_open_prints_a_url_on_request(shell: Shell, library: Library) -> None:
+    url = shell.images("open", library.dunes.image_id, "--original", "--print").out.strip()
+    assert requests.get(url, timeout=30).content == photograph()
+
+
+def test_an_edit_changes_only_what_is_given(shell: Shell, library: Library, client: Client) -> None:
+    image_id = library.harbour.image_id
+    ended = shell.images("edit", image_id, "--title", "", "--add-tag", "Sky", "--remove-tag", "TOWN", "--private")
+    assert ended == Ended(0, "", f"Changed the image {image_id}: it has version 2.\n")
+    image = client.get(image_id)
+    assert (image.title, image.filename, image.visibility) == ("", "harbour.png", "private")
+    assert [tag.lower() for tag in image.tags] == ["sea", "sky"]
+
+    (changed,) = documents(shell.images("edit", image_id, "--tag", "", "--public", "--json"))
+    assert (changed["metadata"]["tags"], changed["metadata"]["visibility"]) == ([], "public")
+
+
+def test_tags_that_are_added_at_the_same_time_are_all_kept(shell: Shell, library: Library, client: Client) -> None:
+    image_id = library.harbour.image_id
+    processes = [shell.start("edit", image_id, "--add-tag", tag) for tag in ("one", "two", "three")]
+    assert [end(process).status for process in processes] == [0, 0, 0]
+    assert set(client.get(image_id).tags) == {"sea", "town", "one", "two", "three"}
+
+
+def test_an_edit_of_another_version_changes_nothing(shell: Shell, library: Library, client: Client) -> None:
+    image_id = library.harbour.image_id
+    for option in ("--title", "--add-tag"):
+        ended = shell.images("edit", image_id, option, "Lost", "--if-version", "7")
+        assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert client.get(image_id).version == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["edit", UNKNOWN],
+        ["edit", UNKNOWN, "--tag", "a", "--add-tag", "b"],
+        ["view", "018cc251"],
+        ["view", "../health"],
+        ["delete", UNKNOWN],
+        ["delete"],
+        ["list", "--limit", "0"],
+        ["list", "--colour"],
+        ["list", "--mine", "--owner", "you"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_misuse_is_status_2_and_says_why(shell: Shell, arguments: list[str]) -> None:
+    ended = shell.images(*arguments)
+    assert (ended.status, ended.out) == (MISUSED, "")
+    assert ended.err.strip()
+
+
+def test_nothing_is_deleted_in_a_pipe_without_yes(shell: Shell, library: Library, client: Client) -> None:
+    ended = shell.images("delete", library.harbour.image_id)
+    assert ended == Ended(MISUSED, "", "Nothing is deleted: without a terminal on which to ask, give --yes.\n")
+    assert client.count(user_id=client.user).count == 2
+
+
+def test_deletes_ids_from_standard_input(shell: Shell, library: Library) -> None:
+    ids = f"{library.harbour.image_id}\n\n{library.dunes.image_id}\n{library.dunes.image_id}\n"
+    assert shell.images("delete", "--yes", "-", stdin=ids) == Ended(0, "", "Deleted: 2.\n")
+    assert shell.images("list", "--mine").out == ""
+
+
+def test_an_invalid_line_of_standard_input_deletes_nothing(shell: Shell, library: Library, client: Client) -> None:
+    assert shell.images("delete", "--yes", "-", stdin=f"{library.harbour.image_id}\nnonsense\n").status == MISUSED
+    assert client.count(user_id=client.user).count == 2
+
+
+def test_images_that_cannot_be_deleted_are_named(shell: Shell, library: Library) -> None:
+    ended = shell.images("delete", "--yes", UNKNOWN, library.harbour.image_id)
+    sentences = [f"{UNKNOWN}: The image '{UNKNOWN}' was not found.", "Deleted: 1. Not deleted: 1."]
+    assert (ended.status, ended.err.splitlines()) == (1, sentences)
+
+
+def test_similar_lists_copies_with_how_alike_they_are(shell: Shell, library: Library, client: Client) -> None:
+    copy = client.upload(picture(seed=1), title="A copy", wait=True)
+    (row,) = shell.images("similar", library.harbour.image_id).lines
+    assert row.split("\t")[:3] == [copy.image_id, "A copy", "same file"]
+
+
+def test_an_error_is_one_sentence_and_verbose_adds_its_request(shell: Shell) -> None:
+    sentence = f"The image '{UNKNOWN}' was not found."
+    assert shell.images("view", UNKNOWN) == Ended(1, "", f"{sentence}\n")
+    verbose = shell.images("view", UNKNOWN, "--verbose")
+    assert re.fullmatch(re.escape(sentence) + r" \(status 404, request [0-9a-f-]{36}\)\n", verbose.err)
+
+
+def test_a_service_that_does_not_answer_is_one_sentence(shell: Shell) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{closed.getsockname()[1]}"
+        assert shell.images("--url", f"http://{host}", "list") == Ended(1, "", f"{host} cannot be reached.\n")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>"])
+def test_a_service_that_is_another_one_is_one_sentence(shell: Shell, body: bytes) -> None:
+    with another_service(body) as (address, _):
+        ended = shell.images("list", "--url", address)
+    assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
+
+
+def test_options_of_all_commands_may_follow_the_command(shell: Shell, library: Library, url: str, owner: str) -> None:
+    elsewhere = Shell(shell.home, {})
+    assert elsewhere.images("count", "--mine", "--url", url, "--user", owner).out == "2\n"
+    assert elsewhere.images("--url", url, "--user", owner, "count", "--mine").out == "2\n"
+
+
+def test_without_an_address_it_says_how_to_give_one(tmp_path: Path) -> None:
+    ended = Shell(tmp_path, {}).images("list")
+    assert ended == Ended(1, "", "It is not known which service to call: run `images login URL`, or set IMAGES_URL.\n")
+
+
+def test_a_terminal_shows_a_table_and_a_narrow_one_fewer_columns(shell: Shell, library: Library) -> None:
+    wide, narrow = (shell.on_terminal("list", "--mine", columns=columns) for columns in (120, 60))
+    assert "\x1b[" in wide.out
+    heading, _, *rows = without_escapes(wide.out).splitlines()
+    assert heading.split() == ["Id", "Title", "or", "file", "Uploaded", "Size", "Tags", "Visibility"]
+    assert [row.split()[0] for row in rows] == [library.dunes.image_id, library.harbour.image_id]
+    assert without_escapes(narrow.out).splitlines()[0].split() == ["Id", "Title", "or", "file"]
+    assert all(len(line) <= 60 for line in without_escapes(narrow.out).splitlines())
+
+
+def test_no_color_and_pipes_get_no_escape_codes(shell: Shell, library: Library) -> None:
+    assert "\x1b" not in shell.having(NO_COLOR="1").on_terminal("list", "--mine").out
+    piped = end(shell.having(TERM="xterm-256color").start("list", "--mine"))
+    assert (piped.status, "\x1b" in piped.out) == (0, False)
+
+
+def test_a_terminal_asks_before_it_deletes(shell: Shell, library: Library, client: Client) -> None:
+    kept = shell.on_terminal("delete", library.harbour.image_id, typed="n\n")
+    assert (kept.status, client.get(library.harbour.image_id).version) == (1, 1)
+    assert f"Delete the image {library.harbour.image_id} for good? [y/N]:" in kept.out
+    assert shell.on_terminal("delete", library.harbour.image_id, typed="y\n").status == 0
+    assert client.count(user_id=client.user).count == 1
+
+
+def test_a_reader_that_closes_the_pipe_gets_no_error(shell: Shell, library: Library) -> None:
+    process = shell.start("list", "--mine", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.wait(60)
+
+
+def test_control_c_ends_a_command_quietly(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = shell.start("list", "--url", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            os.kill(process.pid, signal.SIGINT)
+            ended = end(process)
+    assert (ended.status, ended.out, ended.err) == (128 + signal.SIGINT, "", "")
+
+
+def test_every_command_has_an_example(shell: Shell) -> None:
+    help_text = shell.images("--help").out
+    commands = [line.split()[0] for line in help_text.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+    assert {"list", "view", "open", "edit", "delete", "tags", "similar", "count", "login", "logout"} <= set(commands)
+    for command in commands:
+        assert f"  images {command}" in shell.images(command, "--help").out
+
+
+def test_a_shell_completes_commands_and_tags(shell: Shell, library: Library) -> None:
+    def completed(line: str, shell: Shell = shell) -> list[str]:
+        words = line.split(" ")
+        variables = {"_IMAGES_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        ended = end(shell.having(**variables).start())
+        assert ended.err == ""
+        return ended.lines
+
+    assert completed("images lo") == ["login", "logout"]
+    assert completed("images list --tag t") == ["town"]
+    assert completed("images list --tag t", shell.having(IMAGES_URL="http://127.0.0.1:1")) == []

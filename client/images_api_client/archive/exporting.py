@@ -59,8 +59,11 @@ def export(
 
     with _locked(folder), closing(_Files()) as files:
         count = 0
-        with part.open("w", encoding="utf-8", newline="\n") as records:
-            for done in in_order(transport, work, images, parallel):
+        with (
+            part.open("w", encoding="utf-8", newline="\n") as records,
+            closing(in_order(transport, work, images, parallel)) as results,
+        ):
+            for done in results:
                 if done.record:
                     records.write(json.dumps(done.record, ensure_ascii=False) + "\n")
                     count += 1

@@ -156,13 +156,14 @@ class Import:
 
     def _send(self, records: "_Records") -> None:
         failures = FailuresInARow()
-        for sent in in_order(self._transport, self._sent, records.open(), self._parallel):
-            if sent.is_awaited:
-                records.awaits(sent.image_id, sent.status)
-            else:
-                records.conclude(sent.image_id)
-                self._add(ArchiveOutcome(sent.image_id, sent.status, sent.reason))
-            failures.note(sent.error)
+        with closing(in_order(self._transport, self._sent, records.open(), self._parallel)) as results:
+            for sent in results:
+                if sent.is_awaited:
+                    records.awaits(sent.image_id, sent.status)
+                else:
+                    records.conclude(sent.image_id)
+                    self._add(ArchiveOutcome(sent.image_id, sent.status, sent.reason))
+                failures.note(sent.error)
 
     def _sent(self, record: Document, stop: Stop) -> _Sent:
         """Send an image that the service does not have in its list. Raises ImportsRefused."""
@@ -246,8 +247,8 @@ class Import:
                 return ArchiveOutcome(image_id, status, image.reason)
             return None
 
-        for outcome in in_order(self._transport, viewed, records.awaited(_MOST_VIEWS), self._parallel):
-            if outcome:
+        with closing(in_order(self._transport, viewed, records.awaited(_MOST_VIEWS), self._parallel)) as results:
+            for outcome in filter(None, results):
                 records.conclude(outcome.image_id)
                 self._add(outcome)
 

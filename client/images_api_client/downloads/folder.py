@@ -1,6 +1,7 @@
 """Download many images to a folder: one outcome for each."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -116,8 +117,11 @@ def download_many(
         return _Done(DownloadOutcome(image_id, status, path, reason), planned, saved)
 
     failures = FailuresInARow()
-    with FolderJournal(folder, dry_run=dry_run) as journal:
-        for done in in_order(transport, work, map(plan, images), parallel):
+    with (
+        FolderJournal(folder, dry_run=dry_run) as journal,
+        closing(in_order(transport, work, map(plan, images), parallel)) as results,
+    ):
+        for done in results:
             if done.file and done.saved:
                 journal.saved(done.file.source.image, done.file.extension, done.saved)
             meter.done()

@@ -1,7 +1,7 @@
 """Work on many things in a few threads, without a list of all of them."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
@@ -41,11 +41,11 @@ class Stop:
 
 def in_order(
     transport: Transport, work: Callable[[Item, Stop], Result], items: Iterable[Item], parallel: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield what `work` returns for each item, in the order of the items.
 
-    If an item raises, or the iteration is ended early, the work that has begun is told to stop. Ctrl-C also ends the
-    pauses of requests.
+    If an item raises, or the generator is closed early, the work that has begun is told to stop, and awaited. Ctrl-C
+    also ends the pauses of requests.
     """
     begun: deque[Future[Result]] = deque()
     stop = Stop()

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -80,7 +80,7 @@ def save(transport: Transport, source: Source, target: Path, advance: Advance) -
     while True:
         start = start if start <= image.size else 0
         digest = hashlib.sha256()
-        with part.open("r+b" if start else "w+b") as file:
+        with _unless_empty(part), part.open("r+b" if start else "w+b") as file:
             while known := file.read(_CHUNK_BYTES):
                 digest.update(known)
             advance(start)
@@ -158,6 +158,17 @@ def _renewed(transport: Transport, old: Source) -> str:
     if urlsplit(new.url).path != urlsplit(old.url).path:
         raise NoPicture("The picture that the service gives of the image has changed: download it again.")
     return new.url
+
+
+@contextmanager
+def _unless_empty(part: Path) -> Iterator[None]:
+    """Keep the beginning of a file after an error, but not an empty file."""
+    try:
+        yield
+    except BaseException:
+        if _size(part) == 0:
+            part.unlink(missing_ok=True)
+        raise
 
 
 def _size(part: Path) -> int:

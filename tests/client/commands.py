@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import termios
@@ -21,7 +22,7 @@ from project import PROJECT
 COMMAND = (sys.executable, "-m", "images_api_client")
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_SECONDS = 60
+_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,15 @@ class Shell:
             os.close(theirs)
             seen = b""
             with suppress(OSError):  # Linux: the terminal was closed by its last process
-                while read := os.read(ours, 4096):
+                while select.select([ours], [], [], _SECONDS)[0] and (read := os.read(ours, 4096)):
                     seen += read
-                    if typed and seen.rstrip().endswith(b":"):
+                    if typed and seen.endswith(b": "):  # a hidden prompt prints the space once nothing is echoed
                         os.write(ours, typed.encode())
                         typed = ""
             os.close(ours)
-            return Ended(process.wait(_SECONDS), seen.decode().replace("\r\n", "\n"), "")
+            if process.poll() is None:
+                process.terminate()
+            return Ended(process.wait(), seen.decode().replace("\r\n", "\n"), "")
 
 
 def end(process: subprocess.Popen[str]) -> Ended:

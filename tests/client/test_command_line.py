@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,35 @@ from typing import Any
 import pytest
 import requests
 
-from images_api_client import Client, Image
+from images_api_client import Client, Image, State
 from tests.client.commands import Ended, Shell, another_service, end, without_escapes
-from tests.http.client import Service
+from tests.http.client import Service, User, eventually
 from tests.pictures import photograph, picture
 
 UNKNOWN = "018cc251-f400-7a3b-8c1d-2e3f4a5b6c7d"
 MISUSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Two processed images of an owner, which no test changes, and the shell of this owner."""
+
+    owner: str
+    shell: Shell
+    harbour: Image
+    dunes: Image  # private, uploaded after the other one
+
+
+@pytest.fixture(scope="module")
+def library(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    user = User(Service(url), f"owner-{uuid.uuid4()}")
+    with Client(url, user=user.user_id) as client:
+        harbour = client.upload(picture(seed=1), title="The old harbour", filename="harbour.png", tags=["sea", "town"])
+        dunes = client.upload(photograph(), filename="dunes.jpg", tags=["sea"], visibility="private")
+        eventually(lambda: {client.get(image.image_id).state for image in (harbour, dunes)}, {State.READY})
+        shell = Shell(tmp_path_factory.mktemp("home"), {"IMAGES_URL": url, "IMAGES_USER": user.user_id})
+        yield Library(user.user_id, shell, harbour, dunes)
+    user.delete_all()
 
 
 @pytest.fixture
@@ -34,21 +57,10 @@ def client(url: str, owner: str) -> Iterator[Client]:
         yield client
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
-    """The images of the owner, in the order in which they were uploaded."""
-
-    harbour: Image
-    dunes: Image  # private
-
-
 @pytest.fixture
-def library(client: Client) -> Library:
-    harbour = client.upload(
-        picture(seed=1), title="The old harbour", filename="harbour.png", tags=["sea", "town"], wait=True
-    )
-    dunes = client.upload(photograph(), filename="dunes.jpg", tags=["sea"], visibility="private", wait=True)
-    return Library(harbour, dunes)
+def draft(client: Client) -> Image:
+    """Upload an image that a test may change."""
+    return client.upload(picture(), title="A draft", filename="draft.png", tags=["sea", "town"])
 
 
 def documents(ended: Ended) -> list[dict[str, Any]]:
@@ -57,23 +69,23 @@ def documents(ended: Ended) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ended.lines]
 
 
-def test_a_list_in_a_pipe_has_a_row_of_exact_values_for_each_image(shell: Shell, library: Library) -> None:
+def test_a_list_in_a_pipe_has_a_row_of_exact_values_for_each_image(library: Library) -> None:
     def row(image: Image, name: str, tags: str) -> str:
         created = image.document["metadata"]["created_at"]
         return "\t".join((image.image_id, name, created, str(image.size), tags, image.visibility))
 
-    ended = shell.images("list", "--mine")
+    ended = library.shell.images("list", "--mine")
     rows = [row(library.dunes, "dunes.jpg", "sea"), row(library.harbour, "The old harbour", "sea, town")]
     assert (ended.status, ended.lines, ended.err) == (0, rows, "")
 
 
-def test_json_lines_are_the_documents_of_the_service(shell: Shell, library: Library, url: str, owner: str) -> None:
-    listed = Service(url).get("/images", user_id=owner)["images"]
-    assert documents(shell.images("list", "--mine", "--json")) == listed
-    viewed = documents(shell.images("view", library.harbour.image_id, "--json"))
+def test_json_lines_are_the_documents_of_the_service(library: Library, url: str) -> None:
+    listed = Service(url).get("/images", user_id=library.owner)["images"]
+    assert documents(library.shell.images("list", "--mine", "--json")) == listed
+    viewed = documents(library.shell.images("view", library.harbour.image_id, "--json"))
     assert [each["metadata"] for each in viewed] == listed[1:]
-    assert documents(shell.images("count", "--mine", "--json")) == [{"count": 2, "at_least": False}]
-    assert documents(shell.images("tags", "--mine", "--json")) == [
+    assert documents(library.shell.images("count", "--mine", "--json")) == [{"count": 2, "at_least": False}]
+    assert documents(library.shell.images("tags", "--mine", "--json")) == [
         {"tag": "sea", "count": 2},
         {"tag": "town", "count": 1},
     ]
@@ -98,22 +110,22 @@ def test_json_lines_are_the_documents_of_the_service(shell: Shell, library: Libr
     ],
     ids=" ".join,
 )
-def test_filters_are_those_of_the_api(shell: Shell, library: Library, options: list[str], found: list[str]) -> None:
-    listed = documents(shell.images("list", "--mine", "--json", *options))
+def test_filters_are_those_of_the_api(library: Library, options: list[str], found: list[str]) -> None:
+    listed = documents(library.shell.images("list", "--mine", "--json", *options))
     assert [each["filename"].partition(".")[0] for each in listed] == found
     if "--sort" not in options and "--limit" not in options:
-        assert shell.images("count", "--mine", *options).out == f"{len(found)}\n"
+        assert library.shell.images("count", "--mine", *options).out == f"{len(found)}\n"
 
 
-def test_a_checksum_and_an_owner_find_an_image(shell: Shell, library: Library, owner: str) -> None:
-    options = ("--owner", owner, "--checksum", library.harbour.checksum)
-    assert [each["image_id"] for each in documents(shell.images("list", "--json", *options))] == [
+def test_a_checksum_and_an_owner_find_an_image(library: Library) -> None:
+    options = ("--owner", library.owner, "--checksum", library.harbour.checksum)
+    assert [each["image_id"] for each in documents(library.shell.images("list", "--json", *options))] == [
         library.harbour.image_id
     ]
 
 
-def test_a_view_has_all_metadata_but_no_url(shell: Shell, library: Library, owner: str) -> None:
-    ended = shell.images("view", library.dunes.image_id, "--exif", "--location")
+def test_a_view_has_all_metadata_but_no_url(library: Library) -> None:
+    ended = library.shell.images("view", library.dunes.image_id, "--exif", "--location")
     facts = dict(line.split("\t") for line in ended.lines)
     image = library.dunes
     expected = {
@@ -125,7 +137,7 @@ def test_a_view_has_all_metadata_but_no_url(shell: Shell, library: Library, owne
         "Size": str(image.size),
         "Pixels": "40 x 30",
         "Visibility": "private",
-        "Owner": owner,
+        "Owner": library.owner,
         "Version": "1",
         "State": "ready",
         "SHA-256": image.checksum,
@@ -136,42 +148,42 @@ def test_a_view_has_all_metadata_but_no_url(shell: Shell, library: Library, owne
     assert "://" not in ended.out
 
 
-def test_open_shows_a_picture_in_the_browser(shell: Shell, library: Library, tmp_path: Path) -> None:
+def test_open_shows_a_picture_in_the_browser(library: Library, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n')
     browser.chmod(0o755)
-    process = shell.having(BROWSER=f"{browser} %s").start("open", library.dunes.image_id)
+    process = library.shell.having(BROWSER=f"{browser} %s").start("open", library.dunes.image_id)
     assert end(process) == Ended(0, "", "")
     opened = requests.get((tmp_path / "opened").read_text(), timeout=30)  # without a header that names the owner
     assert (opened.status_code, opened.headers["Content-Type"]) == (200, "image/jpeg")
 
 
-def test_open_prints_a_url_on_request(shell: Shell, library: Library) -> None:
-    url = shell.images("open", library.dunes.image_id, "--original", "--print").out.strip()
+def test_open_prints_a_url_on_request(library: Library) -> None:
+    url = library.shell.images("open", library.dunes.image_id, "--original", "--print").out.strip()
     assert requests.get(url, timeout=30).content == photograph()
 
 
-def test_an_edit_changes_only_what_is_given(shell: Shell, library: Library, client: Client) -> None:
-    image_id = library.harbour.image_id
+def test_an_edit_changes_only_what_is_given(shell: Shell, draft: Image, client: Client) -> None:
+    image_id = draft.image_id
     ended = shell.images("edit", image_id, "--title", "", "--add-tag", "Sky", "--remove-tag", "TOWN", "--private")
     assert ended == Ended(0, "", f"Changed the image {image_id}: it has version 2.\n")
     image = client.get(image_id)
-    assert (image.title, image.filename, image.visibility) == ("", "harbour.png", "private")
+    assert (image.title, image.filename, image.visibility) == ("", "draft.png", "private")
     assert [tag.lower() for tag in image.tags] == ["sea", "sky"]
 
     (changed,) = documents(shell.images("edit", image_id, "--tag", "", "--public", "--json"))
     assert (changed["metadata"]["tags"], changed["metadata"]["visibility"]) == ([], "public")
 
 
-def test_tags_that_are_added_at_the_same_time_are_all_kept(shell: Shell, library: Library, client: Client) -> None:
-    image_id = library.harbour.image_id
+def test_tags_that_are_added_at_the_same_time_are_all_kept(shell: Shell, draft: Image, client: Client) -> None:
+    image_id = draft.image_id
     processes = [shell.start("edit", image_id, "--add-tag", tag) for tag in ("one", "two", "three")]
     assert [end(process).status for process in processes] == [0, 0, 0]
     assert set(client.get(image_id).tags) == {"sea", "town", "one", "two", "three"}
 
 
-def test_an_edit_of_another_version_changes_nothing(shell: Shell, library: Library, client: Client) -> None:
-    image_id = library.harbour.image_id
+def test_an_edit_of_another_version_changes_nothing(shell: Shell, draft: Image, client: Client) -> None:
+    image_id = draft.image_id
     for option in ("--title", "--add-tag"):
         ended = shell.images("edit", image_id, option, "Lost", "--if-version", "7")
         assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
@@ -200,32 +212,32 @@ def test_misuse_is_status_2_and_says_why(shell: Shell, arguments: list[str]) -> 
     assert ended.err.strip()
 
 
-def test_nothing_is_deleted_in_a_pipe_without_yes(shell: Shell, library: Library, client: Client) -> None:
-    ended = shell.images("delete", library.harbour.image_id)
+def test_nothing_is_deleted_in_a_pipe_without_yes(shell: Shell, draft: Image, client: Client) -> None:
+    ended = shell.images("delete", draft.image_id)
     assert ended == Ended(MISUSED, "", "Nothing is deleted: without a terminal on which to ask, give --yes.\n")
-    assert client.count(user_id=client.user).count == 2
+    assert client.count(user_id=client.user).count == 1
 
 
-def test_deletes_ids_from_standard_input(shell: Shell, library: Library) -> None:
-    ids = f"{library.harbour.image_id}\n\n{library.dunes.image_id}\n{library.dunes.image_id}\n"
-    assert shell.images("delete", "--yes", "-", stdin=ids) == Ended(0, "", "Deleted: 2.\n")
+def test_deletes_ids_from_standard_input(shell: Shell, draft: Image) -> None:
+    ids = f"{draft.image_id}\n\n{draft.image_id}\n"
+    assert shell.images("delete", "--yes", "-", stdin=ids) == Ended(0, "", "Deleted: 1.\n")
     assert shell.images("list", "--mine").out == ""
 
 
-def test_an_invalid_line_of_standard_input_deletes_nothing(shell: Shell, library: Library, client: Client) -> None:
-    assert shell.images("delete", "--yes", "-", stdin=f"{library.harbour.image_id}\nnonsense\n").status == MISUSED
-    assert client.count(user_id=client.user).count == 2
+def test_an_invalid_line_of_standard_input_deletes_nothing(shell: Shell, draft: Image, client: Client) -> None:
+    assert shell.images("delete", "--yes", "-", stdin=f"{draft.image_id}\nnonsense\n").status == MISUSED
+    assert client.count(user_id=client.user).count == 1
 
 
-def test_images_that_cannot_be_deleted_are_named(shell: Shell, library: Library) -> None:
-    ended = shell.images("delete", "--yes", UNKNOWN, library.harbour.image_id)
+def test_images_that_cannot_be_deleted_are_named(shell: Shell, draft: Image) -> None:
+    ended = shell.images("delete", "--yes", UNKNOWN, draft.image_id)
     sentences = [f"{UNKNOWN}: The image '{UNKNOWN}' was not found.", "Deleted: 1. Not deleted: 1."]
     assert (ended.status, ended.err.splitlines()) == (1, sentences)
 
 
-def test_similar_lists_copies_with_how_alike_they_are(shell: Shell, library: Library, client: Client) -> None:
+def test_similar_lists_copies_with_how_alike_they_are(library: Library, client: Client) -> None:
     copy = client.upload(picture(seed=1), title="A copy", wait=True)
-    (row,) = shell.images("similar", library.harbour.image_id).lines
+    (row,) = library.shell.images("similar", library.harbour.image_id).lines
     assert row.split("\t")[:3] == [copy.image_id, "A copy", "same file"]
 
 
@@ -250,10 +262,10 @@ def test_a_service_that_is_another_one_is_one_sentence(shell: Shell, body: bytes
     assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
 
 
-def test_options_of_all_commands_may_follow_the_command(shell: Shell, library: Library, url: str, owner: str) -> None:
-    elsewhere = Shell(shell.home, {})
-    assert elsewhere.images("count", "--mine", "--url", url, "--user", owner).out == "2\n"
-    assert elsewhere.images("--url", url, "--user", owner, "count", "--mine").out == "2\n"
+def test_options_of_all_commands_may_follow_the_command(library: Library, url: str) -> None:
+    elsewhere = Shell(library.shell.home, {})
+    assert elsewhere.images("count", "--mine", "--url", url, "--user", library.owner).out == "2\n"
+    assert elsewhere.images("--url", url, "--user", library.owner, "count", "--mine").out == "2\n"
 
 
 def test_without_an_address_it_says_how_to_give_one(tmp_path: Path) -> None:
@@ -261,8 +273,8 @@ def test_without_an_address_it_says_how_to_give_one(tmp_path: Path) -> None:
     assert ended == Ended(1, "", "It is not known which service to call: run `images login URL`, or set IMAGES_URL.\n")
 
 
-def test_a_terminal_shows_a_table_and_a_narrow_one_fewer_columns(shell: Shell, library: Library) -> None:
-    wide, narrow = (shell.on_terminal("list", "--mine", columns=columns) for columns in (120, 60))
+def test_a_terminal_shows_a_table_and_a_narrow_one_fewer_columns(library: Library) -> None:
+    wide, narrow = (library.shell.on_terminal("list", "--mine", columns=columns) for columns in (120, 60))
     assert "\x1b[" in wide.out
     heading, _, *rows = without_escapes(wide.out).splitlines()
     assert heading.split() == ["Id", "Title", "or", "file", "Uploaded", "Size", "Tags", "Visibility"]
@@ -271,22 +283,22 @@ def test_a_terminal_shows_a_table_and_a_narrow_one_fewer_columns(shell: Shell, l
     assert all(len(line) <= 60 for line in without_escapes(narrow.out).splitlines())
 
 
-def test_no_color_and_pipes_get_no_escape_codes(shell: Shell, library: Library) -> None:
-    assert "\x1b" not in shell.having(NO_COLOR="1").on_terminal("list", "--mine").out
-    piped = end(shell.having(TERM="xterm-256color").start("list", "--mine"))
+def test_no_color_and_pipes_get_no_escape_codes(library: Library) -> None:
+    assert "\x1b" not in library.shell.having(NO_COLOR="1").on_terminal("list", "--mine").out
+    piped = end(library.shell.having(TERM="xterm-256color").start("list", "--mine"))
     assert (piped.status, "\x1b" in piped.out) == (0, False)
 
 
-def test_a_terminal_asks_before_it_deletes(shell: Shell, library: Library, client: Client) -> None:
-    kept = shell.on_terminal("delete", library.harbour.image_id, typed="n\n")
-    assert (kept.status, client.get(library.harbour.image_id).version) == (1, 1)
-    assert f"Delete the image {library.harbour.image_id} for good? [y/N]:" in kept.out
-    assert shell.on_terminal("delete", library.harbour.image_id, typed="y\n").status == 0
-    assert client.count(user_id=client.user).count == 1
+def test_a_terminal_asks_before_it_deletes(shell: Shell, draft: Image, client: Client) -> None:
+    kept = shell.on_terminal("delete", draft.image_id, typed="n\n")
+    assert (kept.status, client.get(draft.image_id).version) == (1, 1)
+    assert f"Delete the image {draft.image_id} for good? [y/N]:" in kept.out
+    assert shell.on_terminal("delete", draft.image_id, typed="y\n").status == 0
+    assert client.count(user_id=client.user).count == 0
 
 
-def test_a_reader_that_closes_the_pipe_gets_no_error(shell: Shell, library: Library) -> None:
-    process = shell.start("list", "--mine", "--json")
+def test_a_reader_that_closes_the_pipe_gets_no_error(library: Library) -> None:
+    process = library.shell.start("list", "--mine", "--json")
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
@@ -313,8 +325,8 @@ def test_every_command_has_an_example(shell: Shell) -> None:
         assert f"  images {command}" in shell.images(command, "--help").out
 
 
-def test_a_shell_completes_commands_and_tags(shell: Shell, library: Library) -> None:
-    def completed(line: str, shell: Shell = shell) -> list[str]:
+def test_a_shell_completes_commands_and_tags(library: Library) -> None:
+    def completed(line: str, shell: Shell = library.shell) -> list[str]:
         words = line.split(" ")
         variables = {"_IMAGES_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
         ended = end(shell.having(**variables).start())
@@ -323,4 +335,4 @@ def test_a_shell_completes_commands_and_tags(shell: Shell, library: Library) -> 
 
     assert completed("images lo") == ["login", "logout"]
     assert completed("images list --tag t") == ["town"]
-    assert completed("images list --tag t", shell.having(IMAGES_URL="http://127.0.0.1:1")) == []
+    assert completed("images list --tag t", library.shell.having(IMAGES_URL="http://127.0.0.1:1")) == []

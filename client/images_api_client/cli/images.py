@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from images_api_client.cli.filters import FilterOptions, with_filters
 from images_api_client.cli.output import Column, Problem, json_line, say, table
 from images_api_client.cli.parameters import ImageId, Json
 from images_api_client.cli.rows import IMAGE_COLUMNS, details, image_row
+
+if TYPE_CHECKING:
+    from images_api_client import Image
 
 SCREENFUL = 100  # images that `list` shows on a terminal, unless --limit says otherwise
 
@@ -95,11 +98,7 @@ def open_image(
     """
     client = connect(context, attempts=SHORT)
     image = client.get(image_id)
-    if original:
-        url = image.url
-    else:
-        path = image.document["render"]
-        url = f"{client.transport.url}/{path}{'&' if '?' in path else '?'}wait=10"
+    url = image.url if original else _picture_url(image, client.transport.url) or image.url
     if url is None:
         raise Problem("There is nothing to open yet: the image is not processed.")
     if print_url:
@@ -109,6 +108,17 @@ def open_image(
 
     if not webbrowser.open(url):
         raise Problem("No browser can be opened here: give --print for the URL.")
+
+
+def _picture_url(image: "Image", service: str) -> str | None:
+    """Return the URL of a picture that every browser shows; None if the service has none that opens without headers.
+
+    The picture of a private image has a signature in its path, unless the service has no secret to sign with.
+    """
+    path: str | None = image.document.get("render")
+    if path is None or (image.visibility == "private" and "?" not in path):
+        return None
+    return f"{service}/{path}{'&' if '?' in path else '?'}wait=10"
 
 
 def tags(

@@ -40,8 +40,6 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     names: dict[str, Any] = {"fetch_token": lambda: (token, datetime.now(UTC).timestamp() + 3600)}
     printed: dict[str, str] = {}
     for heading, code in examples():
-        if any(f".{name}(" in code and not hasattr(Client, name) for name in ("download", "export")):
-            continue  # not there yet
         code = code.replace("http://127.0.0.1:8000", url).replace('"me"', repr(owner))
         with redirect_stdout(StringIO()) as output:
             exec(compile(code, f"{PAGE.name}: {heading}", "exec"), names)  # noqa: S102
@@ -59,6 +57,9 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     assert outcomes == {**sent, "chelsea.jpg": "uploaded", "CREDITS.md": "refused"}
     assert "\nfood " in printed["Find images"]
     assert "'make'" in printed["View and download"]
+    coffee = (PROJECT / "samples/coffee.jpg").read_bytes()
+    assert [(tmp_path / name).read_bytes() == coffee for name in ("coffee.jpg", "downloads/coffee.jpg")] == [True, True]
+    assert "7 exported" in printed["Export and import"]
     assert "The image 'an-id-that-nobody-has' was not found. 404 " in printed["Errors"]
     assert printed["Threads"] == "5\n"
     with Client(url, user=owner) as client:

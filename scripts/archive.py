@@ -8,7 +8,6 @@ itself, with the operator's rights on the stage, at a port of this machine that 
 
 import argparse
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -19,10 +18,12 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import jwt
 from botocore.exceptions import BotoCoreError, ClientError
+from images_api_client.archive import layout
+from images_api_client.archive.layout import NoExport
+from images_api_client.archive.report import ExportReport, ImportReport
 
 from chalicelib.config import settings
 from chalicelib.secrets import Secrets
@@ -34,7 +35,6 @@ from project import CannotRun
 from project.command_line import one_line_errors
 from project.environment import enter_stage
 
-ABOUT = "export.json"  # the client's file about an export, in the folder of each owner
 _TOKEN_LIFETIME = timedelta(minutes=5)
 _NAME_CHARS = 40  # of an owner's name in a folder's name
 
@@ -45,14 +45,6 @@ _OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "LOG_LEVEL
 _REMOVED = ("JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE", "OIDC_CLIENT_ID", "METRICS_NAMESPACE")
 
 ClientOf = Callable[[str], Client]  # returns a client that acts for an owner
-
-
-class Report(Protocol):
-    """What the client returns about an owner's export or import; its text says the same to a person."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether all images were exported or imported."""
 
 
 def export_all(client_of: ClientOf, folder: Path) -> bool:
@@ -105,23 +97,25 @@ def folder_name(owner: str) -> str:
 def exports_in(folder: Path) -> dict[str, Path]:
     """Return the folder of each owner's export in a folder, by owner.
 
-    Raises CannotRun: there is none, one does not name its owner, or two are of the same owner.
+    Raises CannotRun: there is none, one cannot be read, or two are of the same owner.
     """
     found: dict[str, Path] = {}
-    for about in sorted(folder.glob(f"*/{ABOUT}")):
+    for export in sorted(folder.glob("*/")):
         try:
-            owner = json.loads(about.read_text())["owner"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise CannotRun(f"{about} does not say whose images these are; export them again.") from None
-        if owner in found:
-            raise CannotRun(f"{found[owner]} and {about.parent} are both of {owner}; remove one of them.")
-        found[owner] = about.parent
+            about = layout.about(export)
+        except (NoExport, OSError) as error:
+            raise CannotRun(str(error)) from None
+        if about is None:
+            continue
+        if about.owner in found:
+            raise CannotRun(f"{found[about.owner]} and {export} are both of {about.owner}; remove one of them.")
+        found[about.owner] = export
     if not found:
-        raise CannotRun(f"{folder} has no export: none of its folders has a file {ABOUT}.")
+        raise CannotRun(f"{folder} has no export: none of its folders has a file {layout.ABOUT}.")
     return found
 
 
-def _each(folders: dict[str, Path], act: Callable[[str, Path], Report]) -> bool:
+def _each(folders: dict[str, Path], act: Callable[[str, Path], ExportReport | ImportReport]) -> bool:
     """Act on the folder of each owner, and print the result. A failure does not stop the others."""
     succeeded = 0
     for number, (owner, folder) in enumerate(folders.items(), start=1):
@@ -132,6 +126,8 @@ def _each(folders: dict[str, Path], act: Callable[[str, Path], Report]) -> bool:
             print(f"{owner}: {error}", flush=True)
         else:
             print(f"{owner}: {report}", flush=True)
+            for problem in report.problems:
+                print(f"{owner}: {problem.image_id} {problem.status}: {problem.reason}", flush=True)
             succeeded += report.ok
     print(f"{succeeded} of {len(folders)} owners are complete.")
     return succeeded == len(folders)

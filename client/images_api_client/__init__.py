@@ -3,8 +3,9 @@
 The package speaks HTTP only, and knows nothing of the service's own code.
 """
 
-from images_api_client.client import Client, Filters
-from images_api_client.credentials import Token
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from images_api_client.errors import (
     BadAddress,
     BadCredentials,
@@ -22,6 +23,7 @@ from images_api_client.errors import (
     PreconditionFailed,
     Rejected,
     ServiceError,
+    Stopped,
     TooLarge,
     TooManyRequests,
     Unaccepted,
@@ -29,11 +31,19 @@ from images_api_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     UnsupportedType,
+    UserRequired,
 )
 from images_api_client.model import Analysis, Count, Image, Link, Similar, SimilarImages, State, TagCount, Visibility
-from images_api_client.transport import Timeouts
+
+if TYPE_CHECKING:
+    from images_api_client.client import Client, Filters
+    from images_api_client.credentials import Token
+    from images_api_client.transport import Timeouts
 
 __version__ = "0.1.0"
+
+# Imported when they are used, because they take longer to import than the help and the completion of the command line.
+_LATE = {"Client": "client", "Filters": "client", "Timeouts": "transport", "Token": "credentials"}
 
 __all__ = [
     "Analysis",
@@ -61,6 +71,7 @@ __all__ = [
     "Similar",
     "SimilarImages",
     "State",
+    "Stopped",
     "TagCount",
     "Timeouts",
     "Token",
@@ -71,5 +82,13 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnsupportedType",
+    "UserRequired",
     "Visibility",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return one of the names that are imported late (PEP 562)."""
+    if name in _LATE:
+        return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,6 @@ import tomli_w
 
 from images_api_client.errors import ImagesError
 
-DEFAULT_NAME = "default"
-
 
 class DamagedProfiles(ImagesError):
     """The file of the profiles cannot be understood."""
@@ -24,7 +22,7 @@ class DamagedProfiles(ImagesError):
 class Profile:
     """Where a service is, and who asks it."""
 
-    url: str
+    url: str  # without a slash at its end
     user: str | None = None
     token: str | None = field(default=None, repr=False)
 
@@ -37,13 +35,13 @@ class Profiles:
     by_name: Mapping[str, Profile] = field(default_factory=dict)
 
     def having(self, name: str, profile: Profile) -> "Profiles":
-        """Return these profiles with another one, which becomes the default if it is the first."""
-        return Profiles(self.default or name, {**self.by_name, name: profile})
+        """Return these profiles with another one, which becomes the default."""
+        return Profiles(name, {**self.by_name, name: profile})
 
     def without(self, name: str) -> "Profiles":
-        """Return these profiles without one. If it was the default, another one takes its place."""
+        """Return these profiles without one. If it was the default, there is none: nothing else is chosen silently."""
         left = {each: profile for each, profile in self.by_name.items() if each != name}
-        return Profiles(self.default if self.default in left else next(iter(left), None), left)
+        return Profiles(self.default if self.default in left else None, left)
 
 
 def path() -> Path:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import requests
 
-Reply = Callable[["_Handler", "Received"], None]
+Reply = Callable[["Handler", "Received"], None]
 
 _UPSTREAM_SECONDS = 30
 
@@ -49,7 +49,7 @@ class Scripted:
 @contextmanager
 def scripted(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
     """Run a server on a free port."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
@@ -67,7 +67,7 @@ def answer(status: int = 200, document: Any = None, **headers: str) -> Reply:
     """Answer with JSON, or with a text if the document is one. `Retry_After` is the header Retry-After."""
     content = document if isinstance(document, str) else json.dumps({} if document is None else document)
 
-    def reply(handler: "_Handler", received: Received) -> None:
+    def reply(handler: "Handler", received: Received) -> None:
         handler.respond(status, {name.replace("_", "-"): text for name, text in headers.items()}, content.encode())
 
     return reply
@@ -78,18 +78,18 @@ def error(status: int, sentence: str, **headers: str) -> Reply:
     return answer(status, {"error": sentence, "message": sentence}, X_Request_Id="request-1", **headers)
 
 
-def closing(handler: "_Handler", received: Received) -> None:
+def closing(handler: "Handler", received: Received) -> None:
     """Close the connection without an answer."""
     handler.close_connection = True
 
 
-def half(handler: "_Handler", received: Received) -> None:
+def half(handler: "Handler", received: Received) -> None:
     """Close the connection in the middle of the answer."""
     handler.respond(200, {"Content-Length": "100"}, b'{"count": ')
     handler.close_connection = True
 
 
-def hanging(handler: "_Handler", received: Received) -> None:
+def hanging(handler: "Handler", received: Received) -> None:
     """Answer nothing until the test ends."""
     handler.script.released.wait()
     handler.close_connection = True
@@ -98,8 +98,8 @@ def hanging(handler: "_Handler", received: Received) -> None:
 def passing_on(upstream: str) -> Reply:
     """Answer as another server does."""
 
-    def reply(handler: "_Handler", received: Received) -> None:
-        got = _forwarded(upstream, received)
+    def reply(handler: "Handler", received: Received) -> None:
+        got = forwarded(upstream, received)
         handler.respond(got.status_code, {"Content-Type": got.headers["Content-Type"]}, got.content)
 
     return reply
@@ -108,14 +108,15 @@ def passing_on(upstream: str) -> Reply:
 def losing_the_answer_of(upstream: str) -> Reply:
     """Let another server carry out the request, and close the connection without its answer."""
 
-    def reply(handler: "_Handler", received: Received) -> None:
-        assert _forwarded(upstream, received).ok
+    def reply(handler: "Handler", received: Received) -> None:
+        assert forwarded(upstream, received).ok
         handler.close_connection = True
 
     return reply
 
 
-def _forwarded(upstream: str, received: Received) -> requests.Response:
+def forwarded(upstream: str, received: Received) -> requests.Response:
+    """Send a request on to another server, and return its answer."""
     headers = {name: text for name, text in received.headers.items() if name not in ("host", "content-length")}
     return requests.request(
         received.method, upstream + received.path, data=received.body, headers=headers, timeout=_UPSTREAM_SECONDS
@@ -134,7 +135,9 @@ class _Server(ThreadingHTTPServer):
         """Print nothing: clients break connections off."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Handles a connection."""
+
     protocol_version = "HTTP/1.1"
 
     @property

@@ -1,7 +1,10 @@
 """What a user of the client sees, and what the service receives, when connections and answers fail."""
 
+import hashlib
 import io
+import os
 import pickle
+import signal
 import ssl
 import threading
 import traceback
@@ -22,8 +25,11 @@ from images_api_client import (
     Client,
     ClientClosed,
     ConnectionFailed,
+    DamagedUpload,
     ServiceError,
+    State,
     Timeouts,
+    TooLarge,
     TooManyRequests,
     Unavailable,
     UnexpectedAnswer,
@@ -31,10 +37,13 @@ from images_api_client import (
 from images_api_client.credentials import Anonymous
 from images_api_client.transport import Transport
 from tests.client.scripted import (
+    Handler,
+    Received,
     Reply,
     answer,
     closing,
     error,
+    forwarded,
     half,
     hanging,
     losing_the_answer_of,
@@ -293,6 +302,48 @@ def test_an_error_of_a_file_is_not_taken_for_one_of_the_connection() -> None:
     transport = Transport("http://a.example", Anonymous())
     with scripted(answer()) as server, pytest.raises(OSError, match="Input/output error"):
         transport.store("PUT", server.url, body=Damaged)
+
+
+def test_ctrl_c_ends_a_request_at_once() -> None:
+    with scripted(interrupting) as server, Client(server.url) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.count()
+        assert len(server.received) == 1
+
+
+def interrupting(handler: Handler, received: Received) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    hanging(handler, received)
+
+
+def test_a_form_that_a_proxy_refuses_as_too_large_is_sent_directly(url: str, owner: str) -> None:
+    with scripted(answer(413, "<html>"), passing_on(url)) as proxy, Client(proxy.url, user=owner) as client:
+        image = client.upload(picture(), wait=True)
+        assert (image.state, image.checksum) == (State.READY, hashlib.sha256(picture()).hexdigest())
+        assert [each.path for each in proxy.received[:2]] == ["/images", "/images/direct-upload"]
+
+
+def test_a_picture_that_the_service_refuses_as_too_large_is_sent_once() -> None:
+    refusal = error(413, "The image has more than 100 pixels, which is the limit (MAX_PIXELS).")
+    with scripted(refusal) as server, Client(server.url, user="me") as client:
+        with pytest.raises(TooLarge, match="MAX_PIXELS"):
+            client.upload(picture())
+        assert len(server.received) == 1
+
+
+def test_an_upload_that_arrives_with_other_bytes_is_reported(url: str, owner: str) -> None:
+    checksum = hashlib.sha256(picture()).hexdigest()
+
+    def damaging(handler: Handler, received: Received) -> None:
+        got = forwarded(url, received)
+        handler.respond(got.status_code, {}, got.content.replace(checksum.encode(), b"0" * 64))
+
+    with (
+        scripted(damaging) as proxy,
+        Client(proxy.url, user=owner) as client,
+        pytest.raises(DamagedUpload, match="has other bytes than the file: delete it, and upload it again"),
+    ):
+        client.upload(picture())
 
 
 def test_an_upload_whose_answer_is_lost_is_stored_once(url: str, owner: str) -> None:

@@ -1,7 +1,6 @@
 """`make export` and `make import`: all images of all owners of one stack, as files, and into another stack."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from images_api_client.archive.layout import About
 
 from dev.stack import Stack, running
 from project import PROJECT, CannotRun
@@ -71,7 +71,7 @@ def seen(stack: Stack) -> Json:
                 pages = service.pages("/images", None, **owned, sort=sort, order=order)
                 seen[f"{owner} {sort} {order}"] = [image for page in pages for image in page]
         seen[f"{owner} tags"] = service.get("/tags", **({"user_id": owner} if owner else {}))["tags"]
-        for image in service.get("/images", **owned, include="url")["images"]:
+        for image in service.get("/images", **owned, include="url,analysis")["images"]:
             file = requests.get(image["presigned_url"], timeout=30)
             seen[image["image_id"]] = (image["state"], hashlib.sha256(file.content).hexdigest())
     return seen
@@ -102,9 +102,9 @@ def test_everything_is_the_same_in_the_other_stack(folder: Path, source: Stack, 
     assert again.returncode == 0, again.stderr + again.stdout
     assert records(target) == before
 
-    files = {file: file.stat().st_mtime_ns for file in archive.rglob("*") if "files" in file.parts}
+    files = {file: file.stat().st_mtime_ns for file in archive.rglob("*") if "originals" in file.parts}
     assert run("export", archive, folder / "source").returncode == 0
-    assert {file: file.stat().st_mtime_ns for file in archive.rglob("*") if "files" in file.parts} == files
+    assert {file: file.stat().st_mtime_ns for file in archive.rglob("*") if "originals" in file.parts} == files
 
 
 def test_nobody_else_can_use_the_port_that_the_command_serves(folder: Path, source: Stack) -> None:
@@ -155,14 +155,14 @@ def test_each_owner_has_a_folder_that_every_file_system_accepts() -> None:
 def test_a_folder_that_does_not_name_its_owner_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match=r"has no export: none of its folders has a file export\.json"):
         exports_in(tmp_path)
-    for name, text in (("a", '{"owner": "alice"}'), ("b", '{"owner": "bob"}')):
+    for name, owner in (("a", "alice"), ("b", "bob")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "export.json").write_text(text)
+        About(owner, "http://127.0.0.1:8000").write(tmp_path / name)
     assert exports_in(tmp_path) == {"alice": tmp_path / "a", "bob": tmp_path / "b"}
-    (tmp_path / "b" / "export.json").write_text(json.dumps({"owner": "alice"}))
+    About("alice", "http://127.0.0.1:8000").write(tmp_path / "b")
     with pytest.raises(CannotRun, match="are both of alice; remove one of them"):
         exports_in(tmp_path)
-    for text in ("", "[]", "{}"):
+    for text, sentence in (("", "is not JSON"), ("{}", "is not about an export of this program")):
         (tmp_path / "b" / "export.json").write_text(text)
-        with pytest.raises(CannotRun, match=r"b/export\.json does not say whose images these are"):
+        with pytest.raises(CannotRun, match=rf"b/export\.json {sentence}"):
             exports_in(tmp_path)

@@ -1,72 +1,126 @@
-"""Which service a command calls, as whom: from options, environment variables and profiles."""
+"""Which service a command calls, and as whom: from options, environment variables and profiles."""
 
+import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from images_api_client.cli.output import Problem
+from images_api_client.cli.completion import complete_profile
+from images_api_client.cli.output import Problem, say
 
 if TYPE_CHECKING:
     from images_api_client import Client
     from images_api_client.profiles import Profile
 
+# Attempts of a short command, which end after some seconds. A transfer keeps the client's own patience.
+SHORT = 3
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options that every command has. They are the `obj` of its context."""
+    """The options of all commands, as they were given. They are the `obj` of a command's context."""
 
-    url: str | None = None
-    user: str | None = None
-    profile: str | None = None
-    verbose: bool = False
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The address of the service. Environment: IMAGES_URL.")
+    ] = None
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who you are, for a service without tokens. Environment: IMAGES_USER."),
+    ] = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A service that you have logged in to. Environment: IMAGES_PROFILE.",
+            autocompletion=complete_profile,
+        ),
+    ] = None
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the status and the request id of an error of the service.")
+    ] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The service that a command calls, and the name of the profile it comes from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterOptions:
+    """The same options after the name of a command, where the help does not repeat them."""
 
-    profile: "Profile"
-    name: str | None
+    url: Annotated[str | None, typer.Option(hidden=True)] = None
+    user: Annotated[str | None, typer.Option(hidden=True)] = None
+    profile: Annotated[str | None, typer.Option(hidden=True, autocompletion=complete_profile)] = None
+    verbose: Annotated[bool, typer.Option("--verbose", hidden=True)] = False
+
+    def before(self, options: Options) -> Options:
+        """Return all options; these take the place of earlier ones."""
+        return Options(
+            url=self.url or options.url,
+            user=self.user or options.user,
+            profile=self.profile or options.profile,
+            verbose=self.verbose or options.verbose,
+        )
 
 
-def connect(context: typer.Context) -> "Client":
+def connect(context: typer.Context, *, attempts: int | None = None) -> "Client":
     """Return a client of the chosen service. It is closed when the command ends.
 
-    Raises Problem: no service is chosen. Raises DamagedProfiles, OSError.
+    Raises Problem: no service is chosen. Raises BadAddress, DamagedProfiles, OSError.
     """
-    from images_api_client import Client
-
-    profile = target(context.obj).profile
-    client = Client(profile.url, token=profile.token, user=profile.user)
+    client = client_of(chosen(context.obj), attempts=attempts)
     context.call_on_close(client.transport.close)
     return client
 
 
-def target(options: Options) -> Target:
-    """Return the chosen service: the address that is given or else that of a profile.
+def client_of(profile: "Profile", *, attempts: int | None = None) -> "Client":
+    """Return a client of a service. Says so if the network could read the token."""
+    from images_api_client import Client
+    from images_api_client.transport import ATTEMPTS
 
-    A stored token is only sent to the address that it was stored with. Raises Problem, DamagedProfiles, OSError.
+    if profile.token and _is_readable(profile.url):
+        say(f"Warning: {profile.url} is not https, so the network can read your token.")
+    return Client(profile.url, token=profile.token, user=profile.user, attempts=attempts or ATTEMPTS)
+
+
+def chosen(options: Options) -> "Profile":
+    """Return the chosen service: of the options, or else of the environment, or else the default profile.
+
+    A stored token is sent only to the address that it was stored with. A profile that is an option takes nothing from
+    the environment. Raises Problem, DamagedProfiles, OSError.
     """
-    from images_api_client import profiles
+    from images_api_client.profiles import Profile, load
 
-    stored = profiles.load()
-    name = options.profile or (None if options.url else stored.default)
-    if options.profile and options.profile not in stored.by_name:
-        raise Problem(f"There is no profile {options.profile!r}: see `images profiles`.")
-    if name is None and options.url:
-        name = next((each for each, profile in stored.by_name.items() if _same(profile.url, options.url)), None)
-    profile = stored.by_name.get(name) if name else None
-    if profile and options.url and not _same(profile.url, options.url):
-        profile = None
-    url = options.url or (profile.url if profile else None)
-    if not url:
-        raise Problem("No service is chosen: run `images login URL`, or set IMAGES_URL.")
-    user = options.user or (profile.user if profile else None)
-    token = os.environ.get("IMAGES_TOKEN") or (profile.token if profile else None)
-    return Target(profiles.Profile(url.rstrip("/"), user, token), name if profile else None)
+    environment: Mapping[str, str] = {} if options.profile else os.environ
+    url, name = options.url, options.profile
+    if not url and not name:
+        url, name = environment.get("IMAGES_URL"), environment.get("IMAGES_PROFILE")
+    url = url and url.strip().rstrip("/")
+    profiles = load()
+    if name:
+        profile = profiles.by_name.get(name)
+        if profile is None:
+            raise Problem(f"There is no profile {name!r}: `images profiles` lists them.")
+        if url and url != profile.url:
+            raise Problem(f"The profile {name!r} has another address: choose an address or a profile, not both.")
+    elif url:
+        same = (each for each in profiles.by_name.values() if each.url == url)
+        profile = next(same, Profile(url))
+    elif profiles.default and profiles.default in profiles.by_name:
+        profile = profiles.by_name[profiles.default]
+    else:
+        raise Problem("It is not known which service to call: run `images login URL`, or set IMAGES_URL.")
+    user = options.user or environment.get("IMAGES_USER") or profile.user
+    return Profile(profile.url, user, environment.get("IMAGES_TOKEN") or profile.token)
 
 
-def _same(one: str, other: str) -> bool:
-    return one.rstrip("/") == other.rstrip("/")
+def _is_readable(url: str) -> bool:
+    """Whether requests to an address leave this computer unencrypted."""
+    parts = urlsplit(url)
+    if parts.scheme != "http":
+        return False
+    host = parts.hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")

@@ -1,14 +1,14 @@
 """The filters of the API as options, which `list`, `count` and `download` share."""
 
 import dataclasses
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from images_api_client.cli.output import Problem
+from images_api_client.cli.completion import complete_tag
+from images_api_client.cli.output import Misused, Problem
+from images_api_client.cli.parameters import with_options
 
 if TYPE_CHECKING:
     from images_api_client.client import Client, Filters
@@ -20,9 +20,15 @@ class FilterOptions:
 
     mine: Annotated[bool, typer.Option("--mine", help="Only your own images.")] = False
     owner: Annotated[str | None, typer.Option(metavar="USER", help="Of this owner.")] = None
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="With this tag. Repeat it: all tags.")] = None
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="With this tag. Repeat it: all tags.", autocompletion=complete_tag),
+    ] = None
     any_tag: Annotated[
-        list[str] | None, typer.Option(metavar="TAG", help="With this tag. Repeat it: at least one of the tags.")
+        list[str] | None,
+        typer.Option(
+            metavar="TAG", help="With this tag. Repeat it: at least one of the tags.", autocompletion=complete_tag
+        ),
     ] = None
     q: Annotated[
         str | None,
@@ -46,12 +52,12 @@ class FilterOptions:
     def of(self, client: "Client") -> "Filters":
         """Return the filters for the methods of a client.
 
-        Raises Problem: `--mine` without a known user, or beside `--owner`.
+        Raises Misused: `--mine` and `--owner` are given. Raises Problem: it is not known whose images `--mine` means.
         """
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         mine, owner = values.pop("mine"), values.pop("owner")
         if mine and owner:
-            raise Problem("Give --mine or --owner, not both.")
+            raise Misused("Give --mine or --owner, not both.")
         if mine and client.user is None:
             raise Problem("It is not known who you are: give --user NAME, or log in.")
         filters = {"user_id": client.user if mine else owner, **values}
@@ -59,23 +65,5 @@ class FilterOptions:
         return present
 
 
-def with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `FilterOptions` in place of its parameter `filters: FilterOptions`."""
-    fields = dataclasses.fields(FilterOptions)
-    signature = inspect.signature(command)
-
-    def with_options(**values: Any) -> None:
-        filters = FilterOptions(**{each.name: values.pop(each.name) for each in fields})
-        command(**values, filters=filters)
-
-    own = [each for each in signature.parameters.values() if each.name != "filters"]
-    options = [
-        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.type)
-        for each in fields
-    ]
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + options
-    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
-    with_options.__doc__ = command.__doc__
-    with_options.__name__ = command.__name__
-    return with_options
+# Gives a command these options in place of its parameter `filters: FilterOptions`.
+with_filters = with_options("filters", FilterOptions)

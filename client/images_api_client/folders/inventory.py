@@ -1,0 +1,72 @@
+"""What the service has of a user: the checksums of the user's images."""
+
+import sqlite3
+from collections.abc import Callable
+
+from images_api_client.transport import Transport
+
+_PAGE_SIZE = 1_000
+
+# One page of the list takes as long as this many questions for a checksum, of which four are asked at the same time.
+# Measured on the embedded stack with 2,000 images: 290 ms and 54 read units for a page, 8 ms and 0.5 for a question.
+FILES_PER_PAGE = 40
+
+
+class Inventory:
+    """The checksums of a user's images, public and private: from the user's list, and of what is added.
+
+    They are in a temporary file of SQLite, so that memory does not grow with the number of images.
+    """
+
+    def __init__(self, transport: Transport, user: str) -> None:
+        self.complete = False  # whether every image of the user was read; otherwise, `ask`
+        self._transport = transport
+        self._user = user
+        self._images = sqlite3.connect("", isolation_level=None)
+        self._images.execute("PRAGMA synchronous=OFF")
+        self._images.execute("CREATE TABLE images (checksum TEXT PRIMARY KEY, image_id TEXT) WITHOUT ROWID")
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self._images.close()
+
+    def read(self, pages: int | None, read_page: Callable[[], None]) -> None:
+        """Read the list of the user's images, newest first: at most so many pages. Calls `read_page` after each.
+
+        Raises ServiceError, ConnectionFailed.
+        """
+        params = {"user_id": self._user, "limit": _PAGE_SIZE}
+        read = 0
+        while not self.complete and (pages is None or read < pages):
+            page = self._transport.json("GET", "/images", params=params)
+            self._images.execute("BEGIN")
+            for image in page["images"]:
+                self.add(image["checksum"], image["image_id"])
+            self._images.execute("COMMIT")
+            read += 1
+            self.complete = not page["has_more"]
+            params["last_evaluated_key"] = page.get("last_evaluated_key")
+            read_page()
+
+    def find(self, checksum: str) -> str | None:
+        """Return the id of an image with this checksum, as far as it was read or added."""
+        row = self._images.execute("SELECT image_id FROM images WHERE checksum = ?", (checksum,)).fetchone()
+        return row and str(row[0])
+
+    def add(self, checksum: str, image_id: str) -> None:
+        """Add an image."""
+        self._images.execute("INSERT OR IGNORE INTO images VALUES (?, ?)", (checksum, image_id))
+
+    def ask(self, checksum: str) -> str | None:
+        """Return the id of an image with this checksum, as the service knows it now. May be called in any thread.
+
+        Raises ServiceError, ConnectionFailed.
+        """
+        params = {"user_id": self._user, "checksum": checksum, "limit": 1}
+        while True:
+            page = self._transport.json("GET", "/images", params=params)
+            if page["images"]:
+                return str(page["images"][0]["image_id"])
+            if not page["has_more"]:  # a page may be empty although others follow
+                return None
+            params["last_evaluated_key"] = page["last_evaluated_key"]

@@ -48,6 +48,12 @@ def upload(
 
     What the service has is not sent again, and an upload that was interrupted or killed goes on. The exit status is 0
     unless a file failed. Files that are refused, because they are not images, are no failure.
+
+    \b
+    Examples:
+      images upload ~/Pictures --exclude Trash --exclude '*.tif'
+      images upload ~/Pictures/2024 scan.png --tag holiday --folder-tags --private
+      images upload ~/Pictures --dry-run
     """
     client = connect(context)
     if client.user is None:

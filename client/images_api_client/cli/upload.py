@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from images_api_client.cli.completion import complete_tag
 from images_api_client.cli.connection import connect
 from images_api_client.cli.output import json_line, out, printable, progress
 
@@ -33,7 +34,10 @@ def upload(
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Not these files and folders. Repeatable.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag of every image. Repeatable.")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="A tag of every image. Repeatable.", autocompletion=complete_tag),
+    ] = None,
     folder_tags: Annotated[
         bool, typer.Option("--folder-tags", help="Also tag with the names of the folders below PATH.")
     ] = False,

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,9 +83,13 @@ def upload(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     try:
-        with shown:
-            for outcome in outcomes:
-                report.add(outcome)
+        with shown, closing(outcomes):
+            try:
+                for outcome in outcomes:
+                    report.add(outcome)
+            except KeyboardInterrupt:
+                client.transport.close()  # so that nothing is tried again
+                raise
     finally:
         report.end()
     if report.failed:

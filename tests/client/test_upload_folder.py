@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from images_api_client import Client, Forbidden, uploads
 from images_api_client.cli.app import app
+from images_api_client.errors import Stopped, UserRequired
 from images_api_client.folders.journal import Journal, JournalUnusable
 from images_api_client.folders.model import FolderProgress
-from images_api_client.folders.upload import FAILURES_IN_A_ROW, Stopped, UserRequired
+from images_api_client.folders.upload import FAILURES_IN_A_ROW
 from images_api_client.model import State, Visibility
 from tests.client.folders import CountingClient, large_picture, statuses, write
 from tests.pictures import picture

@@ -2,12 +2,13 @@
 
 import errno
 import inspect
+import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from images_api_client.cli import changes, images, login
+from images_api_client.cli import archive, changes, download, images, login
 from images_api_client.cli.connection import LaterOptions, Options
 from images_api_client.cli.output import Problem, say, sentence
 from images_api_client.cli.parameters import Command, parameter, with_options, with_parameters
@@ -21,7 +22,10 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # while an error can still be handled
         except (ImagesError, OSError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:  # as in `images list | head`
                 raise
@@ -64,7 +68,7 @@ def _with_later_options(command: Command) -> Command:
     """Let the options of all commands also follow the name of this one."""
 
     def call(context: typer.Context, later: LaterOptions, **values: Any) -> None:
-        context.obj = later.before(context.obj)
+        context.obj = context.find_root().obj = later.before(context.obj)
         command(context=context, **values)
 
     own = inspect.signature(command).parameters.values()
@@ -77,11 +81,14 @@ for _name, _command in (
     ("list", images.list_images),
     ("view", images.view),
     ("open", images.open_image),
+    ("download", download.download),
     ("edit", changes.edit),
     ("delete", changes.delete),
     ("tags", images.tags),
     ("similar", images.similar),
     ("count", images.count),
+    ("export", archive.export),
+    ("import", archive.import_folder),
     ("login", login.login),
     ("logout", login.logout),
     ("profiles", login.list_profiles),

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from pathlib import Path
 
-from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Unaccepted, Unauthorized
+from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Stopped, Unaccepted, Unauthorized
 from images_api_client.folders.inventory import FILES_PER_PAGE, Inventory
 from images_api_client.folders.journal import Journal, JournalUnusable
 from images_api_client.folders.model import FolderProgress, Options, Outcome, Status, Upload
@@ -28,14 +28,6 @@ _CHECK_AFTER_SECONDS = 1.0  # from the end of a direct upload to the first look 
 _CHECK_AGAIN_SECONDS = 0.5  # between two looks, while nothing is processed
 _PROGRESS_SECONDS = 0.1
 _MOST_RESUMES = 5  # of one direct upload in parts, whose URLs have expired
-
-
-class UserRequired(ImagesError):
-    """The client does not know whose images to upload."""
-
-
-class Stopped(ImagesError):
-    """A run ended early, because nothing can be sent."""
 
 
 class FolderUpload:

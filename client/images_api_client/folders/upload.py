@@ -212,7 +212,7 @@ class FolderUpload:
             status, reason = Status.FAILED, str(error)
         except ImagesError as error:
             status, reason = Status.FAILED, str(error)
-            self._failures += 1
+            self._failures += not upload.sent_at  # what was sent, and is not processed, does not stop the others
         if status is None:
             self._unchecked.append(upload)
             return

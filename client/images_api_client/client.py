@@ -188,8 +188,7 @@ class Client:
     ) -> Iterator[Image]:
         """Iterate over all images that match the filters, page by page; newest first, or by `sort` and `order`.
 
-        `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image. An image that is deleted or changed
-        meanwhile does not disturb the iteration.
+        `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image.
         """
         params = {**_params(filters), **_present(sort=sort, order=order, include=_include(include), limit=page_size)}
         return (Image.of(document) for document in self._pages("/images", "images", params))
@@ -366,9 +365,9 @@ class Client:
 
 
 def _name(file: str | os.PathLike[str] | bytes | BinaryIO) -> str:
-    """Return the name of a file; empty if it has none. Bytes that are not text (POSIX) are replaced."""
+    """Return the name of a file; empty if it has none."""
     path = file if isinstance(file, str | os.PathLike) else getattr(file, "name", "")
-    return os.fsencode(Path(path).name).decode(errors="replace") if isinstance(path, str | os.PathLike) else ""
+    return uploads.plain_text(Path(path).name) if isinstance(path, str | os.PathLike) else ""
 
 
 def _seekable(file: str | os.PathLike[str] | bytes | BinaryIO) -> AbstractContextManager[Path | bytes | BinaryIO]:

@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,10 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # while an error can still be handled
         except (ImagesError, OSError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:  # as in `images list | head`
                 raise
@@ -64,7 +68,7 @@ def _with_later_options(command: Command) -> Command:
     """Let the options of all commands also follow the name of this one."""
 
     def call(context: typer.Context, later: LaterOptions, **values: Any) -> None:
-        context.obj = later.before(context.obj)
+        context.obj = context.find_root().obj = later.before(context.obj)
         command(context=context, **values)
 
     own = inspect.signature(command).parameters.values()

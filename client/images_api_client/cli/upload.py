@@ -44,9 +44,10 @@ def upload(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document a file, and one with totals.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False,
 ) -> None:
-    """Upload files and folders. What the service has is not sent again, and an interrupted upload goes on.
+    """Upload files, and folders with all that is in them. Hidden files are left out.
 
-    The exit status is 0 unless a file failed. Files that are refused, because they are not images, are no failure.
+    What the service has is not sent again, and an upload that was interrupted or killed goes on. The exit status is 0
+    unless a file failed. Files that are refused, because they are not images, are no failure.
     """
     client = connect(context)
     if client.user is None:
@@ -111,9 +112,10 @@ class _Report:
         self._latest = latest
         if self._task is None:
             self._task = self._shown.add_task("Uploading")
+        files = f"{latest.files:,} of {latest.all_files:,}{'' if latest.counted else '+'} files"
         self._shown.update(
             self._task,
-            description=f"{latest.files:,} of {latest.all_files:,}{'' if latest.counted else '+'} files",
+            description=f"{files}, {latest.processing:,} in processing" if latest.processing else files,
             completed=latest.size,
             total=max(latest.all_size, 1),
         )

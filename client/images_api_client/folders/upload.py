@@ -251,6 +251,7 @@ class FolderUpload:
                     size=self._size + sent,
                     all_files=max(self._taken, self._count.files),
                     all_size=max(self._taken_size, self._count.size),
+                    processing=len(self._unchecked) + self._checking,
                     counted=self._count.complete,
                     left_out=max(self._scan.left_out, self._count.left_out),
                 )

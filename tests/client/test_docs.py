@@ -10,7 +10,8 @@ from typing import Any
 import jwt
 import pytest
 
-from images_api_client import Client
+import images_api_client
+from images_api_client import Client, ImagesError
 from project import PROJECT
 
 PAGE = PROJECT / "docs" / "python-client.md"
@@ -65,3 +66,9 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     with Client(url, user=owner) as client:
         (cat,) = client.list(user_id=owner, q="sleepy")
         assert (cat.title, cat.tags, cat.version) == ("chelsea", ("cat", "sleepy"), 2)
+
+
+def test_the_page_names_every_error_of_the_package() -> None:
+    public = {name: getattr(images_api_client, name) for name in images_api_client.__all__}
+    errors = {name for name, value in public.items() if isinstance(value, type) and issubclass(value, ImagesError)}
+    assert {name for name in errors if f"`{name}`" not in PAGE.read_text()} == set()

@@ -61,13 +61,12 @@ class About:
     service: str  # its address
     exported_at: str | None = None  # RFC 3339, UTC: when the export ended; None: it has not ended yet
     images: int | None = None  # lines of `records.jsonl`
-    format: str = FORMAT
-    version: int = VERSION
 
     def write(self, folder: Path) -> None:
         """Write the file, in one step. Raises OSError."""
         part = folder / f"{ABOUT}.part"
-        part.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        document = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
         part.replace(folder / ABOUT)
 
 

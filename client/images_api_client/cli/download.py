@@ -110,6 +110,6 @@ def _download_many(
                 elif dry_run and path and outcome.status is DownloadStatus.DOWNLOADED:
                     print(printable(f"would be downloaded: {path}"))
     finally:
-        summary.end(json=json)
+        summary.end(json=json, note="  (dry run: nothing was downloaded)" if dry_run else "")
     if summary.counts[DownloadStatus.FAILED]:
         raise typer.Exit(1)

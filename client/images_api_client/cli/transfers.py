@@ -61,8 +61,11 @@ class Summary:
         if len(found.names) < _MOST_NAMES:
             found.names.append(name)
 
-    def end(self, *, json: bool) -> None:
-        """Print how many images were found, and how many have each status: as a document, or with their reasons."""
+    def end(self, *, json: bool, note: str = "") -> None:
+        """Print how many images were found, and how many have each status: as a document, or with their reasons.
+
+        `note` is about the whole run.
+        """
         if json:
             counts = {status.replace(" ", "_"): self.counts[status] for status in self.statuses}
             json_line({"totals": {"found": self.counts.total(), **counts}})
@@ -71,7 +74,8 @@ class Summary:
         names = max(len(name) for name, _ in rows)
         digits = max(len(f"{count:,}") for _, count in rows)
         for status, count in rows:
-            print(f"{status:<{names}}  {count:>{digits},}")
+            print(f"{status:<{names}}  {count:>{digits},}{note}")
+            note = ""
             for text, reason in self._reasons.get(status, {}).items():
                 print(printable(f"  {reason.count:,} x {text}"))
                 for name in reason.names:

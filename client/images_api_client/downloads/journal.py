@@ -27,13 +27,16 @@ class FolderInUse(ImagesError):
     """Another run uses the folder, or its journal cannot be read or written."""
 
 
-def exclusive(path: Path | None) -> sqlite3.Connection:
+def exclusive(path: Path | None, wait_seconds: float = 0) -> sqlite3.Connection:
     """Open a database that no other process can open until it is closed; None: one that is on no disk.
 
-    The system ends the lock of a killed process. Raises FolderInUse.
+    The system ends the lock of a killed process. Raises FolderInUse: also if another process still has the database
+    after `wait_seconds`.
     """
     try:
-        database = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(
+            path or ":memory:", timeout=wait_seconds, isolation_level=None, check_same_thread=False
+        )
         database.execute("PRAGMA locking_mode=EXCLUSIVE")
         database.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
@@ -53,11 +56,11 @@ class FolderJournal:
     `dry_run` writes nothing. Raises FolderInUse.
     """
 
-    def __init__(self, folder: Path, *, dry_run: bool = False) -> None:
+    def __init__(self, folder: Path, *, dry_run: bool = False, wait_seconds: float = 0) -> None:
         path = folder / FILE
         self._folder = folder
         self._dry_run = dry_run
-        self._database = exclusive(None if dry_run and not path.exists() else path)
+        self._database = exclusive(None if dry_run and not path.exists() else path, wait_seconds)
         for statement in filter(str.strip, _TABLES.split(";")):
             self._database.execute(statement)
         self._committed_at = time.monotonic()

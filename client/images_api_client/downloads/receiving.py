@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from images_api_client.downloads import names
+from images_api_client.downloads import content, names
 from images_api_client.errors import BadRequest, ConnectionFailed, DamagedDownload, Forbidden, ImagesError, NotFound
 from images_api_client.model import Image
 from images_api_client.transport import Transport
@@ -27,8 +27,30 @@ class NoPicture(ImagesError):
     """The service has no file of an image for this caller, or not yet."""
 
 
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+class _Sink(Protocol):
+    def write(self, content: bytes, /) -> object: ...
+
+    def tell(self) -> int: ...
+
+
+class _Hashed:
+    """Passes bytes on to a stream, and computes their SHA-256. A stream may have no position, as a pipe has none."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._position = 0
+
+    def write(self, content: bytes, /) -> None:
+        self._stream.write(content)
+        self._digest.update(content)
+        self._position += len(content)
+
+    def tell(self) -> int:
+        return self._position
+
+    def checksum(self) -> str:
+        return self._digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +101,17 @@ def save(transport: Transport, source: Source, target: Path, advance: Advance) -
     start = _size(part) if source.is_original else 0
     while True:
         start = start if start <= image.size else 0
-        digest = hashlib.sha256()
-        with _unless_empty(part), part.open("r+b" if start else "w+b") as file:
-            while known := file.read(_CHUNK_BYTES):
-                digest.update(known)
+        with _unless_empty(part), part.open("r+b" if start else "wb") as file:
+            file.seek(start)
             advance(start)
             if not (source.is_original and start == image.size):
-                _receive(transport, source, file, start, digest, advance)
+                _receive(transport, source, file, advance)
             size = file.tell()
             file.flush()
             os.fsync(file.fileno())
-        if not source.is_original or digest.hexdigest() == image.checksum:
+        # What is on disk is checked, not what has come: another process may write to the same file.
+        checksum = content.checksum(part)
+        if not source.is_original or checksum == image.checksum:
             break
         part.unlink()
         advance(-size)
@@ -98,7 +120,7 @@ def save(transport: Transport, source: Source, target: Path, advance: Advance) -
         start = 0  # what was there before was not the beginning of this file
     _date(part, image)
     part.replace(target)
-    return digest.hexdigest()
+    return checksum
 
 
 def copy(transport: Transport, source: Source, stream: BinaryIO, advance: Advance) -> None:
@@ -106,9 +128,9 @@ def copy(transport: Transport, source: Source, stream: BinaryIO, advance: Advanc
 
     Raises as `save` does.
     """
-    digest = hashlib.sha256()
-    _receive(transport, source, stream, 0, digest, advance)
-    if source.is_original and digest.hexdigest() != source.image.checksum:
+    hashed = _Hashed(stream)
+    _receive(transport, source, hashed, advance)
+    if source.is_original and hashed.checksum() != source.image.checksum:
         raise damaged(source.image)
 
 
@@ -117,11 +139,9 @@ def damaged(image: Image) -> DamagedDownload:
     return DamagedDownload(f"What the storage sent of image {image.image_id} does not have the checksum of the image.")
 
 
-def _receive(
-    transport: Transport, source: Source, sink: BinaryIO, start: int, digest: _Digest, advance: Advance
-) -> None:
-    """Write the bytes from `start` on to a sink, however often the connection breaks or the URL expires."""
-    url, position, interruptions = source.url, start, 0
+def _receive(transport: Transport, source: Source, sink: _Sink, advance: Advance) -> None:
+    """Write the bytes from the position of a sink on, however often the connection breaks or the URL expires."""
+    url, position, interruptions = source.url, sink.tell(), 0
     is_renewed = False
     while True:
         before = position
@@ -135,7 +155,6 @@ def _receive(
                     new = chunk[skipped:]
                     skipped -= len(chunk) - len(new)
                     sink.write(new)
-                    digest.update(new)
                     position += len(new)
                     advance(len(new))
             return

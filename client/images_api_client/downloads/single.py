@@ -12,6 +12,8 @@ from images_api_client.downloads.receiving import Source
 from images_api_client.model import Image
 from images_api_client.transport import Transport
 
+_WAIT_SECONDS = 10.0  # for other downloads of one image, which have the journal only for a moment
+
 
 def download(
     transport: Transport, image: Image, to: str | os.PathLike[str] | BinaryIO, progress: Progress | None
@@ -35,11 +37,11 @@ def download(
 
 def _to_folder(transport: Transport, source: Source, folder: Path, total: "_Total") -> Path:
     # The journal is not open while the file is fetched, so that several runs can fetch to one folder.
-    with FolderJournal(folder) as journal:
+    with FolderJournal(folder, wait_seconds=_WAIT_SECONDS) as journal:
         file = FolderFile.of(source, folder, journal)
     if not file.is_complete():
         saved = receiving.save(transport, source, file.path, total)
-        with FolderJournal(folder) as journal:
+        with FolderJournal(folder, wait_seconds=_WAIT_SECONDS) as journal:
             journal.saved(source.image, file.extension, saved)
     return file.path
 

@@ -316,6 +316,12 @@ def test_no_color_and_pipes_get_no_escape_codes(library: Library) -> None:
     assert (piped.status, "\x1b" in piped.out) == (0, False)
 
 
+def test_a_stream_that_cannot_encode_a_title_gets_the_rest(shell: Shell, client: Client) -> None:
+    client.upload(picture(), title="Café")
+    listed = end(shell.having(PYTHONIOENCODING="ascii").start("list", "--mine"))
+    assert (listed.status, listed.out.split("\t")[1], listed.err) == (0, "Caf?", "")
+
+
 def test_a_terminal_asks_before_it_deletes(shell: Shell, draft: Image, client: Client) -> None:
     kept = shell.on_terminal("delete", draft.image_id, typed="n\n")
     assert (kept.status, client.get(draft.image_id).version) == (1, 1)

@@ -23,6 +23,7 @@ from images_api_client.errors import (
     PreconditionFailed,
     Rejected,
     ServiceError,
+    Stopped,
     TooLarge,
     TooManyRequests,
     Unaccepted,
@@ -30,6 +31,7 @@ from images_api_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     UnsupportedType,
+    UserRequired,
 )
 from images_api_client.model import Analysis, Count, Image, Link, Similar, SimilarImages, State, TagCount, Visibility
 
@@ -69,6 +71,7 @@ __all__ = [
     "Similar",
     "SimilarImages",
     "State",
+    "Stopped",
     "TagCount",
     "Timeouts",
     "Token",
@@ -79,6 +82,7 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnsupportedType",
+    "UserRequired",
     "Visibility",
 ]
 

@@ -5,7 +5,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import cached_property
@@ -19,16 +19,20 @@ from requests.auth import AuthBase
 
 from images_api_client import uploads
 from images_api_client.credentials import Anonymous, BearerToken, NamedUser, Token
-from images_api_client.errors import TooLarge
+from images_api_client.errors import TooLarge, UserRequired
 from images_api_client.model import Count, Image, Similar, SimilarImages, TagCount, Visibility
 from images_api_client.transport import ATTEMPTS, Timeouts, Transport
 from images_api_client.uploads import File, Metadata, Progress
 
 if TYPE_CHECKING:
+    from images_api_client.archive.report import ExportReport, ImportReport
+    from images_api_client.downloads.folder import DownloadOutcome
+    from images_api_client.downloads.progress import TransferProgress
     from images_api_client.folders.model import FolderProgress, Outcome
 
 PAGE_SIZE = 100
 TAG_PAGE_SIZE = 1000
+_URLS_PER_PAGE = 250  # that are used before they expire, as a rule; an expired one is replaced
 READY_SECONDS = 120.0  # how long `wait=True` waits until an image is processed
 
 Moment = str | date  # a date, a time (datetime), or either as text in RFC 3339; without an offset in UTC
@@ -139,14 +143,14 @@ class Client:
         dry_run: bool = False,
         journal: Path | None = None,
         progress: "Callable[[FolderProgress], None] | None" = None,
-    ) -> "Iterator[Outcome]":
+    ) -> "Generator[Outcome, None, None]":
         """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
 
         `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
         files are left out. A title is the file name without its extension; with `folder_tags`, the names of the folders
         between a given folder and the file are tags. `dry_run` sends nothing, and yields what would happen. A run that
         was interrupted or killed goes on, by its journal: by default in the user's folder for state. One run at a time
-        can use a journal.
+        can use a journal. Close the iterator (`contextlib.closing`) to stop a run.
         Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
         exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
         The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the
@@ -156,7 +160,7 @@ class Client:
         # Imported here: what it imports is needed by nothing else.
         from images_api_client.folders.journal import default_path
         from images_api_client.folders.model import Options
-        from images_api_client.folders.upload import FolderUpload, UserRequired
+        from images_api_client.folders.upload import FolderUpload
 
         if self.user is None:
             raise UserRequired("An upload of folders needs a user: create the client with a token or with user=.")
@@ -184,8 +188,7 @@ class Client:
     ) -> Iterator[Image]:
         """Iterate over all images that match the filters, page by page; newest first, or by `sort` and `order`.
 
-        `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image. An image that is deleted or changed
-        meanwhile does not disturb the iteration.
+        `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image.
         """
         params = {**_params(filters), **_present(sort=sort, order=order, include=_include(include), limit=page_size)}
         return (Image.of(document) for document in self._pages("/images", "images", params))
@@ -251,6 +254,95 @@ class Client:
         found = (Similar(Image.of(each), each["distance"], each["duplicate"]) for each in answer["images"])
         return SimilarImages(tuple(found), answer["complete"])
 
+    def download(
+        self, image: Image | str, to: str | os.PathLike[str] | BinaryIO, *, progress: Progress | None = None
+    ) -> Path | None:
+        """Download an image to a file, a folder or a stream, and return the path of the file.
+
+        Others than the owner may get the largest variant in place of the original: then a folder's file has another
+        extension. A file gets its name when it is complete, and replaces the one before. In a folder, the name comes
+        from the image, and no other file is replaced. An interrupted download goes on from `<name>.part`.
+        `progress` is called with the number of bytes that the file has.
+        Raises DamagedDownload: the bytes do not have the checksum of the image; a stream has them already. Raises
+        NoPicture: the service has no file of the image for this user, or not yet. Raises NotFound, OSError.
+        """
+        from images_api_client.downloads import single
+
+        known = image if isinstance(image, Image) and image.url else self.get(image)
+        return single.download(self.transport, known, to, progress)
+
+    def download_many(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        parallel: int = 4,
+        dry_run: bool = False,
+        progress: "Callable[[TransferProgress], None] | None" = None,
+        **filters: Unpack[Filters],
+    ) -> "Iterator[DownloadOutcome]":
+        """Download the images that match the filters to a folder, and yield the outcome of each, newest first.
+
+        An image has the same file in every run: the folder has a journal of the names. What is complete is not fetched
+        again. A failure does not stop the others. `dry_run` only says what would be downloaded.
+        Raises FolderInUse. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
+        """
+        from images_api_client.downloads import folder as downloads
+        from images_api_client.downloads.progress import Meter
+
+        images = self.list(include=("url", "analysis"), page_size=_URLS_PER_PAGE, **filters)
+        return downloads.download_many(
+            self.transport, images, Path(folder), parallel=parallel, dry_run=dry_run, meter=Meter(progress)
+        )
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        parallel: int = 4,
+        prune: bool = False,
+        progress: "Callable[[TransferProgress], None] | None" = None,
+    ) -> "ExportReport":
+        """Export all images of the user to a folder: records and originals. Again into the same folder: what is new.
+
+        Every file is checked. `prune` deletes the files of images that the user does not have any more.
+        Raises UserRequired. Raises NoExport: the folder has something else. Raises FolderInUse, Stopped, OSError.
+        """
+        from images_api_client.archive import exporting
+        from images_api_client.downloads.progress import Meter
+
+        owner = self._owner()
+        images = self.list(user_id=owner, include="url", page_size=_URLS_PER_PAGE)
+        return exporting.export(
+            self.transport, owner, images, Path(folder), parallel=parallel, prune=prune, meter=Meter(progress)
+        )
+
+    def import_(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        parallel: int = 4,
+        progress: "Callable[[TransferProgress], None] | None" = None,
+    ) -> "ImportReport":
+        """Import an export of the user's images: the same ids, times, versions, texts, tags and files.
+
+        The service must accept imports (IMPORTS=owners). What it has is not sent again, and not changed. At the end the
+        list of the service is compared with the records.
+        Raises UserRequired. Raises NoExport: the folder has no export, or that of another user. Raises ImportsRefused,
+        Stopped, OSError.
+        """
+        from images_api_client.archive.importing import Import
+        from images_api_client.downloads.progress import Meter
+
+        return Import(self.transport, self._owner(), Path(folder), parallel=parallel, meter=Meter(progress)).run()
+
+    def _owner(self) -> str:
+        """Return the user whose images are exported or imported. Raises UserRequired."""
+        if self.user is None:
+            raise UserRequired("It is not known whose images these are: name the user, or log in.")
+        if self._bearer and self._bearer.subject() not in (None, self.user):
+            raise UserRequired(f"The token is not one of {self.user!r}, whose images these are.")
+        return self.user
+
     def _sent(self, file: File, metadata: Metadata, progress: Progress | None) -> Image:
         if file.size <= uploads.FORM_BYTES:
             try:
@@ -273,9 +365,9 @@ class Client:
 
 
 def _name(file: str | os.PathLike[str] | bytes | BinaryIO) -> str:
-    """Return the name of a file; empty if it has none. Bytes that are not text (POSIX) are replaced."""
+    """Return the name of a file; empty if it has none."""
     path = file if isinstance(file, str | os.PathLike) else getattr(file, "name", "")
-    return os.fsencode(Path(path).name).decode(errors="replace") if isinstance(path, str | os.PathLike) else ""
+    return uploads.plain_text(Path(path).name) if isinstance(path, str | os.PathLike) else ""
 
 
 def _seekable(file: str | os.PathLike[str] | bytes | BinaryIO) -> AbstractContextManager[Path | bytes | BinaryIO]:

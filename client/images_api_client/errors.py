@@ -27,6 +27,14 @@ class UnexpectedAnswer(ImagesError):
     """What answers at the address is not this service, or not a version that the client understands."""
 
 
+class UserRequired(ImagesError):
+    """It is not known for which user the client acts, or the token is that of another user."""
+
+
+class Stopped(ImagesError):
+    """A run of many uploads or downloads ended early, because nothing can be sent or fetched any more."""
+
+
 class Unaccepted(ImagesError):
     """A file is not an image of an accepted type, as its first bytes say. Nothing was sent."""
 

@@ -6,6 +6,7 @@ is between them, so that it can go on after a crash.
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ FORM_BYTES = 4_500_000
 
 _FIRST_POLL_SECONDS = 0.2  # small images are processed in less than a second
 _LONGEST_POLL_SECONDS = 2.0
+
+# What the name of a file can have, and a text of the service cannot. Surrogates stand for bytes that are not UTF-8.
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 Progress = Callable[[int], None]  # gets the bytes of the file that were sent; fewer than before when it begins again
 
@@ -116,7 +120,7 @@ class DirectUpload:
     form: dict[str, str] = field(default_factory=dict)  # its fields; empty: the file is sent in parts
     part_size: int = 0  # bytes; 0: the file is sent in one form
     parts: tuple[tuple[int, int, str], ...] = ()  # that S3 does not have: number, bytes, presigned URL
-    checksum: str = ""  # that was announced
+    checksum: str = ""  # that was announced; empty: none was
 
     @classmethod
     def of(cls, document: Document) -> "DirectUpload":
@@ -130,6 +134,11 @@ class DirectUpload:
             parts=parts,
             checksum=document["metadata"].get("checksum", ""),
         )
+
+
+def plain_text(name: str) -> str:
+    """Return the name of a file as a text that the service accepts: other characters become underscores."""
+    return _NO_TEXT.sub("_", name)
 
 
 def send_form(
@@ -211,7 +220,7 @@ def abandon(transport: Transport, image_id: str) -> None:
 def wait(transport: Transport, image_id: str, seconds: float) -> Image:
     """Return an image once it is processed, or as it is after `seconds`.
 
-    If processing failed, the image has a `reason`; it is in lists, and can be downloaded.
+    If processing failed, the image has a `reason`.
     Raises Rejected: the service rejected the file. Raises ServiceError, ConnectionFailed.
     """
     until = monotonic() + seconds
@@ -292,7 +301,7 @@ def _monitored(
 
 
 def _check_unchanged(file: File, upload: DirectUpload) -> None:
-    if file.checksum() != upload.checksum:
+    if upload.checksum and file.checksum() != upload.checksum:
         raise FileChanged("The file was changed while it was sent.")
 
 

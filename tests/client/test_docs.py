@@ -40,7 +40,7 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     names: dict[str, Any] = {"fetch_token": lambda: (token, datetime.now(UTC).timestamp() + 3600)}
     printed: dict[str, str] = {}
     for heading, code in examples():
-        if any(f".{name}(" in code and not hasattr(Client, name) for name in ("upload_many", "download", "export")):
+        if any(f".{name}(" in code and not hasattr(Client, name) for name in ("download", "export")):
             continue  # not there yet
         code = code.replace("http://127.0.0.1:8000", url).replace('"me"', repr(owner))
         with redirect_stdout(StringIO()) as output:
@@ -54,6 +54,9 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     assert (listed.startswith("coffee 20"), listed.endswith("('food', 'drink')")) == (True, True)
     assert printed["Upload an image"].startswith("ready #")
     assert printed["Upload an image"].endswith(f"{(PROJECT / 'samples/astronaut.jpg').stat().st_size} bytes\n")
+    outcomes = {Path(name).name: status for name, status, *_ in map(str.split, printed["Upload folders"].splitlines())}
+    sent = dict.fromkeys(("astronaut.jpg", "coffee.jpg", "hubble-deep-field.jpg"), "already")
+    assert outcomes == {**sent, "chelsea.jpg": "uploaded", "CREDITS.md": "refused"}
     assert "\nfood " in printed["Find images"]
     assert "'make'" in printed["View and download"]
     assert "The image 'an-id-that-nobody-has' was not found. 404 " in printed["Errors"]

@@ -99,6 +99,25 @@ def test_an_upload_that_is_killed_at_random_sends_each_file_once(small_parts: St
     assert json.loads(again.stdout.splitlines()[-1])["totals"]["already_there"] == len(contents)
 
 
+def test_the_totals_of_an_interrupted_upload_add_up(small_parts: Stack, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for n in range(60):
+        (photos / f"{n:02}.png").write_bytes(picture(seed=n))
+    command = [sys.executable, "-m", "images_api_client", "upload", str(photos), "--json"]
+    variables = environment(small_parts, "interrupted", tmp_path)
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        lines += process.stdout
+    totals = json.loads(lines[-1])["totals"]
+    assert process.returncode == 130
+    assert totals["uploaded"] - (len(lines) - 1) in (0, 1)  # the signal can come before a line is printed
+    assert totals["found"] == totals["uploaded"] + totals["not_finished"]
+    assert (totals["found"] <= 60, totals["not_finished"] > 0) == (True, True)
+
+
 def test_an_upload_that_is_killed_between_two_parts_sends_only_the_others(small_parts: Stack, tmp_path: Path) -> None:
     photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
     photos.mkdir()

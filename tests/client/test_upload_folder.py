@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from images_api_client import Client, Forbidden, uploads
 from images_api_client.cli.app import app
+from images_api_client.errors import Stopped, UserRequired
 from images_api_client.folders.journal import Journal, JournalUnusable
 from images_api_client.folders.model import FolderProgress
-from images_api_client.folders.upload import FAILURES_IN_A_ROW, Stopped, UserRequired
+from images_api_client.folders.upload import FAILURES_IN_A_ROW
 from images_api_client.model import State, Visibility
 from tests.client.folders import CountingClient, large_picture, statuses, write
 from tests.pictures import picture
@@ -193,6 +194,8 @@ def test_what_was_uploaded_otherwise_is_not_sent(client: CountingClient, photos:
     assert [name for name, status in found.items() if status == "already there"] == ["3.png", "4.png"]
     # One page of the list, which is complete, takes the place of 45 questions.
     assert (client.transport.sent["GET /images"], client.changes()) == (1, [])
+    assert statuses(client.upload_all(photos / "3.png"), photos) == {"3.png": "already there"}
+    assert client.transport.sent == {"GET /images": 1}  # one question for the checksum
 
 
 def test_a_dry_run_says_what_the_run_does(client: CountingClient, photos: Path) -> None:
@@ -216,12 +219,16 @@ def test_a_direct_upload_is_in_lists_when_it_is_reported(client: CountingClient,
     assert client.get(image.image_id).state is State.READY
 
 
-def test_a_direct_upload_whose_form_was_not_sent_begins_again(client: CountingClient, photos: Path) -> None:
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_direct_upload_that_cannot_go_on_begins_again(client: CountingClient, photos: Path, sent: bool) -> None:
     (photos / "large.bmp").write_bytes(large_picture(seed=6))
     file = uploads.File.of(photos / "large.bmp")
     announced = uploads.announce(client.transport, client.user, file, uploads.Metadata(), file.checksum())
     journal = Journal(client._journal)
     journal.announced(file.checksum(), announced.image_id)
+    if sent:  # and rejected, and deleted by the service a day later
+        journal.sent(file.checksum())
+        uploads.abandon(client.transport, announced.image_id)
     journal.close()
     [outcome] = client.upload_all(photos)
     assert [image.image_id for image in client.list(user_id=client.user or "")] == [outcome.image_id]

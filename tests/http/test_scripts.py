@@ -26,7 +26,7 @@ def example(service: Service, *arguments: str, **environment: str) -> subprocess
     """Run an example, without the locale of this machine."""
     variables = {"PATH": os.environ["PATH"], "API_URL": service.url, **environment}
     return subprocess.run(
-        [CURL_EXAMPLES, *arguments], env=variables, capture_output=True, text=True, check=False, timeout=60
+        [CURL_EXAMPLES, *arguments], env=variables, capture_output=True, text=True, check=False, timeout=180
     )
 
 
@@ -146,6 +146,39 @@ def test_a_large_photograph_can_be_uploaded(alice: User, tmp_path: Path) -> None
     file.write_bytes(photograph)
     uploaded = output_json(example(alice.service, "upload", str(file), USER_ID=alice.user_id))["metadata"]
     assert (uploaded["size"], uploaded["filename"]) == (len(photograph), "- a photograph.PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ('- a "photograph".png', picture(width=1_500, height=1_350)),
+        ("in parts.jpg", picture("JPEG").ljust(51_000_000, b"\0")),  # decoders ignore what follows the image
+    ],
+    ids=["in one form", "in parts"],
+)
+def test_a_photograph_that_is_too_large_for_a_form_goes_to_s3(
+    alice: User, tmp_path: Path, name: str, content: bytes
+) -> None:
+    assert len(content) > 6_000_000
+    file = tmp_path / name
+    file.write_bytes(content)
+    fields = {"TITLE": 'say "hi" \\n', "DESCRIPTION": "one\n\ttwo\r\n", "TAGS": "sea,sky"}
+    uploaded = output_json(example(alice.service, "upload", str(file), USER_ID=alice.user_id, **fields))
+    metadata = uploaded["metadata"]
+    assert uploaded["state"] == "ready"
+    assert (metadata["title"], metadata["description"]) == (fields["TITLE"], fields["DESCRIPTION"])
+    assert (metadata["tags"], metadata["size"], metadata["filename"]) == (["sea", "sky"], len(content), name)
+    eventually(partial(listed, alice.service, "list_user", alice.user_id), [metadata])
+
+
+def test_a_large_file_that_is_no_whole_image_is_refused_before_or_after_it_is_sent(alice: User, tmp_path: Path) -> None:
+    file = tmp_path / "broken.jpg"
+    file.write_bytes(bytes(4_500_001))
+    assert_is_http_error(example(alice.service, "upload", str(file), USER_ID=alice.user_id), 400, "content_type")
+    file.write_bytes(b"\xff\xd8\xff".ljust(4_500_001))
+    rejected = example(alice.service, "upload", str(file), USER_ID=alice.user_id)
+    assert (rejected.returncode, json.loads(rejected.stdout)["state"]) == (22, "rejected")
+    assert "cut off" in json.loads(rejected.stdout)["reason"]
 
 
 def test_an_http_error_is_printed_and_fails_the_script(service: Service, sample: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from images_api_client.cli import changes, images, login
+from images_api_client.cli import archive, changes, download, images, login
 from images_api_client.cli.connection import LaterOptions, Options
 from images_api_client.cli.output import Problem, say, sentence
 from images_api_client.cli.parameters import Command, parameter, with_options, with_parameters
@@ -81,11 +81,14 @@ for _name, _command in (
     ("list", images.list_images),
     ("view", images.view),
     ("open", images.open_image),
+    ("download", download.download),
     ("edit", changes.edit),
     ("delete", changes.delete),
     ("tags", images.tags),
     ("similar", images.similar),
     ("count", images.count),
+    ("export", archive.export),
+    ("import", archive.import_folder),
     ("login", login.login),
     ("logout", login.logout),
     ("profiles", login.list_profiles),

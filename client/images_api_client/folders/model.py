@@ -1,7 +1,6 @@
 """Values of an upload of folders: what is asked for, a file on its way, and what became of it."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,12 +9,9 @@ from pathlib import Path
 
 from images_api_client.folders.scan import Found
 from images_api_client.model import Visibility
-from images_api_client.uploads import Metadata
+from images_api_client.uploads import Metadata, plain_text
 
 _TAG_CHARS = 64  # of a folder's name: the service's default of MAX_TAG_CHARS
-
-# What a name of a file can have, and a text of the service cannot. Surrogates stand for bytes that are no UTF-8.
-_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Status(StrEnum):
@@ -45,6 +41,7 @@ class FolderProgress:
     size: int  # bytes of these files, and what was sent of others
     all_files: int  # found so far
     all_size: int  # bytes
+    processing: int  # files that were sent directly to S3, and that the service has yet to check and process
     counted: bool  # whether all files were found
     left_out: int  # files and folders that are hidden or excluded, so far
 
@@ -70,10 +67,10 @@ class Options:
         """Return what is said about the image of a file."""
         folders = found.folders if self.folder_tags else ()
         return Metadata(
-            title=_text(found.path.stem),
+            title=plain_text(found.path.stem),
             description=self.description,
-            tags=tuple(dict.fromkeys((*self.tags, *(_text(name)[:_TAG_CHARS] for name in folders)))),
-            filename=_text(found.path.name),
+            tags=tuple(dict.fromkeys((*self.tags, *(plain_text(name)[:_TAG_CHARS] for name in folders)))),
+            filename=plain_text(found.path.name),
             visibility=self.visibility,
         )
 
@@ -94,7 +91,3 @@ class Upload:
         """Return a name of the request: the same file, described in the same way, for the same user."""
         said = json.dumps([self.metadata.fields(user), self.checksum])
         return f"folder-{sha256(said.encode()).hexdigest()}"
-
-
-def _text(name: str) -> str:
-    return _NO_TEXT.sub("_", name)

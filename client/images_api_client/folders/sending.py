@@ -18,14 +18,14 @@ from images_api_client.errors import (
     UnsupportedType,
 )
 from images_api_client.folders.inventory import Inventory
-from images_api_client.folders.journal import Journal
+from images_api_client.folders.journal import Journal, Unfinished
 from images_api_client.folders.model import Status, Upload
 from images_api_client.folders.scan import Found
 from images_api_client.model import Image, State
 from images_api_client.transport import Transport
 from images_api_client.uploads import DirectUpload, File
 
-_PATIENCE_SECONDS = 300.0  # without any direct upload becoming processed
+_PATIENCE_SECONDS = 900.0  # without any direct upload becoming processed: others may be before it
 _CHANGED = "The file was changed during the upload. Upload it again."
 
 
@@ -74,7 +74,7 @@ class Sender:
             if unfinished is None and file.size <= uploads.FORM_BYTES and self._send_form(upload, file):
                 return Status.UPLOADED
             upload.image_id = unfinished.image_id if unfinished else ""
-            if not (unfinished and (unfinished.sent or self._resumed(upload, file))):
+            if not (unfinished and self._resumed(upload, file, unfinished)):
                 self._send_new(upload, file)
         except (BadRequest, TooLarge, UnsupportedType) as error:
             # A 400 is about the file only if it is cut off. Others are about its tags, for example.
@@ -115,11 +115,12 @@ class Sender:
         self._journal.announced(upload.checksum, direct.image_id)
         self._send_bytes(upload, direct, file)
 
-    def _resumed(self, upload: Upload, file: File) -> bool:
+    def _resumed(self, upload: Upload, file: File, unfinished: Unfinished) -> bool:
         """Go on with a direct upload of an earlier run. Returns False if it must begin again."""
         path = f"/images/{upload.image_id}"
         try:
-            if Image.of(self._transport.json("GET", path)).state is not State.AWAITING_UPLOAD:
+            state = Image.of(self._transport.json("GET", path)).state
+            if unfinished.sent or state is not State.AWAITING_UPLOAD:
                 return True
             try:
                 self._send_bytes(upload, uploads.resume(self._transport, upload.image_id), file)

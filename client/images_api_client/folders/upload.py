@@ -6,12 +6,12 @@ outcome, and files with the same bytes are sent once: the others wait for the fi
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from pathlib import Path
 
-from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Unaccepted, Unauthorized
+from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Stopped, Unaccepted, Unauthorized
 from images_api_client.folders.inventory import FILES_PER_PAGE, Inventory
 from images_api_client.folders.journal import Journal, JournalUnusable
 from images_api_client.folders.model import FolderProgress, Options, Outcome, Status, Upload
@@ -28,14 +28,6 @@ _CHECK_AFTER_SECONDS = 1.0  # from the end of a direct upload to the first look 
 _CHECK_AGAIN_SECONDS = 0.5  # between two looks, while nothing is processed
 _PROGRESS_SECONDS = 0.1
 _MOST_RESUMES = 5  # of one direct upload in parts, whose URLs have expired
-
-
-class UserRequired(ImagesError):
-    """The client does not know whose images to upload."""
-
-
-class Stopped(ImagesError):
-    """A run ended early, because nothing can be sent."""
 
 
 class FolderUpload:
@@ -72,7 +64,7 @@ class FolderUpload:
         self._files = self._size = 0  # that have an outcome
         self._reported_at = 0.0
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Generator[Outcome, None, None]:
         """Upload the files, and yield the outcome of each as soon as it is known.
 
         Raises Unauthorized, Forbidden: the service accepts nothing of this user. Raises Stopped: nothing can be sent.
@@ -220,7 +212,7 @@ class FolderUpload:
             status, reason = Status.FAILED, str(error)
         except ImagesError as error:
             status, reason = Status.FAILED, str(error)
-            self._failures += 1
+            self._failures += not upload.sent_at  # what was sent, and is not processed, does not stop the others
         if status is None:
             self._unchecked.append(upload)
             return
@@ -259,6 +251,7 @@ class FolderUpload:
                     size=self._size + sent,
                     all_files=max(self._taken, self._count.files),
                     all_size=max(self._taken_size, self._count.size),
+                    processing=len(self._unchecked) + self._checking,
                     counted=self._count.complete,
                     left_out=max(self._scan.left_out, self._count.left_out),
                 )

@@ -21,9 +21,6 @@ from pathlib import Path
 
 import jwt
 from botocore.exceptions import BotoCoreError, ClientError
-from images_api_client.archive import layout
-from images_api_client.archive.layout import NoExport
-from images_api_client.archive.report import ExportReport, ImportReport
 
 from chalicelib.config import settings
 from chalicelib.secrets import Secrets
@@ -31,6 +28,9 @@ from chalicelib.stores import aws
 from dev.api import on_aws, on_stack, served
 from dev.processes import LOOPBACK
 from images_api_client import Client, ImagesError
+from images_api_client.archive import layout
+from images_api_client.archive.layout import NoExport
+from images_api_client.archive.report import ExportReport, ImportReport
 from project import CannotRun
 from project.command_line import one_line_errors
 from project.environment import enter_stage

@@ -156,6 +156,12 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,0
 bench-variants: $(VENV)/installed ## measure the making of variants against plain Pillow, pyvips and sharp
 	@$(BIN)/python -m bench.variants
 
+PHOTOGRAPHS ?= 2000
+
+.PHONY: bench-uploads
+bench-uploads: $(VENV)/installed ## measure the upload of PHOTOGRAPHS by the client, by curl and by the AWS CLI: BENCH_DATA to keep them
+	@$(BIN)/python -m bench.uploads --photographs $(PHOTOGRAPHS) $(if $(BENCH_DATA),--folder "$(BENCH_DATA)")
+
 .PHONY: bench-cold
 bench-cold: $(VENV)/installed ## measure cold starts from the zip, before and after the work on it
 	@$(BIN)/python -m bench.cold_start

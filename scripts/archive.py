@@ -174,7 +174,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise CannotRun("Interrupted; the same command continues from here.") from None
     if not complete:
-        raise CannotRun("Not everything is complete; the same command continues from here.")
+        raise CannotRun("Not every owner is complete: see the lines above. The same command tries again.")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from tests.iam import WholeSuite
 # No test fails because the machine is slow.
 hypothesis_settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any speed")
+# For a second version of Python: other values for the same code would prove nothing about it.
+hypothesis_settings.register_profile("few", parent=hypothesis_settings.get_profile("any speed"), max_examples=10)
 
 TESTS = Path(__file__).parent
 WHOLE_SUITE = WholeSuite(TESTS / "app")

@@ -5,7 +5,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import cached_property
@@ -143,14 +143,14 @@ class Client:
         dry_run: bool = False,
         journal: Path | None = None,
         progress: "Callable[[FolderProgress], None] | None" = None,
-    ) -> "Iterator[Outcome]":
+    ) -> "Generator[Outcome, None, None]":
         """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
 
         `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
         files are left out. A title is the file name without its extension; with `folder_tags`, the names of the folders
         between a given folder and the file are tags. `dry_run` sends nothing, and yields what would happen. A run that
         was interrupted or killed goes on, by its journal: by default in the user's folder for state. One run at a time
-        can use a journal.
+        can use a journal. Close the iterator (`contextlib.closing`) to stop a run.
         Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
         exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
         The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the

@@ -172,16 +172,20 @@ class Calls:
     def every_kill(self, given: Callable[[], T], act: Callable[[T], object]) -> Iterator[T]:
         """Repeat `act` on a new result of `given`. Each time, kill `act` at the next of its calls.
 
-        Kills before each call, until `act` finishes without a kill. Then does the same after each call.
+        Kills before each call, then lets `act` finish, then kills after the last call. A kill after any other call
+        leaves what a kill before the next one leaves.
         """
-        for before in (True, False):
-            for at in count():
-                thing = given()
-                with self.killed(at, before=before) as kill:
-                    act(thing)
-                yield thing
-                if not kill.applied:
-                    break
+        for at in count():
+            thing = given()
+            with self.killed(at, before=True) as kill:
+                act(thing)
+            yield thing
+            if not kill.applied:
+                break
+        thing = given()
+        with self.killed(at - 1, before=False):
+            act(thing)
+        yield thing
 
     def clear(self) -> None:
         """End all rules."""

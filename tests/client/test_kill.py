@@ -112,7 +112,8 @@ def test_the_totals_of_an_interrupted_upload_add_up(small_parts: Stack, tmp_path
         process.send_signal(signal.SIGINT)
         lines += process.stdout
     totals = json.loads(lines[-1])["totals"]
-    assert (process.returncode, totals["uploaded"]) == (130, len(lines) - 1)
+    assert process.returncode == 130
+    assert totals["uploaded"] - (len(lines) - 1) in (0, 1)  # the signal can come before a line is printed
     assert totals["found"] == totals["uploaded"] + totals["not_finished"]
     assert (totals["found"] <= 60, totals["not_finished"] > 0) == (True, True)
 

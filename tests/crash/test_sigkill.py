@@ -13,7 +13,7 @@ from dev.stack import running, start
 from tests.http.client import Json, Service, User, download
 from tests.pictures import picture
 
-UPLOADS, CLIENTS, CONFIRMED_BEFORE_THE_KILL = 400, 8, 100
+UPLOADS, CLIENTS, CONFIRMED_BEFORE_THE_KILL = 200, 8, 40
 
 
 def test_every_confirmed_upload_is_listed_and_downloadable_after_a_kill(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_links_lead_from_each_creation_to_every_operation_on_the_result(
                 derandomize=True,
                 database=None,
                 deadline=None,
-                max_examples=120,
+                max_examples=40,
                 stateful_step_count=6,
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),

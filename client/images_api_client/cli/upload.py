@@ -2,12 +2,14 @@
 
 import os
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from images_api_client.cli.completion import complete_tag
 from images_api_client.cli.connection import connect
 from images_api_client.cli.output import json_line, out, printable, progress
 
@@ -33,7 +35,10 @@ def upload(
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Not these files and folders. Repeatable.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag of every image. Repeatable.")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TAG", help="A tag of every image. Repeatable.", autocompletion=complete_tag),
+    ] = None,
     folder_tags: Annotated[
         bool, typer.Option("--folder-tags", help="Also tag with the names of the folders below PATH.")
     ] = False,
@@ -48,6 +53,12 @@ def upload(
 
     What the service has is not sent again, and an upload that was interrupted or killed goes on. The exit status is 0
     unless a file failed. Files that are refused, because they are not images, are no failure.
+
+    \b
+    Examples:
+      images upload ~/Pictures --exclude Trash --exclude '*.tif'
+      images upload ~/Pictures/2024 scan.png --tag holiday --folder-tags --private
+      images upload ~/Pictures --dry-run
     """
     client = connect(context)
     if client.user is None:
@@ -72,9 +83,13 @@ def upload(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     try:
-        with shown:
-            for outcome in outcomes:
-                report.add(outcome)
+        with shown, closing(outcomes):
+            try:
+                for outcome in outcomes:
+                    report.add(outcome)
+            except KeyboardInterrupt:
+                client.transport.close()  # so that nothing is tried again
+                raise
     finally:
         report.end()
     if report.failed:

@@ -6,7 +6,7 @@ outcome, and files with the same bytes are sent once: the others wait for the fi
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from pathlib import Path
@@ -64,7 +64,7 @@ class FolderUpload:
         self._files = self._size = 0  # that have an outcome
         self._reported_at = 0.0
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Generator[Outcome, None, None]:
         """Upload the files, and yield the outcome of each as soon as it is known.
 
         Raises Unauthorized, Forbidden: the service accepts nothing of this user. Raises Stopped: nothing can be sent.
@@ -212,7 +212,7 @@ class FolderUpload:
             status, reason = Status.FAILED, str(error)
         except ImagesError as error:
             status, reason = Status.FAILED, str(error)
-            self._failures += 1
+            self._failures += not upload.sent_at  # what was sent, and is not processed, does not stop the others
         if status is None:
             self._unchecked.append(upload)
             return

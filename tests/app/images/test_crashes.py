@@ -41,8 +41,8 @@ def test_a_killed_upload_stores_everything_or_nothing(api: Api, stores: Stores, 
         sweep(api)
         assert stores.tag_counts() == []
         remaining.append(len(listed))
-    # Killed before: the S3 put, the transaction; then not killed. Killed after: the same.
-    assert remaining == [0, 0, 1, 0, 1, 1]
+    # Killed before the S3 put, before the transaction, not at all, after the transaction.
+    assert remaining == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("repeated_by", ["the client", "the schedule"])
@@ -65,9 +65,9 @@ def test_a_killed_deletion_is_finished_by_a_retry_or_the_schedule(
             assert api.call("DELETE", f"/images/{image_id}").status_code in (200, 404)
         assert stores.are_empty()
         remaining.append(len(listed))
-    # Killed at: the read, the transaction, the deletion of the original, of variants, of the staged file, of the
-    # record; then not killed.
-    assert remaining == [1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    # Killed before: the read, the transaction, the deletion of the original, of variants, of the staged file, of the
+    # record; then not killed, and killed after the last.
+    assert remaining == [1, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_killed_update_changes_everything_or_nothing(api: Api, stores: Stores, calls: Calls) -> None:
@@ -86,8 +86,8 @@ def test_a_killed_update_changes_everything_or_nothing(api: Api, stores: Stores,
         assert api.call("DELETE", f"/images/{image_id}").status_code == 200
         assert stores.are_empty()
         versions.append(image["version"])
-    # Killed at: the read, the transaction; then not killed.
-    assert versions == [1, 1, 2, 1, 2, 2]
+    # Killed before the read, before the transaction, not at all, after the transaction.
+    assert versions == [1, 1, 2, 2]
 
 
 def test_an_upload_repeated_with_its_idempotency_key_stores_one_image(api: Api, stores: Stores, calls: Calls) -> None:
@@ -119,9 +119,9 @@ def test_an_object_without_a_record_is_deleted_after_any_kill(api: Api, stores: 
         object_created(api, key)
         catch_up(api, stores)
         assert stores.are_empty()
-    # Killed at: the read, the HeadObject, the write of the record, the deletion of the original, of variants, of the
-    # staged file; then not killed.
-    assert remaining == [1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
+    # Killed before: the read, the HeadObject, the write of the record, the deletion of the original, of variants, of
+    # the staged file; then not killed, and killed after the last.
+    assert remaining == [1, 1, 1, 1, 0, 0, 0, 0]
 
 
 def test_a_killed_schedule_is_finished_by_its_next_run(api: Api, stores: Stores, calls: Calls) -> None:
@@ -153,9 +153,9 @@ def test_a_killed_schedule_counts_each_tag_change_once(api: Api, stores: Stores,
             page = api.get("/tags?user_id=alice").json_body["tags"]
             assert {each["tag"]: each["count"] for each in page} == counts
         assert len(stores.tag_counts()) == len(counts)
-    # Killed at: the seven reads of states, the reads of the oldest image of two states, the read of the queue, the read
-    # of the counters, the transaction; then not killed.
-    assert queued == [*[2] * 12, 0, *[2] * 11, 0, 0]
+    # Killed before: the seven reads of states, the reads of the oldest image of two states, the read of the queue, the
+    # read of the counters, the transaction; then not killed, and killed after the transaction.
+    assert queued == [*[2] * 12, 0, 0]
 
 
 def test_the_schedule_repairs_images_while_tag_counts_cannot_be_applied(api: Api, stores: Stores, calls: Calls) -> None:

@@ -38,8 +38,8 @@ from project.environment import bypass_proxies, enter_stage
 _TOKEN_LIFETIME = timedelta(minutes=5)
 _NAME_CHARS = 40  # of an owner's name in a folder's name
 
-# What this process serves the app with, whatever the stage has. Contract B is the one that the client reads.
-_OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "LOG_LEVEL": "ERROR"}
+# What this process serves the app with, whatever the stage has. The client reads contract B, in pages of up to 1,000.
+_OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "MAX_PAGE_SIZE": "1000", "LOG_LEVEL": "ERROR"}
 
 # Settings of the stage that do not fit to these.
 _REMOVED = ("JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE", "OIDC_CLIENT_ID", "METRICS_NAMESPACE")

@@ -31,12 +31,14 @@ from images_api_client import Client, ImagesError
 from images_api_client.archive import layout
 from images_api_client.archive.layout import NoExport
 from images_api_client.archive.report import ExportReport, ImportReport
+from images_api_client.downloads.progress import TransferProgress
 from project import CannotRun
 from project.command_line import one_line_errors
 from project.environment import bypass_proxies, enter_stage
 
 _TOKEN_LIFETIME = timedelta(minutes=5)
 _NAME_CHARS = 40  # of an owner's name in a folder's name
+_ERASE_LINE = "\r\x1b[K"  # of a terminal
 
 # What this process serves the app with, whatever the stage has. The client reads contract B, in pages of up to 1,000.
 _OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "MAX_PAGE_SIZE": "1000", "LOG_LEVEL": "ERROR"}
@@ -45,7 +47,8 @@ _OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "MAX_PAGE_
 _REMOVED = ("JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE", "OIDC_CLIENT_ID", "METRICS_NAMESPACE")
 
 ClientOf = Callable[[str], Client]  # returns a client that acts for an owner
-Act = Callable[[Client, Path], ExportReport | ImportReport]
+Progress = Callable[[TransferProgress], None] | None
+Act = Callable[[Client, Path, Progress], ExportReport | ImportReport]
 
 
 def export_all(client_of: ClientOf, folder: Path) -> bool:
@@ -56,7 +59,7 @@ def export_all(client_of: ClientOf, folder: Path) -> bool:
     Raises CannotRun: the owners cannot be read, or an earlier export in the folder cannot be.
     """
     found = {owner: folder / folder_name(owner) for owner in owners()} | exports_in(folder)
-    return _each(client_of, found, Client.export)
+    return _each(client_of, found, lambda client, into, progress: client.export(into, progress=progress))
 
 
 def import_all(client_of: ClientOf, folder: Path) -> bool:
@@ -67,7 +70,7 @@ def import_all(client_of: ClientOf, folder: Path) -> bool:
     found = exports_in(folder)
     if not found:
         raise CannotRun(f"{folder} has no export: none of its folders has a file {layout.ABOUT}.")
-    return _each(client_of, found, Client.import_)
+    return _each(client_of, found, lambda client, source, progress: client.import_(source, progress=progress))
 
 
 def owners() -> list[str]:
@@ -125,8 +128,8 @@ def _each(client_of: ClientOf, folders: dict[str, Path], act: Act) -> bool:
     for number, (owner, folder) in enumerate(folders.items(), start=1):
         print(f"{owner} ({number} of {len(folders)}), {folder} ...", file=sys.stderr, flush=True)
         try:
-            with client_of(owner) as client:
-                report = act(client, folder)
+            with client_of(owner) as client, _progress() as progress:
+                report = act(client, folder, progress)
         except (ImagesError, OSError) as error:
             print(f"{owner}: {error}", flush=True)
         else:
@@ -136,6 +139,23 @@ def _each(client_of: ClientOf, folders: dict[str, Path], act: Act) -> bool:
             succeeded += report.ok
     print(f"{succeeded} of {len(folders)} owners are complete.")
     return succeeded == len(folders)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Yield what shows on a terminal how far the images of an owner are; None if stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def show(progress: TransferProgress) -> None:
+        counts = f"{progress.images:,} images, {progress.size / 1_000_000:,.1f} MB"
+        print(f"{_ERASE_LINE}{counts}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     kept: AbstractContextManager[str] = nullcontext(str(options.folder)) if options.folder else _temporary()
     with kept as name:
-        folder = Path(name)
+        folder = Path(name) / f"{options.photographs}-{options.seed}"
         make(folder, options.photographs, options.seed)
         files = [file.stat().st_size for file in folder.iterdir()]
         print(f"{len(files):,} files, {sum(files) / 1e6:,.0f} MB\n")

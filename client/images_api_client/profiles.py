@@ -65,8 +65,8 @@ def load() -> Profiles:
 
 def save(profiles: Profiles) -> None:
     """Write the profiles, all or nothing. Only the user can read the file. Raises OSError."""
-    target = path()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = path().resolve()  # which may be a link into a folder of settings
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     document: dict[str, Any] = {"profiles": {name: _table(profile) for name, profile in profiles.by_name.items()}}
     if profiles.default:
         document = {"default": profiles.default, **document}

@@ -10,7 +10,8 @@ from typing import Any
 import jwt
 import pytest
 
-from images_api_client import Client
+import images_api_client
+from images_api_client import Client, ImagesError
 from project import PROJECT
 
 PAGE = PROJECT / "docs" / "python-client.md"
@@ -40,8 +41,6 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     names: dict[str, Any] = {"fetch_token": lambda: (token, datetime.now(UTC).timestamp() + 3600)}
     printed: dict[str, str] = {}
     for heading, code in examples():
-        if any(f".{name}(" in code and not hasattr(Client, name) for name in ("download", "export")):
-            continue  # not there yet
         code = code.replace("http://127.0.0.1:8000", url).replace('"me"', repr(owner))
         with redirect_stdout(StringIO()) as output:
             exec(compile(code, f"{PAGE.name}: {heading}", "exec"), names)  # noqa: S102
@@ -59,8 +58,17 @@ def test_the_examples_run(url: str, owner: str, tmp_path: Path, monkeypatch: pyt
     assert outcomes == {**sent, "chelsea.jpg": "uploaded", "CREDITS.md": "refused"}
     assert "\nfood " in printed["Find images"]
     assert "'make'" in printed["View and download"]
+    coffee = (PROJECT / "samples/coffee.jpg").read_bytes()
+    assert [(tmp_path / name).read_bytes() == coffee for name in ("coffee.jpg", "downloads/coffee.jpg")] == [True, True]
+    assert "7 exported" in printed["Export and import"]
     assert "The image 'an-id-that-nobody-has' was not found. 404 " in printed["Errors"]
     assert printed["Threads"] == "5\n"
     with Client(url, user=owner) as client:
         (cat,) = client.list(user_id=owner, q="sleepy")
         assert (cat.title, cat.tags, cat.version) == ("chelsea", ("cat", "sleepy"), 2)
+
+
+def test_the_page_names_every_error_of_the_package() -> None:
+    public = {name: getattr(images_api_client, name) for name in images_api_client.__all__}
+    errors = {name for name, value in public.items() if isinstance(value, type) and issubclass(value, ImagesError)}
+    assert {name for name in errors if f"`{name}`" not in PAGE.read_text()} == set()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import requests
-from images_api_client.archive.layout import About
 
 from dev.stack import Stack, running
+from images_api_client.archive.layout import About
 from project import PROJECT, CannotRun
 from scripts.archive import exports_in, folder_name
 from tests.app.uploads import DAMAGED

@@ -86,7 +86,7 @@ def test_no_confirmed_upload_is_lost_when_the_database_cannot_grow(tmp_path: Pat
     refusals: list[str] = []
     # Without a margin, writes go on until they fail.
     with running(data, "--min-free-mb", "0") as stack:
-        while len(refusals) < 10:
+        while len(refusals) < 4:
             answer = upload(stack, len(confirmed))
             if answer.status_code == 201:
                 confirmed.append(answer.json()["image_id"])

@@ -76,7 +76,7 @@ def export(
             os.fsync(records.fileno())
         part.replace(folder / layout.RECORDS)
         About(owner, transport.url, _now(), count).write(folder)
-        if prune and report.ok:
+        if prune and report.ok and (folder / layout.ORIGINALS).is_dir():
             pruned = _prune(folder, files)
             report.notes.append(f"Files of deleted images that were removed: {pruned:,}.")
     return report
@@ -140,12 +140,21 @@ class _Files:
 def _prune(folder: Path, files: _Files) -> int:
     """Delete the originals that no record has, and return their number. Other files stay. Raises OSError."""
     count = 0
-    for path in (folder / layout.ORIGINALS).rglob("*"):
-        is_known = path.relative_to(folder).as_posix() in files
-        if not is_known and layout.is_of_export(path, folder) and path.is_file():
+    for path in _walk(folder / layout.ORIGINALS):
+        if path.relative_to(folder).as_posix() not in files and layout.is_of_export(path, folder):
             path.unlink()
             count += 1
     return count
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Iterate over the files below a folder. Path.walk and Path.rglob make a list of each folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry))
+            else:
+                yield Path(entry)
 
 
 def _now() -> str:

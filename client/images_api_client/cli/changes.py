@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,10 +11,12 @@ from images_api_client.cli.completion import complete_tag
 from images_api_client.cli.connection import SHORT, connect
 from images_api_client.cli.output import Misused, Problem, json_line, say, sentence
 from images_api_client.cli.parameters import ImageId, Json, image_id_of
+from images_api_client.errors import PreconditionFailed, ServiceError, TooManyRequests, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from images_api_client import Client, Image
 
+PARALLEL = 4  # deletions at the same time
 TURNS = 10  # at adding and removing tags, while others change the image
 
 
@@ -90,10 +93,17 @@ def delete(
     if not yes:
         what = f"the image {ids[0]}" if len(ids) == 1 else f"{len(ids):,} images"
         typer.confirm(f"Delete {what} for good?", abort=True, err=True)
+    from concurrent.futures import ThreadPoolExecutor
+
     client = connect(context)
-    deleted = sum(_is_deleted(client, image_id, context.obj.verbose) for image_id in ids)
-    failed = len(ids) - deleted
-    say(f"Deleted: {deleted:,}." if not failed else f"Deleted: {deleted:,}. Not deleted: {failed:,}.")
+    failed = 0
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for image_id, error in zip(ids, pool.map(partial(_deletion_error, client), ids), strict=True):
+            if error:
+                say(f"{image_id}: {sentence(error, context.obj.verbose)}")
+                failed += 1
+    deleted = f"Deleted: {len(ids) - failed:,}."
+    say(f"{deleted} Not deleted: {failed:,}." if failed else deleted)
     if failed:
         raise typer.Exit(1)
 
@@ -106,21 +116,18 @@ def _ids(given: Iterable[str]) -> Iterable[str]:
             yield image_id_of(each)
 
 
-def _is_deleted(client: "Client", image_id: str, verbose: bool) -> bool:
-    """Delete an image. An error that concerns only this image is printed.
+def _deletion_error(client: "Client", image_id: str) -> ServiceError | None:
+    """Delete an image, and return an error that concerns only this image.
 
     Raises Unauthorized, TooManyRequests, Unavailable, ConnectionFailed: other images would fail as well.
     """
-    from images_api_client.errors import ServiceError, TooManyRequests, Unauthorized, Unavailable
-
     try:
         client.delete(image_id)
     except (Unauthorized, TooManyRequests, Unavailable):
         raise
     except ServiceError as error:
-        say(f"{image_id}: {sentence(error, verbose)}")
-        return False
-    return True
+        return error
+    return None
 
 
 def _retagged(
@@ -135,8 +142,6 @@ def _retagged(
 
     Raises PreconditionFailed: the image is not at `if_version`. Raises ServiceError, ConnectionFailed.
     """
-    from images_api_client.errors import PreconditionFailed
-
     unwanted = {each.casefold() for each in removed}
     for _ in range(TURNS):
         image = client.get(image_id)

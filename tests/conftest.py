@@ -28,9 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure coverage only where the service runs in the test's process, because measuring doubles the time."""
+    """Measure coverage only where the service runs in the test's process, because measuring doubles the time.
+
+    Long tests that repeat what others in their folder call once are left out too.
+    """
+    measured = [TESTS / "unit", TESTS / "app"]
+    repeating = [TESTS / "app" / "scripts", TESTS / "app" / "images" / "test_crashes.py"]
+    repeating += [
+        TESTS / "app" / "lists" / f"test_{name}.py" for name in ("budget", "moves", "paging", "search", "time_taken")
+    ]
     for item in items:
-        if not any(item.path.is_relative_to(TESTS / folder) for folder in ("unit", "app")):
+        if not any(map(item.path.is_relative_to, measured)) or any(map(item.path.is_relative_to, repeating)):
             item.add_marker("no_cover")
 
 

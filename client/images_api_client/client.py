@@ -5,7 +5,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import cached_property
@@ -21,8 +21,8 @@ from images_api_client import uploads
 from images_api_client.credentials import Anonymous, BearerToken, NamedUser, Token
 from images_api_client.errors import TooLarge, UserRequired
 from images_api_client.model import Count, Image, Similar, SimilarImages, TagCount, Visibility
-from images_api_client.transport import ATTEMPTS, Timeouts, Transport
-from images_api_client.uploads import File, Metadata, Progress
+from images_api_client.transport import ATTEMPTS, Progress, Timeouts, Transport
+from images_api_client.uploads import File, Metadata
 
 if TYPE_CHECKING:
     from images_api_client.archive.report import ExportReport, ImportReport
@@ -191,7 +191,7 @@ class Client:
         `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image.
         """
         params = {**_params(filters), **_present(sort=sort, order=order, include=_include(include), limit=page_size)}
-        return (Image.of(document) for document in self._pages("/images", "images", params))
+        return (Image.of(document) for page in self.transport.pages("/images", params) for document in page["images"])
 
     def count(self, **filters: Unpack[Filters]) -> Count:
         """Count the images that match the filters."""
@@ -235,7 +235,8 @@ class Client:
     def tags(self, *, user_id: str | None = None, prefix: str | None = None) -> Iterator[TagCount]:
         """Iterate over the tags in use, in alphabetical order: of an owner, or of all public images."""
         params = _present(user_id=user_id, prefix=prefix, limit=TAG_PAGE_SIZE)
-        return (TagCount(entry["tag"], entry["count"]) for entry in self._pages("/tags", "tags", params))
+        pages = self.transport.pages("/tags", params)
+        return (TagCount(entry["tag"], entry["count"]) for page in pages for entry in page["tags"])
 
     def similar(
         self,
@@ -353,15 +354,6 @@ class Client:
         direct = uploads.announce(self.transport, self.user, file, metadata, file.checksum())
         uploads.send_direct(self.transport, direct, file, progress)
         return uploads.wait(self.transport, direct.image_id, 0)
-
-    def _pages(self, path: str, name: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        cursor: dict[str, str] = {}
-        while True:
-            page = self.transport.json("GET", path, params={**params, **cursor})
-            yield from page[name]
-            if not page["has_more"]:
-                return
-            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
 
 def _name(file: str | os.PathLike[str] | bytes | BinaryIO) -> str:

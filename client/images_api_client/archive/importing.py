@@ -135,7 +135,8 @@ class Import:
     def _compare_list(self, records: "_Records") -> int:
         """Give the images that the service has their outcome, and return how many others it has of the owner."""
         others = 0
-        for document in self._listed():
+        pages = self._transport.pages("/images", {"user_id": self._about.owner, "limit": _PAGE_SIZE})
+        for document in (each for page in pages for each in page["images"]):
             found = records.find(document["image_id"])
             if found is None:
                 others += 1
@@ -143,16 +144,6 @@ class Import:
                 records.conclude(document["image_id"])
                 self._add(found.compared(document))
         return others
-
-    def _listed(self) -> Iterator[Document]:
-        params = {"user_id": self._about.owner, "limit": _PAGE_SIZE}
-        cursor: dict[str, str] = {}
-        while True:
-            page = self._transport.json("GET", "/images", params={**params, **cursor})
-            yield from page["images"]
-            if not page["has_more"]:
-                return
-            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
     def _send(self, records: "_Records") -> None:
         failures = FailuresInARow()

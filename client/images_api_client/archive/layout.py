@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from images_api_client.downloads.names import EXTENSIONS
 from images_api_client.errors import ImagesError
+from images_api_client.formats import EXTENSIONS
 from images_api_client.model import Document, Image
 
 FORMAT = "images-api-export"

@@ -9,11 +9,11 @@ from pathlib import Path
 from images_api_client.downloads import content, receiving
 from images_api_client.downloads.failures import FailuresInARow, check_not_final, sentence
 from images_api_client.downloads.journal import FolderJournal
-from images_api_client.downloads.names import EXTENSIONS
 from images_api_client.downloads.parallel import Stop, in_order
 from images_api_client.downloads.progress import Meter
 from images_api_client.downloads.receiving import NoPicture, Source
 from images_api_client.errors import ImagesError
+from images_api_client.formats import EXTENSIONS
 from images_api_client.model import Image
 from images_api_client.transport import Transport
 

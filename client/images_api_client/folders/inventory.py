@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from itertools import islice
 
 from images_api_client.transport import Transport
 
@@ -22,6 +23,7 @@ class Inventory:
         self.complete = False  # whether every image of the user was read; otherwise, `ask`
         self._transport = transport
         self._user = user
+        self._pages = transport.pages("/images", {"user_id": user, "limit": _PAGE_SIZE})
         self._images = sqlite3.connect("", isolation_level=None)
         self._images.execute("PRAGMA synchronous=OFF")
         self._images.execute("CREATE TABLE images (checksum TEXT PRIMARY KEY, image_id TEXT) WITHOUT ROWID")
@@ -35,17 +37,12 @@ class Inventory:
 
         Raises ServiceError, ConnectionFailed.
         """
-        params = {"user_id": self._user, "limit": _PAGE_SIZE}
-        read = 0
-        while not self.complete and (pages is None or read < pages):
-            page = self._transport.json("GET", "/images", params=params)
+        for page in islice(self._pages, pages):
             self._images.execute("BEGIN")
             for image in page["images"]:
                 self.add(image["checksum"], image["image_id"])
             self._images.execute("COMMIT")
-            read += 1
             self.complete = not page["has_more"]
-            params["last_evaluated_key"] = page.get("last_evaluated_key")
             read_page()
 
     def find(self, checksum: str) -> str | None:
@@ -62,11 +59,5 @@ class Inventory:
 
         Raises ServiceError, ConnectionFailed.
         """
-        params = {"user_id": self._user, "checksum": checksum, "limit": 1}
-        while True:
-            page = self._transport.json("GET", "/images", params=params)
-            if page["images"]:
-                return str(page["images"][0]["image_id"])
-            if not page["has_more"]:  # a page may be empty although others follow
-                return None
-            params["last_evaluated_key"] = page["last_evaluated_key"]
+        pages = self._transport.pages("/images", {"user_id": self._user, "checksum": checksum, "limit": 1})
+        return next((str(image["image_id"]) for page in pages for image in page["images"]), None)

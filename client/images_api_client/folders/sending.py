@@ -22,7 +22,7 @@ from images_api_client.folders.journal import Journal, Unfinished
 from images_api_client.folders.model import Status, Upload
 from images_api_client.folders.scan import Found
 from images_api_client.model import Image, State
-from images_api_client.transport import Transport
+from images_api_client.transport import Progress, Transport
 from images_api_client.uploads import DirectUpload, File
 
 _PATIENCE_SECONDS = 900.0  # without any direct upload becoming processed: others may be before it
@@ -147,7 +147,7 @@ class Sender:
         except ServiceError as error:
             raise NotStored(f"The file could not be sent to the storage. {error}") from error
 
-    def _progress_of(self, upload: Upload) -> uploads.Progress:
+    def _progress_of(self, upload: Upload) -> Progress:
         def note(sent_bytes: int) -> None:
             upload.sent_bytes = sent_bytes
             if self._stopping.is_set():

@@ -27,8 +27,8 @@ from images_api_client.uploads import File, Metadata
 if TYPE_CHECKING:
     from images_api_client.archive.report import ExportReport, ImportReport
     from images_api_client.downloads.folder import DownloadOutcome
-    from images_api_client.downloads.progress import TransferProgress
     from images_api_client.folders.model import FolderProgress, Outcome
+    from images_api_client.runs.progress import TransferProgress
 
 PAGE_SIZE = 100
 TAG_PAGE_SIZE = 1000
@@ -285,10 +285,10 @@ class Client:
 
         An image has the same file in every run: the folder has a journal of the names. What is complete is not fetched
         again. A failure does not stop the others. `dry_run` only says what would be downloaded.
-        Raises FolderInUse. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
+        Raises InUse. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
         """
         from images_api_client.downloads import folder as downloads
-        from images_api_client.downloads.progress import Meter
+        from images_api_client.runs.progress import Meter
 
         images = self.list(include=("url", "analysis"), page_size=_URLS_PER_PAGE, **filters)
         return downloads.download_many(
@@ -306,10 +306,10 @@ class Client:
         """Export all images of the user to a folder: records and originals. Again into the same folder: what is new.
 
         Every file is checked. `prune` deletes the files of images that the user does not have any more.
-        Raises UserRequired. Raises NoExport: the folder has something else. Raises FolderInUse, Stopped, OSError.
+        Raises UserRequired. Raises NoExport: the folder has something else. Raises InUse, Stopped, OSError.
         """
         from images_api_client.archive import exporting
-        from images_api_client.downloads.progress import Meter
+        from images_api_client.runs.progress import Meter
 
         owner = self._owner()
         images = self.list(user_id=owner, include="url", page_size=_URLS_PER_PAGE)
@@ -332,7 +332,7 @@ class Client:
         Stopped, OSError.
         """
         from images_api_client.archive.importing import Import
-        from images_api_client.downloads.progress import Meter
+        from images_api_client.runs.progress import Meter
 
         return Import(self.transport, self._owner(), Path(folder), parallel=parallel, meter=Meter(progress)).run()
 

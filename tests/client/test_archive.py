@@ -19,15 +19,13 @@ import pytest
 from typer.testing import CliRunner
 
 from dev.stack import Stack, running
-from images_api_client import Client, Image, State
+from images_api_client import Client, Image, ImportsRefused, NoExport, State
 from images_api_client.archive import exporting
-from images_api_client.archive.importing import ImportsRefused
-from images_api_client.archive.layout import NoExport
 from images_api_client.archive.report import ArchiveStatus, ImportReport
 from images_api_client.cli.app import app
 from images_api_client.downloads.folder import VARIANT
-from images_api_client.downloads.progress import Meter, TransferProgress
 from images_api_client.errors import UserRequired
+from images_api_client.runs.progress import Meter, TransferProgress
 from project import PROJECT
 from tests.pictures import dated_picture, picture
 

@@ -17,12 +17,11 @@ import requests
 from typer.testing import CliRunner
 
 from dev.stack import Stack
-from images_api_client import Client, DamagedDownload, Image, NotFound
+from images_api_client import Client, DamagedDownload, Image, InUse, JournalUnusable, NoPicture, NotFound, OtherContent
 from images_api_client.cli.app import app
 from images_api_client.downloads import names
-from images_api_client.downloads.folder import DownloadOutcome, DownloadStatus, OtherContent
-from images_api_client.downloads.journal import FILE, FolderInUse, FolderJournal
-from images_api_client.downloads.receiving import NoPicture
+from images_api_client.downloads.folder import DownloadOutcome, DownloadStatus
+from images_api_client.downloads.journal import FILE, FolderJournal
 from tests.pictures import dated_picture, picture
 
 DOWNLOADED, PRESENT, FAILED = DownloadStatus.DOWNLOADED, DownloadStatus.PRESENT, DownloadStatus.FAILED
@@ -318,10 +317,10 @@ class TestFolder:
 
     def test_a_folder_is_used_by_one_run_at_a_time(self, client: Client, folder: Path) -> None:
         folder.mkdir()
-        with FolderJournal(folder), pytest.raises(FolderInUse, match="Another run"):
+        with FolderJournal(folder), pytest.raises(InUse, match="Another download"):
             download_all(client, folder)
         (folder / FILE).write_bytes(b"no database" * 100)
-        with pytest.raises(FolderInUse, match="delete it"):
+        with pytest.raises(JournalUnusable, match="delete it"):
             download_all(client, folder)
 
 

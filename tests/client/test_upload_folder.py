@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from images_api_client import Client, Forbidden, uploads
+from images_api_client import Client, Forbidden, InUse, JournalUnusable, uploads
 from images_api_client.cli.app import app
 from images_api_client.errors import Stopped, UserRequired
-from images_api_client.folders.journal import Journal, JournalUnusable
+from images_api_client.folders.journal import Journal
 from images_api_client.folders.model import FolderProgress
-from images_api_client.folders.upload import FAILURES_IN_A_ROW
 from images_api_client.model import State, Visibility
+from images_api_client.runs import failures
 from tests.client.folders import CountingClient, large_picture, statuses, write
 from tests.pictures import picture
 
@@ -239,7 +239,7 @@ def test_two_runs_at_the_same_time_are_one_too_many(client: CountingClient, phot
     write(photos, ["a.png", "b.png"])
     running = client.upload_many([photos], journal=client._journal)
     next(running)
-    with pytest.raises(JournalUnusable, match="Another upload of this user is running on this machine"):
+    with pytest.raises(InUse, match="Another upload of this user on this machine is not finished"):
         client.upload_all(photos)
     assert len([*running]) == 1
 
@@ -261,8 +261,8 @@ def test_a_user_without_the_right_is_told_at_once(client: CountingClient, photos
 def test_a_run_stops_when_nothing_can_be_sent(client: CountingClient, photos: Path) -> None:
     write(photos, [f"{n}.png" for n in range(30)])
     outcomes = client.upload_many([photos], tags=["x" * 65], journal=client._journal)
-    failed = [next(outcomes).status for _ in range(FAILURES_IN_A_ROW)]
-    assert failed == ["failed"] * FAILURES_IN_A_ROW
+    failed = [next(outcomes).status for _ in range(failures.MOST)]
+    assert failed == ["failed"] * failures.MOST
     with pytest.raises(
         Stopped, match=r"Stopped after 12 failures in a row\. The last one: tags has a tag of more than"
     ):

@@ -11,7 +11,7 @@ import typer
 from images_api_client.cli.output import json_line, printable, progress
 
 if TYPE_CHECKING:
-    from images_api_client.downloads.progress import TransferProgress
+    from images_api_client.runs.progress import TransferProgress
 
 _MOST_NAMES = 20  # of the images that have the same reason
 _MOST_REASONS = 20

@@ -11,23 +11,22 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from pathlib import Path
 
-from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Stopped, Unaccepted, Unauthorized
+from images_api_client.errors import Forbidden, ImagesError, JournalUnusable, Rejected, Unaccepted, Unauthorized
 from images_api_client.folders.inventory import FILES_PER_PAGE, Inventory
-from images_api_client.folders.journal import Journal, JournalUnusable
+from images_api_client.folders.journal import Journal
 from images_api_client.folders.model import FolderProgress, Options, Outcome, Status, Upload
 from images_api_client.folders.scan import Count, Found, Scan
 from images_api_client.folders.sending import Sender
+from images_api_client.runs.failures import FailuresInARow
 from images_api_client.transport import Transport
 from images_api_client.uploads import File
 
-FAILURES_IN_A_ROW = 12  # after which a run stops, because the service or the storage does not work
 _MANY_FILES = 1_000  # more are not counted before the list of the service is read
 _READERS = 2  # threads that read and hash files
 _MOST_OPEN = 500  # files that are taken from the scan and have no outcome yet
 _CHECK_AFTER_SECONDS = 1.0  # from the end of a direct upload to the first look at its state
 _CHECK_AGAIN_SECONDS = 0.5  # between two looks, while nothing is processed
 _PROGRESS_SECONDS = 0.1
-_MOST_RESUMES = 5  # of one direct upload in parts, whose URLs have expired
 
 
 class FolderUpload:
@@ -59,7 +58,7 @@ class FolderUpload:
         self._next_check = 0.0
         self._claims: dict[str, Upload] = {}  # by checksum: each file that is sent and has no outcome yet
         self._open = 0
-        self._failures = 0
+        self._failures = FailuresInARow()
         self._taken = self._taken_size = 0
         self._files = self._size = 0  # that have an outcome
         self._reported_at = 0.0
@@ -147,7 +146,7 @@ class FolderUpload:
                 except Unaccepted as error:
                     yield self._ended(found, Status.REFUSED, str(error))
                 except OSError as error:
-                    yield self._ended(found, Status.FAILED, _unreadable(error))
+                    yield self._ended(found, Status.FAILED, _sentence(error))
                 else:
                     self._journal.remember(found, checksum)
                     yield from self._decide(found, checksum)
@@ -199,35 +198,31 @@ class FolderUpload:
 
     def _concluded(self, upload: Upload, future: Future[object]) -> Iterator[Outcome]:
         """Yield the outcome of a file that was sent or checked, or await its processing."""
-        reason = ""
+        error: ImagesError | OSError | None = None
         try:
             status = future.result()
         except (Unauthorized, Forbidden, JournalUnusable):
             raise
-        except (Unaccepted, Rejected) as error:
-            status, reason = Status.REFUSED, str(error)
-        except OSError as error:
-            status, reason = Status.FAILED, _unreadable(error)
-        except FileChanged as error:
-            status, reason = Status.FAILED, str(error)
-        except ImagesError as error:
-            status, reason = Status.FAILED, str(error)
-            self._failures += not upload.sent_at  # what was sent, and is not processed, does not stop the others
+        except (Unaccepted, Rejected) as refusal:
+            status, error = Status.REFUSED, refusal
+        except (ImagesError, OSError) as failure:
+            status, error = Status.FAILED, failure
         if status is None:
             self._unchecked.append(upload)
             return
-        yield from self._finished(upload, Status(str(status)), reason)
+        yield from self._finished(upload, Status(str(status)), error)
 
-    def _finished(self, upload: Upload, status: Status, reason: str) -> Iterator[Outcome]:
+    def _finished(self, upload: Upload, status: Status, error: ImagesError | OSError | None) -> Iterator[Outcome]:
+        reason = _sentence(error) if error else ""
         del self._claims[upload.checksum]
         yield self._ended(upload.found, status, reason, upload.image_id or None)
         if status is Status.FAILED:
-            if self._failures >= FAILURES_IN_A_ROW:
-                raise Stopped(f"Stopped after {self._failures} failures in a row. The last one: {reason}")
+            if error and not upload.sent_at:  # what was sent, and is not processed, does not stop the others
+                self._failures.note(error)
             for found in upload.same:  # the next one is sent
                 yield from self._decide(found, upload.checksum)
             return
-        self._failures = 0
+        self._failures.note(None)
         if status in (Status.UPLOADED, Status.PRESENT):
             self._inventory.add(upload.checksum, upload.image_id)
         for found in upload.same:
@@ -262,5 +257,5 @@ def _checksum(found: Found) -> str:
     return File.of(found.path).checksum()
 
 
-def _unreadable(error: OSError) -> str:
-    return f"The file cannot be read: {error.strerror}."
+def _sentence(error: ImagesError | OSError) -> str:
+    return f"The file cannot be read: {error.strerror or error}." if isinstance(error, OSError) else str(error)

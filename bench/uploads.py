@@ -2,6 +2,9 @@
 
 Each way gets an embedded stack of its own. The loop of curl sends forms, so the service refuses its large files. The
 AWS CLI only copies files: nothing checks them, and there is no record of them.
+
+The stack processes images in the background, one after the other. The client waits for its large files, which are in
+lists once they are processed. So the second time of each row says when all images were processed.
 """
 
 import argparse
@@ -31,6 +34,7 @@ USER = "bench"
 BUCKET = "bench-uploads"
 
 _MEGAPIXELS = 1_000_000
+_POLL_SECONDS = 1.0
 # The share of each kind in 100 files: format, megapixels, and whether the file is cut off.
 _KINDS: Mapping[tuple[str, float, bool], int] = {
     ("jpeg", 0.1, False): 10,
@@ -68,7 +72,8 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 class Figures:
     """What one way of uploading did with the folder."""
 
-    seconds: float
+    seconds: float  # until the command ended
+    processed_seconds: float | None  # until all images were processed; None: nothing processes them
     stored: int  # files that the service or S3 has afterwards
     stored_bytes: int
     peak_mb: float  # of the largest process of the client
@@ -90,11 +95,16 @@ def main() -> None:
         make(folder, options.photographs, options.seed)
         files = [file.stat().st_size for file in folder.iterdir()]
         print(f"{len(files):,} files, {sum(files) / 1e6:,.0f} MB\n")
-        print("| way | seconds | images/s | MB/s | refused | peak MB |\n|---|---|---|---|---|---|")
+        print("| way | sent after, s | processed after, s | images/s | MB/s | refused | peak MB |")
+        print("| -- | -- | -- | -- | -- | -- | -- |")
         for way, figures in _measured(folder, options.cache):
+            processed = f"{figures.processed_seconds:.1f}" if figures.processed_seconds else "-"
             rates = f"{figures.stored / figures.seconds:.1f} | {figures.stored_bytes / 1e6 / figures.seconds:.1f}"
             refused = len(files) - figures.stored
-            print(f"| {way} | {figures.seconds:.1f} | {rates} | {refused} | {figures.peak_mb:.0f} |", flush=True)
+            print(
+                f"| {way} | {figures.seconds:.1f} | {processed} | {rates} | {refused} | {figures.peak_mb:.0f} |",
+                flush=True,
+            )
 
 
 def make(folder: Path, number: int, seed: int) -> None:
@@ -131,8 +141,8 @@ def _photograph(kind: str, megapixels: float, is_cut_off: bool, seed: int) -> by
 
 def _measured(folder: Path, cache: Path) -> Iterator[tuple[str, Figures]]:
     """Yield the figures of each way."""
-    yield "`images upload`", _measure(folder, _client, _images_of_the_service)
-    yield "a loop of `curl --form`", _measure(folder, _curl, _images_of_the_service)
+    yield "`images upload`", _measure(folder, _client, _images, processed=_is_processed)
+    yield "a loop of `curl --form`", _measure(folder, _curl, _images, processed=_is_processed)
     try:
         aws = _installed(cache)
     except subprocess.CalledProcessError as failed:
@@ -145,7 +155,12 @@ def _measured(folder: Path, cache: Path) -> Iterator[tuple[str, Figures]]:
 Command = Callable[[Stack, Path], Sequence[str]]
 
 
-def _measure(folder: Path, command: Command, stored: Callable[[Stack], list[int]]) -> Figures:
+def _measure(
+    folder: Path,
+    command: Command,
+    stored: Callable[[Stack], list[int]],
+    processed: Callable[[Stack], bool] | None = None,
+) -> Figures:
     with _temporary() as home, running(Path(home) / "data") as stack:
         stack.client("s3").create_bucket(Bucket=BUCKET)
         environment = {
@@ -167,10 +182,13 @@ def _measure(folder: Path, command: Command, stored: Callable[[Stack], list[int]
         )
         seconds = time.monotonic() - started
         status, peak_kb = map(int, launched.stdout.split())
+        while processed and not processed(stack):
+            time.sleep(_POLL_SECONDS)
+        processed_seconds = time.monotonic() - started if processed else None
         sizes = stored(stack)
     if not sizes:
         raise CannotRun(f"Nothing was uploaded; the command ended with exit status {status}.")
-    return Figures(seconds, len(sizes), sum(sizes), peak_kb / 1024)
+    return Figures(seconds, processed_seconds, len(sizes), sum(sizes), peak_kb / 1024)
 
 
 def _client(stack: Stack, folder: Path) -> Sequence[str]:
@@ -181,9 +199,15 @@ def _curl(stack: Stack, folder: Path) -> Sequence[str]:
     return ["sh", "-c", _CURL_LOOP, "sh", stack.url, str(folder), USER]
 
 
-def _images_of_the_service(stack: Stack) -> list[int]:
+def _images(stack: Stack) -> list[int]:
     """Return the size of each listed image."""
     return [image["size"] for page in Service(stack.url).pages(user_id=USER, limit=1000) for image in page]
+
+
+def _is_processed(stack: Stack) -> bool:
+    """Whether no listed image is being processed. The stack processes the oldest first, so the newest say it."""
+    newest = Service(stack.url).get("/images", user_id=USER, limit=100, include="analysis")["images"]
+    return all(image["state"] != "processing" for image in newest)
 
 
 def _objects(stack: Stack) -> list[int]:

@@ -42,11 +42,11 @@ from images_api_client.errors import (
 from images_api_client.model import Analysis, Count, Image, Link, Similar, SimilarImages, State, TagCount, Visibility
 
 if TYPE_CHECKING:
-    from images_api_client.archive.report import ExportReport, ImportReport
+    from images_api_client.archive.report import ArchiveOutcome, ArchiveStatus, ExportReport, ImportReport
     from images_api_client.client import Client, Filters
     from images_api_client.credentials import Token
     from images_api_client.downloads.folder import DownloadOutcome, DownloadStatus
-    from images_api_client.folders.model import FolderProgress, Outcome, Status
+    from images_api_client.folders.model import UploadOutcome, UploadProgress, UploadStatus
     from images_api_client.runs.progress import TransferProgress
     from images_api_client.transport import Timeouts
 
@@ -54,22 +54,26 @@ __version__ = "0.1.0"
 
 # Imported when they are used, because they take longer to import than the help and the completion of the command line.
 _LATE = {
+    "ArchiveOutcome": "archive.report",
+    "ArchiveStatus": "archive.report",
     "Client": "client",
     "DownloadOutcome": "downloads.folder",
     "DownloadStatus": "downloads.folder",
     "ExportReport": "archive.report",
     "Filters": "client",
-    "FolderProgress": "folders.model",
     "ImportReport": "archive.report",
-    "Outcome": "folders.model",
-    "Status": "folders.model",
     "Timeouts": "transport",
     "Token": "credentials",
     "TransferProgress": "runs.progress",
+    "UploadOutcome": "folders.model",
+    "UploadProgress": "folders.model",
+    "UploadStatus": "folders.model",
 }
 
 __all__ = [
     "Analysis",
+    "ArchiveOutcome",
+    "ArchiveStatus",
     "BadAddress",
     "BadCredentials",
     "BadRequest",
@@ -85,7 +89,6 @@ __all__ = [
     "ExportReport",
     "FileChanged",
     "Filters",
-    "FolderProgress",
     "Forbidden",
     "Gone",
     "Image",
@@ -99,14 +102,12 @@ __all__ = [
     "NoPicture",
     "NotFound",
     "OtherContent",
-    "Outcome",
     "PreconditionFailed",
     "Rejected",
     "ServiceError",
     "Similar",
     "SimilarImages",
     "State",
-    "Status",
     "Stopped",
     "TagCount",
     "Timeouts",
@@ -119,6 +120,9 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnsupportedType",
+    "UploadOutcome",
+    "UploadProgress",
+    "UploadStatus",
     "UserRequired",
     "Visibility",
 ]

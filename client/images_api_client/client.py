@@ -27,7 +27,7 @@ from images_api_client.uploads import File, Metadata
 if TYPE_CHECKING:
     from images_api_client.archive.report import ExportReport, ImportReport
     from images_api_client.downloads.folder import DownloadOutcome
-    from images_api_client.folders.model import FolderProgress, Outcome
+    from images_api_client.folders.model import UploadOutcome, UploadProgress
     from images_api_client.runs.progress import TransferProgress
 
 PAGE_SIZE = 100
@@ -142,8 +142,8 @@ class Client:
         parallel: int = 4,
         dry_run: bool = False,
         journal: Path | None = None,
-        progress: "Callable[[FolderProgress], None] | None" = None,
-    ) -> "Generator[Outcome, None, None]":
+        progress: "Callable[[UploadProgress], None] | None" = None,
+    ) -> "Generator[UploadOutcome, None, None]":
         """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
 
         `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
@@ -154,8 +154,8 @@ class Client:
         Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
         exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
         The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the
-        service does not say what it has, Stopped after many failures in a row, and JournalUnusable. All other errors
-        are outcomes.
+        service does not say what it has, Stopped after many failures in a row, InUse and JournalUnusable. All other
+        errors are outcomes.
         """
         # Imported here: what it imports is needed by nothing else.
         from images_api_client.folders.journal import default_path
@@ -265,7 +265,8 @@ class Client:
         from the image, and no other file is replaced. An interrupted download goes on from `<name>.part`.
         `progress` is called with the number of bytes that the file has.
         Raises DamagedDownload: the bytes do not have the checksum of the image; a stream has them already. Raises
-        NoPicture: the service has no file of the image for this user, or not yet. Raises NotFound, OSError.
+        NoPicture: the service has no file of the image for this user, or not yet. Raises OtherContent: the folder has
+        another file of the name. Raises NotFound, InUse, JournalUnusable, OSError.
         """
         from images_api_client.downloads import single
 
@@ -285,7 +286,7 @@ class Client:
 
         An image has the same file in every run: the folder has a journal of the names. What is complete is not fetched
         again. A failure does not stop the others. `dry_run` only says what would be downloaded.
-        Raises InUse. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
+        Raises InUse, JournalUnusable. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
         """
         from images_api_client.downloads import folder as downloads
         from images_api_client.runs.progress import Meter

@@ -10,7 +10,7 @@ from images_api_client import Client, Forbidden, InUse, JournalUnusable, uploads
 from images_api_client.cli.app import app
 from images_api_client.errors import Stopped, UserRequired
 from images_api_client.folders.journal import Journal
-from images_api_client.folders.model import FolderProgress
+from images_api_client.folders.model import UploadProgress
 from images_api_client.model import State, Visibility
 from images_api_client.runs import failures
 from tests.client.folders import CountingClient, large_picture, statuses, write
@@ -132,7 +132,7 @@ def test_patterns_choose_files_and_folders(
 
 def test_hidden_and_system_files_are_left_out_and_counted(client: CountingClient, photos: Path) -> None:
     write(photos, ["a.png", ".git/x.png", "._a.png", "@eaDir/a.png", "Thumbs.db", "no/b.png"])
-    seen: list[FolderProgress] = []
+    seen: list[UploadProgress] = []
     client.upload_all(photos, exclude=["no"], dry_run=True, progress=seen.append)
     assert (seen[-1].files, seen[-1].all_files, seen[-1].left_out) == (1, 1, 5)
 

@@ -16,7 +16,7 @@ from images_api_client.cli.output import json_line, out, printable, progress
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from images_api_client.folders.model import FolderProgress, Outcome
+    from images_api_client.folders.model import UploadOutcome, UploadProgress
 
 _MOST_PATHS = 20  # that the summary names for each reason
 _MOST_REASONS = 20
@@ -113,7 +113,7 @@ class _Report:
         self._dry_run = dry_run
         self._shown = shown
         self._task: TaskID | None = None
-        self._latest: FolderProgress | None = None
+        self._latest: UploadProgress | None = None
         self._counts: Counter[str] = Counter()
         self._reasons: dict[str, dict[str, _Reason]] = {"refused": {}, "failed": {}}
 
@@ -122,7 +122,7 @@ class _Report:
         """Return whether a file failed."""
         return self._counts["failed"] > 0
 
-    def note(self, latest: "FolderProgress") -> None:
+    def note(self, latest: "UploadProgress") -> None:
         """Show how far the upload is."""
         self._latest = latest
         if self._task is None:
@@ -135,7 +135,7 @@ class _Report:
             total=max(latest.all_size, 1),
         )
 
-    def add(self, outcome: "Outcome") -> None:
+    def add(self, outcome: "UploadOutcome") -> None:
         """Count an outcome, and print it if each file is asked for."""
         status, path = str(outcome.status), _text(outcome.path)
         self._counts[status] += 1

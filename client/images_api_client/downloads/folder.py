@@ -86,7 +86,8 @@ def download_many(
 
     An image has the same file in every run. A complete file is not fetched again. A file with other content is never
     replaced.
-    Raises InUse. Raises Unauthorized, Stopped, OSError: the next images would fail, too, as on a full disk.
+    Raises InUse, JournalUnusable. Raises Unauthorized, ClientClosed, Stopped, OSError: the next images would fail, too,
+    as on a full disk.
     """
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import errno
 
 from images_api_client.errors import (
+    ClientClosed,
     DamagedDownload,
     FileChanged,
     ImagesError,
@@ -39,7 +40,7 @@ class FailuresInARow:
 
 def check_not_final(error: ImagesError | OSError) -> None:
     """Raise an error that the next transfer meets again: the token has expired, or the disk is full."""
-    if isinstance(error, Unauthorized) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK):
+    if isinstance(error, Unauthorized | ClientClosed) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK):
         raise error
 
 

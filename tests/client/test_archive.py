@@ -394,7 +394,10 @@ class TestCommands:
         status, out = images("import", folder, "--json")
         assert (status, json.loads(out)) == (
             0,
-            {"totals": {"found": 1, "imported": 0, "already_there": 1, "different": 0, "refused": 0, "failed": 0}},
+            {
+                "totals": {"found": 1, "imported": 0, "already_there": 1, "different": 0, "refused": 0, "failed": 0},
+                "dry_run": False,
+            },
         )
         client.update(described(client)[0]["image_id"], title="Newer")
         status, out = images("import", folder)

@@ -361,7 +361,7 @@ class TestCommand:
             ("already_there", str(folder / "b.png")),
             ("already_there", str(folder / "a.png")),
         ]
-        assert totals == {"totals": {"found": 2, "downloaded": 0, "already_there": 2, "failed": 0}}
+        assert totals == {"totals": {"found": 2, "downloaded": 0, "already_there": 2, "failed": 0}, "dry_run": False}
 
     def test_a_dry_run_names_the_files(self, client: Client, folder: Path) -> None:
         client.upload(PHOTO, filename="a.png")

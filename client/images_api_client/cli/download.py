@@ -103,6 +103,7 @@ def _download_many(
     from images_api_client.downloads.folder import DownloadStatus
 
     summary = Summary(DownloadStatus, json=json, verbose=verbose, dry_run=dry_run)
+    stopped = True
     try:
         with shown_progress("Downloading", disable=no_progress) as report:
             for outcome in client.download_many(folder, parallel=parallel, dry_run=dry_run, progress=report, **query):
@@ -110,7 +111,8 @@ def _download_many(
                 summary.add(
                     outcome.status, path or outcome.image_id, outcome.reason, path=path, image_id=outcome.image_id
                 )
+        stopped = False
     finally:
-        summary.end()
+        summary.end(stopped=stopped)
     if summary.counts[DownloadStatus.FAILED]:
         raise typer.Exit(1)

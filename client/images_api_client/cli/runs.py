@@ -73,10 +73,11 @@ class Summary:
         elif self._dry_run and status == self._statuses[0]:
             print(printable(f"would be {status}: {name}"))
 
-    def end(self, *, unfinished: int = 0, left_out: int = 0) -> None:
+    def end(self, *, stopped: bool = False, unfinished: int = 0, left_out: int = 0) -> None:
         """Print how many were found, and how many have each status: as a document, or with their reasons.
 
-        `unfinished` are those that were found and have no outcome. `left_out` are not among those found.
+        `stopped` says that there may be more to find. `unfinished` are those that were found and have no outcome.
+        `left_out` are not among those found.
         """
         totals = {"found": self.counts.total() + unfinished, **{each: self.counts[each] for each in self._statuses}}
         if unfinished:
@@ -86,11 +87,13 @@ class Summary:
         if self._json:
             json_line({"totals": {_key(name): count for name, count in totals.items()}, "dry_run": self._dry_run})
         else:
-            self._print(totals)
+            self._print(totals, stopped=stopped)
 
-    def _print(self, totals: Mapping[str, int]) -> None:
+    def _print(self, totals: Mapping[str, int], *, stopped: bool) -> None:
         notes = {"left out": "  (hidden or excluded, not counted above)"}
-        if self._dry_run:
+        if stopped:
+            notes["found"] = "  (stopped early: there may be more)"
+        elif self._dry_run:
             notes["found"] = f"  (dry run: nothing was {self._statuses[0]})"
         names = max(map(len, totals))
         digits = max(len(f"{count:,}") for count in totals.values())

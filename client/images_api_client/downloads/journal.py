@@ -41,8 +41,8 @@ class FolderJournal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
+    def __exit__(self, *error: object) -> None:
+        self._database.__exit__(*error)
 
     def name(self, image: Image, extension: str, checksum: str) -> str:
         """Return the name of an image's file with an extension: as before or else a new one.

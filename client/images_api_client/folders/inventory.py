@@ -42,7 +42,10 @@ class Inventory:
             read_page()
 
     def find(self, checksum: str) -> str | None:
-        """Return the id of an image with this checksum, as far as it was read or added."""
+        """Return the id of an image with this checksum, as far as it was read or added.
+
+        It is empty if a dry run has added the image.
+        """
         row = self._images.row("SELECT image_id FROM images WHERE checksum = ?", checksum)
         return str(row[0]) if row else None
 

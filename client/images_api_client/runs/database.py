@@ -52,8 +52,12 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            self.close()
+        except JournalUnusable:
+            if error is None:  # else, the first error says more: on a full disk, both fail
+                raise
 
     def close(self) -> None:
         """Write what is not written yet, and end the lock."""

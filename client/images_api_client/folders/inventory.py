@@ -49,7 +49,10 @@ class Inventory:
             read_page()
 
     def find(self, checksum: str) -> str | None:
-        """Return the id of an image with this checksum, as far as it was read or added."""
+        """Return the id of an image with this checksum, as far as it was read or added.
+
+        It is empty if a dry run has added the image.
+        """
         row = self._images.execute("SELECT image_id FROM images WHERE checksum = ?", (checksum,)).fetchone()
         return row and str(row[0])
 

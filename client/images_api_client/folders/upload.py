@@ -159,10 +159,10 @@ class FolderUpload:
         upload = Upload(found, checksum, self._options.metadata(found))
         if claimed := self._claims.get(checksum):
             claimed.same.append(found)
-        elif image_id := self._inventory.find(checksum):
+        elif (image_id := self._inventory.find(checksum)) is not None:
             if self._journal.unfinished(checksum):
                 self._journal.finished(checksum)
-            yield self._ended(found, Status.PRESENT, image_id=image_id)
+            yield self._ended(found, Status.PRESENT, image_id=image_id or None)
         elif reason := self._journal.refusal(upload.request(self._user)):
             yield self._ended(found, Status.REFUSED, reason)
         else:

@@ -50,7 +50,7 @@ def download(
     client = connect(context)
     query = filters.of(client)
     if [image_id is not None, bool(query), everything].count(True) != 1:
-        raise Misused("Give the id of an image, or filters such as --mine, or --all.")
+        raise Misused("Give one of these: the id of an image, filters such as --mine, or --all.")
     if image_id:
         if dry_run or json:
             raise Misused("--dry-run and --json are for downloads of several images.")
@@ -93,6 +93,7 @@ def _download_many(
     from images_api_client.downloads.folder import DownloadStatus
 
     summary = Summary([*DownloadStatus])
+    note = "  (stopped early: there may be more)"
     try:
         with shown_progress("Downloading", disable=no_progress) as report:
             for outcome in client.download_many(folder, parallel=parallel, dry_run=dry_run, progress=report, **query):
@@ -109,7 +110,8 @@ def _download_many(
                     )
                 elif dry_run and path and outcome.status is DownloadStatus.DOWNLOADED:
                     print(printable(f"would be downloaded: {path}"))
+        note = "  (dry run: nothing was downloaded)" if dry_run else ""
     finally:
-        summary.end(json=json, note="  (dry run: nothing was downloaded)" if dry_run else "")
+        summary.end(json=json, note=note)
     if summary.counts[DownloadStatus.FAILED]:
         raise typer.Exit(1)

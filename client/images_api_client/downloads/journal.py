@@ -42,18 +42,22 @@ def exclusive(path: Path | None, wait_seconds: float = 0) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             raise FolderInUse(f"Another run uses this folder; wait until it ends. ({path})") from None
-        raise FolderInUse(
-            f"The file {path} cannot be used: {error}. If the file is damaged, delete it: complete files are not "
-            "fetched again."
-        ) from error
+        raise _unusable(path, error) from error
     return database
+
+
+def _unusable(path: Path | None, error: sqlite3.Error) -> FolderInUse:
+    return FolderInUse(
+        f"The file {path} cannot be used: {error}. If the file is damaged, delete it: complete files are not "
+        "fetched again."
+    )
 
 
 class FolderJournal:
     """The journal of a folder. Used by one process at a time.
 
     A killed run loses what it noted in the last second. The next run then finds the files by their content.
-    `dry_run` writes nothing. Raises FolderInUse.
+    `dry_run` writes nothing. Raises FolderInUse, also when it is written: the disk may be full.
     """
 
     def __init__(self, folder: Path, *, dry_run: bool = False, wait_seconds: float = 0) -> None:
@@ -68,16 +72,24 @@ class FolderJournal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            self.close()
+        except FolderInUse:
+            if error is None:  # else, the first error says more: on a full disk, both fail
+                raise
 
     def close(self) -> None:
         """Write what is not written yet."""
-        if self._dry_run:
-            self._database.rollback()
-        else:
-            self._database.commit()
-        self._database.close()
+        try:
+            if self._dry_run:
+                self._database.rollback()
+            else:
+                self._database.commit()
+        except sqlite3.Error as error:
+            raise _unusable(self._folder / FILE, error) from error
+        finally:
+            self._database.close()
 
     def name(self, image: Image, extension: str, checksum: str) -> str:
         """Return the name of an image's file with an extension: as before or else a new one.
@@ -125,6 +137,9 @@ class FolderJournal:
 
     def _commit(self) -> None:
         if not self._dry_run and time.monotonic() - self._committed_at > _COMMIT_SECONDS:
-            self._database.commit()
-            self._database.execute("BEGIN EXCLUSIVE")
+            try:
+                self._database.commit()
+                self._database.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error as error:
+                raise _unusable(self._folder / FILE, error) from error
             self._committed_at = time.monotonic()

@@ -336,6 +336,8 @@ def _sentence(error: requests.RequestException, host: str) -> str:
         return f"{host} did not answer in time."
     if _is_untrusted(error):
         return f"The certificate of {host} cannot be verified."
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"{host} does not answer with HTTPS: check whether the address of the service begins with http://."
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
         return f"The proxy on the way to {host} cannot be reached: check the variables HTTP_PROXY and HTTPS_PROXY."
     if error.args and isinstance(error.args[0], ProtocolError):

@@ -211,6 +211,14 @@ def test_a_dry_run_says_what_the_run_does(client: CountingClient, photos: Path) 
     assert sorted(str(outcome.status) for outcome in client.upload_all(photos)) == sorted(count)
 
 
+def test_a_dry_run_counts_a_copy_of_an_earlier_file_as_already_there(client: CountingClient, photos: Path) -> None:
+    write(photos, [f"{n:02}.png" for n in range(20)])
+    (photos / "copy.png").write_bytes((photos / "00.png").read_bytes())
+    planned = {outcome.path.name: outcome for outcome in client.upload_all(photos, dry_run=True, parallel=1)}
+    assert (planned["copy.png"].status, planned["copy.png"].image_id) == ("already there", None)
+    assert len(planned) == 21
+
+
 def test_a_direct_upload_is_in_lists_when_it_is_reported(client: CountingClient, photos: Path) -> None:
     (photos / "large.bmp").write_bytes(large_picture(seed=5))
     [outcome] = client.upload_all(photos)

@@ -50,7 +50,7 @@ def download(
     client = connect(context)
     query = filters.of(client)
     if [image_id is not None, bool(query), everything].count(True) != 1:
-        raise Misused("Give the id of an image, or filters such as --mine, or --all.")
+        raise Misused("Give one of these: the id of an image, filters such as --mine, or --all.")
     if image_id:
         if dry_run or json:
             raise Misused("--dry-run and --json are for downloads of several images.")

@@ -27,9 +27,8 @@ from chalicelib.secrets import Secrets
 from chalicelib.stores import aws
 from dev.api import on_aws, on_stack, served
 from dev.processes import LOOPBACK
-from images_api_client import Client, ImagesError
+from images_api_client import Client, ImagesError, NoExport
 from images_api_client.archive import layout
-from images_api_client.archive.layout import NoExport
 from images_api_client.archive.report import ExportReport, ImportReport
 from images_api_client.downloads.progress import TransferProgress
 from project import CannotRun

@@ -19,7 +19,13 @@ from images_api_client.errors import (
     Forbidden,
     Gone,
     ImagesError,
+    ImportsRefused,
+    InUse,
+    JournalUnusable,
+    NoExport,
+    NoPicture,
     NotFound,
+    OtherContent,
     PreconditionFailed,
     Rejected,
     ServiceError,
@@ -36,44 +42,38 @@ from images_api_client.errors import (
 from images_api_client.model import Analysis, Count, Image, Link, Similar, SimilarImages, State, TagCount, Visibility
 
 if TYPE_CHECKING:
-    from images_api_client.archive.importing import ImportsRefused
-    from images_api_client.archive.layout import NoExport
-    from images_api_client.archive.report import ExportReport, ImportReport
+    from images_api_client.archive.report import ArchiveOutcome, ArchiveStatus, ExportReport, ImportReport
     from images_api_client.client import Client, Filters
     from images_api_client.credentials import Token
     from images_api_client.downloads.folder import DownloadOutcome, DownloadStatus
-    from images_api_client.downloads.journal import FolderInUse
-    from images_api_client.downloads.progress import TransferProgress
-    from images_api_client.downloads.receiving import NoPicture
-    from images_api_client.folders.journal import JournalUnusable
-    from images_api_client.folders.model import FolderProgress, Outcome, Status
+    from images_api_client.folders.model import UploadOutcome, UploadProgress, UploadStatus
+    from images_api_client.runs.progress import TransferProgress
     from images_api_client.transport import Timeouts
 
 __version__ = "0.1.0"
 
 # Imported when they are used, because they take longer to import than the help and the completion of the command line.
 _LATE = {
+    "ArchiveOutcome": "archive.report",
+    "ArchiveStatus": "archive.report",
     "Client": "client",
     "DownloadOutcome": "downloads.folder",
     "DownloadStatus": "downloads.folder",
     "ExportReport": "archive.report",
     "Filters": "client",
-    "FolderInUse": "downloads.journal",
-    "FolderProgress": "folders.model",
     "ImportReport": "archive.report",
-    "ImportsRefused": "archive.importing",
-    "JournalUnusable": "folders.journal",
-    "NoExport": "archive.layout",
-    "NoPicture": "downloads.receiving",
-    "Outcome": "folders.model",
-    "Status": "folders.model",
     "Timeouts": "transport",
     "Token": "credentials",
-    "TransferProgress": "downloads.progress",
+    "TransferProgress": "runs.progress",
+    "UploadOutcome": "folders.model",
+    "UploadProgress": "folders.model",
+    "UploadStatus": "folders.model",
 }
 
 __all__ = [
     "Analysis",
+    "ArchiveOutcome",
+    "ArchiveStatus",
     "BadAddress",
     "BadCredentials",
     "BadRequest",
@@ -89,27 +89,25 @@ __all__ = [
     "ExportReport",
     "FileChanged",
     "Filters",
-    "FolderInUse",
-    "FolderProgress",
     "Forbidden",
     "Gone",
     "Image",
     "ImagesError",
     "ImportReport",
     "ImportsRefused",
+    "InUse",
     "JournalUnusable",
     "Link",
     "NoExport",
     "NoPicture",
     "NotFound",
-    "Outcome",
+    "OtherContent",
     "PreconditionFailed",
     "Rejected",
     "ServiceError",
     "Similar",
     "SimilarImages",
     "State",
-    "Status",
     "Stopped",
     "TagCount",
     "Timeouts",
@@ -122,6 +120,9 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "UnsupportedType",
+    "UploadOutcome",
+    "UploadProgress",
+    "UploadStatus",
     "UserRequired",
     "Visibility",
 ]

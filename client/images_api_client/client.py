@@ -5,7 +5,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import cached_property
@@ -21,14 +21,14 @@ from images_api_client import uploads
 from images_api_client.credentials import Anonymous, BearerToken, NamedUser, Token
 from images_api_client.errors import TooLarge, UserRequired
 from images_api_client.model import Count, Image, Similar, SimilarImages, TagCount, Visibility
-from images_api_client.transport import ATTEMPTS, Timeouts, Transport
-from images_api_client.uploads import File, Metadata, Progress
+from images_api_client.transport import ATTEMPTS, Progress, Timeouts, Transport
+from images_api_client.uploads import File, Metadata
 
 if TYPE_CHECKING:
     from images_api_client.archive.report import ExportReport, ImportReport
     from images_api_client.downloads.folder import DownloadOutcome
-    from images_api_client.downloads.progress import TransferProgress
-    from images_api_client.folders.model import FolderProgress, Outcome
+    from images_api_client.folders.model import UploadOutcome, UploadProgress
+    from images_api_client.runs.progress import TransferProgress
 
 PAGE_SIZE = 100
 TAG_PAGE_SIZE = 1000
@@ -142,8 +142,8 @@ class Client:
         parallel: int = 4,
         dry_run: bool = False,
         journal: Path | None = None,
-        progress: "Callable[[FolderProgress], None] | None" = None,
-    ) -> "Generator[Outcome, None, None]":
+        progress: "Callable[[UploadProgress], None] | None" = None,
+    ) -> "Generator[UploadOutcome, None, None]":
         """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
 
         `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
@@ -154,8 +154,8 @@ class Client:
         Raises UserRequired: the client does not know whose the images are. Raises FileNotFoundError: a path does not
         exist. Raises ValueError: a pattern, `visibility` or `parallel` is not valid.
         The iteration raises Unauthorized and Forbidden for the first file, ConnectionFailed and ServiceError if the
-        service does not say what it has, Stopped after many failures in a row, and JournalUnusable. All other errors
-        are outcomes.
+        service does not say what it has, Stopped after many failures in a row, InUse and JournalUnusable. All other
+        errors are outcomes.
         """
         # Imported here: what it imports is needed by nothing else.
         from images_api_client.folders.journal import default_path
@@ -191,7 +191,7 @@ class Client:
         `include` adds `url`, `thumbnail`, `variants` or `analysis` to each image.
         """
         params = {**_params(filters), **_present(sort=sort, order=order, include=_include(include), limit=page_size)}
-        return (Image.of(document) for document in self._pages("/images", "images", params))
+        return (Image.of(document) for page in self.transport.pages("/images", params) for document in page["images"])
 
     def count(self, **filters: Unpack[Filters]) -> Count:
         """Count the images that match the filters."""
@@ -235,7 +235,8 @@ class Client:
     def tags(self, *, user_id: str | None = None, prefix: str | None = None) -> Iterator[TagCount]:
         """Iterate over the tags in use, in alphabetical order: of an owner, or of all public images."""
         params = _present(user_id=user_id, prefix=prefix, limit=TAG_PAGE_SIZE)
-        return (TagCount(entry["tag"], entry["count"]) for entry in self._pages("/tags", "tags", params))
+        pages = self.transport.pages("/tags", params)
+        return (TagCount(entry["tag"], entry["count"]) for page in pages for entry in page["tags"])
 
     def similar(
         self,
@@ -264,7 +265,8 @@ class Client:
         from the image, and no other file is replaced. An interrupted download goes on from `<name>.part`.
         `progress` is called with the number of bytes that the file has.
         Raises DamagedDownload: the bytes do not have the checksum of the image; a stream has them already. Raises
-        NoPicture: the service has no file of the image for this user, or not yet. Raises NotFound, OSError.
+        NoPicture: the service has no file of the image for this user, or not yet. Raises OtherContent: the folder has
+        another file of the name. Raises NotFound, InUse, JournalUnusable, OSError.
         """
         from images_api_client.downloads import single
 
@@ -284,10 +286,10 @@ class Client:
 
         An image has the same file in every run: the folder has a journal of the names. What is complete is not fetched
         again. A failure does not stop the others. `dry_run` only says what would be downloaded.
-        Raises FolderInUse. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
+        Raises InUse, JournalUnusable. Raises Unauthorized, Stopped, OSError: nothing more can be downloaded.
         """
         from images_api_client.downloads import folder as downloads
-        from images_api_client.downloads.progress import Meter
+        from images_api_client.runs.progress import Meter
 
         images = self.list(include=("url", "analysis"), page_size=_URLS_PER_PAGE, **filters)
         return downloads.download_many(
@@ -305,10 +307,10 @@ class Client:
         """Export all images of the user to a folder: records and originals. Again into the same folder: what is new.
 
         Every file is checked. `prune` deletes the files of images that the user does not have any more.
-        Raises UserRequired. Raises NoExport: the folder has something else. Raises FolderInUse, Stopped, OSError.
+        Raises UserRequired. Raises NoExport: the folder has something else. Raises InUse, Stopped, OSError.
         """
         from images_api_client.archive import exporting
-        from images_api_client.downloads.progress import Meter
+        from images_api_client.runs.progress import Meter
 
         owner = self._owner()
         images = self.list(user_id=owner, include="url", page_size=_URLS_PER_PAGE)
@@ -331,7 +333,7 @@ class Client:
         Stopped, OSError.
         """
         from images_api_client.archive.importing import Import
-        from images_api_client.downloads.progress import Meter
+        from images_api_client.runs.progress import Meter
 
         return Import(self.transport, self._owner(), Path(folder), parallel=parallel, meter=Meter(progress)).run()
 
@@ -353,15 +355,6 @@ class Client:
         direct = uploads.announce(self.transport, self.user, file, metadata, file.checksum())
         uploads.send_direct(self.transport, direct, file, progress)
         return uploads.wait(self.transport, direct.image_id, 0)
-
-    def _pages(self, path: str, name: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        cursor: dict[str, str] = {}
-        while True:
-            page = self.transport.json("GET", path, params={**params, **cursor})
-            yield from page[name]
-            if not page["has_more"]:
-                return
-            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
 
 def _name(file: str | os.PathLike[str] | bytes | BinaryIO) -> str:

@@ -55,6 +55,30 @@ class DamagedDownload(ImagesError):
     """The bytes of a download do not have the checksum of the image."""
 
 
+class NoPicture(ImagesError):
+    """The service has no file of an image for this caller, or not yet."""
+
+
+class OtherContent(ImagesError):
+    """A folder has another file in the place of the file of an image. It is never replaced."""
+
+
+class NoExport(ImagesError):
+    """A folder is not an export that can be used. The text says what to do."""
+
+
+class ImportsRefused(ImagesError):
+    """The service accepts no imports of this caller."""
+
+
+class InUse(ImagesError):
+    """Another run uses the same folder or journal."""
+
+
+class JournalUnusable(ImagesError):
+    """What a run notes on disk cannot be read or written."""
+
+
 class ServiceError(ImagesError):
     """The service, or its storage, answered with an error status. The text is the service's own sentence."""
 

@@ -1,4 +1,4 @@
-"""Recognise the image types that the service accepts, by the first bytes of a file."""
+"""The image types that the service accepts: how files of them begin, and the extensions of their names."""
 
 import re
 from typing import BinaryIO
@@ -20,6 +20,27 @@ _SIGNATURES = (
     (re.compile(rb".{4}ftypm[is]f1", re.DOTALL), "image/heif"),
 )
 
+# The usual extension of each content type that the service stores or makes.
+EXTENSIONS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/avif": ".avif",
+    "image/tiff": ".tiff",
+    "image/bmp": ".bmp",
+    "image/heic": ".heic",
+    "image/heif": ".heif",
+}
+# Other extensions in use for a content type.
+_ALIASES = {
+    ".jpg": {".jpeg", ".jpe", ".jfif"},
+    ".tiff": {".tif"},
+    ".bmp": {".dib"},
+    ".heic": {".heif", ".hif"},
+    ".heif": {".heic", ".hif"},
+}
+
 
 def content_type(file: BinaryIO) -> str | None:
     """Return the content type of an image file, or None if it is not an image of an accepted type.
@@ -30,3 +51,13 @@ def content_type(file: BinaryIO) -> str | None:
     header = file.read(_HEADER_BYTES)
     file.seek(start)
     return next((name for pattern, name in _SIGNATURES if pattern.match(header)), None)
+
+
+def is_extension(suffix: str) -> bool:
+    """Whether a suffix such as `.JPG` is in use for one of the types."""
+    return any(is_same_extension(suffix, extension) for extension in EXTENSIONS.values())
+
+
+def is_same_extension(suffix: str, extension: str) -> bool:
+    """Whether a suffix is in use for the type that has an extension of EXTENSIONS."""
+    return suffix.lower() in {extension, *_ALIASES.get(extension, ())}

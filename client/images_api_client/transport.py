@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
@@ -64,6 +64,9 @@ class Body(Protocol):
 
 # A body is made again for each attempt, because an attempt reads it.
 MakeBody = Callable[[], Body]
+
+# Gets the bytes of a file that were sent or received; fewer than before when the transfer begins again.
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,19 @@ class Transport:
                 f"{_host(self.url)} does not answer with a JSON object: check the address of the service."
             )
         return document
+
+    def pages(self, path: str, params: Mapping[str, Any]) -> Iterator[Answer]:
+        """Iterate over the pages of a list of the service. A page may be empty although others follow.
+
+        Raises as `json` does.
+        """
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.json("GET", path, params={**params, **cursor})
+            yield page
+            if not page["has_more"]:
+                return
+            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
     def store(
         self, method: str, url: str, *, body: MakeBody | None = None, headers: Mapping[str, str] | None = None
@@ -320,6 +336,8 @@ def _sentence(error: requests.RequestException, host: str) -> str:
         return f"{host} did not answer in time."
     if _is_untrusted(error):
         return f"The certificate of {host} cannot be verified."
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"{host} does not answer with HTTPS: check whether the address of the service begins with http://."
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
         return f"The proxy on the way to {host} cannot be reached: check the variables HTTP_PROXY and HTTPS_PROXY."
     if error.args and isinstance(error.args[0], ProtocolError):

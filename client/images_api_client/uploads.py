@@ -7,7 +7,7 @@ is between them, so that it can go on after a crash.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,7 +32,7 @@ from images_api_client.errors import (
 )
 from images_api_client.formats import ACCEPTED_NAMES, content_type
 from images_api_client.model import Document, Image, State, Visibility
-from images_api_client.transport import Transport
+from images_api_client.transport import Progress, Transport
 
 # Above this, a file is sent directly to S3: the service's default of MAX_FORM_IMAGE_BYTES.
 FORM_BYTES = 4_500_000
@@ -42,8 +42,6 @@ _LONGEST_POLL_SECONDS = 2.0
 
 # What the name of a file can have, and a text of the service cannot. Surrogates stand for bytes that are not UTF-8.
 _NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-Progress = Callable[[int], None]  # gets the bytes of the file that were sent; fewer than before when it begins again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from requests import codes
 
 from images_api_client import Client, Forbidden
 from images_api_client.credentials import NamedUser
-from images_api_client.folders.model import Outcome
+from images_api_client.folders.model import UploadOutcome
 from images_api_client.transport import Answer, Transport
 from tests.pictures import picture
 
@@ -44,7 +44,7 @@ class CountingClient(Client):
         self.transport: CountingTransport = CountingTransport(url, user)
         self._journal = journal
 
-    def upload_all(self, *paths: Path, **options: Any) -> list[Outcome]:
+    def upload_all(self, *paths: Path, **options: Any) -> list[UploadOutcome]:
         """Upload files and folders, and return the outcomes in the order of the paths."""
         outcomes = self.upload_many(paths, journal=self._journal, **options)
         return sorted(outcomes, key=lambda outcome: outcome.path)
@@ -75,6 +75,6 @@ def large_picture(size: int = DIRECT_BYTES, *, seed: int = 0) -> bytes:
     return small + bytes(size - len(small))
 
 
-def statuses(outcomes: Iterable[Outcome], folder: Path) -> dict[str, str]:
+def statuses(outcomes: Iterable[UploadOutcome], folder: Path) -> dict[str, str]:
     """Return the status of each file by its path in a folder."""
     return {outcome.path.relative_to(folder).as_posix(): str(outcome.status) for outcome in outcomes}

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,24 +17,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from dev.stack import Stack, running
-from images_api_client import Client, Image, State
+from dev.stack import Stack
+from images_api_client import Client, Image, ImportsRefused, NoExport, State
 from images_api_client.archive import exporting
-from images_api_client.archive.importing import ImportsRefused
-from images_api_client.archive.layout import NoExport
 from images_api_client.archive.report import ArchiveStatus, ImportReport
 from images_api_client.cli.app import app
 from images_api_client.downloads.folder import VARIANT
-from images_api_client.downloads.progress import Meter, TransferProgress
 from images_api_client.errors import UserRequired
+from images_api_client.runs.progress import Meter, TransferProgress
 from project import PROJECT
 from tests.pictures import dated_picture, picture
 
 EXPORTED, IMPORTED, PRESENT = ArchiveStatus.EXPORTED, ArchiveStatus.IMPORTED, ArchiveStatus.PRESENT
 DELETED, DIFFERENT, FAILED = ArchiveStatus.DELETED, ArchiveStatus.DIFFERENT, ArchiveStatus.FAILED
-
-# Only owners get originals, as on AWS. Pictures of noise are sent in parts, those of one colour in a form.
-SETTINGS = {"ORIGINALS": "owner", "MULTIPART_THRESHOLD_BYTES": "2000"}
 
 # A PNG that is not cut off, and whose pixels no decoder can read: processing fails, and the image stays in lists.
 DAMAGED = picture().replace(b"IDAT", b"IDAT\0\0", 1)
@@ -92,26 +86,26 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A deployment that was exported and destroyed, and a new one that has the import."""
+    """A library that was exported and deleted, and imported into another deployment."""
 
-    client: Client  # of the new one
+    client: Client  # of the other deployment
     export: Path
     before: Library
     report: ImportReport
 
 
 @pytest.fixture(scope="module")
-def move(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Move]:
-    """Export a deployment, destroy it, and import the export into a new one."""
+def move(url: str, other: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Move]:
+    """Export a user from a deployment, delete everything there, and import the export into another deployment."""
     place = tmp_path_factory.mktemp("move")
     user = f"mover-{uuid.uuid4()}"
-    with running(place / "old", environment=SETTINGS) as old, Client(old.url, user=user) as client:
+    with Client(url, user=user) as client:
         fill(client)
         before = Library.of(client, made(place / "before"))
         assert client.export(place / "export").ok
-        check_others_get_variants(old, client, made(place / "variants"))
-    shutil.rmtree(place / "old")
-    with running(place / "new", environment=SETTINGS) as new, Client(new.url, user=user) as client:
+        for image in client.list(user_id=user):
+            client.delete(image)
+    with Client(other.url, user=user) as client:
         assert described(client) == []
         yield Move(client, place / "export", before, client.import_(place / "export"))
 
@@ -139,27 +133,6 @@ def wait_until_processed(client: Client, image: Image) -> None:
         client.transport.pause(0.2)
 
 
-def check_others_get_variants(stack: Stack, owner: Client, folder: Path) -> None:
-    """Check what a download has of a service that gives originals only to their owners."""
-    (image, *_) = owner.list(user_id=owner.user, filename="summit")
-    with Client(stack.url, user="somebody-else") as other:
-        for status in ("downloaded", "already there"):
-            (outcome,) = other.download_many(folder, user_id=owner.user, filename="summit")
-            assert (outcome.status, outcome.path, outcome.reason) == (status, folder / "summit.webp", VARIANT)
-        assert other.download(image.image_id, folder) == folder / "summit.webp"
-    (outcome,) = owner.download_many(folder, user_id=owner.user, filename="summit")
-    assert (outcome.status, outcome.path, outcome.reason) == ("downloaded", folder / "summit.png", "")
-    meter = Meter(None)
-    with Client(stack.url, user="somebody-else") as other:
-        images = other.list(user_id=owner.user, include="url", filename="summit")
-        report = exporting.export(
-            other.transport, str(owner.user), images, folder.parent / "denied", parallel=1, prune=False, meter=meter
-        )
-    assert [problem.reason for problem in report.problems] == [
-        "The service gives the original only to its owner: export as the owner."
-    ]
-
-
 class TestMove:
     def test_everything_is_imported(self, move: Move) -> None:
         assert (move.report.ok, move.report.counts, move.report.problems) == (True, {IMPORTED: 5}, [])
@@ -171,6 +144,30 @@ class TestMove:
         assert len(move.before.private) == len(move.before.failed) == 1
         assert move.before.tags == {"a,b": 1, "new": 1, "old": 1, "party": 1, "secret": 1}
         assert sorted(image["version"] for image in move.before.images) == [1, 1, 1, 1, 2]
+
+    def test_others_than_the_owner_get_variants_and_can_export_nothing(self, move: Move, tmp_path: Path) -> None:
+        owner, folder = move.client, made(tmp_path / "variants")
+        (image, *_) = owner.list(user_id=owner.user, filename="summit")
+        with Client(owner.transport.url, user="somebody-else") as other:
+            for status in ("downloaded", "already there"):
+                (outcome,) = other.download_many(folder, user_id=owner.user, filename="summit")
+                assert (outcome.status, outcome.path, outcome.reason) == (status, folder / "summit.webp", VARIANT)
+            assert other.download(image.image_id, folder) == folder / "summit.webp"
+            images = other.list(user_id=owner.user, include="url", filename="summit")
+            report = exporting.export(
+                other.transport,
+                str(owner.user),
+                images,
+                tmp_path / "denied",
+                parallel=1,
+                prune=False,
+                meter=Meter(None),
+            )
+        assert [problem.reason for problem in report.problems] == [
+            "The service gives the original only to its owner: export as the owner."
+        ]
+        (outcome,) = owner.download_many(folder, user_id=owner.user, filename="summit")
+        assert (outcome.status, outcome.path, outcome.reason) == ("downloaded", folder / "summit.png", "")
 
     def test_a_second_import_sends_nothing(self, move: Move) -> None:
         sizes: list[int] = []
@@ -396,7 +393,10 @@ class TestCommands:
         status, out = images("import", folder, "--json")
         assert (status, json.loads(out)) == (
             0,
-            {"totals": {"found": 1, "imported": 0, "already_there": 1, "different": 0, "refused": 0, "failed": 0}},
+            {
+                "totals": {"found": 1, "imported": 0, "already_there": 1, "different": 0, "refused": 0, "failed": 0},
+                "dry_run": False,
+            },
         )
         client.update(described(client)[0]["image_id"], title="Newer")
         status, out = images("import", folder)

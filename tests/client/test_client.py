@@ -16,7 +16,7 @@ import pytest
 import requests
 from requests.auth import AuthBase
 
-from dev.stack import running
+from dev.stack import Stack
 from images_api_client import (
     BadRequest,
     Client,
@@ -37,6 +37,7 @@ from images_api_client import (
     uploads,
 )
 from images_api_client.uploads import File, Metadata
+from tests.client.conftest import FORM_LIMIT, PART_BYTES, SECRET
 from tests.pictures import dated_picture, picture
 
 TIMEOUT_SECONDS = 30
@@ -252,7 +253,8 @@ def test_tags_are_counted(client: Client, owner: str) -> None:
 
 def test_similar_images_are_found(client: Client) -> None:
     photo = picture("PNG", width=64, height=64)
-    first, second = (client.upload(photo, wait=True) for _ in range(2))
+    first, second = client.upload(photo), client.upload(photo, wait=True)
+    uploads.wait(client.transport, first.image_id, TIMEOUT_SECONDS)
     similar = client.similar(first, distance=0, limit=1, include="analysis")
     assert similar.complete
     (twin,) = similar.images
@@ -352,34 +354,22 @@ def test_threads_can_share_a_client(client: Client, owner: str) -> None:
 
 # A service that requires tokens, and has lower limits
 
-SECRET = "a secret of these tests, long enough to sign with"
-FORM_LIMIT = 50_000
-PART_BYTES = 5_242_880  # the smallest that S3 allows
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    limits = {"MAX_FORM_IMAGE_BYTES": FORM_LIMIT, "MULTIPART_THRESHOLD_BYTES": PART_BYTES, "PART_BYTES": PART_BYTES}
-    environment = {"AUTH": "jwt", "JWT_SECRET": SECRET, **{name: str(value) for name, value in limits.items()}}
-    with running(tmp_path_factory.mktemp("guarded") / "data", environment=environment) as stack:
-        yield stack.url
-
 
 def token(user: str, seconds: int = 300) -> str:
     return jwt.encode({"sub": user, "exp": datetime.now(UTC) + timedelta(seconds=seconds)}, SECRET, "HS256")
 
 
 @pytest.fixture
-def alice(guarded: str) -> Iterator[Client]:
+def alice(guarded: Stack) -> Iterator[Client]:
     """Return a client of a user that no other test has."""
-    with Client(guarded, token=token(f"alice-{uuid4()}")) as alice:
+    with Client(guarded.url, token=token(f"alice-{uuid4()}")) as alice:
         yield alice
 
 
-def test_a_token_says_who_uploads(guarded: str, alice: Client) -> None:
+def test_a_token_says_who_uploads(guarded: Stack, alice: Client) -> None:
     image = alice.upload(picture(), visibility="private")
     assert image.user_id == alice.user
-    with Client(guarded, token=lambda: token("bob")) as bob, Client(guarded) as nobody:
+    with Client(guarded.url, token=lambda: token("bob")) as bob, Client(guarded.url) as nobody:
         assert (bob.user, nobody.user) == ("bob", None)
         for other in (bob, nobody):
             with pytest.raises(NotFound):
@@ -391,9 +381,9 @@ def test_a_token_says_who_uploads(guarded: str, alice: Client) -> None:
         with pytest.raises(Unauthorized, match=r"^This request needs a bearer token\.$"):
             nobody.delete(public)
     with pytest.raises(Unauthorized, match=r"^The bearer token has expired\.$"):
-        Client(guarded, token=token(image.user_id, seconds=-1)).get(image)
+        Client(guarded.url, token=token(image.user_id, seconds=-1)).get(image)
     with pytest.raises(Unauthorized, match=r"^The bearer token is not valid\.$"):
-        Client(guarded, token="opaque").count()
+        Client(guarded.url, token="opaque").count()
 
 
 class TokenInHeader(AuthBase):
@@ -407,8 +397,8 @@ class TokenInHeader(AuthBase):
         return request
 
 
-def test_an_upload_that_names_no_user_belongs_to_the_caller(guarded: str) -> None:
-    with Client(guarded, auth=TokenInHeader("carol")) as client:
+def test_an_upload_that_names_no_user_belongs_to_the_caller(guarded: Stack) -> None:
+    with Client(guarded.url, auth=TokenInHeader("carol")) as client:
         assert client.user is None
         assert client.upload(picture()).user_id == "carol"
         assert client.upload(large(FORM_LIMIT + 1)).user_id == "carol"

@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import os
+import resource
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -17,12 +19,13 @@ import requests
 from typer.testing import CliRunner
 
 from dev.stack import Stack
-from images_api_client import Client, DamagedDownload, Image, NotFound
+from images_api_client import Client, DamagedDownload, Image, InUse, JournalUnusable, NoPicture, NotFound, OtherContent
 from images_api_client.cli.app import app
 from images_api_client.downloads import names
-from images_api_client.downloads.folder import DownloadOutcome, DownloadStatus, OtherContent
-from images_api_client.downloads.journal import FILE, FolderInUse, FolderJournal
-from images_api_client.downloads.receiving import NoPicture
+from images_api_client.downloads.folder import DownloadOutcome, DownloadStatus
+from images_api_client.downloads.journal import FILE, FolderJournal
+from project import PROJECT
+from tests.client.commands import COMMAND
 from tests.pictures import dated_picture, picture
 
 DOWNLOADED, PRESENT, FAILED = DownloadStatus.DOWNLOADED, DownloadStatus.PRESENT, DownloadStatus.FAILED
@@ -318,14 +321,30 @@ class TestFolder:
 
     def test_a_folder_is_used_by_one_run_at_a_time(self, client: Client, folder: Path) -> None:
         folder.mkdir()
-        with FolderJournal(folder), pytest.raises(FolderInUse, match="Another run"):
+        with FolderJournal(folder), pytest.raises(InUse, match="Another download"):
             download_all(client, folder)
         (folder / FILE).write_bytes(b"no database" * 100)
-        with pytest.raises(FolderInUse, match="delete it"):
+        with pytest.raises(JournalUnusable, match="delete it"):
             download_all(client, folder)
 
 
 class TestCommand:
+    def test_a_folder_that_cannot_be_written_is_one_sentence(self, client: Client, folder: Path) -> None:
+        client.upload(PHOTO, filename="summit.png")
+        options = ("--url", client.transport.url, "--user", str(client.user))
+        ended = subprocess.run(
+            [*COMMAND, *options, "download", "--mine", "--to", folder],
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "client")},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000)),  # bytes of a file
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout.splitlines()[1].split()) == (1, ["downloaded", "0"])
+        assert ended.stdout.startswith("found          1  (stopped early: there may be more)\n")
+        [sentence] = ended.stderr.splitlines()
+        assert sentence.startswith(f"The journal {folder / FILE} cannot be used: ")
+
     def test_one_image_goes_to_a_file_a_folder_or_stdout(self, client: Client, folder: Path) -> None:
         image = client.upload(PHOTO, filename="summit.png")
         assert images(client, "download", image.image_id, "--to", f"{folder}{os.sep}")[:2] == (
@@ -362,7 +381,7 @@ class TestCommand:
             ("already_there", str(folder / "b.png")),
             ("already_there", str(folder / "a.png")),
         ]
-        assert totals == {"totals": {"found": 2, "downloaded": 0, "already_there": 2, "failed": 0}}
+        assert totals == {"totals": {"found": 2, "downloaded": 0, "already_there": 2, "failed": 0}, "dry_run": False}
 
     def test_a_dry_run_names_the_files(self, client: Client, folder: Path) -> None:
         client.upload(PHOTO, filename="a.png")

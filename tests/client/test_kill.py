@@ -8,18 +8,17 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dev.stack import Stack, running
+from dev.stack import Stack
 from images_api_client import Client
 from project import PROJECT
+from tests.client.conftest import PART_BYTES
 from tests.client.folders import CountingClient, large_picture, statuses
 from tests.pictures import picture
 
-PARTS_ABOVE_BYTES, PART_BYTES = 6_000_000, 5_242_880  # S3 requires at least 5 MiB
 KILLS = 3
 
 # Uploads a folder, and kills itself instead of sending a part with this number.
@@ -43,13 +42,6 @@ print(*client.upload_many([folder], journal=Path(journal)))
 """
 
 
-@pytest.fixture(scope="module")
-def small_parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {"MULTIPART_THRESHOLD_BYTES": str(PARTS_ABOVE_BYTES), "PART_BYTES": str(PART_BYTES)}
-    with running(tmp_path_factory.mktemp("stack") / "data", environment=settings) as stack:
-        yield stack
-
-
 def environment(stack: Stack, user: str, folder: Path) -> dict[str, str]:
     return {
         **os.environ,
@@ -61,23 +53,23 @@ def environment(stack: Stack, user: str, folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.long
-def test_an_upload_that_is_killed_at_random_sends_each_file_once(small_parts: Stack, tmp_path: Path) -> None:
+def test_an_upload_that_is_killed_at_random_sends_each_file_once(other: Stack, tmp_path: Path) -> None:
     seed = random.randrange(1_000_000)
     print("seed", seed)
     chosen = random.Random(seed)
     photos = tmp_path / "photos"
-    contents = {f"{n:02}.png": picture(seed=n) for n in range(56)}
+    contents = {f"{n:02}.png": picture(seed=n) for n in range(40)}
     contents |= {"copy.png": contents["07.png"], "20.bmp": large_picture(seed=1), "30.bmp": large_picture(11_000_000)}
     for name, content in contents.items():
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_bytes(content)
     command = [sys.executable, "-m", "images_api_client", "upload", str(photos), "--json"]
-    variables = environment(small_parts, "killed", tmp_path)
+    variables = environment(other, "killed", tmp_path)
 
     for _ in range(KILLS):
         with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            lines = chosen.randint(1, 15)
+            lines = chosen.randint(1, 10)
             for line in process.stdout:
                 if json.loads(line)["status"] == "uploaded" and (lines := lines - 1) == 0:
                     break
@@ -93,19 +85,19 @@ def test_an_upload_that_is_killed_at_random_sends_each_file_once(small_parts: St
         "failed": 0,
     }
     assert counts["already_there"] > 1
-    stored = sorted(image.checksum for image in Client(small_parts.url).list(user_id="killed"))
+    stored = sorted(image.checksum for image in Client(other.url).list(user_id="killed"))
     assert stored == sorted({hashlib.sha256(content).hexdigest() for content in contents.values()})
     again = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     assert json.loads(again.stdout.splitlines()[-1])["totals"]["already_there"] == len(contents)
 
 
-def test_the_totals_of_an_interrupted_upload_add_up(small_parts: Stack, tmp_path: Path) -> None:
+def test_the_totals_of_an_interrupted_upload_add_up(other: Stack, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for n in range(60):
         (photos / f"{n:02}.png").write_bytes(picture(seed=n))
     command = [sys.executable, "-m", "images_api_client", "upload", str(photos), "--json"]
-    variables = environment(small_parts, "interrupted", tmp_path)
+    variables = environment(other, "interrupted", tmp_path)
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         lines = [process.stdout.readline()]
@@ -118,20 +110,20 @@ def test_the_totals_of_an_interrupted_upload_add_up(small_parts: Stack, tmp_path
     assert (totals["found"] <= 60, totals["not_finished"] > 0) == (True, True)
 
 
-def test_an_upload_that_is_killed_between_two_parts_sends_only_the_others(small_parts: Stack, tmp_path: Path) -> None:
+def test_an_upload_that_is_killed_between_two_parts_sends_only_the_others(other: Stack, tmp_path: Path) -> None:
     photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
     photos.mkdir()
     content = large_picture(3 * PART_BYTES - 1, seed=3)
     (photos / "large.bmp").write_bytes(content)
-    arguments = [small_parts.url, "parts", str(photos), str(journal), "3"]
+    arguments = [other.url, "parts", str(photos), str(journal), "3"]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_AT_A_PART, *arguments],
-        env=environment(small_parts, "parts", tmp_path),
+        env=environment(other, "parts", tmp_path),
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
 
-    client = CountingClient(small_parts.url, "parts", journal)
+    client = CountingClient(other.url, "parts", journal)
     assert statuses(client.upload_all(photos), photos) == {"large.bmp": "uploaded"}
     assert client.transport.sent["PUT the storage"] == 1
     [image] = client.list(user_id="parts")

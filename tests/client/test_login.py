@@ -3,25 +3,16 @@
 import json
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import jwt
 import pytest
 
-from dev.stack import Stack, running
+from dev.stack import Stack
 from tests.client.commands import Ended, Shell, another_service
+from tests.client.conftest import SECRET
 
-SECRET = "a secret of these tests, with more than 32 bytes"
-USER = "alice"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a service that requires tokens for everything that is not public."""
-    environment = {"AUTH": "jwt", "JWT_SECRET": SECRET}
-    with running(tmp_path_factory.mktemp("guarded") / "data", environment=environment) as stack:
-        yield stack
+USER = "walter"
 
 
 @pytest.fixture(scope="module")

@@ -221,6 +221,15 @@ def test_a_certificate_that_cannot_be_verified(tmp_path: Path) -> None:
         assert (server.received, server.connections) == ([], 1)
 
 
+def test_https_to_a_service_that_speaks_http() -> None:
+    with (
+        scripted(COUNTED) as server,
+        Client(server.url.replace("http", "https"), attempts=1) as client,
+        pytest.raises(ConnectionFailed, match="check whether the address of the service begins with http://"),
+    ):
+        client.count()
+
+
 def self_signed(folder: Path) -> ssl.SSLContext:
     """Return the TLS settings of a server whose certificate nobody has signed."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from images_api_client import Client, Forbidden, uploads
+from images_api_client import Client, Forbidden, InUse, JournalUnusable, uploads
 from images_api_client.cli.app import app
 from images_api_client.errors import Stopped, UserRequired
-from images_api_client.folders.journal import Journal, JournalUnusable
-from images_api_client.folders.model import FolderProgress
-from images_api_client.folders.upload import FAILURES_IN_A_ROW
+from images_api_client.folders.journal import Journal
+from images_api_client.folders.model import UploadProgress
 from images_api_client.model import State, Visibility
+from images_api_client.runs import failures
 from tests.client.folders import CountingClient, large_picture, statuses, write
 from tests.pictures import picture
 
@@ -132,7 +132,7 @@ def test_patterns_choose_files_and_folders(
 
 def test_hidden_and_system_files_are_left_out_and_counted(client: CountingClient, photos: Path) -> None:
     write(photos, ["a.png", ".git/x.png", "._a.png", "@eaDir/a.png", "Thumbs.db", "no/b.png"])
-    seen: list[FolderProgress] = []
+    seen: list[UploadProgress] = []
     client.upload_all(photos, exclude=["no"], dry_run=True, progress=seen.append)
     assert (seen[-1].files, seen[-1].all_files, seen[-1].left_out) == (1, 1, 5)
 
@@ -211,6 +211,14 @@ def test_a_dry_run_says_what_the_run_does(client: CountingClient, photos: Path) 
     assert sorted(str(outcome.status) for outcome in client.upload_all(photos)) == sorted(count)
 
 
+def test_a_dry_run_counts_a_copy_of_an_earlier_file_as_already_there(client: CountingClient, photos: Path) -> None:
+    write(photos, [f"{n:02}.png" for n in range(20)])
+    (photos / "copy.png").write_bytes((photos / "00.png").read_bytes())
+    planned = {outcome.path.name: outcome for outcome in client.upload_all(photos, dry_run=True, parallel=1)}
+    assert (planned["copy.png"].status, planned["copy.png"].image_id) == ("already there", None)
+    assert len(planned) == 21
+
+
 def test_a_direct_upload_is_in_lists_when_it_is_reported(client: CountingClient, photos: Path) -> None:
     (photos / "large.bmp").write_bytes(large_picture(seed=5))
     [outcome] = client.upload_all(photos)
@@ -239,7 +247,7 @@ def test_two_runs_at_the_same_time_are_one_too_many(client: CountingClient, phot
     write(photos, ["a.png", "b.png"])
     running = client.upload_many([photos], journal=client._journal)
     next(running)
-    with pytest.raises(JournalUnusable, match="Another upload of this user is running on this machine"):
+    with pytest.raises(InUse, match="Another upload of this user on this machine is not finished"):
         client.upload_all(photos)
     assert len([*running]) == 1
 
@@ -261,8 +269,8 @@ def test_a_user_without_the_right_is_told_at_once(client: CountingClient, photos
 def test_a_run_stops_when_nothing_can_be_sent(client: CountingClient, photos: Path) -> None:
     write(photos, [f"{n}.png" for n in range(30)])
     outcomes = client.upload_many([photos], tags=["x" * 65], journal=client._journal)
-    failed = [next(outcomes).status for _ in range(FAILURES_IN_A_ROW)]
-    assert failed == ["failed"] * FAILURES_IN_A_ROW
+    failed = [next(outcomes).status for _ in range(failures.MOST)]
+    assert failed == ["failed"] * failures.MOST
     with pytest.raises(
         Stopped, match=r"Stopped after 12 failures in a row\. The last one: tags has a tag of more than"
     ):
@@ -298,20 +306,20 @@ def test_the_command_prints_totals_that_add_up(command: Any, photos: Path) -> No
     assert (first.exit_code, first.stdout.splitlines()) == (
         0,
         [
-            "found         3",
-            "uploaded      2",
-            "already there 0",
-            "refused       1",
+            "found          3",
+            "uploaded       2",
+            "already there  0",
+            "refused        1",
             f"  1 x {NOT_AN_IMAGE}",
             f"      {photos}/note.txt",
-            "failed        0",
-            "left out      1  (hidden or excluded, not counted above)",
+            "failed         0",
+            "left out       1  (hidden or excluded, not counted above)",
         ],
     )
     (photos / "lost.png").symlink_to("nowhere")
     second = command(photos)
     assert second.exit_code == 1
-    assert "already there 2" in second.stdout.splitlines()
+    assert "already there  2" in second.stdout.splitlines()
 
 
 def test_the_command_prints_documents(command: Any, photos: Path) -> None:
@@ -321,17 +329,16 @@ def test_the_command_prints_documents(command: Any, photos: Path) -> None:
     answer = command(photos, "--json")
     *files, totals = [json.loads(line) for line in answer.stdout.splitlines()]
     by_status = {document["status"]: document for document in files}
-    assert {tuple(document) for document in files} == {("path", "status", "image_id", "reason")}
+    assert {tuple(document) for document in files} == {("path", "image_id", "status", "reason")}
     assert by_status["uploaded"]["image_id"] == by_status["already_there"]["image_id"]
     assert by_status["refused"] == {
         "path": f"{photos}/note.txt",
-        "status": "refused",
         "image_id": None,
+        "status": "refused",
         "reason": NOT_AN_IMAGE,
     }
     assert totals == {
         "totals": {"found": 3, "uploaded": 1, "already_there": 1, "refused": 1, "failed": 0},
-        "reasons": {"refused": {NOT_AN_IMAGE: 1}, "failed": {}},
         "dry_run": False,
     }
 
@@ -339,9 +346,9 @@ def test_the_command_prints_documents(command: Any, photos: Path) -> None:
 def test_a_dry_run_names_what_would_be_sent(command: Any, photos: Path) -> None:
     write(photos, ["a.png"])
     assert command(photos, "--dry-run").stdout.splitlines()[:3] == [
-        f"would be sent: {photos}/a.png",
-        "found         1  (dry run: nothing was sent)",
-        "uploaded      1  (would be sent)",
+        f"would be uploaded: {photos}/a.png",
+        "found          1  (dry run: nothing was uploaded)",
+        "uploaded       1",
     ]
 
 

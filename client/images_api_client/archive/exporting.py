@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -11,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from images_api_client.archive import layout
-from images_api_client.archive.layout import About, NoExport
+from images_api_client.archive.layout import About
 from images_api_client.archive.report import ArchiveOutcome, ArchiveStatus, ExportReport
 from images_api_client.downloads import content, receiving
-from images_api_client.downloads.failures import FailuresInARow, check_not_final, sentence
-from images_api_client.downloads.journal import exclusive
-from images_api_client.downloads.parallel import Stop, in_order
-from images_api_client.downloads.progress import Meter
-from images_api_client.downloads.receiving import NoPicture
-from images_api_client.errors import ImagesError, NotFound
+from images_api_client.errors import ImagesError, NoExport, NoPicture, NotFound
 from images_api_client.model import Image
+from images_api_client.runs.database import Database
+from images_api_client.runs.failures import FailuresInARow, check_not_final, sentence
+from images_api_client.runs.parallel import Stop, in_order
+from images_api_client.runs.progress import Meter
 from images_api_client.transport import Transport
 
 _LOCK = ".images-export.sqlite"  # while an export runs
@@ -41,7 +39,7 @@ def export(
     The records are replaced at the end, in one step. So an interrupted export leaves those of the export before it.
     The records are of the images whose originals are in the folder. Originals of images that do not exist any more stay
     in the folder; `prune` deletes them if nothing failed.
-    Raises NoExport: the folder has something else, or the export of another owner. Raises FolderInUse, Unauthorized,
+    Raises NoExport: the folder has something else, or the export of another owner. Raises InUse, Unauthorized,
     Stopped, ServiceError, ConnectionFailed, OSError: the export ends early.
     """
     _prepare(transport, owner, folder)
@@ -109,9 +107,9 @@ def _fetched(transport: Transport, image: Image, folder: Path, advance: receivin
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let no other export use the folder. Raises FolderInUse."""
+    """Let no other export use the folder. Raises InUse, JournalUnusable."""
     path = folder / _LOCK
-    with closing(exclusive(path)):
+    with Database(path, "", other="Another export to this folder"):
         try:
             yield
         finally:
@@ -120,18 +118,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 class _Files:
-    """The files of the records. They are kept on disk, in a database that SQLite deletes when it is closed."""
+    """The files of the records, in a temporary file."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.execute("CREATE TABLE files (name TEXT PRIMARY KEY) WITHOUT ROWID")
-        self._database.execute("BEGIN")
+        self._database = Database(None, "CREATE TABLE files (name TEXT PRIMARY KEY) WITHOUT ROWID")
 
     def add(self, name: str) -> None:
-        self._database.execute("INSERT OR IGNORE INTO files VALUES (?)", (name,))
+        self._database.change("INSERT OR IGNORE INTO files VALUES (?)", name)
 
     def __contains__(self, name: str) -> bool:
-        return self._database.execute("SELECT 1 FROM files WHERE name = ?", (name,)).fetchone() is not None
+        return self._database.row("SELECT 1 FROM files WHERE name = ?", name) is not None
 
     def close(self) -> None:
         self._database.close()

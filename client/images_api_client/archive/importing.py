@@ -4,7 +4,6 @@ What the service has is listed first. Only the other images are sent, several at
 processes those before. At the end the list of the service is compared with the records.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,23 +15,26 @@ from requests import codes
 
 from images_api_client import uploads
 from images_api_client.archive import layout
-from images_api_client.archive.layout import InvalidRecord, NoExport
+from images_api_client.archive.layout import InvalidRecord
 from images_api_client.archive.report import ArchiveOutcome, ArchiveStatus, ImportReport
 from images_api_client.downloads import content, receiving
-from images_api_client.downloads.failures import FailuresInARow, check_not_final, sentence
-from images_api_client.downloads.parallel import Stop, in_order
-from images_api_client.downloads.progress import Meter
 from images_api_client.errors import (
     BadRequest,
     Conflict,
     Forbidden,
     ImagesError,
+    ImportsRefused,
+    NoExport,
     NotFound,
     ServiceError,
     TooLarge,
     UnsupportedType,
 )
 from images_api_client.model import Document, State
+from images_api_client.runs.database import Database
+from images_api_client.runs.failures import FailuresInARow, check_not_final, sentence
+from images_api_client.runs.parallel import Stop, in_order
+from images_api_client.runs.progress import Meter
 from images_api_client.transport import Transport
 from images_api_client.uploads import DirectUpload, File
 
@@ -59,10 +61,6 @@ _SENT_FIELDS = (
     "size",
     "checksum",
 )
-
-
-class ImportsRefused(ImagesError):
-    """The service accepts no imports of this caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,8 @@ class Import:
     def _compare_list(self, records: "_Records") -> int:
         """Give the images that the service has their outcome, and return how many others it has of the owner."""
         others = 0
-        for document in self._listed():
+        pages = self._transport.pages("/images", {"user_id": self._about.owner, "limit": _PAGE_SIZE})
+        for document in (each for page in pages for each in page["images"]):
             found = records.find(document["image_id"])
             if found is None:
                 others += 1
@@ -143,16 +142,6 @@ class Import:
                 records.conclude(document["image_id"])
                 self._add(found.compared(document))
         return others
-
-    def _listed(self) -> Iterator[Document]:
-        params = {"user_id": self._about.owner, "limit": _PAGE_SIZE}
-        cursor: dict[str, str] = {}
-        while True:
-            page = self._transport.json("GET", "/images", params={**params, **cursor})
-            yield from page["images"]
-            if not page["has_more"]:
-                return
-            cursor = {"last_evaluated_key": page["last_evaluated_key"]}
 
     def _send(self, records: "_Records") -> None:
         failures = FailuresInARow()
@@ -285,29 +274,32 @@ class _Known:
 
 
 class _Records:
-    """The records of an export, and how far each is. They are on disk, in a database that SQLite deletes at the end."""
+    """The records of an export, and how far each is. They are in a temporary file."""
 
     _OPEN, _AWAITED_SENT, _AWAITED, _DONE = range(4)
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._database.execute(
-            "CREATE TABLE records (number INTEGER PRIMARY KEY, image_id TEXT UNIQUE, document TEXT, step INTEGER)"
+        self._database = Database(
+            None,
+            """
+            CREATE TABLE records (number INTEGER PRIMARY KEY, image_id TEXT UNIQUE, document TEXT, step INTEGER);
+            CREATE INDEX steps ON records (step, number)
+            """,
         )
-        self._database.execute("CREATE INDEX steps ON records (step, number)")
-        self._database.execute("BEGIN")
 
     def add(self, document: Document) -> bool:
         """Add a record, and return whether it is the first of its image."""
-        added = self._database.execute(
+        added = self._database.change(
             "INSERT OR IGNORE INTO records (image_id, document, step) VALUES (?, ?, ?)",
-            (document["image_id"], dumps(document), self._OPEN),
+            document["image_id"],
+            dumps(document),
+            self._OPEN,
         )
-        return added.rowcount == 1
+        return added == 1
 
     def find(self, image_id: str) -> _Known | None:
         """Return the record of an image, if it has one."""
-        row = self._database.execute("SELECT document, step FROM records WHERE image_id = ?", (image_id,)).fetchone()
+        row = self._database.row("SELECT document, step FROM records WHERE image_id = ?", image_id)
         if row is None:
             return None
         status = ArchiveStatus.IMPORTED if row[1] == self._AWAITED_SENT else ArchiveStatus.PRESENT
@@ -317,7 +309,7 @@ class _Records:
         """Iterate over the records of which nothing is known, while they change."""
         last = 0
         query = "SELECT number, document FROM records WHERE step = ? AND number > ? ORDER BY number LIMIT 1"
-        while row := self._database.execute(query, (self._OPEN, last)).fetchone():
+        while row := self._database.row(query, self._OPEN, last):
             last = row[0]
             yield loads(row[1])
 
@@ -332,20 +324,20 @@ class _Records:
     def awaited(self, most: int) -> list[str]:
         """Return the ids of awaited images, those first that were sent first."""
         query = "SELECT image_id FROM records WHERE step IN (?, ?) ORDER BY number LIMIT ?"
-        return [row[0] for row in self._database.execute(query, (self._AWAITED_SENT, self._AWAITED, most))]
+        return [row[0] for row in self._database.rows(query, self._AWAITED_SENT, self._AWAITED, most)]
 
     def awaited_count(self) -> int:
         """Return the number of awaited images."""
         query = "SELECT count(*) FROM records WHERE step IN (?, ?)"
-        count: int = self._database.execute(query, (self._AWAITED_SENT, self._AWAITED)).fetchone()[0]
-        return count
+        ((count,),) = self._database.rows(query, self._AWAITED_SENT, self._AWAITED)
+        return int(count)
 
     def close(self) -> None:
         """Delete what was noted."""
         self._database.close()
 
     def _step(self, image_id: str, step: int) -> None:
-        self._database.execute("UPDATE records SET step = ? WHERE image_id = ?", (step, image_id))
+        self._database.change("UPDATE records SET step = ? WHERE image_id = ?", step, image_id)
 
 
 class _Differences:

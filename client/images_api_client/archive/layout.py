@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from images_api_client.downloads.names import EXTENSIONS
-from images_api_client.errors import ImagesError
+from images_api_client.errors import ImagesError, NoExport
+from images_api_client.formats import EXTENSIONS
 from images_api_client.model import Document, Image
 
 FORMAT = "images-api-export"
@@ -43,10 +43,6 @@ _TYPES: dict[str, type] = {
     "version": int,
     "file": str,
 }
-
-
-class NoExport(ImagesError):
-    """A folder is not an export that can be used. The text says what to do."""
 
 
 class InvalidRecord(ImagesError):

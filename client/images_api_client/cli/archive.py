@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from images_api_client.cli.connection import connect
-from images_api_client.cli.output import json_line, printable, say
-from images_api_client.cli.parameters import Json
-from images_api_client.cli.transfers import NoProgress, Parallel, Summary, shown_progress
+from images_api_client.cli.output import printable, say
+from images_api_client.cli.parameters import Json, NoProgress, Parallel
+from images_api_client.cli.runs import Summary, shown_progress
 
 if TYPE_CHECKING:
     from images_api_client.archive.report import Report
@@ -35,7 +35,7 @@ def export(
     client = connect(context)
     with shown_progress("Exporting", disable=no_progress) as report:
         done = client.export(folder, parallel=parallel, prune=prune, progress=report)
-    _end(done, json=json)
+    _end(done, json=json, verbose=context.obj.verbose)
 
 
 def import_folder(
@@ -63,18 +63,17 @@ def import_folder(
         client = connect(context)
     with shown_progress("Importing", disable=no_progress) as report:
         done = client.import_(folder, parallel=parallel, progress=report)
-    _end(done, json=json)
+    _end(done, json=json, verbose=context.obj.verbose)
 
 
-def _end(report: "Report", *, json: bool) -> None:
+def _end(report: "Report", *, json: bool, verbose: bool) -> None:
     """Print what became of the images. Raises Exit: the status is 1 if something is missing."""
-    summary = Summary(report.statuses, report.counts)
+    summary = Summary(report.statuses, json=json, verbose=verbose)
+    summary.counts.update(report.counts)
     for problem in report.problems:
-        summary.explain(problem.status, problem.image_id or "records.jsonl", problem.reason)
-        if json:
-            status = problem.status.replace(" ", "_")
-            json_line({"image_id": problem.image_id or None, "status": status, "reason": problem.reason})
-    summary.end(json=json)
+        name, image_id = problem.image_id or "records.jsonl", problem.image_id or None
+        summary.explain(problem.status, name, problem.reason, image_id=image_id)
+    summary.end()
     for note in report.notes:
         say(note) if json else print(printable(note))
     if not report.ok:

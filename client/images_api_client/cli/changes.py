@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,12 +94,12 @@ def delete(
     if not yes:
         what = f"the image {ids[0]}" if len(ids) == 1 else f"{len(ids):,} images"
         typer.confirm(f"Delete {what} for good?", abort=True, err=True)
-    from concurrent.futures import ThreadPoolExecutor
+    from images_api_client.runs.parallel import in_order
 
     client = connect(context)
     failed = 0
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        for image_id, error in zip(ids, pool.map(partial(_deletion_error, client), ids), strict=True):
+    with closing(in_order(client.transport, partial(_deletion_error, client), ids, PARALLEL)) as errors:
+        for image_id, error in zip(ids, errors, strict=True):
             if error:
                 say(f"{image_id}: {sentence(error, context.obj.verbose)}")
                 failed += 1
@@ -116,7 +117,7 @@ def _ids(given: Iterable[str]) -> Iterable[str]:
             yield image_id_of(each)
 
 
-def _deletion_error(client: "Client", image_id: str) -> ServiceError | None:
+def _deletion_error(client: "Client", image_id: str, _: object) -> ServiceError | None:
     """Delete an image, and return an error that concerns only this image.
 
     Raises Unauthorized, TooManyRequests, Unavailable, ConnectionFailed: other images would fail as well.

@@ -40,7 +40,7 @@ class Options:
         ),
     ] = None
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show the status and the request id of an error of the service.")
+        bool, typer.Option("--verbose", help="Name all that failed, and the request ids of errors of the service.")
     ] = False
 
 

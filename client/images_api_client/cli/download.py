@@ -9,9 +9,9 @@ import typer
 
 from images_api_client.cli.connection import connect
 from images_api_client.cli.filters import FilterOptions, with_filters
-from images_api_client.cli.output import Misused, json_line, printable, progress, say
-from images_api_client.cli.parameters import Json, image_id_of
-from images_api_client.cli.transfers import NoProgress, Parallel, Summary, shown_progress
+from images_api_client.cli.output import Misused, printable, progress, say
+from images_api_client.cli.parameters import Json, NoProgress, Parallel, image_id_of
+from images_api_client.cli.runs import Summary, shown_progress
 
 if TYPE_CHECKING:
     from images_api_client import Client
@@ -50,7 +50,7 @@ def download(
     client = connect(context)
     query = filters.of(client)
     if [image_id is not None, bool(query), everything].count(True) != 1:
-        raise Misused("Give the id of an image, or filters such as --mine, or --all.")
+        raise Misused("Give one of these: the id of an image, filters such as --mine, or --all.")
     if image_id:
         if dry_run or json:
             raise Misused("--dry-run and --json are for downloads of several images.")
@@ -58,7 +58,16 @@ def download(
     elif to == _STDOUT:
         raise Misused("Only one image can go to stdout: give its id.")
     else:
-        _download_many(client, query, Path(to), parallel=parallel, dry_run=dry_run, json=json, no_progress=no_progress)
+        _download_many(
+            client,
+            query,
+            Path(to),
+            parallel=parallel,
+            dry_run=dry_run,
+            json=json,
+            verbose=context.obj.verbose,
+            no_progress=no_progress,
+        )
 
 
 def _download_one(client: "Client", image_id: str, to: str, *, no_progress: bool) -> None:
@@ -88,28 +97,22 @@ def _download_many(
     parallel: int,
     dry_run: bool,
     json: bool,
+    verbose: bool,
     no_progress: bool,
 ) -> None:
     from images_api_client.downloads.folder import DownloadStatus
 
-    summary = Summary([*DownloadStatus])
+    summary = Summary(DownloadStatus, json=json, verbose=verbose, dry_run=dry_run)
+    stopped = True
     try:
         with shown_progress("Downloading", disable=no_progress) as report:
             for outcome in client.download_many(folder, parallel=parallel, dry_run=dry_run, progress=report, **query):
                 path = str(outcome.path) if outcome.path else None
-                summary.add(outcome.status, path or outcome.image_id, outcome.reason)
-                if json:
-                    json_line(
-                        {
-                            "image_id": outcome.image_id,
-                            "status": outcome.status.replace(" ", "_"),
-                            "path": path,
-                            "reason": outcome.reason or None,
-                        }
-                    )
-                elif dry_run and path and outcome.status is DownloadStatus.DOWNLOADED:
-                    print(printable(f"would be downloaded: {path}"))
+                summary.add(
+                    outcome.status, path or outcome.image_id, outcome.reason, path=path, image_id=outcome.image_id
+                )
+        stopped = False
     finally:
-        summary.end(json=json, note="  (dry run: nothing was downloaded)" if dry_run else "")
+        summary.end(stopped=stopped)
     if summary.counts[DownloadStatus.FAILED]:
         raise typer.Exit(1)

@@ -55,3 +55,5 @@ def image_id_of(text: str) -> str:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document a line.")]
 ImageId = Annotated[str, typer.Argument(metavar="ID", help="The id of the image.", parser=image_id_of)]
+Parallel = Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Transfer N files at the same time.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress.")]

@@ -7,21 +7,17 @@ from enum import StrEnum
 from pathlib import Path
 
 from images_api_client.downloads import content, receiving
-from images_api_client.downloads.failures import FailuresInARow, check_not_final, sentence
 from images_api_client.downloads.journal import FolderJournal
-from images_api_client.downloads.names import EXTENSIONS
-from images_api_client.downloads.parallel import Stop, in_order
-from images_api_client.downloads.progress import Meter
-from images_api_client.downloads.receiving import NoPicture, Source
-from images_api_client.errors import ImagesError
+from images_api_client.downloads.receiving import Source
+from images_api_client.errors import ImagesError, NoPicture, OtherContent
+from images_api_client.formats import EXTENSIONS
 from images_api_client.model import Image
+from images_api_client.runs.failures import FailuresInARow, check_not_final, sentence
+from images_api_client.runs.parallel import Stop, in_order
+from images_api_client.runs.progress import Meter
 from images_api_client.transport import Transport
 
 VARIANT = "The service gives the original only to its owner. This is the largest variant."
-
-
-class OtherContent(ImagesError):
-    """A folder has another file in the place of the file of an image. It is never replaced."""
 
 
 class DownloadStatus(StrEnum):
@@ -90,7 +86,8 @@ def download_many(
 
     An image has the same file in every run. A complete file is not fetched again. A file with other content is never
     replaced.
-    Raises FolderInUse. Raises Unauthorized, Stopped, OSError: the next images would fail, too, as on a full disk.
+    Raises InUse, JournalUnusable. Raises Unauthorized, ClientClosed, Stopped, OSError: the next images would fail, too,
+    as on a full disk.
     """
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,29 +6,8 @@ from pathlib import Path
 
 from pathvalidate import sanitize_filename
 
+from images_api_client import formats
 from images_api_client.model import Image
-
-# The usual extension of each content type that the service stores or makes.
-EXTENSIONS = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/gif": ".gif",
-    "image/webp": ".webp",
-    "image/avif": ".avif",
-    "image/tiff": ".tiff",
-    "image/bmp": ".bmp",
-    "image/heic": ".heic",
-    "image/heif": ".heif",
-}
-# Other extensions in use for a content type.
-_ALIASES = {
-    ".jpg": {".jpeg", ".jpe", ".jfif"},
-    ".tiff": {".tif"},
-    ".bmp": {".dib"},
-    ".heic": {".heif", ".hif"},
-    ".heif": {".heic", ".hif"},
-}
-_OF_PICTURES = {*EXTENSIONS.values(), *(alias for aliases in _ALIASES.values() for alias in aliases)}
 
 _PART = ".part"
 
@@ -47,9 +26,9 @@ def name(image: Image, extension: str) -> str:
     """
     given = next(filter(None, map(_safe, (image.filename, image.title))), image.image_id)
     stem, suffix = Path(given).stem, Path(given).suffix
-    if suffix.lower() not in _OF_PICTURES:
+    if not formats.is_extension(suffix):
         stem, suffix = given, extension
-    elif suffix.lower() not in {extension, *_ALIASES.get(extension, ())}:
+    elif not formats.is_same_extension(suffix, extension):
         suffix = extension
     stem = stem.encode()[: _MAX_BYTES - len(suffix)].decode(errors="ignore").rstrip(" .")
     return sanitize_filename((stem or image.image_id) + suffix, "_", "universal")

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from images_api_client.downloads import content, names
-from images_api_client.errors import BadRequest, ConnectionFailed, DamagedDownload, Forbidden, ImagesError, NotFound
+from images_api_client.errors import BadRequest, ConnectionFailed, DamagedDownload, Forbidden, NoPicture, NotFound
 from images_api_client.model import Image
 from images_api_client.transport import Transport
 
@@ -21,10 +21,6 @@ _CHUNK_BYTES = 64 * 1024  # what is lost of a connection that breaks is less tha
 _MOST_INTERRUPTIONS = 5  # one after the other, without a byte in between
 
 Advance = Callable[[int], None]  # gets the bytes that have come since the last call; negative if some are dropped
-
-
-class NoPicture(ImagesError):
-    """The service has no file of an image for this caller, or not yet."""
 
 
 class _Sink(Protocol):

@@ -7,10 +7,9 @@ from typing import BinaryIO
 from images_api_client.downloads import content, receiving
 from images_api_client.downloads.folder import FolderFile
 from images_api_client.downloads.journal import FolderJournal
-from images_api_client.downloads.progress import Progress
 from images_api_client.downloads.receiving import Source
 from images_api_client.model import Image
-from images_api_client.transport import Transport
+from images_api_client.transport import Progress, Transport
 
 _WAIT_SECONDS = 10.0  # for other downloads of one image, which have the journal only for a moment
 

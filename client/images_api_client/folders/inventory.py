@@ -1,8 +1,9 @@
 """What the service has of a user: the checksums of the user's images."""
 
-import sqlite3
 from collections.abc import Callable
+from itertools import islice
 
+from images_api_client.runs.database import Database
 from images_api_client.transport import Transport
 
 _PAGE_SIZE = 1_000
@@ -15,16 +16,15 @@ FILES_PER_PAGE = 40
 class Inventory:
     """The checksums of a user's images, public and private: from the user's list, and of what is added.
 
-    They are in a temporary file of SQLite, so that memory does not grow with the number of images.
+    They are in a temporary file, so that memory does not grow with the number of images.
     """
 
     def __init__(self, transport: Transport, user: str) -> None:
         self.complete = False  # whether every image of the user was read; otherwise, `ask`
         self._transport = transport
         self._user = user
-        self._images = sqlite3.connect("", isolation_level=None)
-        self._images.execute("PRAGMA synchronous=OFF")
-        self._images.execute("CREATE TABLE images (checksum TEXT PRIMARY KEY, image_id TEXT) WITHOUT ROWID")
+        self._pages = transport.pages("/images", {"user_id": user, "limit": _PAGE_SIZE})
+        self._images = Database(None, "CREATE TABLE images (checksum TEXT PRIMARY KEY, image_id TEXT) WITHOUT ROWID")
 
     def close(self) -> None:
         """Delete the temporary file."""
@@ -35,38 +35,28 @@ class Inventory:
 
         Raises ServiceError, ConnectionFailed.
         """
-        params = {"user_id": self._user, "limit": _PAGE_SIZE}
-        read = 0
-        while not self.complete and (pages is None or read < pages):
-            page = self._transport.json("GET", "/images", params=params)
-            self._images.execute("BEGIN")
+        for page in islice(self._pages, pages):
             for image in page["images"]:
                 self.add(image["checksum"], image["image_id"])
-            self._images.execute("COMMIT")
-            read += 1
             self.complete = not page["has_more"]
-            params["last_evaluated_key"] = page.get("last_evaluated_key")
             read_page()
 
     def find(self, checksum: str) -> str | None:
-        """Return the id of an image with this checksum, as far as it was read or added."""
-        row = self._images.execute("SELECT image_id FROM images WHERE checksum = ?", (checksum,)).fetchone()
-        return row and str(row[0])
+        """Return the id of an image with this checksum, as far as it was read or added.
+
+        It is empty if a dry run has added the image.
+        """
+        row = self._images.row("SELECT image_id FROM images WHERE checksum = ?", checksum)
+        return str(row[0]) if row else None
 
     def add(self, checksum: str, image_id: str) -> None:
         """Add an image."""
-        self._images.execute("INSERT OR IGNORE INTO images VALUES (?, ?)", (checksum, image_id))
+        self._images.change("INSERT OR IGNORE INTO images VALUES (?, ?)", checksum, image_id)
 
     def ask(self, checksum: str) -> str | None:
         """Return the id of an image with this checksum, as the service knows it now. May be called in any thread.
 
         Raises ServiceError, ConnectionFailed.
         """
-        params = {"user_id": self._user, "checksum": checksum, "limit": 1}
-        while True:
-            page = self._transport.json("GET", "/images", params=params)
-            if page["images"]:
-                return str(page["images"][0]["image_id"])
-            if not page["has_more"]:  # a page may be empty although others follow
-                return None
-            params["last_evaluated_key"] = page["last_evaluated_key"]
+        pages = self._transport.pages("/images", {"user_id": self._user, "checksum": checksum, "limit": 1})
+        return next((str(image["image_id"]) for page in pages for image in page["images"]), None)

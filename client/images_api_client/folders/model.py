@@ -14,7 +14,7 @@ from images_api_client.uploads import Metadata, plain_text
 _TAG_CHARS = 64  # of a folder's name: the service's default of MAX_TAG_CHARS
 
 
-class Status(StrEnum):
+class UploadStatus(StrEnum):
     """What became of a file."""
 
     UPLOADED = "uploaded"  # in a dry run: would be sent
@@ -24,17 +24,17 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class UploadOutcome:
     """What became of a file, or of a folder that cannot be read."""
 
     path: Path
-    status: Status
+    status: UploadStatus
     reason: str = ""  # why it is refused or failed: one sentence
     image_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class FolderProgress:
+class UploadProgress:
     """How far an upload of folders is."""
 
     files: int  # that have an outcome

@@ -19,10 +19,10 @@ from images_api_client.errors import (
 )
 from images_api_client.folders.inventory import Inventory
 from images_api_client.folders.journal import Journal, Unfinished
-from images_api_client.folders.model import Status, Upload
+from images_api_client.folders.model import Upload, UploadStatus
 from images_api_client.folders.scan import Found
 from images_api_client.model import Image, State
-from images_api_client.transport import Transport
+from images_api_client.transport import Progress, Transport
 from images_api_client.uploads import DirectUpload, File
 
 _PATIENCE_SECONDS = 900.0  # without any direct upload becoming processed: others may be before it
@@ -55,7 +55,7 @@ class Sender:
         """Interrupt the threads that send."""
         self._stopping.set()
 
-    def send(self, upload: Upload) -> Status | None:
+    def send(self, upload: Upload) -> UploadStatus | None:
         """Send a file. Returns None if the service has yet to process it.
 
         Raises Rejected, Unaccepted: the service does not accept it. Raises FileChanged, OSError: it cannot be read.
@@ -63,16 +63,16 @@ class Sender:
         """
         if not self._inventory.complete and (image_id := self._inventory.ask(upload.checksum)):
             upload.image_id = image_id
-            return Status.PRESENT
+            return UploadStatus.PRESENT
         if self._dry_run:
-            return Status.UPLOADED
+            return UploadStatus.UPLOADED
         file = File.of(upload.found.path)
         if (file.size, file.modified_ns) != (upload.found.size, upload.found.mtime_ns):
             raise FileChanged(_CHANGED)
         unfinished = self._journal.unfinished(upload.checksum)
         try:
             if unfinished is None and file.size <= uploads.FORM_BYTES and self._send_form(upload, file):
-                return Status.UPLOADED
+                return UploadStatus.UPLOADED
             upload.image_id = unfinished.image_id if unfinished else ""
             if not (unfinished and self._resumed(upload, file, unfinished)):
                 self._send_new(upload, file)
@@ -147,7 +147,7 @@ class Sender:
         except ServiceError as error:
             raise NotStored(f"The file could not be sent to the storage. {error}") from error
 
-    def _progress_of(self, upload: Upload) -> uploads.Progress:
+    def _progress_of(self, upload: Upload) -> Progress:
         def note(sent_bytes: int) -> None:
             upload.sent_bytes = sent_bytes
             if self._stopping.is_set():
@@ -155,7 +155,7 @@ class Sender:
 
         return note
 
-    def check(self, upload: Upload) -> Status | None:
+    def check(self, upload: Upload) -> UploadStatus | None:
         """Return the status of a direct upload, or None if it is not processed yet."""
         try:
             image = Image.of(self._transport.json("GET", f"/images/{upload.image_id}"))
@@ -177,7 +177,7 @@ class Sender:
         if image.state is State.FAILED and not self._inventory.ask(upload.checksum):
             raise NotStored(f"The service could not process the file. {image.reason}")
         self._journal.finished(upload.checksum)
-        return Status.UPLOADED
+        return UploadStatus.UPLOADED
 
 
 def _has_changed(found: Found) -> bool:

@@ -11,23 +11,30 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain, islice
 from pathlib import Path
 
-from images_api_client.errors import FileChanged, Forbidden, ImagesError, Rejected, Stopped, Unaccepted, Unauthorized
+from images_api_client.errors import (
+    ClientClosed,
+    Forbidden,
+    ImagesError,
+    JournalUnusable,
+    Rejected,
+    Unaccepted,
+    Unauthorized,
+)
 from images_api_client.folders.inventory import FILES_PER_PAGE, Inventory
-from images_api_client.folders.journal import Journal, JournalUnusable
-from images_api_client.folders.model import FolderProgress, Options, Outcome, Status, Upload
+from images_api_client.folders.journal import Journal
+from images_api_client.folders.model import Options, Upload, UploadOutcome, UploadProgress, UploadStatus
 from images_api_client.folders.scan import Count, Found, Scan
 from images_api_client.folders.sending import Sender
+from images_api_client.runs.failures import FailuresInARow
 from images_api_client.transport import Transport
 from images_api_client.uploads import File
 
-FAILURES_IN_A_ROW = 12  # after which a run stops, because the service or the storage does not work
 _MANY_FILES = 1_000  # more are not counted before the list of the service is read
 _READERS = 2  # threads that read and hash files
 _MOST_OPEN = 500  # files that are taken from the scan and have no outcome yet
 _CHECK_AFTER_SECONDS = 1.0  # from the end of a direct upload to the first look at its state
 _CHECK_AGAIN_SECONDS = 0.5  # between two looks, while nothing is processed
 _PROGRESS_SECONDS = 0.1
-_MOST_RESUMES = 5  # of one direct upload in parts, whose URLs have expired
 
 
 class FolderUpload:
@@ -40,7 +47,7 @@ class FolderUpload:
         paths: Iterable[Path | str],
         options: Options,
         journal: Path,
-        progress: Callable[[FolderProgress], None] | None = None,
+        progress: Callable[[UploadProgress], None] | None = None,
     ) -> None:
         given = [*paths]
         self._transport = transport
@@ -50,7 +57,7 @@ class FolderUpload:
         self._progress = progress
         self._scan = Scan(given, include=options.include, exclude=options.exclude)
         self._count = Count(Scan(given, include=options.include, exclude=options.exclude, in_order=False))
-        self._running: dict[Future[object], Callable[[Future[object]], Iterator[Outcome]]] = {}
+        self._running: dict[Future[object], Callable[[Future[object]], Iterator[UploadOutcome]]] = {}
         self._reading = 0
         self._ready: deque[Upload] = deque()
         self._sending: set[Upload] = set()
@@ -59,16 +66,16 @@ class FolderUpload:
         self._next_check = 0.0
         self._claims: dict[str, Upload] = {}  # by checksum: each file that is sent and has no outcome yet
         self._open = 0
-        self._failures = 0
+        self._failures = FailuresInARow()
         self._taken = self._taken_size = 0
         self._files = self._size = 0  # that have an outcome
         self._reported_at = 0.0
 
-    def outcomes(self) -> Generator[Outcome, None, None]:
+    def outcomes(self) -> Generator[UploadOutcome, None, None]:
         """Upload the files, and yield the outcome of each as soon as it is known.
 
         Raises Unauthorized, Forbidden: the service accepts nothing of this user. Raises Stopped: nothing can be sent.
-        Raises ServiceError, ConnectionFailed: the service does not say what it has. Raises JournalUnusable.
+        Raises ServiceError, ConnectionFailed: the service does not say what it has. Raises InUse, JournalUnusable.
         """
         self._journal = Journal(self._journal_path)
         self._inventory = Inventory(self._transport, self._user)
@@ -93,7 +100,7 @@ class FolderUpload:
             self._inventory.close()
             self._journal.close()
 
-    def _outcomes(self) -> Iterator[Outcome]:
+    def _outcomes(self) -> Iterator[UploadOutcome]:
         scan = iter(self._scan)
         first = [*islice(scan, _MANY_FILES)]
         if first:
@@ -127,44 +134,44 @@ class FolderUpload:
             time.sleep(min(pauses, default=0.0))
         return wait(self._running, min(pauses, default=None), FIRST_COMPLETED).done
 
-    def _begin(self, found: Found) -> Iterator[Outcome]:
+    def _begin(self, found: Found) -> Iterator[UploadOutcome]:
         self._taken += 1
         self._taken_size += found.size
         self._open += 1
         if found.fault:
-            yield self._ended(found, Status.FAILED, found.fault)
+            yield self._ended(found, UploadStatus.FAILED, found.fault)
         elif not found.regular:
-            yield self._ended(found, Status.REFUSED, "It is a pipe, a socket or a device, not a file.")
+            yield self._ended(found, UploadStatus.REFUSED, "It is a pipe, a socket or a device, not a file.")
         elif checksum := self._journal.checksum(found):
             yield from self._decide(found, checksum)
         else:
             self._reading += 1
 
-            def read(future: Future[object]) -> Iterator[Outcome]:
+            def read(future: Future[object]) -> Iterator[UploadOutcome]:
                 self._reading -= 1
                 try:
                     checksum = str(future.result())
                 except Unaccepted as error:
-                    yield self._ended(found, Status.REFUSED, str(error))
+                    yield self._ended(found, UploadStatus.REFUSED, str(error))
                 except OSError as error:
-                    yield self._ended(found, Status.FAILED, _unreadable(error))
+                    yield self._ended(found, UploadStatus.FAILED, _sentence(error))
                 else:
                     self._journal.remember(found, checksum)
                     yield from self._decide(found, checksum)
 
             self._running[self._readers.submit(_checksum, found)] = read
 
-    def _decide(self, found: Found, checksum: str) -> Iterator[Outcome]:
+    def _decide(self, found: Found, checksum: str) -> Iterator[UploadOutcome]:
         """Decide about a file whose checksum is known."""
         upload = Upload(found, checksum, self._options.metadata(found))
         if claimed := self._claims.get(checksum):
             claimed.same.append(found)
-        elif image_id := self._inventory.find(checksum):
+        elif (image_id := self._inventory.find(checksum)) is not None:
             if self._journal.unfinished(checksum):
                 self._journal.finished(checksum)
-            yield self._ended(found, Status.PRESENT, image_id=image_id)
+            yield self._ended(found, UploadStatus.PRESENT, image_id=image_id or None)
         elif reason := self._journal.refusal(upload.request(self._user)):
-            yield self._ended(found, Status.REFUSED, reason)
+            yield self._ended(found, UploadStatus.REFUSED, reason)
         else:
             self._claims[checksum] = upload
             self._ready.append(upload)
@@ -174,7 +181,7 @@ class FolderUpload:
             upload = self._ready.popleft()
             self._sending.add(upload)
 
-            def sent(future: Future[object], upload: Upload = upload) -> Iterator[Outcome]:
+            def sent(future: Future[object], upload: Upload = upload) -> Iterator[UploadOutcome]:
                 self._sending.discard(upload)
                 yield from self._concluded(upload, future)
 
@@ -186,7 +193,7 @@ class FolderUpload:
             upload = self._unchecked.popleft()
             self._checking = True
 
-            def checked(future: Future[object]) -> Iterator[Outcome]:
+            def checked(future: Future[object]) -> Iterator[UploadOutcome]:
                 self._checking = False
                 unchanged = future.exception() is None and future.result() is None
                 self._next_check = time.monotonic() + _CHECK_AGAIN_SECONDS if unchanged else 0.0
@@ -197,56 +204,56 @@ class FolderUpload:
     def _check_at(self) -> float:
         return max(self._next_check, self._unchecked[0].sent_at + _CHECK_AFTER_SECONDS)
 
-    def _concluded(self, upload: Upload, future: Future[object]) -> Iterator[Outcome]:
+    def _concluded(self, upload: Upload, future: Future[object]) -> Iterator[UploadOutcome]:
         """Yield the outcome of a file that was sent or checked, or await its processing."""
-        reason = ""
+        error: ImagesError | OSError | None = None
         try:
             status = future.result()
-        except (Unauthorized, Forbidden, JournalUnusable):
+        except (Unauthorized, Forbidden, ClientClosed, JournalUnusable):
             raise
-        except (Unaccepted, Rejected) as error:
-            status, reason = Status.REFUSED, str(error)
-        except OSError as error:
-            status, reason = Status.FAILED, _unreadable(error)
-        except FileChanged as error:
-            status, reason = Status.FAILED, str(error)
-        except ImagesError as error:
-            status, reason = Status.FAILED, str(error)
-            self._failures += not upload.sent_at  # what was sent, and is not processed, does not stop the others
+        except (Unaccepted, Rejected) as refusal:
+            status, error = UploadStatus.REFUSED, refusal
+        except (ImagesError, OSError) as failure:
+            status, error = UploadStatus.FAILED, failure
         if status is None:
             self._unchecked.append(upload)
             return
-        yield from self._finished(upload, Status(str(status)), reason)
+        yield from self._finished(upload, UploadStatus(str(status)), error)
 
-    def _finished(self, upload: Upload, status: Status, reason: str) -> Iterator[Outcome]:
+    def _finished(
+        self, upload: Upload, status: UploadStatus, error: ImagesError | OSError | None
+    ) -> Iterator[UploadOutcome]:
+        reason = _sentence(error) if error else ""
         del self._claims[upload.checksum]
         yield self._ended(upload.found, status, reason, upload.image_id or None)
-        if status is Status.FAILED:
-            if self._failures >= FAILURES_IN_A_ROW:
-                raise Stopped(f"Stopped after {self._failures} failures in a row. The last one: {reason}")
+        if status is UploadStatus.FAILED:
+            if error and not upload.sent_at:  # what was sent, and is not processed, does not stop the others
+                self._failures.note(error)
             for found in upload.same:  # the next one is sent
                 yield from self._decide(found, upload.checksum)
             return
-        self._failures = 0
-        if status in (Status.UPLOADED, Status.PRESENT):
+        self._failures.note(None)
+        if status in (UploadStatus.UPLOADED, UploadStatus.PRESENT):
             self._inventory.add(upload.checksum, upload.image_id)
         for found in upload.same:
-            same = Status.REFUSED if status is Status.REFUSED else Status.PRESENT
+            same = UploadStatus.REFUSED if status is UploadStatus.REFUSED else UploadStatus.PRESENT
             yield self._ended(found, same, reason, upload.image_id or None)
 
-    def _ended(self, found: Found, status: Status, reason: str = "", image_id: str | None = None) -> Outcome:
+    def _ended(
+        self, found: Found, status: UploadStatus, reason: str = "", image_id: str | None = None
+    ) -> UploadOutcome:
         self._open -= 1
         self._files += 1
         self._size += found.size
         self._report()
-        return Outcome(found.path, status, reason, image_id)
+        return UploadOutcome(found.path, status, reason, image_id)
 
     def _report(self, *, last: bool = False) -> None:
         if self._progress and (last or time.monotonic() - self._reported_at > _PROGRESS_SECONDS):
             self._reported_at = time.monotonic()
             sent = sum(min(upload.sent_bytes, upload.found.size) for upload in (*self._sending, *self._unchecked))
             self._progress(
-                FolderProgress(
+                UploadProgress(
                     files=self._files,
                     size=self._size + sent,
                     all_files=max(self._taken, self._count.files),
@@ -262,5 +269,5 @@ def _checksum(found: Found) -> str:
     return File.of(found.path).checksum()
 
 
-def _unreadable(error: OSError) -> str:
-    return f"The file cannot be read: {error.strerror}."
+def _sentence(error: ImagesError | OSError) -> str:
+    return f"The file cannot be read: {error.strerror or error}." if isinstance(error, OSError) else str(error)

@@ -7,8 +7,6 @@ from threading import Lock
 
 _PAUSE_SECONDS = 0.1
 
-Progress = Callable[[int], None]  # gets the bytes of a file that were received; fewer than before when it begins again
-
 
 @dataclass(frozen=True, slots=True)
 class TransferProgress:

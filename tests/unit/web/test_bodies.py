@@ -141,6 +141,14 @@ def test_an_empty_file_is_read() -> None:
     assert form(part('name="file"; filename="a.png"', b""))["file"] == b""
 
 
+@pytest.mark.parametrize("over", range(-1, 10))
+def test_a_form_of_any_size_is_read(over: int) -> None:
+    """Parsers read forms in pieces of 64 KB: here, the end of the form has each place around the end of a piece."""
+    size = len(part('name="file"; filename="a.png"', b"") + b"--B--\r\n")
+    content = b"x" * (2**16 + over - size)
+    assert form(part('name="file"; filename="a.png"', content))["file"] == content
+
+
 BROKEN = "The form is malformed or incomplete: check each boundary, also the final one, and each part's headers."
 
 

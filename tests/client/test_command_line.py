@@ -20,7 +20,8 @@ import requests
 from images_api_client import Client, Image, State
 from images_api_client.cli.app import app
 from project import PROJECT
-from tests.client.commands import COMMAND, Ended, Shell, another_service, end, without_escapes
+from tests.client.commands import COMMAND, Ended, Shell, end, without_escapes
+from tests.client.scripted import answer, scripted
 from tests.http.client import Service, User, eventually
 from tests.http.test_docs import section
 from tests.pictures import photograph, picture
@@ -283,10 +284,10 @@ def test_a_service_that_does_not_answer_is_one_sentence(shell: Shell) -> None:
         assert shell.images("--url", f"http://{host}", "list") == Ended(1, "", f"{host} cannot be reached.\n")
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>"])
-def test_a_service_that_is_another_one_is_one_sentence(shell: Shell, body: bytes) -> None:
-    with another_service(body) as (address, _):
-        ended = shell.images("list", "--url", address)
+@pytest.mark.parametrize("body", [{}, [], "<html>"])
+def test_a_service_that_is_another_one_is_one_sentence(shell: Shell, body: Any) -> None:
+    with scripted(answer(document=body)) as server:
+        ended = shell.images("list", "--url", server.url)
     assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
 
 

@@ -414,9 +414,7 @@ class TestCommands:
         empty = answer(document={"images": [], "count": 0, "has_more": False})
         closed = error(403, "This service accepts no imports; its operator can set IMPORTS=owners.")
         with (
-            scripted(
-                empty, error(403, "This service accepts no imports; its operator can set IMPORTS=owners.")
-            ) as server,
+            scripted(empty, closed) as server,
             Client(server.url, user=client.user) as target,
             refused,
         ):

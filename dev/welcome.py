@@ -9,7 +9,7 @@ _PHOTOGRAPH = PROJECT / "samples" / "coffee.jpg"
 
 
 def text(url: str, environment: Mapping[str, str]) -> str:
-    """Return the addresses, the variables that lead `aws` and boto3 to the stack, and three commands to paste."""
+    """Return the addresses, the variables that lead `aws` and boto3 to the stack, and commands to paste."""
     settings = "\n".join(f"  export {name}={value}" for name, value in environment.items())
     images = f"{url}/images"
     encoded = f"base64 < {shlex.quote(str(_PHOTOGRAPH))} | tr -d '\\n'"
@@ -26,6 +26,10 @@ To upload a photograph, list the images, and view the newest one:
   {body} | curl -s {images} -H 'Content-Type: application/json' --data-binary @-
   curl -s '{images}?user_id=me'
   curl -s {images}/$({newest})
+
+To upload a folder, install the command line (docs/command-line.md):
+  pip install {shlex.quote(str(PROJECT / "client"))}
+  images --url {url} --user me upload ~/Pictures
 
 Press Ctrl-C to stop. The data stays in the data folder.
 """

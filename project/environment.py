@@ -75,12 +75,16 @@ def enter(environment: dict[str, str]) -> None:
     """Let this process, and the app in it, reach the embedded stack of these variables and nothing else."""
     for name in _REMOVED:
         os.environ.pop(name, None)
-    not_proxied = ",".join(filter(None, [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), "127.0.0.1"]))
     os.environ.update(
         environment,
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
-        no_proxy=not_proxied,
-        NO_PROXY=not_proxied,
     )
+    bypass_proxies()
+
+
+def bypass_proxies() -> None:
+    """Let this process reach 127.0.0.1 without the proxy that its environment may name."""
+    not_proxied = ",".join(filter(None, [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), "127.0.0.1"]))
+    os.environ.update(no_proxy=not_proxied, NO_PROXY=not_proxied)

@@ -30,29 +30,35 @@ from dev.processes import LOOPBACK
 from images_api_client import Client, ImagesError, NoExport
 from images_api_client.archive import layout
 from images_api_client.archive.report import ExportReport, ImportReport
+from images_api_client.downloads.progress import TransferProgress
 from project import CannotRun
 from project.command_line import one_line_errors
-from project.environment import enter_stage
+from project.environment import bypass_proxies, enter_stage
 
 _TOKEN_LIFETIME = timedelta(minutes=5)
 _NAME_CHARS = 40  # of an owner's name in a folder's name
+_ERASE_LINE = "\r\x1b[K"  # of a terminal
 
-# What this process serves the app with, whatever the stage has. Contract B is the one that the client reads.
-_OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "LOG_LEVEL": "ERROR"}
+# What this process serves the app with, whatever the stage has. The client reads contract B, in pages of up to 1,000.
+_OWN_SETTINGS = {"AUTH": "jwt", "IMPORTS": "owners", "CONTRACT": "b", "MAX_PAGE_SIZE": "1000", "LOG_LEVEL": "ERROR"}
 
 # Settings of the stage that do not fit to these.
 _REMOVED = ("JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE", "OIDC_CLIENT_ID", "METRICS_NAMESPACE")
 
 ClientOf = Callable[[str], Client]  # returns a client that acts for an owner
+Progress = Callable[[TransferProgress], None] | None
+Act = Callable[[Client, Path, Progress], ExportReport | ImportReport]
 
 
 def export_all(client_of: ClientOf, folder: Path) -> bool:
     """Export the images of each owner into a folder of their own. Returns whether nothing failed.
 
-    Raises CannotRun: the owners cannot be read.
+    An owner of an earlier export who has no images now gets an export without images: the folder must not bring back
+    what was deleted.
+    Raises CannotRun: the owners cannot be read, or an earlier export in the folder cannot be.
     """
-    found = {owner: folder / folder_name(owner) for owner in owners()}
-    return _each(found, lambda owner, into: client_of(owner).export(into))
+    found = {owner: folder / folder_name(owner) for owner in owners()} | exports_in(folder)
+    return _each(client_of, found, lambda client, into, progress: client.export(into, progress=progress))
 
 
 def import_all(client_of: ClientOf, folder: Path) -> bool:
@@ -60,7 +66,10 @@ def import_all(client_of: ClientOf, folder: Path) -> bool:
 
     Raises CannotRun: no export is in the folder, or one does not name its owner.
     """
-    return _each(exports_in(folder), lambda owner, source: client_of(owner).import_(source))
+    found = exports_in(folder)
+    if not found:
+        raise CannotRun(f"{folder} has no export: none of its folders has a file {layout.ABOUT}.")
+    return _each(client_of, found, lambda client, source, progress: client.import_(source, progress=progress))
 
 
 def owners() -> list[str]:
@@ -96,7 +105,7 @@ def folder_name(owner: str) -> str:
 def exports_in(folder: Path) -> dict[str, Path]:
     """Return the folder of each owner's export in a folder, by owner.
 
-    Raises CannotRun: there is none, one cannot be read, or two are of the same owner.
+    Raises CannotRun: one cannot be read, or two are of the same owner.
     """
     found: dict[str, Path] = {}
     for export in sorted(folder.glob("*/")):
@@ -109,18 +118,17 @@ def exports_in(folder: Path) -> dict[str, Path]:
         if about.owner in found:
             raise CannotRun(f"{found[about.owner]} and {export} are both of {about.owner}; remove one of them.")
         found[about.owner] = export
-    if not found:
-        raise CannotRun(f"{folder} has no export: none of its folders has a file {layout.ABOUT}.")
     return found
 
 
-def _each(folders: dict[str, Path], act: Callable[[str, Path], ExportReport | ImportReport]) -> bool:
+def _each(client_of: ClientOf, folders: dict[str, Path], act: Act) -> bool:
     """Act on the folder of each owner, and print the result. A failure does not stop the others."""
     succeeded = 0
     for number, (owner, folder) in enumerate(folders.items(), start=1):
         print(f"{owner} ({number} of {len(folders)}), {folder} ...", file=sys.stderr, flush=True)
         try:
-            report = act(owner, folder)
+            with client_of(owner) as client, _progress() as progress:
+                report = act(client, folder, progress)
         except (ImagesError, OSError) as error:
             print(f"{owner}: {error}", flush=True)
         else:
@@ -130,6 +138,23 @@ def _each(folders: dict[str, Path], act: Callable[[str, Path], ExportReport | Im
             succeeded += report.ok
     print(f"{succeeded} of {len(folders)} owners are complete.")
     return succeeded == len(folders)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Yield what shows on a terminal how far the images of an owner are; None if stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    def show(progress: TransferProgress) -> None:
+        counts = f"{progress.images:,} images, {progress.size / 1_000_000:,.1f} MB"
+        print(f"{_ERASE_LINE}{counts}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -144,6 +169,7 @@ def serving(stage: str, data: Path | None) -> Iterator[ClientOf]:
         os.environ.pop(name, None)
     secret = secrets.token_urlsafe(48)
     os.environ.update(_OWN_SETTINGS, JWT_SECRET=secret, CURSOR_SECRET=secrets.token_urlsafe(48))
+    bypass_proxies()
     site = partial(on_aws, stage) if data is None else partial(on_stack, data)
     with served(config, site, LOOPBACK, 0) as url:
         yield lambda owner: Client(url, token=partial(_token, owner, secret))

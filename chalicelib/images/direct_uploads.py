@@ -123,7 +123,7 @@ def _check_same(image: Image, request: ImportRequest) -> Image:
     if image.is_gone or (image.user_id, image.checksum) != (request.user_id, request.checksum):
         raise Conflict(
             "The image_id is taken by an image with another owner or another checksum, or by one that is being "
-            "deleted; the image can't be imported under it."
+            "deleted; after a deletion, import the image an hour later."
         )
     if image.state is State.REJECTED:
         raise Conflict(f"The image is rejected: {image.reason}")

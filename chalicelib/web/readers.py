@@ -387,7 +387,7 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 def named_user(request: Request) -> str | None:
     """Read the user_id that a request names as its caller: the header `X-User-Id`, else `user_id` in the query."""
-    user_id = request.headers.get("x-user-id", "").strip() or _parameter(parameters(request), "user_id")
+    user_id = _header(request, "x-user-id").strip() or _parameter(parameters(request), "user_id")
     return user_id.strip() if user_id else None
 
 
@@ -410,7 +410,7 @@ def _metadata_beside_file(request: Request) -> bodies.Body:
     query = parameters(request)
     if bodies.is_file(request):
         given = {field: _text_of_header(request, name) for field, name in _UPLOAD_HEADERS.items()}
-        given["user_id"] = _parameter(query, "user_id") or request.headers.get("x-user-id", "")
+        given["user_id"] = _parameter(query, "user_id") or _header(request, "x-user-id")
         texts = bodies.grouped((name, value) for name, values in query.items() for value in values)
         return {name: value for name, value in {**given, **texts}.items() if value}
     for name in query:
@@ -419,10 +419,19 @@ def _metadata_beside_file(request: Request) -> bodies.Body:
     return {}
 
 
+def _header(request: Request, name: str) -> str:
+    """Return a header's text, empty if there is none. It is UTF-8, which some gateways (LocalStack) read as Latin-1."""
+    text: str = request.headers.get(name, "")
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
+
+
 def _text_of_header(request: Request, name: str) -> str:
     """Return a header's text, which may be percent-encoded UTF-8: a script can send no other letters than Latin-1."""
     try:
-        return unquote(request.headers.get(name, ""), errors="strict")
+        return unquote(_header(request, name), errors="strict")
     except UnicodeDecodeError:
         raise BadInput(f"{name} is not percent-encoded UTF-8.") from None
 

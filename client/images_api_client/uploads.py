@@ -150,10 +150,12 @@ def send_form(
     """
     content = file.read()
     fields = metadata.fields(user)
-    texts = [(name, dumps(value) if name == "tags" else value) for name, value in fields.items()]
+    # Without empty fields: LocalStack's API Gateway joins them with the next one.
+    texts = [(name, dumps(value) if name == "tags" else value) for name, value in fields.items() if value]
 
     def body() -> MultipartEncoderMonitor:
-        part = (metadata.filename or "image", _Range(BytesIO(content), 0, file.size), file.content_type)
+        # A part without a filename is no file. The service takes what follows the last slash: nothing.
+        part = (metadata.filename or "/", _Range(BytesIO(content), 0, file.size), file.content_type)
         return _monitored(MultipartEncoder([*texts, ("file", part)]), file.size, progress)
 
     image = Image.of(transport.json("POST", "/images", body=body, headers={"Idempotency-Key": key}))

@@ -25,8 +25,8 @@ FIELDS = (
     *("content_type", "size", "checksum"),
 )
 TAKEN = error(
-    "The image_id is taken by an image with another owner or another checksum, or by one that is being deleted; the "
-    "image can't be imported under it."
+    "The image_id is taken by an image with another owner or another checksum, or by one that is being deleted; "
+    "after a deletion, import the image an hour later."
 )
 CHANGED_AT = "2015-03-01T12:00:00.000Z"
 

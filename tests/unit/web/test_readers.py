@@ -949,6 +949,12 @@ def test_the_caller_is_read_from_the_query_or_a_header() -> None:
     assert readers.named_user(request()) is None
 
 
+def test_a_header_in_utf_8_is_read_whatever_the_gateway_took_it_for() -> None:
+    for user in ("Söhne", "名前"):
+        assert readers.named_user(request(headers={"X-User-Id": user})) == user
+        assert readers.named_user(request(headers={"X-User-Id": user.encode().decode("latin-1")})) == user
+
+
 def test_only_a_bearer_token_is_read() -> None:
     assert readers.bearer(request(headers={"Authorization": "bearer  abc "})) == "abc"
     assert readers.bearer(request(headers={"Authorization": "Basic abc"})) is None

@@ -206,9 +206,9 @@ def test_an_edit_changes_only_what_is_given(shell: Shell, draft: Image, client: 
 
 def test_tags_that_are_added_at_the_same_time_are_all_kept(shell: Shell, draft: Image, client: Client) -> None:
     image_id = draft.image_id
-    processes = [shell.start("edit", image_id, "--add-tag", tag) for tag in ("one", "two", "three")]
-    assert [end(process).status for process in processes] == [0, 0, 0]
-    assert set(client.get(image_id).tags) == {"sea", "town", "one", "two", "three"}
+    processes = [shell.start("edit", image_id, "--add-tag", tag) for tag in ("one", "two")]
+    assert [end(process).status for process in processes] == [0, 0]
+    assert set(client.get(image_id).tags) == {"sea", "town", "one", "two"}
 
 
 def test_an_edit_of_another_version_changes_nothing(shell: Shell, draft: Image, client: Client) -> None:

@@ -30,7 +30,7 @@ from dev.processes import LOOPBACK
 from images_api_client import Client, ImagesError, NoExport
 from images_api_client.archive import layout
 from images_api_client.archive.report import ExportReport, ImportReport
-from images_api_client.downloads.progress import TransferProgress
+from images_api_client.runs.progress import TransferProgress
 from project import CannotRun
 from project.command_line import one_line_errors
 from project.environment import bypass_proxies, enter_stage

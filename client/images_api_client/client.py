@@ -307,7 +307,8 @@ class Client:
         """Export all images of the user to a folder: records and originals. Again into the same folder: what is new.
 
         Every file is checked. `prune` deletes the files of images that the user does not have any more.
-        Raises UserRequired. Raises NoExport: the folder has something else. Raises InUse, Stopped, OSError.
+        Raises UserRequired. Raises NoExport: the folder has something else. Raises Unauthorized, InUse,
+        JournalUnusable, Stopped, OSError: the export ends early.
         """
         from images_api_client.archive import exporting
         from images_api_client.runs.progress import Meter

@@ -232,7 +232,7 @@ def wait(transport: Transport, image_id: str, seconds: float) -> Image:
         if image.state not in (State.AWAITING_UPLOAD, State.PROCESSING) or monotonic() >= until:
             return image
         transport.pause(pause)
-        pause = min(1.5 * pause, _LONGEST_POLL_SECONDS)
+        pause = min(1.25 * pause, _LONGEST_POLL_SECONDS)
 
 
 class _Range:

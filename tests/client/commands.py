@@ -7,12 +7,10 @@ import select
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 from typer.testing import CliRunner
 
@@ -111,25 +109,3 @@ def end(process: subprocess.Popen[str]) -> Ended:
 def without_escapes(text: str) -> str:
     """Return a text as a terminal shows it."""
     return _ESCAPES.sub("", text)
-
-
-@contextmanager
-def another_service(body: bytes = b'{"status": "ok"}') -> Iterator[tuple[str, list[Mapping[str, str]]]]:
-    """Serve an answer that is not this service's to every GET. Yield the address, and the headers of all requests."""
-    seen: list[Mapping[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(dict(self.headers))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", seen
-        server.shutdown()

@@ -20,7 +20,8 @@ import requests
 from images_api_client import Client, Image, State
 from images_api_client.cli.app import app
 from project import PROJECT
-from tests.client.commands import COMMAND, Ended, Shell, another_service, end, without_escapes
+from tests.client.commands import COMMAND, Ended, Shell, end, without_escapes
+from tests.client.scripted import answer, scripted
 from tests.http.client import Service, User, eventually
 from tests.http.test_docs import section
 from tests.pictures import photograph, picture
@@ -205,9 +206,9 @@ def test_an_edit_changes_only_what_is_given(shell: Shell, draft: Image, client: 
 
 def test_tags_that_are_added_at_the_same_time_are_all_kept(shell: Shell, draft: Image, client: Client) -> None:
     image_id = draft.image_id
-    processes = [shell.start("edit", image_id, "--add-tag", tag) for tag in ("one", "two", "three")]
-    assert [end(process).status for process in processes] == [0, 0, 0]
-    assert set(client.get(image_id).tags) == {"sea", "town", "one", "two", "three"}
+    processes = [shell.start("edit", image_id, "--add-tag", tag) for tag in ("one", "two")]
+    assert [end(process).status for process in processes] == [0, 0]
+    assert set(client.get(image_id).tags) == {"sea", "town", "one", "two"}
 
 
 def test_an_edit_of_another_version_changes_nothing(shell: Shell, draft: Image, client: Client) -> None:
@@ -283,10 +284,10 @@ def test_a_service_that_does_not_answer_is_one_sentence(shell: Shell) -> None:
         assert shell.images("--url", f"http://{host}", "list") == Ended(1, "", f"{host} cannot be reached.\n")
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>"])
-def test_a_service_that_is_another_one_is_one_sentence(shell: Shell, body: bytes) -> None:
-    with another_service(body) as (address, _):
-        ended = shell.images("list", "--url", address)
+@pytest.mark.parametrize("body", [{}, [], "<html>"])
+def test_a_service_that_is_another_one_is_one_sentence(shell: Shell, body: Any) -> None:
+    with scripted(answer(document=body)) as server:
+        ended = shell.images("list", "--url", server.url)
     assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
 
 

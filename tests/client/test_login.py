@@ -4,13 +4,15 @@ import json
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 
 from dev.stack import Stack
-from tests.client.commands import Ended, Shell, another_service
+from tests.client.commands import Ended, Shell
 from tests.client.conftest import SECRET
+from tests.client.scripted import answer, scripted
 
 USER = "walter"
 
@@ -70,11 +72,11 @@ def test_an_address_that_cannot_be_used_is_not_kept(shell: Shell, address: str) 
     assert not shell.config.exists()
 
 
-@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"<html>"])
-def test_the_address_of_another_service_is_not_kept(shell: Shell, body: bytes) -> None:
-    with another_service(body) as (address, _):
-        ended = shell.images("login", address, "--user", "me")
-    assert ended == Ended(1, "", f"{address} is not the address of an images-api: check it.\n")
+@pytest.mark.parametrize("body", [{"status": "ok"}, "<html>"])
+def test_the_address_of_another_service_is_not_kept(shell: Shell, body: Any) -> None:
+    with scripted(answer(document=body)) as server:
+        ended = shell.images("login", server.url, "--user", "me")
+    assert ended == Ended(1, "", f"{server.url} is not the address of an images-api: check it.\n")
     assert not shell.config.exists()
 
 
@@ -137,21 +139,19 @@ def test_the_environment_comes_before_the_default_profile(shell: Shell, url: str
 
 def test_a_stored_token_is_sent_only_to_its_own_address(shell: Shell, guarded: Stack, token: str) -> None:
     shell.images("login", guarded.url, "--with-token", stdin=token)
-    with another_service() as (address, seen):
-        shell.images("list", "--url", address)
-        shell.having(IMAGES_URL=address).images("list")
-    assert seen
-    assert all("Authorization" not in headers for headers in seen)
-    refused = shell.images("list", "--url", address, "--profile", host(guarded.url))
+    with scripted(answer()) as server:
+        shell.images("list", "--url", server.url)
+        shell.having(IMAGES_URL=server.url).images("list")
+    assert server.headers("Authorization") == [None, None]
+    refused = shell.images("list", "--url", server.url, "--profile", host(guarded.url))
     assert (refused.status, refused.out) == (1, "")
 
 
 def test_a_profile_that_is_an_option_takes_no_token_from_the_environment(shell: Shell, url: str) -> None:
-    with another_service(b'{"stores": {}, "images": [], "has_more": false}') as (address, seen):
-        shell.images("login", address, "--user", "me", "--profile", "plain")
+    with scripted(answer(document={"stores": {}, "images": [], "has_more": False})) as server:
+        shell.images("login", server.url, "--user", "me", "--profile", "plain")
         shell.having(IMAGES_TOKEN="secret", IMAGES_URL=url).images("list", "--profile", "plain")
-    assert seen
-    assert all("Authorization" not in headers for headers in seen)
+    assert server.headers("Authorization") == [None, None, None]
 
 
 def test_a_damaged_file_of_profiles_is_one_sentence(shell: Shell, url: str) -> None:

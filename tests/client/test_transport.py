@@ -113,7 +113,7 @@ def test_an_error_that_is_not_of_the_service_has_a_sentence_too(document: Any, s
 
 
 def test_a_service_that_does_not_answer_in_time() -> None:
-    timeouts = Timeouts(read_seconds=0.1)
+    timeouts = Timeouts(read_seconds=0.5)
     with scripted(hanging) as server, Client(server.url, timeouts=timeouts, attempts=2) as client:
         with pytest.raises(ConnectionFailed, match=r"^127\.0\.0\.1:\d+ did not answer in time\.$"):
             client.count()

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 
@@ -77,28 +78,27 @@ class FolderUpload:
         Raises Unauthorized, Forbidden: the service accepts nothing of this user. Raises Stopped: nothing can be sent.
         Raises ServiceError, ConnectionFailed: the service does not say what it has. Raises InUse, JournalUnusable.
         """
-        self._journal = Journal(self._journal_path)
-        self._inventory = Inventory(self._transport, self._user)
-        self._sender = Sender(
-            self._transport, self._user, self._journal, self._inventory, dry_run=self._options.dry_run
-        )
-        if self._progress:
-            self._count.start()
-        self._readers = ThreadPoolExecutor(_READERS, "read")
-        self._senders = ThreadPoolExecutor(self._options.parallel + 1, "send")  # one checks what was sent
-        try:
-            yield from self._outcomes()
-        except KeyboardInterrupt:
-            self._transport.close()  # also ends the pauses before repeated requests
-            raise
-        finally:
-            self._sender.stop()
-            for pool in (self._readers, self._senders):
-                pool.shutdown(wait=True, cancel_futures=True)
-            self._count.stop()
-            self._report(last=True)
-            self._inventory.close()
-            self._journal.close()
+        with (
+            closing(Journal(self._journal_path)) as self._journal,
+            closing(Inventory(self._transport, self._user)) as self._inventory,
+        ):
+            dry_run = self._options.dry_run
+            self._sender = Sender(self._transport, self._user, self._journal, self._inventory, dry_run=dry_run)
+            if self._progress:
+                self._count.start()
+            self._readers = ThreadPoolExecutor(_READERS, "read")
+            self._senders = ThreadPoolExecutor(self._options.parallel + 1, "send")  # one checks what was sent
+            try:
+                yield from self._outcomes()
+            except KeyboardInterrupt:
+                self._transport.close()  # also ends the pauses before repeated requests
+                raise
+            finally:
+                self._count.stop()
+                self._sender.stop()
+                for pool in (self._readers, self._senders):
+                    pool.shutdown(wait=True, cancel_futures=True)
+                self._report(last=True)
 
     def _outcomes(self) -> Iterator[UploadOutcome]:
         scan = iter(self._scan)

@@ -21,8 +21,19 @@ from tests.http.uploads import wait_until_processed
 from tests.pictures import dated_picture, picture
 
 Json = dict[str, Any]
+# Settings of a stage that the commands must not use for themselves.
+ISSUER = {"AUTH": "jwt", "JWT_ISSUER": "https://a.example", "JWT_JWKS_URL": "https://a.example/keys"}
+SIGN_IN = {"OIDC_CLIENT_ID": "gallery", "OIDC_TOKEN": "access", "CDN_URL": "https://b.example", "IMPORTS": "nobody"}
+ANSWERS = {"CONTRACT": "e", "MAX_PAGE_SIZE": "100", "METRICS_NAMESPACE": "images-api/test"}
 # A picture of more than 3,000 bytes is imported in parts.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": "client", "MULTIPART_THRESHOLD_BYTES": "3000"}
+ENVIRONMENT = {
+    **os.environ,
+    **ISSUER,
+    **SIGN_IN,
+    **ANSWERS,
+    "PYTHONPATH": "client",
+    "MULTIPART_THRESHOLD_BYTES": "3000",
+}
 
 
 def run(command: str, folder: Path, data: Path) -> subprocess.CompletedProcess[str]:

@@ -131,7 +131,7 @@ class Client:
 
     def upload_many(
         self,
-        paths: Iterable[Path | str],
+        paths: Iterable[Path | str] | Path | str,
         *,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
@@ -144,7 +144,7 @@ class Client:
         journal: Path | None = None,
         progress: "Callable[[UploadProgress], None] | None" = None,
     ) -> "Generator[UploadOutcome, None, None]":
-        """Upload files and folders, and yield the outcome of each file. What the service has is not sent again.
+        """Upload files and folders, or one, and yield the outcome of each file. What the service has is not sent again.
 
         `include` and `exclude` are patterns as in a .gitignore, relative to the given folder, without case. Hidden
         files are left out. A title is the file name without its extension; with `folder_tags`, the names of the folders
@@ -174,6 +174,8 @@ class Client:
             parallel=parallel,
             dry_run=dry_run,
         )
+        if isinstance(paths, Path | str):  # not the letters of a path
+            paths = [paths]
         journal = journal or default_path(self.transport.url, self.user)
         return FolderUpload(self.transport, self.user, paths, options, journal, progress).outcomes()
 

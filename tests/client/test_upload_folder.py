@@ -90,6 +90,12 @@ def test_every_file_has_one_outcome_and_a_second_run_sends_nothing(client: Count
     }
 
 
+def test_one_path_as_text_is_that_path_and_not_its_letters(client: CountingClient, photos: Path) -> None:
+    write(photos, ["a.png"])
+    [outcome] = client.upload_many(str(photos), dry_run=True)
+    assert outcome.path == photos / "a.png"
+
+
 def test_names_of_files_and_folders_describe_the_images(client: CountingClient, photos: Path) -> None:
     odd = b"caf\xe9 \x01.png".decode(errors="surrogateescape")
     write(photos, ["Summit.PNG", "Rome, summer/[2024]/Forum.png"])

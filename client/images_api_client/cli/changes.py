@@ -64,10 +64,15 @@ def edit(
     if not changes and not add_tag and not remove_tag:
         raise Misused("Say what to change: `images edit --help` lists the options.")
     client = connect(context, attempts=SHORT)
-    if add_tag or remove_tag:
-        image = _retagged(client, image_id, add_tag or (), remove_tag or (), changes, if_version)
-    else:
-        image = client.update(image_id, if_version=if_version, **changes)
+    try:
+        if add_tag or remove_tag:
+            image = _retagged(client, image_id, add_tag or (), remove_tag or (), changes, if_version)
+        else:
+            image = client.update(image_id, if_version=if_version, **changes)
+    except PreconditionFailed:  # whose sentence is about the header If-Match
+        raise Problem(
+            f"Nothing is changed: the image is not at version {if_version}. `images view` shows it as it is now."
+        ) from None
     if json:
         json_line(image.document)
     else:

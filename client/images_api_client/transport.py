@@ -19,6 +19,7 @@ from urllib3.util import Retry
 from images_api_client.credentials import Anonymous
 from images_api_client.errors import (
     BadAddress,
+    BadRequest,
     ClientClosed,
     ConnectionFailed,
     ServiceError,
@@ -140,11 +141,17 @@ class Transport:
     def pages(self, path: str, params: Mapping[str, Any]) -> Iterator[Answer]:
         """Iterate over the pages of a list of the service. A page may be empty although others follow.
 
-        Raises as `json` does.
+        If the service has smaller pages than `limit`, the pages have its default size. Raises as `json` does.
         """
         cursor: dict[str, str] = {}
         while True:
-            page = self.json("GET", path, params={**params, **cursor})
+            try:
+                page = self.json("GET", path, params={**params, **cursor})
+            except BadRequest as error:
+                if "limit" not in params or "MAX_PAGE_SIZE" not in error.message:
+                    raise
+                params = {name: value for name, value in params.items() if name != "limit"}
+                continue
             yield page
             if not page["has_more"]:
                 return

@@ -170,6 +170,14 @@ def test_an_address_that_cannot_be_used(url: str) -> None:
         Client(url)
 
 
+def test_a_service_with_smaller_pages_gives_pages_of_its_size() -> None:
+    page = {"tags": [{"tag": "sea", "count": 1}], "has_more": True, "last_evaluated_key": "next"}
+    last = {"tags": [{"tag": "sun", "count": 2}], "has_more": False}
+    sentence = "limit must be a whole number from 1 to 50 (MAX_PAGE_SIZE)."
+    with scripted(error(400, sentence), answer(200, page), answer(200, last)) as script:
+        assert [each.tag for each in Client(script.url).tags()] == ["sea", "sun"]
+
+
 def test_an_address_can_have_a_path_and_slashes_at_its_end() -> None:
     with scripted(COUNTED) as server:
         Client(f" {server.url}/api// ").count()

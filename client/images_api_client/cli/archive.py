@@ -1,5 +1,7 @@
 """The commands that export all images of an owner to a folder, and import such a folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +35,7 @@ def export(
       images export backup
     """
     client = connect(context)
-    with shown_progress("Exporting", disable=no_progress) as report:
+    with _resumable(), shown_progress("Exporting", disable=no_progress) as report:
         done = client.export(folder, parallel=parallel, prune=prune, progress=report)
     _end(done, json=json, verbose=context.obj.verbose)
 
@@ -61,9 +63,19 @@ def import_folder(
     if client.user is None:  # a service without tokens takes the name of the owner
         context.obj = replace(context.obj, user=layout.complete(folder).owner)
         client = connect(context)
-    with shown_progress("Importing", disable=no_progress) as report:
+    with _resumable(), shown_progress("Importing", disable=no_progress) as report:
         done = client.import_(folder, parallel=parallel, progress=report)
     _end(done, json=json, verbose=context.obj.verbose)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say on Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("Interrupted. Run the same command again: it goes on where it was.")
+        raise
 
 
 def _end(report: "Report", *, json: bool, verbose: bool) -> None:

@@ -324,7 +324,7 @@ class TestFolder:
         with FolderJournal(folder), pytest.raises(InUse, match="Another download"):
             download_all(client, folder)
         (folder / FILE).write_bytes(b"no database" * 100)
-        with pytest.raises(JournalUnusable, match="delete it"):
+        with pytest.raises(JournalUnusable, match="is damaged: delete it"):
             download_all(client, folder)
 
 
@@ -343,7 +343,7 @@ class TestCommand:
         assert (ended.returncode, ended.stdout.splitlines()[1].split()) == (1, ["downloaded", "0"])
         assert ended.stdout.startswith("found          1  (stopped early: there may be more)\n")
         [sentence] = ended.stderr.splitlines()
-        assert sentence.startswith(f"The journal {folder / FILE} cannot be used: ")
+        assert sentence.startswith(f"The journal {folder / FILE} cannot be written (")
 
     def test_one_image_goes_to_a_file_a_folder_or_stdout(self, client: Client, folder: Path) -> None:
         image = client.upload(PHOTO, filename="summit.png")

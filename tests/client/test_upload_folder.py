@@ -260,7 +260,7 @@ def test_two_runs_at_the_same_time_are_one_too_many(client: CountingClient, phot
 
 def test_a_damaged_journal_is_one_sentence(client: CountingClient, photos: Path) -> None:
     client._journal.write_bytes(b"no database at all" * 1_000)
-    with pytest.raises(JournalUnusable, match="If the file is damaged, delete it"):
+    with pytest.raises(JournalUnusable, match="is damaged: delete it"):
         client.upload_all(photos)
 
 

@@ -107,7 +107,10 @@ class Database:
                 raise InUse(f"{self._other} is not finished: wait until it ends. ({self._path})") from None
             if self._path is None:
                 raise JournalUnusable(f"A temporary file cannot be written: {error}.") from error
+            if getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+                raise JournalUnusable(
+                    f"The journal {self._path} is damaged: delete it. What is complete is not transferred again."
+                ) from error
             raise JournalUnusable(
-                f"The journal {self._path} cannot be used: {error}. If the file is damaged, delete it: what is "
-                "complete is not transferred again."
+                f"The journal {self._path} cannot be written ({error}): check its folder and the free space."
             ) from error

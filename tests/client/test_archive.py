@@ -173,14 +173,15 @@ class TestMove:
         assert (report.ok, report.counts) == (True, {PRESENT: 5})
         assert {*sizes} == {0}
 
-    def test_an_image_that_was_changed_since_is_reported_and_not_changed(self, move: Move) -> None:
-        record = next(each for each in records(move.export) if each["filename"] == "summit.png")
-        changed = move.client.update(record["image_id"], title="Newer")
-        report = move.client.import_(move.export)
-        assert (report.ok, report.counts) == (False, {PRESENT: 4, DIFFERENT: 1})
-        assert report.problems[0].image_id == record["image_id"]
+    def test_an_image_that_was_changed_since_is_reported_and_not_changed(self, client: Client, folder: Path) -> None:
+        changed, _ = (client.upload(picture(seed=seed), title=f"Picture {seed}") for seed in range(2))
+        assert client.export(folder).ok
+        client.update(changed, title="Newer")
+        report = client.import_(folder)
+        assert (report.ok, report.counts) == (False, {PRESENT: 1, DIFFERENT: 1})
+        assert report.problems[0].image_id == changed.image_id
         assert report.problems[0].reason == "The service has another value of: title, updated_at, version."
-        assert move.client.get(changed).title == "Newer"
+        assert client.get(changed).title == "Newer"
 
     def test_a_killed_import_goes_on(self, move: Move, client: Client, folder: Path) -> None:
         for seed in range(4):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.stack import Stack, running
+from images_api_client import Client
 from tests.http.client import Service, User
 
 SECRET = "a secret of these tests, long enough to sign with"
@@ -29,6 +30,13 @@ def owner(url: str) -> Iterator[str]:
     user = User(Service(url), f"owner-{uuid.uuid4()}")
     yield user.user_id
     user.delete_all()
+
+
+@pytest.fixture
+def client(url: str, owner: str) -> Iterator[Client]:
+    """Return a client of the owner."""
+    with Client(url, user=owner) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

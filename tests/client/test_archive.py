@@ -36,12 +36,6 @@ SECONDS = 120
 
 
 @pytest.fixture
-def client(url: str, owner: str) -> Iterator[Client]:
-    with Client(url, user=owner) as client:
-        yield client
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "export"
 

@@ -43,12 +43,6 @@ from tests.pictures import dated_picture, picture
 TIMEOUT_SECONDS = 30
 
 
-@pytest.fixture
-def client(url: str, owner: str) -> Iterator[Client]:
-    with Client(url, user=owner) as client:
-        yield client
-
-
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

@@ -59,12 +59,6 @@ def shell(url: str, owner: str, tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def client(url: str, owner: str) -> Iterator[Client]:
-    with Client(url, user=owner) as client:
-        yield client
-
-
-@pytest.fixture
 def draft(client: Client) -> Image:
     """Upload an image that a test may change."""
     return client.upload(picture(), title="A draft", filename="draft.png", tags=["sea", "town"])

@@ -306,7 +306,7 @@ class _Records:
         return _Known(loads(row[0]), status, row[1] == self._DONE)
 
     def open(self) -> Iterator[Document]:
-        """Iterate over the records of which nothing is known, while they change."""
+        """Iterate over the records that were neither found in the list nor sent. They may change meanwhile."""
         last = 0
         query = "SELECT number, document FROM records WHERE step = ? AND number > ? ORDER BY number LIMIT 1"
         while row := self._database.row(query, self._OPEN, last):

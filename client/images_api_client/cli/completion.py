@@ -7,7 +7,7 @@ import typer
 from images_api_client.errors import ImagesError
 
 _SECONDS = 2.0  # that a person waits for tags
-_MOST_TAGS = 100
+_MOST_TAGS = 50
 
 
 def complete_profile(incomplete: str) -> list[str]:
@@ -32,7 +32,7 @@ def complete_tag(context: typer.Context, incomplete: str) -> list[str]:
         timeouts = Timeouts(connect_seconds=_SECONDS, read_seconds=_SECONDS)
         client = Client(profile.url, token=profile.token, user=profile.user, timeouts=timeouts, attempts=1)
         found = client.transport.json(
-            "GET", "/tags", params={"prefix": incomplete, "limit": 50, "user_id": client.user}
+            "GET", "/tags", params={"prefix": incomplete, "limit": _MOST_TAGS, "user_id": client.user}
         )
         return [each["tag"] for each in found["tags"]]
     return []

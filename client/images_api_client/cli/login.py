@@ -10,6 +10,7 @@ import typer
 from images_api_client.cli.completion import complete_profile
 from images_api_client.cli.connection import client_of
 from images_api_client.cli.output import Column, Problem, json_line, say, table
+from images_api_client.cli.parameters import Json
 from images_api_client.profiles import Profile, Profiles, load, path, save
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def list_profiles(
         str | None,
         typer.Option(metavar="NAME", help="Make this profile the default.", autocompletion=complete_profile),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document a line.")] = False,
+    json: Json = False,
 ) -> None:
     """List the services that you have logged in to. Tokens are not shown.
 

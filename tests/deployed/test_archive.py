@@ -54,18 +54,15 @@ def test_what_the_client_uploads_can_be_exported_deleted_and_imported(client: Cl
     before = listed(client)
     assert len(before) == 3
 
-    assert archive("export", tmp_path) == [
-        f"{OWNER}: 3 exported.",
-        f"{KEPT}: 1 exported.",
-        "2 of 2 owners are complete.",
-    ]
+    exported = archive("export", tmp_path)
+    assert {f"{OWNER}: 3 exported.", f"{KEPT}: 1 exported."} <= set(exported)
+    owners = len(exported) - 1  # other tests of this stage have owners of their own
+    assert exported[-1] == f"{owners} of {owners} owners are complete."
     for image in before:
         client.delete(image["image_id"])
     assert listed(client) == []
-    assert sorted(archive("import", tmp_path)) == [
-        "2 of 2 owners are complete.",
-        f"{OWNER}: 3 imported.",
-        f"{KEPT}: 1 already there.",
-    ]
+    imported = archive("import", tmp_path)
+    assert {f"{OWNER}: 3 imported.", f"{KEPT}: 1 already there."} <= set(imported)
+    assert imported[-1] == f"{owners} of {owners} owners are complete."
     assert listed(client) == before
-    assert archive("export", tmp_path)[0] == f"{OWNER}: 3 already there."
+    assert f"{OWNER}: 3 already there." in archive("export", tmp_path)

@@ -51,7 +51,9 @@ def test_a_cursor_expires() -> None:
         cursors.decode_name(cursors.encode_name("sea", "query", KEY, -120), "query", [KEY], "")
 
 
-@pytest.mark.parametrize("edited", [CURSOR + "=", CURSOR + "\n", "!" + CURSOR, CURSOR + CURSOR, ""])
+# Not the cursor itself, which contains a time: all processes of a test run must find the same names of tests.
+@pytest.mark.parametrize("edited", ["{}=", "{}\n", "!{}", "{}{}", ""])
 def test_a_cursor_has_only_one_spelling(edited: str) -> None:
+    edited = edited.replace("{}", CURSOR)
     with pytest.raises(BadInput):
         cursors.decode_name(edited, "query", [KEY], "")

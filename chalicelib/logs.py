@@ -129,6 +129,8 @@ def _without_queries(text: str) -> str:
 
 def _printable(text: str) -> str:
     """Escape what could control a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 

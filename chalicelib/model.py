@@ -161,7 +161,8 @@ class Image:
         key and of the URL. 1,000 bytes cover field names, punctuation and all values of fixed length.
         """
         texts = (*[self.user_id] * 3, self.title, self.description, self.filename, *self.tags)
-        return 1_000 + sum(len(text.encode()) + 3 * len(ESCAPED.findall(text)) + 5 for text in texts)
+        text = "".join(texts)
+        return 1_000 + 5 * len(texts) + len(text.encode()) + 3 * len(ESCAPED.findall(text))
 
     @property
     def s3_key(self) -> str:

@@ -154,7 +154,7 @@ def _readable(items: Mapping[str, Attributes | None]) -> list[_Record]:
             continue
         try:
             image = records.from_item(item)
-            rows = [records.to_row(image, terms.key(image, term)) for term in terms.of(image)]
+            rows = records.to_rows(image, [terms.key(image, term) for term in terms.of(image)])
             index_keys = records.index_keys(image)
         except (KeyError, TypeError, ValueError, OverflowError):  # another tool wrote the record
             continue
@@ -162,7 +162,7 @@ def _readable(items: Mapping[str, Attributes | None]) -> list[_Record]:
             continue
         if image.listed:
             has_index_keys = index_keys.items() <= item.items()
-            readable.append(_Record(image_id, image, {_row_key(row): row for row in rows}, has_index_keys))
+            readable.append(_Record(image_id, image, {_row_key(row): row for row in rows.values()}, has_index_keys))
         else:
             readable.append(_Record(image_id, image, {}, has_index_keys=True))
     return readable

@@ -260,12 +260,14 @@ class Walk:
             if access.may_see(self._caller, row.user_id, row.visibility)
             and (row.image is None or terms.matches(row.image, self._conditions_on(row)))
         ]
-        fetched = fetch([row.image_id for row in candidates if not self._is_sufficient(row)])
-        images = [row.image if self._is_sufficient(row) else fetched.get(row.image_id) for row in candidates]
+        sufficient = {row.image_id: row.image for row in candidates if row.image and self._is_sufficient(row)}
+        fetched = fetch([row.image_id for row in candidates if row.image_id not in sufficient])
+        # A record can be newer than its row, so all conditions hold for a row's image, but not for a record's.
+        images = sufficient | {image_id: image for image_id, image in fetched.items() if self._is_match(image)}
         return [
-            (self._position(row, image), image)
-            for row, image in zip(candidates, images, strict=True)
-            if image is not None and self._is_match(image)  # None: the record was deleted
+            (self._position(row, images[row.image_id]), images[row.image_id])
+            for row in candidates
+            if row.image_id in images
         ]
 
     def _conditions_on(self, row: Row) -> Query:
@@ -273,7 +275,7 @@ class Walk:
         query = self._query
         if not row.whole:  # the row has no room for the description
             query = replace(query, description=(), words=())
-        if row.taken is None:
+        if row.taken is None and query.has_taken_range:
             query = replace(query, taken_since=ids.START, taken_before=ids.END)
         return query
 
@@ -283,14 +285,11 @@ class Walk:
         return ranges.key(row, self._query.order)
 
     def _is_sufficient(self, row: Row) -> bool:
-        return (
-            row.image is not None
-            and (row.whole or not self._needs_description)
-            and (row.taken is not None or not self._query.needs_time_taken)
+        return (row.whole or not self._needs_description) and (
+            row.taken is not None or not self._query.needs_time_taken
         )
 
     def _is_match(self, image: Image) -> bool:
-        # All conditions again: the record can be newer than the row.
         return (
             image.listed
             and access.may_see(self._caller, image.user_id, image.visibility)

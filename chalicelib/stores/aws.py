@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from chalicelib import deadline, logs
@@ -37,6 +38,8 @@ _TRANSIENT = {
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 _READS_BEGIN = ("Get", "BatchGet", "Query", "Scan", "Head", "List", "Describe")
+
+_ITEMS = ("Item", "Items", "Responses")  # the fields of a response of DynamoDB that contain items
 
 # How long an attempt waits for a connection, and for a response.
 _CONNECT_TIMEOUT_SECONDS = 1
@@ -150,6 +153,7 @@ def session() -> Any:
     created.events.register("before-call", _count_call)  # runs once per call, not per attempt
     created.events.register("before-parameter-build.dynamodb", _ask_for_units)
     created.events.register("after-call.dynamodb", _count_units)
+    created.events.register("before-parse.dynamodb", _keep_attribute_values)
     # First, so that nothing is sent for the attempt.
     created.events.register_first("before-send", _check_deadline)  # runs before each attempt
     created.events.register("needs-retry", _note_write)  # runs after each attempt
@@ -172,6 +176,17 @@ def _note_write(operation: Any, response: Any, caught_exception: Exception | Non
     was_refused = response is not None and 300 <= response[0].status_code < 500
     if was_sent and not was_refused:
         deadline.note_write()
+
+
+def _keep_attribute_values(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Return items as they are in the response. botocore would look at each of their values, and return the same."""
+    if response_dict["status_code"] >= HTTPStatus.MULTIPLE_CHOICES:
+        return
+    import orjson
+
+    body = orjson.loads(response_dict["body"])
+    customized_response_dict |= {name: body.pop(name) for name in _ITEMS if name in body}
+    response_dict["body"] = orjson.dumps(body)
 
 
 def _count_call(**_: Any) -> None:
@@ -208,6 +223,9 @@ def _client(service: str, attempts: int) -> Any:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=32,
             tcp_keepalive=True,
+            # DynamoDB and S3 validate what they get. botocore would also write the same User-Agent for each call.
+            parameter_validation=False,
+            user_agent="images-api",
             # Without checksums by default. The upload of an original passes its SHA-256 itself.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

@@ -213,5 +213,4 @@ def _is_still(image: Image) -> dict[str, Any]:
 def _rows(image: Image | None) -> dict[Key, Attributes]:
     if image is None or not image.listed:
         return {}
-    keys = {terms.key(image, term) for term in terms.of(image)}
-    return {key: records.to_row(image, key) for key in keys}
+    return records.to_rows(image, {terms.key(image, term) for term in terms.of(image)})

@@ -1,8 +1,8 @@
 """Convert images to and from DynamoDB items: the record of an image, and its index rows. Pure functions."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from chalicelib import ids
 from chalicelib.index import ranges
@@ -14,8 +14,25 @@ from chalicelib.stores.dynamodb import Attributes
 # DynamoDB charges a write by each started KB, so a copy of the record costs nothing in a row of up to this size.
 MAX_ROW_BYTES = 1024
 
-_VARIANT_NUMBERS = ("width", "height", "size")  # the fields of a variant that are numbers
-_ACCESS_FIELDS = ("user_id", "visibility")  # the fields that decide who may see an image
+# The fields of an analysis that are in one attribute, besides its variants, and the fields of a variant.
+_LOOKS = ("width", "height", "taken_at", "color", "placeholder", "perceptual_hash", "animated")
+_VARIANT_FIELDS = ("width", "height", "content_type", "size")
+
+_Plain: TypeAlias = str | float | bool | None
+# The fields of a copy of a record, in their order. New fields are added at the end: older code ignores them.
+_COPIED = (
+    "title",
+    "tags",
+    "filename",
+    "content_type",
+    "size",
+    "checksum",
+    "width",
+    "height",
+    "updated_at",
+    "version",
+    "taken_at",
+)
 _ID_CHARS = 36  # of a UUID, which every sort key of an index row ends with
 _TIME_CHARS = 24  # of a timestamp
 
@@ -94,26 +111,29 @@ def from_item(item: Attributes) -> Image:
     )
 
 
-def to_row(image: Image, key: Key) -> Attributes:
-    """Return the index row of a term.
+def to_rows(image: Image, keys: Iterable[Key]) -> dict[Key, Attributes]:
+    """Return the index rows of an image, by their keys.
 
-    The row has a copy of the record if both fit into MAX_ROW_BYTES; else a copy without the description; and if that
-    does not fit either, only the fields that decide who may see the image.
+    A row has a copy of the record if both fit into MAX_ROW_BYTES; else a copy without the description; and if that does
+    not fit either, only the fields that decide who may see the image.
     The row of a band of perceptual hashes has these fields and the hash: a search for similar images reads many such
     rows and needs few of their images.
     """
-    keys = {**row_key(key), **({"term": {"S": key.term}, **_change(image)} if image.version > 1 else {})}
+    access = {"user_id": {"S": image.user_id}, "visibility": {"S": image.visibility}}
+    copies = [{**access, "copy": {"S": _copy(image, description)}} for description in (image.description, None)]
+    by_size = [(size(fields), fields) for fields in (*copies, access)]
     taken = ranges.time_key(image.dated_at, image.image_id)
-    record = _fields(image)
-    access = {name: record[name] for name in _ACCESS_FIELDS}
-    if key.is_of_a_band and image.analysis:
-        return {**access, "perceptual_hash": {"S": image.analysis.perceptual_hash}, **keys}
-    keys["taken"] = {"S": ranges.sort_key(ranges.word_of(key.sort) or None, taken)}
-    for left_out in ((), ("description",)):
-        row = {**{name: value for name, value in record.items() if name not in left_out}, **keys}
-        if size(row) <= MAX_ROW_BYTES:
-            return row
-    return {**access, **keys}
+    update = _change(image) if image.version > 1 else {}
+    rows: dict[Key, Attributes] = {}
+    for key in keys:
+        row = {**row_key(key), **({"term": {"S": key.term}, **update} if update else {})}
+        if key.is_of_a_band and image.analysis:
+            rows[key] = {**access, "perceptual_hash": {"S": image.analysis.perceptual_hash}, **row}
+            continue
+        row["taken"] = {"S": ranges.sort_key(ranges.word_of(key.sort) or None, taken)}
+        room = MAX_ROW_BYTES - size(row)
+        rows[key] = {**next((fields for needed, fields in by_size if needed <= room), access), **row}
+    return rows
 
 
 def row_key(key: Key) -> Attributes:
@@ -125,13 +145,19 @@ def from_row(item: Attributes) -> Row:
     """Return the row of an item that a query of any index returns: an index row, or a record in an owner's index."""
     sort_key = item["image_id"]["S"]
     image_id = sort_key[-_ID_CHARS:]
-    record = {"description": {"S": ""}, **item, "image_id": {"S": image_id}}
+    visibility = Visibility(item["visibility"]["S"])
+    image, whole = None, False
+    if "copy" in item:
+        image, whole = _from_copy(item["copy"]["S"], image_id, item["user_id"]["S"], visibility)
+    elif "checksum" in item:  # a record, or an index row from before rows had the attribute `copy`
+        image = from_item({"description": {"S": ""}, **item, "image_id": {"S": image_id}})
+        whole = "description" in item
     return Row(
         image_id=image_id,
         user_id=item["user_id"]["S"],
-        visibility=Visibility(item["visibility"]["S"]),
-        image=from_item(record) if "checksum" in item else None,
-        whole="description" in item,
+        visibility=visibility,
+        image=image,
+        whole=whole,
         word=ranges.word_of(sort_key),
         changed=item["changed"]["S"] if "changed" in item else None,
         taken=ranges.key_of(item["taken"]["S"]) if "taken" in item else None,
@@ -155,6 +181,28 @@ def _value_size(value: dict[str, Any]) -> int:
     return 3 + sum(1 + _value_size(element) for element in value["L"])
 
 
+def _copy(image: Image, description: str | None) -> str:
+    """Return a copy of a record as one text: a JSON array of what the row has in no other attribute.
+
+    DynamoDB's client takes several times as long for an attribute each. `description` is None if it is left out.
+    """
+    import orjson
+
+    return orjson.dumps([description, *(getattr(image, name) for name in _COPIED)]).decode()
+
+
+def _from_copy(copy: str, image_id: str, user_id: str, visibility: Visibility) -> tuple[Image, bool]:
+    """Return the image of a copy, and whether the copy has its description."""
+    import orjson
+
+    description, *values = orjson.loads(copy)
+    # Later versions may add values at the end.
+    fields = dict(zip(_COPIED, values, strict=False))
+    fields["tags"] = tuple(fields["tags"])
+    image = Image(image_id=image_id, user_id=user_id, visibility=visibility, description=description or "", **fields)
+    return image, description is not None
+
+
 def _change(image: Image) -> Attributes:
     """Return the sort key of an updated image in the indexes by time of change. They have no other images."""
     return {"changed": {"S": ranges.time_key(image.updated_at, image.image_id)}}
@@ -176,46 +224,70 @@ def _analysis_items(analysis: Analysis) -> Attributes:
 
     What EXIF says has attributes of its own: code that does not know them yet can then read the record.
     """
-    from boto3.dynamodb.types import TypeSerializer
-
-    looks = asdict(analysis)
-    found = {"exif": looks.pop("exif"), "location": looks.pop("location")}
-    looks["variants"] = list(looks["variants"])
-    known = {name: _numbered(values) for name, values in found.items() if values is not None}
-    serialize: Any = TypeSerializer().serialize
-    return {name: dict(serialize(values)) for name, values in {"analysis": looks, **known}.items()}
-
-
-def _numbered(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of the values, with numbers as DynamoDB's client takes them."""
+    looks = {field: getattr(analysis, field) for field in _LOOKS}
+    variants = [_map({field: getattr(variant, field) for field in _VARIANT_FIELDS}) for variant in analysis.variants]
+    found = {"exif": analysis.exif, "location": analysis.location}
     return {
-        name: Decimal(str(value)) if isinstance(value, float) else value
-        for name, value in values.items()
-        if value is not None
+        "analysis": {"M": {**_map(looks)["M"], "variants": {"L": variants}}},
+        **{name: _map(_known(asdict(values))) for name, values in found.items() if values is not None},
     }
+
+
+def _known(values: dict[str, _Plain]) -> dict[str, _Plain]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _map(values: Mapping[str, _Plain]) -> Attributes:
+    return {"M": {name: _attribute(value) for name, value in values.items()}}
+
+
+def _attribute(value: _Plain) -> Attributes:
+    """Return a plain value as DynamoDB's client takes it (API Reference, "AttributeValue")."""
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+
+
+def _plain(attribute: Attributes) -> Any:
+    """Return the plain value of an attribute; of a number, a float."""
+    ((kind, value),) = attribute.items()
+    if kind == "NULL":
+        return None
+    return float(value) if kind == "N" else value
+
+
+def _plains(attribute: Attributes) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in attribute["M"].items()}
 
 
 def _analysis(item: Attributes) -> Analysis:
-    from boto3.dynamodb.types import TypeDeserializer
-
-    deserialize: Any = TypeDeserializer().deserialize
-    looks = deserialize(item["analysis"])  # numbers are Decimals
-    variants = tuple(
-        Variant(**{**variant, **{name: int(variant[name]) for name in _VARIANT_NUMBERS}})
-        for variant in looks["variants"]
-    )
+    looks = item["analysis"]["M"]
+    exif = _plains(item["exif"]) if "exif" in item else None
+    if exif and "iso" in exif:
+        exif["iso"] = int(exif["iso"])
     return Analysis(
-        **{**looks, "width": int(looks["width"]), "height": int(looks["height"]), "variants": variants},
-        exif=CameraFacts(**_floats(deserialize(item["exif"]))) if "exif" in item else None,
-        location=Location(**_floats(deserialize(item["location"]))) if "location" in item else None,
+        width=int(looks["width"]["N"]),
+        height=int(looks["height"]["N"]),
+        taken_at=_plain(looks["taken_at"]),
+        color=looks["color"]["S"],
+        placeholder=looks["placeholder"]["S"],
+        perceptual_hash=looks["perceptual_hash"]["S"],
+        animated=looks["animated"]["BOOL"],
+        variants=tuple(_variant(variant["M"]) for variant in looks["variants"]["L"]),
+        exif=None if exif is None else CameraFacts(**exif),
+        location=Location(**_plains(item["location"])) if "location" in item else None,
     )
 
 
-def _floats(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: int(value) if name == "iso" else float(value) if isinstance(value, Decimal) else value
-        for name, value in values.items()
-    }
+def _variant(item: Attributes) -> Variant:
+    return Variant(
+        width=int(item["width"]["N"]),
+        height=int(item["height"]["N"]),
+        content_type=item["content_type"]["S"],
+        size=int(item["size"]["N"]),
+    )
 
 
 def _fields(image: Image) -> Attributes:

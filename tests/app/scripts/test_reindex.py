@@ -91,10 +91,10 @@ def expected_rows(stores: Stores) -> Rows:
     """Return the rows that the records should have, by their keys."""
     images = [records.from_item(item) for item in stores.records()]
     return {
-        (key.partition, key.sort): records.to_row(image, key)
+        (key.partition, key.sort): row
         for image in images
         if image.listed
-        for key in (terms.key(image, term) for term in terms.of(image))
+        for key, row in records.to_rows(image, [terms.key(image, term) for term in terms.of(image)]).items()
     }
 
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from chalicelib.index.rows import Row
 from chalicelib.index.terms import Key
 from chalicelib.model import Analysis, CameraFacts, Image, Location, State, Variant
 from chalicelib.stores import records
+from chalicelib.stores.dynamodb import Attributes
 from tests.pictures import CAMERA, LOCATION
 from tests.unit.samples import ANALYSIS, IMAGE
 
@@ -125,14 +127,14 @@ def test_what_exif_says_is_beside_the_analysis_so_that_the_version_before_can_re
 def test_no_index_row_has_what_exif_says() -> None:
     analysis = replace(ANALYSIS, exif=CameraFacts(**CAMERA), location=Location(**LOCATION))
     for key in (SEA, Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)):
-        with_exif = records.to_row(replace(IMAGE, analysis=analysis), key)
-        assert with_exif == records.to_row(replace(IMAGE, analysis=ANALYSIS), key)
+        with_exif = to_row(replace(IMAGE, analysis=analysis), key)
+        assert with_exif == to_row(replace(IMAGE, analysis=ANALYSIS), key)
 
 
 @given(ANALYSES)
 def test_a_row_of_a_band_has_the_perceptual_hash_but_not_the_record(analysis: Analysis) -> None:
     key = Key("band", IMAGE.image_id, "band:0:0123", is_of_a_band=True)
-    item = records.to_row(replace(IMAGE, analysis=analysis), key)
+    item = to_row(replace(IMAGE, analysis=analysis), key)
     assert "taken" not in item  # no list reads these rows, so they are not in the index by time taken
     band_row = records.from_row(item)
     assert (band_row.image, band_row.user_id, band_row.perceptual_hash) == (None, IMAGE.user_id, "0123456789abcdef")
@@ -143,19 +145,23 @@ def test_only_an_updated_record_is_in_the_indexes_by_update() -> None:
     changed = {"S": f"2023-01-01T00:00:00.000Z/{IMAGE.image_id}"}
     assert "changed" not in records.to_item(IMAGE, "bucket")
     assert records.to_item(updated, "bucket")["changed"] == changed
-    assert not {"term", "changed"} & records.to_row(IMAGE, SEA).keys()
-    row = records.to_row(updated, SEA)
+    assert not {"term", "changed"} & to_row(IMAGE).keys()
+    row = to_row(updated)
     assert (row["term"], row["changed"]) == ({"S": "title:sea"}, changed)
     assert records.from_row(row).changed == changed["S"]
 
 
+def to_row(image: Image, key: Key = SEA) -> Attributes:
+    return records.to_rows(image, [key])[key]
+
+
 def row(image: Image) -> Row:
-    return records.from_row(records.to_row(image, SEA))
+    return records.from_row(to_row(image))
 
 
 def test_a_row_contains_its_record_if_both_fit_into_one_write_unit() -> None:
     # The row of IMAGE without its description has this many bytes.
-    row_bytes = records.size(records.to_row(replace(IMAGE, description=""), SEA))
+    row_bytes = records.size(to_row(replace(IMAGE, description="")))
     fits = replace(IMAGE, description="x" * (1024 - row_bytes))
     too_long = replace(IMAGE, description="x" * (1025 - row_bytes))
     assert row(fits) == Row(fits.image_id, "alice", fits.visibility, fits, whole=True, word="sea", taken=TAKEN)
@@ -169,10 +175,28 @@ def test_a_row_of_a_large_record_has_only_the_owner_and_the_visibility() -> None
     assert row(large) == Row(IMAGE.image_id, "alice", IMAGE.visibility, None, whole=False, word="sea", taken=TAKEN)
 
 
+@pytest.mark.parametrize("description", ["At noon", None])
+def test_a_row_from_before_the_copy_reads_as_one_with_a_copy(description: str | None) -> None:
+    image = replace(IMAGE, description=description or "x" * 1024, version=2, taken_at="1950-05-01T10:30:00.000Z")
+    now = to_row(image)
+    copied = ("title", "description", "tags", "filename", "content_type", "size", "checksum", "width", "height")
+    names = (*copied, "updated_at", "version")
+    record = records.to_item(image, "bucket")
+    before = {name: record[name] for name in names if name != "description" or description} | now
+    del before["copy"]
+    assert records.from_row(before) == records.from_row(now)
+
+
+def test_a_copy_with_values_of_later_versions_can_be_read() -> None:
+    item = to_row(IMAGE)
+    copied = [*json.loads(item["copy"]["S"]), {"later": True}]
+    assert records.from_row({**item, "copy": {"S": json.dumps(copied)}}) == row(IMAGE)
+
+
 @pytest.mark.parametrize("taken_at", ["", "1950-05-01T10:30:00.000Z"])
 def test_a_row_has_the_time_when_the_picture_was_taken(taken_at: str) -> None:
     taken = replace(IMAGE, taken_at=taken_at)
-    assert records.to_row(taken, SEA)["taken"] == {"S": f"sea\x1f{taken.dated_at}/{IMAGE.image_id}"}
+    assert to_row(taken)["taken"] == {"S": f"sea\x1f{taken.dated_at}/{IMAGE.image_id}"}
     assert records.to_item(taken, "bucket")["taken"] == {"S": f"{taken.dated_at}/{IMAGE.image_id}"}
     assert row(taken).image == taken
     assert row(taken).taken == f"{taken.dated_at}/{IMAGE.image_id}"

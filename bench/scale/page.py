@@ -58,7 +58,7 @@ def _load() -> str:
         [
             ("images stored, all public", _n(load.IMAGES)),
             ("uploads a second at the peak, through the API: 3 tags, 4 and 3 words", _n(load.UPLOADS)),
-            ("images with the busiest tag; of the busiest owner", f"{load.BUSY:.0%} each"),
+            ("images with the busiest tag; of the busiest owner", f"{_percent(load.BUSY)} each"),
             ("list pages a second at the peak, 20 images each", _n(load.PAGES)),
             ("of these: everything; the busiest tag; two filters; with thumbnails", _percents(_SHARES)),
             ("views; redirects to a picture, each a second", _n(load.VIEWS)),
@@ -66,13 +66,13 @@ def _load() -> str:
             ("a picture in a list; an original; its variants", f"{_kb(load.PICTURE_BYTES)}; 3 MB; 0.94 MB"),
             (
                 "in a month: uploads; average of pages, views and pictures",
-                f"{_n(load.UPLOADS_A_MONTH)}; {load.AVERAGE:.0%} of the peak",
+                f"{_n(load.UPLOADS_A_MONTH)}; {_percent(load.AVERAGE)} of the peak",
             ),
             (
                 "a call to DynamoDB: a query; 100 items; a transaction; a call to S3",
                 f"{load.QUERY_MS}, {load.BATCH_GET_MS}, {load.TRANSACTION_MS}, {load.S3_MS} ms",
             ),
-            ("how much of a partition is used", f"{load.FULL:.0%}"),
+            ("how much of a partition is used", _percent(load.FULL)),
         ],
     )
 
@@ -97,7 +97,7 @@ def _lists() -> str:
     rows = [
         (
             f"`{each.term.name}`",
-            f"{each.rows:.0%}",
+            _percent(each.rows),
             _n(each.write_units),
             str(each.shards),
             f"1 call, {capacity.page_units()} units" if each.shards == 1 else _cost_of_a_page(each),
@@ -111,6 +111,8 @@ def _lists() -> str:
 def _shards() -> str:
     letter, units, word = capacity.busiest_letter()
     most = max(each.shards for each in capacity.lists())
+    rows = quotas.PARTITION_WRITES.value / quotas.TRANSACTION_UNITS.value  # of a partition
+    most_rows = rows * load.FULL / load.UPLOADS  # of an upload
     one = capacity.lists()[0]
     setting = "; ".join(f"{each.term.name} <day> {each.shards}" for each in capacity.lists() if _is_shown(each))
     return _bullets(
@@ -120,8 +122,7 @@ def _shards() -> str:
         f"**Words with one first letter share a partition.** The busiest of titles, `{letter}`, gets {_n(units)} write "
         f"units/s, but DynamoDB can split it between words. Its busiest word, `{word.term.value}`, gets "
         f"{_n(word.write_units)}. A word is sorted by time, and needs `SHARDS` if it is in more than "
-        f"{quotas.PARTITION_WRITES.value / quotas.TRANSACTION_UNITS.value / load.UPLOADS * load.FULL:.1%} of the "
-        "uploads.",
+        f"{_percent(most_rows)} of the uploads.",
     )
 
 
@@ -145,7 +146,7 @@ def _changes() -> str:
     return _bullets(
         f"A transaction applies {_n(folded.changes)} changes, which write {_n(folded.counters)} counters. With the "
         f"calls before it, it takes {_n(folded.batch_seconds * 1_000)} ms: {_n(folded.changes_a_run)} changes in a run "
-        f"of the schedule, {_n(folded.uploads)} a second on average.",
+        f"of the schedule, {_n(folded.uploads)} a second on average, or half while it also repairs images.",
         f"At {_n(load.UPLOADS)} uploads a second, an hour would leave work for {_n(folded.hours_after(load.UPLOADS))} "
         "hours. Until then, counts of everyone are old. Counts of one owner are exact for up to about 4,000 queued "
         f"changes: {_n(4_000 / (load.UPLOADS * load.BUSY))} seconds of the busiest owner.",
@@ -307,12 +308,12 @@ def _cell(value: float) -> str:
 
 
 def _share(part: float, whole: float) -> str:
-    return f"{part / whole:.0%}"
+    return _percent(part / whole)
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    return f"{100 * share:.{1 if share < 0.1 else 0}f} %"
 
 
 def _percents(shares: Iterable[float]) -> str:
-    return ", ".join(f"{share:.0%}" for share in shares)
+    return ", ".join(map(_percent, shares))

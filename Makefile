@@ -203,6 +203,10 @@ screenshots: $(VENV)/installed ## take the screenshots of the gallery in the doc
 settings: $(VENV)/installed ## write docs/settings.md: what each setting means
 	@$(BIN)/python -m scripts.settings
 
+.PHONY: scale
+scale: $(VENV)/installed ## write docs/scale.md: what a hundred million images take on AWS
+	@$(BIN)/python -m bench.scale
+
 # DATA leads to the embedded stack. For another STAGE on AWS, or with DATA= on LocalStack, boto3's environment does.
 .PHONY: reindex
 reindex: $(VENV)/installed-run ## rebuild the search index while the service runs: DATA or STAGE, OPTIONS (--dry-run)

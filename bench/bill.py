@@ -32,15 +32,15 @@ _LOG_BYTE = 0.50 / 1e9
 _OUT_BYTE = 0.09 / 1e9
 
 _GB = 1.0  # of memory: lambda_memory_size in .chalice/config.json
-_GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memory, and less to less
-_LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
-_SECONDS_A_MONTH = 30 * 24 * 3_600
-_ACCESS_LOG_BYTES = 500  # of a request: API Gateway's line, and the 26 bytes that CloudWatch adds
+GB_OF_A_PROCESSOR = 1_769 / 1_024  # Lambda gives one processor to so much memory, and less to less
+LOG_BYTES = 1_000  # of an invocation: our line, and Lambda's own three
+SECONDS_A_MONTH = 30 * 24 * 3_600
+ACCESS_LOG_BYTES = 500  # of a request: API Gateway's line, and the 26 bytes that CloudWatch adds
 _ROUNDS_A_MONTH = 30 * 24 * 12  # of the schedule
-_VARIANTS = 4 + 1  # WebP, and the JPEG
-_MAKING_MS = 324 + 17  # of the variants of a photograph of 12 megapixels: WebP, and the JPEG
+VARIANTS = 4 + 1  # WebP, and the JPEG
+MAKING_MS = 324 + 17  # of the variants of a photograph of 12 megapixels: WebP, and the JPEG
 _FOLDED = 3  # write units of a change of tags, when the schedule adds it to the counters (decision 8)
-_LOOK = Analysis(
+LOOK = Analysis(
     width=4000,
     height=3000,
     taken_at=None,
@@ -72,14 +72,14 @@ class Use:
             self.invocations * _INVOCATION + self.milliseconds / 1000 * _GB * _GB_SECOND,
             self.write_units * DOLLARS_A_WRITE_UNIT + self.read_units * DOLLARS_A_READ_UNIT,
             self.s3_writes * _S3_WRITE + self.s3_reads * _S3_READ,
-            (self.invocations * _LOG_BYTES + self.requests * _ACCESS_LOG_BYTES) * _LOG_BYTE,
+            (self.invocations * LOG_BYTES + self.requests * ACCESS_LOG_BYTES) * _LOG_BYTE,
         )
 
 
 def operations() -> dict[str, Use]:
     """Return what each operation uses on AWS, where a transaction takes two write units for each item."""
     image = sample(tags=3, title=4, description=0, filename=3)
-    processed = replace(image, analysis=_LOOK)
+    processed = replace(image, analysis=LOOK)
     bands = len(catalog.row_writes(image, processed))
     upload = write_units(image)
     processing = 2 * (1 + bands)
@@ -89,18 +89,18 @@ def operations() -> dict[str, Use]:
         "upload": Use(milliseconds=27, write_units=upload + _FOLDED, s3_writes=1),
         "its processing": Use(
             requests=0,
-            milliseconds=_MAKING_MS * _GB_OF_A_PROCESSOR,
+            milliseconds=MAKING_MS * GB_OF_A_PROCESSOR,
             write_units=processing + 2,
             read_units=1,
-            s3_writes=_VARIANTS,
+            s3_writes=VARIANTS,
             s3_reads=1,
         ),
         "direct upload, processed": Use(
             invocations=3,  # by the API, by the staged object, and by its copy, which finds nothing to do
-            milliseconds=5 + _MAKING_MS * _GB_OF_A_PROCESSOR,
+            milliseconds=5 + MAKING_MS * GB_OF_A_PROCESSOR,
             write_units=awaited + claimed + shown + _FOLDED,
             read_units=2,
-            s3_writes=1 + 1 + _VARIANTS,  # the client's upload, the copy, the variants
+            s3_writes=1 + 1 + VARIANTS,  # the client's upload, the copy, the variants
             s3_reads=1,
         ),
         "view": Use(milliseconds=2.2, read_units=0.5, answer_bytes=2_000),
@@ -130,8 +130,8 @@ def idle_month() -> dict[str, float]:
 def without_cold_starts() -> dict[str, float]:
     """Return the dollars of the options against cold starts."""
     return {
-        "`provisioned_concurrency`, each instance, a month": _SECONDS_A_MONTH * _GB * _GB_SECOND_PROVISIONED,
-        "`snap_start`, each of two versions, a month": _SECONDS_A_MONTH * _GB * _GB_SECOND_CACHED,
+        "`provisioned_concurrency`, each instance, a month": SECONDS_A_MONTH * _GB * _GB_SECOND_PROVISIONED,
+        "`snap_start`, each of two versions, a month": SECONDS_A_MONTH * _GB * _GB_SECOND_CACHED,
         "`snap_start`, a thousand cold starts": 1_000 * _GB * _GB_RESTORED,
     }
 

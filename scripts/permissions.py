@@ -12,8 +12,8 @@ from chalicelib.config import Settings
 from chalicelib.permissions import API, Permission, StageLocation, declared, lambda_name
 from project import PROJECT
 from project.command_line import one_line_errors
+from project.markdown import formatted
 from project.stages import stage_config
-from scripts.markdown import formatted
 
 PAGE = PROJECT / "docs" / "permissions.md"
 _INTRODUCTION = """# IAM permissions of each function

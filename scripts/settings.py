@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.config import Settings
 from chalicelib.secrets import Secrets
 from project import PROJECT
-from scripts.markdown import formatted
+from project.markdown import formatted
 
 PAGE = PROJECT / "docs" / "settings.md"
 BEGIN, END = "<!-- settings: written by `make settings` -->\n", "<!-- end of settings -->\n"

@@ -17,8 +17,8 @@ log = logging.getLogger("images-api")
 
 _MOST_IMAGES = 1_000  # of one state in one run
 
-# After so many seconds, a run begins no other image: its function has 300, one image takes at most ten, and the tag
-# changes that follow take 130 (tags.APPLY_SECONDS).
+# After so many seconds, a run begins no other image: its function has 300, and one image takes at most ten. The rest is
+# for the tag changes that follow (tags.APPLY_SECONDS).
 _SECONDS = 140
 _IMAGE_SECONDS = 60  # one image may take so long if a store is slow
 

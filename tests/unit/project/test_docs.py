@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.scale import page as scale
 from project import PROJECT
 from scripts import settings
 
@@ -54,6 +55,11 @@ def broken_links(page: Path) -> Iterator[str]:
 def test_the_settings_page_is_up_to_date() -> None:
     text = settings.PAGE.read_text()
     assert text == settings.with_table(text), "run `make settings`"
+
+
+def test_the_page_about_scale_is_up_to_date() -> None:
+    text = scale.PAGE.read_text()
+    assert text == scale.with_figures(text), "run `make scale`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

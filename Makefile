@@ -152,6 +152,10 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,0
 	@$(BIN)/python -m bench.lists $(SIZES) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --json docs/lists.json
 	@$(BIN)/python -m bench.chart docs/lists.json
 
+.PHONY: bench-cpu
+bench-cpu: $(VENV)/installed ## measure the processor time of each request, with recorded answers in place of the stores
+	@$(BIN)/python -m bench.cpu
+
 .PHONY: bench-variants
 bench-variants: $(VENV)/installed ## measure the making of variants against plain Pillow, pyvips and sharp
 	@$(BIN)/python -m bench.variants

@@ -152,6 +152,10 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,0
 	@$(BIN)/python -m bench.lists $(SIZES) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --json docs/lists.json
 	@$(BIN)/python -m bench.chart docs/lists.json
 
+.PHONY: bench-latency
+bench-latency: $(VENV)/installed ## measure requests whose stores are 0 to 20 ms away: ROUNDS, BENCH_DATA to keep the tables
+	@$(BIN)/python -m bench.latency --rounds $(ROUNDS) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --chart docs/latency.svg
+
 .PHONY: bench-variants
 bench-variants: $(VENV)/installed ## measure the making of variants against plain Pillow, pyvips and sharp
 	@$(BIN)/python -m bench.variants

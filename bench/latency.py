@@ -23,6 +23,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import pygal
 from chalice.test import Client
@@ -31,6 +32,7 @@ from bench import queries, tables
 from bench.chart import STYLE
 from bench.operations import Api, upload_body
 from bench.queries import FREQUENT, OTHER, OWNER, PREFIX, WORD, Ask, search
+from bench.usage import counted
 from dev.stack import running
 from project.command_line import one_line_errors
 from tests.pictures import picture
@@ -64,6 +66,8 @@ class Figures:
     """The time that a request takes, in milliseconds: (p50, p99)."""
 
     name: str
+    calls: int  # so many waits before
+    waits: int  # after
     delay: int  # milliseconds
     before: tuple[float, float]
     after: tuple[float, float]
@@ -89,13 +93,14 @@ def table(figures: Sequence[Figures], rounds: int) -> str:
     """Return a table with a row for each kind of request, and the figures of all delays side by side."""
     heads = " | ".join(f"{delay} ms" for delay in DELAYS)
     lines = [
-        f"p50 / p99 of {rounds} requests in milliseconds, before → after, pages of {PAGE}.\n",
-        f"| delay of each call | {heads} |",
-        f"|{' -- |' * (1 + len(DELAYS))}",
+        f"p50 / p99 of {rounds} requests in milliseconds, before → after, pages of {PAGE}. Waits: calls that begin",
+        "after the end of another one, and the first.\n",
+        f"| delay of each call | waits | {heads} |",
+        f"|{' -- |' * (2 + len(DELAYS))}",
     ]
-    for name in dict.fromkeys(each.name for each in figures):
+    for name, calls, waits in dict.fromkeys((each.name, each.calls, each.waits) for each in figures):
         cells = [f"{_cell(each.before)} → {_cell(each.after)}" for each in figures if each.name == name]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {calls} → {waits} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -134,29 +139,31 @@ def _measured(folder: Path, rounds: int) -> Iterator[Figures]:
         from chalicelib import threads
         from chalicelib.stores import aws
 
-        waits = [0.0]
+        seconds = [0.0]
         # Before the first client is made, because clients inherit the handlers of their session.
-        aws.session().events.register("before-send", lambda **_: time.sleep(waits[0]))
+        aws.session().events.register("before-send", lambda **_: time.sleep(seconds[0]))
         ways: dict[str, Any] = {"before": _one_after_the_other, "after": threads.at_once}
         for name, work in _requests(Api(Client(app, stage_name="local"))):
+            calls, waits = _waits(work)
             for delay in DELAYS:
-                waits[0] = delay / 1_000
+                seconds[0] = delay / 1_000
                 times: dict[str, list[float]] = {way: [] for way in ways}
                 for n in range(-3, rounds):  # the first ones open connections
                     for way, at_once in ways.items():
-                        threads.at_once = at_once
-                        started = time.perf_counter()
-                        work()
+                        with patch.object(threads, "at_once", at_once):
+                            started = time.perf_counter()
+                            work()
+                            elapsed = time.perf_counter() - started
                         if n >= 0:
-                            times[way].append(1_000 * (time.perf_counter() - started))
-                found = Figures(name, delay, _percentiles(times["before"]), _percentiles(times["after"]))
+                            times[way].append(1_000 * elapsed)
+                found = Figures(name, calls, waits, delay, _percentiles(times["before"]), _percentiles(times["after"]))
                 print(json.dumps(asdict(found)), file=sys.stderr, flush=True)
                 yield found
 
 
 def _requests(api: Api) -> Iterator[tuple[str, Work]]:
     for ask in _LISTS:
-        yield ask.name, partial(api.send, "GET", f"/images?limit={PAGE}&{ask.parameters}", **ask.headers)
+        yield ask.name, partial(api.send, "GET", f"/images?limit={PAGE}&{ask.parameters}", b"", **ask.headers)
     photo = picture(width=32, height=32)
     image_id = api.upload(upload_body(photo))
     yield "view", partial(api.send, "GET", f"/images/{image_id}")
@@ -164,6 +171,22 @@ def _requests(api: Api) -> Iterator[tuple[str, Work]]:
     keys = (f"key-{n}" for n in count())
     keyed = partial(api.send, "POST", "/images", upload_body(photo))
     yield "upload with a new key", lambda: keyed(**{"Idempotency-Key": next(keys)})
+
+
+def _waits(work: Work) -> tuple[int, int]:
+    """Return how many calls a request makes, and how many of them begin after the end of another one."""
+    from chalicelib import threads
+
+    at_once, together = threads.at_once, 0
+
+    def counting(calls: Sequence[Callable[[], T]]) -> list[T]:
+        nonlocal together
+        together += len(calls) - 1
+        return at_once(calls)
+
+    with counted() as usage, patch.object(threads, "at_once", counting):
+        work()
+    return usage.calls, usage.calls - together
 
 
 def _one_after_the_other(calls: Sequence[Callable[[], T]]) -> list[T]:

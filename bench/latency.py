@@ -11,6 +11,7 @@ each, which takes two or three more round trips, once in the life of a process.
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
@@ -83,7 +85,9 @@ def main() -> None:
     options = parser.parse_args()
     with tables.kept(options.data) as data, tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(tables.folder(data, IMAGES), folder, dirs_exist_ok=True))
-        figures = list(_measured(copy, options.rounds))
+        # In a process of its own, because the app reads its settings once.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            figures = pool.submit(measured, copy, options.rounds).result()
     print(table(figures, options.rounds))
     if options.chart:
         options.chart.write_bytes(draw(figures))
@@ -132,7 +136,9 @@ def _cell(times: tuple[float, float]) -> str:
     return " / ".join(f"{each:.0f}" for each in times)
 
 
-def _measured(folder: Path, rounds: int) -> Iterator[Figures]:
+def measured(folder: Path, rounds: int) -> list[Figures]:
+    """Return the figures of all kinds of requests, with each delay."""
+    figures = []
     with running(folder) as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING")
         from app import app  # reads the environment variables of the stack
@@ -158,7 +164,8 @@ def _measured(folder: Path, rounds: int) -> Iterator[Figures]:
                             times[way].append(1_000 * elapsed)
                 found = Figures(name, calls, waits, delay, _percentiles(times["before"]), _percentiles(times["after"]))
                 print(json.dumps(asdict(found)), file=sys.stderr, flush=True)
-                yield found
+                figures.append(found)
+    return figures
 
 
 def _requests(api: Api) -> Iterator[tuple[str, Work]]:

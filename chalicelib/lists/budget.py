@@ -86,7 +86,7 @@ class Budget:
     def _read(self, planned: Sequence[PlannedRead], reserved: int) -> list[Chunk]:
         allowed = planned[: self._check(reserved)]
         chunks = threads.at_once([partial(catalog.query, each.bounds, each.rows) for each in allowed])
-        # In the order of the plan, whichever call ends first.
+        # In the order of the plan, which does not depend on the times that the calls take.
         for each, chunk in zip(allowed, chunks, strict=True):
             self.reads.append(Read(each.what, len(chunk.rows), chunk.read_units))
         return chunks

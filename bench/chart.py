@@ -18,7 +18,7 @@ _USUAL = (
 )
 _PAGE = 20  # images; shorter pages cost less and are not drawn
 _TICKS = [count * 10**power for power in range(-1, 6) for count in (1, 3)]
-_STYLE = Style(
+STYLE = Style(
     background="white",
     plot_background="white",
     font_family="sans-serif",
@@ -62,7 +62,7 @@ def draw(figures: list[Figures], what: str, title: str) -> bytes:
         truncate_legend=-1,
         js=(),
         no_prefix=True,
-        style=_STYLE,
+        style=STYLE,
     )
     for name in (*_OURS, *_USUAL):
         stroke = {"width": 2, **({} if name in _OURS else {"dasharray": "6, 4"})}

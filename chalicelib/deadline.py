@@ -22,7 +22,7 @@ class _Handled:
     has_written: bool = False
 
 
-# A new thread starts without this value. The service starts no threads.
+# A new thread starts without this value, unless threads.at_once starts it.
 _handled: ContextVar[_Handled | None] = ContextVar("handled", default=None)
 
 

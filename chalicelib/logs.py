@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ log = logging.getLogger("images-api")
 _QUERY = re.compile(r"""(https?://[^\s?"']+)\?[^\s"']*""")
 
 _handled_before = count()
+_adding = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class _Line:
         return round((time.perf_counter() - self.started) * 1000, 1)
 
 
-# A new thread starts without these values. The service starts no threads.
+# A new thread starts without these values, unless threads.at_once starts it.
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _usage: ContextVar[Usage | None] = ContextVar("usage", default=None)
 _line: ContextVar[_Line | None] = ContextVar("line", default=None)
@@ -157,9 +159,14 @@ def request_id() -> str:
     return _request_id.get()
 
 
-def usage() -> Usage | None:
-    """Return what the request or event that is being handled has used; None outside of both."""
-    return _usage.get()
+def add_usage(*, aws_calls: int = 0, read_units: float = 0, write_units: float = 0) -> None:
+    """Add to what the request or event that is being handled has used. Does nothing outside of both."""
+    usage = _usage.get()
+    if usage is not None:
+        with _adding:  # calls that are made at the same time have the same usage
+            usage.aws_calls += aws_calls
+            usage.read_units += read_units
+            usage.write_units += write_units
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """The use case of similar images: copies of an image, and images whose perceptual hash differs in a few bits."""
 
 import logging
-from collections import deque
 from collections.abc import Sequence
-from functools import partial
 
 from chalicelib import access
 from chalicelib.config import settings
@@ -16,6 +14,7 @@ from chalicelib.index.terms import Kind, Term
 from chalicelib.lists import entries, plan
 from chalicelib.lists.budget import Budget
 from chalicelib.lists.merge import Stream
+from chalicelib.lists.model import PlannedRead
 from chalicelib.model import Caller
 
 log = logging.getLogger("images-api")
@@ -36,20 +35,14 @@ def find_similar(caller: Caller, image_id: str, query: SimilarQuery) -> SimilarP
     """
     image = images.find_listed(caller, image_id)
     budget = Budget(reserved=1 + _READS_OF_IMAGE)
-    copies: list[Row] = []
-    for stream in _streams(caller, Term(Kind.CHECKSUM, image.checksum)):
-        # No image is more similar than a copy, so the answer needs no more copies than its limit; one more, because the
-        # image itself is among them.
-        stream.read(partial(budget.read, "copies"), query.limit + 1)
-        copies += _pop_all(stream)
-    bands = deque(_streams(caller, *likeness.bands(image, query.bits)))
+    # No image is more similar than a copy, so the answer needs no more copies than its limit; one more, because the
+    # image itself is among them.
+    copies = _read(budget, "copies", _streams(caller, Term(Kind.CHECKSUM, image.checksum)), query.limit + 1)
+    bands = _streams(caller, *likeness.bands(image, query.bits))
     hashed: list[Row] = []
     while bands and not budget.is_spent():
-        stream = bands.popleft()
-        stream.read(partial(budget.read, "bands"), _MAX_READ_ROWS)
-        hashed += _pop_all(stream)
-        if stream.unread is not None:
-            bands.append(stream)
+        hashed += _read(budget, "bands", bands, _MAX_READ_ROWS)
+        bands = [stream for stream in bands if stream.unread is not None]
     nearest = likeness.nearest(image, copies, hashed, query.bits)[: query.limit]
     records = budget.fetch([similar_id for similar_id, _ in nearest])
     similar: list[SimilarImage] = []
@@ -78,5 +71,9 @@ def _streams(caller: Caller, *any_of: Term) -> list[Stream]:
     ]
 
 
-def _pop_all(stream: Stream) -> Sequence[Row]:
-    return [stream.pop() for _ in range(len(stream))]
+def _read(budget: Budget, what: str, streams: Sequence[Stream], rows: int) -> list[Row]:
+    """Return the next rows of each stream: one call for each, as many as are left, all at the same time."""
+    planned = [PlannedRead(what, stream.bounds, rows) for stream in streams if stream.bounds is not None]
+    for stream, chunk in zip(streams, budget.read(planned), strict=False):
+        stream.take(chunk)
+    return [stream.pop() for stream in streams for _ in range(len(stream))]

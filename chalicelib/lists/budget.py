@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
+from chalicelib import threads
 from chalicelib.config import settings
-from chalicelib.index.ranges import Bounds
 from chalicelib.index.rows import Chunk
-from chalicelib.lists.model import Read
+from chalicelib.lists.model import PlannedRead, Read
 from chalicelib.model import Image
 from chalicelib.stores import catalog
 
@@ -54,16 +55,16 @@ class Budget:
             or self.milliseconds >= limits.max_page_milliseconds
         )
 
-    def read(self, what: str, bounds: Bounds, rows: int) -> Chunk:
-        """Return at most `rows` rows within bounds: one call. `what` names the list in an explanation.
+    def read(self, planned: Sequence[PlannedRead]) -> list[Chunk]:
+        """Make reads, all at the same time, and return the rows of each: as many of the first reads as are left.
 
         Raises Spent: no read of a list is left.
         """
-        return self._read(what, bounds, rows, self._reserved)
+        return self._read(planned, self._reserved)
 
-    def read_last(self, what: str, bounds: Bounds, rows: int) -> Chunk:
-        """Return rows as `read` does, with the last of the reserved reads."""
-        return self._read(what, bounds, rows, 0)
+    def read_last(self, planned: PlannedRead) -> Chunk:
+        """Make one read as `read` does, with the last of the reserved reads."""
+        return self._read([planned], 0)[0]
 
     def fetch(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return the images with these ids that have a record, at most 100: usually one call; none for no ids.
@@ -82,12 +83,20 @@ class Budget:
         self.reads += [Read("records", len(images), read_units / calls)] * calls
         return images
 
-    def _read(self, what: str, bounds: Bounds, rows: int, reserved: int) -> Chunk:
-        self._check(reserved)
-        chunk = catalog.query(bounds, rows)
-        self.reads.append(Read(what, len(chunk.rows), chunk.read_units))
-        return chunk
+    def _read(self, planned: Sequence[PlannedRead], reserved: int) -> list[Chunk]:
+        allowed = planned[: self._check(reserved)]
+        chunks = threads.at_once([partial(catalog.query, each.bounds, each.rows) for each in allowed])
+        # In the order of the plan, which does not depend on the times that the calls take.
+        for each, chunk in zip(allowed, chunks, strict=True):
+            self.reads.append(Read(each.what, len(chunk.rows), chunk.read_units))
+        return chunks
 
-    def _check(self, reserved: int) -> None:
-        if len(self.reads) + reserved >= settings().max_page_reads:
+    def _check(self, reserved: int) -> int:
+        """Return how many reads are left, at least one, if `reserved` reads are kept.
+
+        Raises Spent.
+        """
+        left = settings().max_page_reads - len(self.reads) - reserved
+        if left <= 0:
             raise Spent
+        return left

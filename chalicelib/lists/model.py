@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 from chalicelib.index.query import Include
+from chalicelib.index.ranges import Bounds
 from chalicelib.model import Image, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRead:
+    """A call to DynamoDB that a list needs."""
+
+    what: str  # the list that is read
+    bounds: Bounds
+    rows: int  # at most
 
 
 @dataclass(frozen=True, slots=True)

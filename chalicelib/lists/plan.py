@@ -56,6 +56,7 @@ class List:
     name: str
     ranges: tuple[Range, ...]
     prefixes: tuple[Prefix, ...] = ()
+    parts: int = 1  # of the key ranges; one has usually most of the rows: public images, one of the fields of a search
     is_last_resort: bool = False  # whether it is read only if no other list can be
 
 
@@ -84,9 +85,11 @@ def lists(query: Query, caller: Caller) -> tuple[List, ...]:
         lists.append(_list(scopes, query, *(Term(Kind.TAG, tag) for tag in query.any_tags)))
     prefixes = [term for term in terms.word_prefixes(query) if term.value not in _TOO_SHORT]
     prefixes.sort(key=lambda term: -len(term.value))  # longer prefixes are rarer
-    lists += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes)) for term in prefixes]
+    lists += [List(term.name, (), tuple(Prefix(term, owner) for owner in scopes), len(scopes)) for term in prefixes]
     for word in sorted(query.words, key=lambda word: -len(word.text)):
-        lists.append(replace(_list(scopes, query, *terms.alternatives(word)), name=f"q:{word.tag}"))
+        fields = terms.alternatives(word)
+        parts = len(scopes) * len(fields)
+        lists.append(replace(_list(scopes, query, *fields), name=f"q:{word.tag}", parts=parts))
     if query.content_type is not None:
         lists.append(_list(scopes, query, Term(Kind.CONTENT_TYPE, query.content_type)))
     if not lists:
@@ -178,7 +181,7 @@ def _list(scopes: Sequence[str | None], query: Query, *alternatives: Term) -> Li
     key_ranges = [
         key_range for term in alternatives for owner in scopes for key_range in terms.key_ranges(term, owner, query)
     ]
-    return List(" or ".join(term.name for term in alternatives), tuple(key_ranges))
+    return List(" or ".join(term.name for term in alternatives), tuple(key_ranges), parts=len(scopes))
 
 
 def _owner_list(query: Query, caller: Caller, scopes: Sequence[str | None]) -> List:

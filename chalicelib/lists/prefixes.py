@@ -5,11 +5,15 @@ begins below a word skips the remaining rows of this word. The module makes no c
 function that reads rows.
 """
 
+from collections.abc import Callable
+
 from chalicelib.index import ranges
 from chalicelib.index.query import Order
+from chalicelib.index.ranges import Bounds
 from chalicelib.index.rows import Chunk
-from chalicelib.lists.merge import Reader
 from chalicelib.lists.plan import Prefix
+
+Reader = Callable[[Bounds, int], Chunk]  # from bounds and the maximum number of rows
 
 
 def words(prefix: Prefix, order: Order, read: Reader, rows: int, max_words: int) -> dict[str, Chunk] | None:

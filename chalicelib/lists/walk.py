@@ -1,21 +1,20 @@
 """How a query is executed: one of its lists is read in chunks, within the budget of a page."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 
 from chalicelib import access, ids
 from chalicelib.config import settings
 from chalicelib.index import ranges, terms
 from chalicelib.index.query import Order, Query, Time
-from chalicelib.index.ranges import Index, Range
-from chalicelib.index.rows import Row
-from chalicelib.lists import cursors, entries, plan, prefixes
+from chalicelib.index.ranges import Bounds, Index, Range
+from chalicelib.index.rows import Chunk, Row
+from chalicelib.lists import cursors, entries, merge, plan, prefixes
 from chalicelib.lists.budget import Budget, Spent
-from chalicelib.lists.merge import Merge, Reader, Stream
-from chalicelib.lists.model import Explanation
+from chalicelib.lists.merge import Merge, Stream
+from chalicelib.lists.model import Explanation, PlannedRead
 from chalicelib.lists.plan import Prefix, Reach
 from chalicelib.model import Caller, Image
 from chalicelib.stores.secrets import secrets
@@ -104,7 +103,7 @@ class Walk:
         newest_first = Order(by=Time.UPDATED)
         updates = Range(Index.CHANGED_OWNER, self._caller.user_id or "", None, int(since * 1000))
         bounds = updates.bounds(newest_first, ranges.beginning(newest_first))
-        chunk = self._budget.read_last("moved", bounds, _MAX_READ_ROWS) if bounds else None
+        chunk = self._budget.read_last(PlannedRead("moved", bounds, _MAX_READ_ROWS)) if bounds else None
         rows = [row for row in (chunk.rows if chunk else ()) if row.image_id not in found]
         if self._query.needs_time_taken:
             rows = rows[:_MAX_FETCHED]  # the last updates
@@ -142,11 +141,11 @@ class Walk:
 
         Raises Spent: the next row of the driver cannot be read in this page.
         """
-        merge = self._open_driver()
+        driver = self._open_driver()
         checked = matched = 0
         while True:
             matched_before = matched
-            for rows in self._batches(merge, matched):
+            for rows in self._batches(driver, matched):
                 checked += len(rows)
                 reads = len(self._budget.reads)
                 try:
@@ -159,14 +158,14 @@ class Walk:
                     yield match
                 if len(self._budget.reads) > reads and self._budget.is_spent():
                     break
-            self.position = merge.head
+            self.position = driver.head
             if self.position is None or matched >= self._limit or self._budget.is_spent():
                 return
-            if matched == matched_before and not self._leap(merge):
+            if matched == matched_before and not self._leap(driver):
                 self.position = None
                 return
             row_count = plan.next_rows(self._limit + 1 - matched, checked, matched, _MAX_READ_ROWS)
-            merge.read(self._reader(self.driver), row_count, self._budget.is_spent)
+            self._read([driver], row_count)
 
     def _open_driver(self) -> Merge:
         """Choose the driver, or the list that the cursor names, and read its first rows."""
@@ -175,49 +174,52 @@ class Walk:
             for i in (self.driver, *range(len(self._lists))):
                 if self._open(i, self.position, rows, self._allowance(i)):
                     self.driver = i
-                    self._read_first(i, rows)
                     break
+            self._read(self._merges.values(), rows)
             return self._merges[self.driver]
         beginning = ranges.beginning(self._query.order)
         compared = [i for i, each in enumerate(self._lists) if not each.is_last_resort]
         rows = rows if len(compared) == 1 else min(rows, _MAX_COMPARED_ROWS)
         for i in compared:
-            if self._open(i, beginning, rows, self._allowance(i)):
-                self._read_first(i, rows)
+            self._open(i, beginning, rows, self._allowance(i))
         if not self._merges:
             self._open(len(self._lists) - 1, beginning, rows, self._budget.left)
-            self._read_first(len(self._lists) - 1, rows)
-        reaches = [Reach(merge.unread, len(merge)) for merge in self._merges.values()]
+        self.driver = min(self._merges)
+        self._read(self._merges.values(), rows)
+        reaches = [Reach(opened.unread, len(opened)) for opened in self._merges.values()]
         self.driver = list(self._merges)[plan.rarest(reaches, self._query.order)]
         return self._merges[self.driver]
 
     def _allowance(self, i: int) -> int:
         """Return how many reads of the budget may be spent to read the first row of a list."""
         if self._merges:  # the list is only compared: keep half of all reads for the rows of the driver
-            return self._budget.left - settings().max_page_reads // 2
+            planned = sum(_calls(opened.streams) for opened in self._merges.values())
+            return self._budget.left - planned - settings().max_page_reads // 2
         if plan.is_affordable(self._lists[i], self._query, self._caller):
             return self._budget.left
         # If the list has too many words or key ranges, one of the others is read.
         affordable = [each for each in self._lists if plan.is_affordable(each, self._query, self._caller)]
         return self._budget.left - min(plan.calls(each.ranges) for each in affordable)
 
-    def _read_first(self, i: int, rows: int) -> None:
-        self.driver = min(self._merges)
-        self._merges[i].read(self._reader(i), rows, self._budget.is_spent)
+    def _read(self, merges: Iterable[Merge], rows: int) -> None:
+        merge.read(list(merges), self._budget.read, rows, self._budget.is_spent)
 
     def _open(self, i: int, position: str, rows: int, allowance: int) -> bool:
-        """Open a list at a position, if the allowance suffices to read its first row. Return whether it is open."""
+        """Open a list at a position, if the allowance suffices to read its first row. Return whether it is open.
+
+        No call but those that search for the words of prefixes.
+        """
         candidate, reads = self._lists[i], len(self._budget.reads)
         streams = {key_range: Stream(key_range, self._query.order, position) for key_range in candidate.ranges}
         for n, prefix in enumerate(candidate.prefixes):
-            left = allowance - (len(self._budget.reads) - reads) - _calls(streams)
+            left = allowance - (len(self._budget.reads) - reads) - _calls(streams.values())
             opened = self._open_prefix(i, prefix, position, rows, left // (len(candidate.prefixes) - n))
             if opened is None:
                 return False
             streams |= opened
-        if len(self._budget.reads) - reads + _calls(streams) > allowance:
+        if len(self._budget.reads) - reads + _calls(streams.values()) > allowance:
             return False
-        self._merges[i] = Merge(streams.values(), self._query.order)
+        self._merges[i] = Merge(candidate.name, streams.values(), self._query.order, candidate.parts)
         return True
 
     def _open_prefix(
@@ -232,7 +234,11 @@ class Walk:
         max_words = min(settings().max_prefix_words, (allowance - 1) // (1 + reads_of_a_word))
         if max_words < 1:
             return None
-        chunks = prefixes.words(prefix, order, self._reader(i), rows if is_beginning else _WORD_SEARCH_ROWS, max_words)
+
+        def read(bounds: Bounds, rows: int) -> Chunk:
+            return self._budget.read([PlannedRead(self._lists[i].name, bounds, rows)])[0]
+
+        chunks = prefixes.words(prefix, order, read, rows if is_beginning else _WORD_SEARCH_ROWS, max_words)
         if chunks is None:
             return None
         streams = {}
@@ -244,9 +250,9 @@ class Walk:
                 streams[key_range] = stream
         return streams
 
-    def _batches(self, merge: Merge, matched: int) -> Iterator[list[Row]]:
+    def _batches(self, driver: Merge, matched: int) -> Iterator[list[Row]]:
         """Return the rows that need no read, in batches that are no larger than the page can still need."""
-        while rows := list(islice(merge.known_rows(), min(max(self._limit + 1 - matched, 1), _MAX_FETCHED))):
+        while rows := list(islice(driver.known_rows(), min(max(self._limit + 1 - matched, 1), _MAX_FETCHED))):
             yield rows
 
     def _matches(self, rows: Sequence[Row], fetch: Fetch) -> list[tuple[str, Image]]:
@@ -296,9 +302,9 @@ class Walk:
             and terms.matches(image, self._query)
         )
 
-    def _leap(self, merge: Merge) -> bool:
+    def _leap(self, driver: Merge) -> bool:
         """Skip the rows of the driver that the other lists do not have. Return whether there can be more matches."""
-        position = merge.head
+        position = driver.head
         for i, other in enumerate(self._lists):
             if i == self.driver or other.is_last_resort or position is None:
                 continue
@@ -306,16 +312,13 @@ class Walk:
                 self._open(i, position, 1, self._budget.left)
             if i in self._merges and plan.calls(other.ranges) <= self._budget.left:
                 self._merges[i].seek(position)
-                self._merges[i].read(self._reader(i), 1, self._budget.is_spent)
+                self._read([self._merges[i]], 1)
                 position = self._merges[i].head
         if position is not None:
-            merge.seek(position)
+            driver.seek(position)
         return position is not None
 
-    def _reader(self, i: int) -> Reader:
-        return partial(self._budget.read, self._lists[i].name)
 
-
-def _calls(streams: Mapping[Range, Stream]) -> int:
+def _calls(streams: Iterable[Stream]) -> int:
     """Return how many calls it takes to know the next row of all streams."""
-    return plan.calls([key_range for key_range, stream in streams.items() if stream.head and not stream.is_known])
+    return plan.calls([stream.source for stream in streams if stream.head and not stream.is_known])

@@ -190,8 +190,7 @@ def _keep_attribute_values(response_dict: dict[str, Any], customized_response_di
 
 
 def _count_call(**_: Any) -> None:
-    if (usage := logs.usage()) is not None:
-        usage.aws_calls += 1
+    logs.add_usage(aws_calls=1)
 
 
 def _ask_for_units(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -200,15 +199,13 @@ def _ask_for_units(params: dict[str, Any], model: Any, **_: Any) -> None:
 
 
 def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
-    usage, consumed = logs.usage(), parsed.get("ConsumedCapacity", [])
-    if usage is None:
-        return
+    consumed = parsed.get("ConsumedCapacity", [])
     by_table = consumed if isinstance(consumed, list) else [consumed]
     units = sum(table["CapacityUnits"] for table in by_table)
     if model.name in _READS:
-        usage.read_units += units
+        logs.add_usage(read_units=units)
     else:
-        usage.write_units += units
+        logs.add_usage(write_units=units)
 
 
 @cache

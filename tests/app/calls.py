@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
+from threading import Lock, RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -62,6 +64,8 @@ class Calls:
     """Changes AWS calls: the `calls` fixture. A rule takes effect at once. The newest rule gets a call first."""
 
     _rules: list[Rule] = field(default_factory=list)
+    _sending: Lock = field(default_factory=Lock)  # the service makes calls at the same time, and moto has no locks
+    _acting: RLock = field(default_factory=RLock)
 
     @contextmanager
     def watched(self) -> Iterator["Calls"]:
@@ -97,10 +101,10 @@ class Calls:
         return rule
 
     def before_each(self, operation: str, act: Callable[[], object]) -> Rule:
-        """Run `act` before each call of an operation."""
+        """Run `act` before each call of an operation, for one call after the other."""
 
         def handler(call: Call) -> Any:
-            with aside():
+            with aside(), self._acting:
                 act()
             return call.send()
 
@@ -197,9 +201,14 @@ class Calls:
         return rule
 
     def _send(self, call: Call) -> Any:
+        call = replace(call, make=partial(self._make, call.make))
         for rule in tuple(self._rules):  # the newest rule is the outermost
             call = replace(call, make=_by(rule, call.make))
         return call.send()
+
+    def _make(self, make: Make, client: Any, operation: str, params: dict[str, Any]) -> Any:
+        with self._sending:
+            return make(client, operation, params)
 
 
 def _by(rule: Rule, make: Make) -> Make:

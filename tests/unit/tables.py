@@ -1,10 +1,11 @@
 """A table in memory with reads like those of DynamoDB's Query."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.index.ranges import Bounds, Index
 from chalicelib.index.rows import Chunk, Row
+from chalicelib.lists.model import PlannedRead
 from chalicelib.model import Visibility
 
 
@@ -31,6 +32,9 @@ class Table:
         # DynamoDB returns LastEvaluatedKey even if no row follows.
         after = self._sort_key(bounds.index, keys[rows - 1]) if len(keys) >= rows else None
         return Chunk(tuple(partition[key] for key in keys[:rows]), after, 0.5)
+
+    def read_all(self, planned: Sequence[PlannedRead]) -> list[Chunk]:
+        return [self.read(each.bounds, each.rows) for each in planned]
 
     def _sort_key(self, index: Index, key: str) -> str:
         """Return the sort key of a row. Rows of the owner's index can share one, so `/` and a unique part follow it."""

@@ -1,6 +1,8 @@
+import threading
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -235,3 +237,21 @@ def test_a_private_image_is_listed_only_for_its_owner(api: Api) -> None:
         assert alice.listed(query) == [public, private]
     # Without authentication, user_id in the query also names the caller.
     assert api.listed("user_id=alice") == [public, private]
+
+
+@pytest.mark.parametrize(
+    ("query", "reads"),
+    [("", 2), ("tag=sea", 2), ("tags=sea,sky", 4), ("user_id=alice&tag=sea", 3), ("q=sunset", 8)],
+)
+def test_what_a_page_must_read_is_read_at_the_same_time(api: Api, calls: Calls, query: str, reads: int) -> None:
+    api.upload(tags=["sea", "sky"], title="Sunset", visibility="private")
+    all_run, numbers = threading.Barrier(reads), count()
+
+    def handler(call: Call) -> Any:
+        if next(numbers) < reads:
+            all_run.wait(60)  # seconds; far more than the calls take
+        return call.send()
+
+    with calls.on("Query", handler), calls.recorded() as made:
+        assert len(Api(api.client, {"X-User-Id": "alice"}).listed(query)) == 1
+    assert made == ["Query"] * (reads + 1)  # the last one finds images that moved meanwhile

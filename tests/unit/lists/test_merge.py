@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count, islice
 
 import pytest
@@ -9,8 +9,10 @@ from chalicelib import ids
 from chalicelib.index import ranges
 from chalicelib.index.query import Order, Time
 from chalicelib.index.ranges import Index, Range
-from chalicelib.index.rows import Row
-from chalicelib.lists.merge import Merge, Stream
+from chalicelib.index.rows import Chunk, Row
+from chalicelib.lists.budget import Spent
+from chalicelib.lists.merge import Merge, Stream, read
+from chalicelib.lists.model import PlannedRead
 from tests.unit.tables import Table, row
 
 ORDERS = [Order(oldest_first, by) for oldest_first in (False, True) for by in Time]
@@ -48,7 +50,7 @@ def read_all(merge: Merge, table: Table, rows: int) -> list[Row]:
         all_rows += merge.known_rows()
         if merge.head is None:
             return all_rows
-        merge.read(table.read, rows)
+        read([merge], table.read_all, rows)
     raise AssertionError
 
 
@@ -63,7 +65,7 @@ def test_merged_lists_are_in_order_and_have_each_image_once(
     for n, part in enumerate(parts):
         table.put(index(order), f"tag{n}", (entry(image_id(*each), order) for each in part))
     sources = [source(f"tag{n}", order) for n in range(len(parts))]
-    merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
+    merge = Merge("sea", [Stream(each, order, ranges.beginning(order)) for each in sources], order)
     expected = in_order({image_id(*each) for part in parts for each in part}, order)
     assert [each.image_id for each in read_all(merge, table, rows)] == expected
 
@@ -79,8 +81,8 @@ def test_a_list_read_page_by_page_has_each_image_once(
     image_ids: list[str] = []
     position: str | None = ranges.beginning(order)
     while position is not None:
-        merge = Merge([Stream(source(f"tag{n}", order), order, position) for n in range(len(parts))], order)
-        merge.read(table.read, rows)
+        merge = Merge("sea", [Stream(source(f"tag{n}", order), order, position) for n in range(len(parts))], order)
+        read([merge], table.read_all, rows)
         image_ids += [each.image_id for each in islice(merge.known_rows(), page_size)]
         position = merge.head
         assert image_ids == expected[: len(image_ids)]
@@ -96,7 +98,7 @@ def test_images_of_one_owner_and_millisecond_are_in_order_and_appear_once(
         # The index has no order of images with the same creation time.
         created_id = image_id(*each)
         table.put(Index.OWNER, "alice", [(f"{ids.created_at(created_id)}/{hash(created_id)}", row(created_id))])
-    merge = Merge([Stream(Range(Index.OWNER, "alice"), order, ranges.beginning(order))], order)
+    merge = Merge("sea", [Stream(Range(Index.OWNER, "alice"), order, ranges.beginning(order))], order)
     expected = sorted((image_id(*each) for each in images), reverse=not order.oldest_first)
     assert [each.image_id for each in read_all(merge, table, rows)] == expected
 
@@ -122,7 +124,7 @@ def test_a_list_by_update_sorts_images_by_their_last_update(
     sources = [Range(Index.TERMS, "sea"), Range(Index.CHANGED_TERMS, "tag:sea")]
 
     def merge_from(position: str) -> Merge:
-        return Merge([Stream(each, order, position) for each in sources], order)
+        return Merge("sea", [Stream(each, order, position) for each in sources], order)
 
     keys = [ranges.key(each, order) for each in read_all(merge_from(ranges.beginning(order)), table, rows)]
     assert keys == expected
@@ -137,8 +139,8 @@ def test_skipped_rows_are_not_read(order: Order) -> None:
     table = Table()
     image_ids = [image_id(n) for n in range(100)]
     table.put(index(order), "sea", (entry(each, order) for each in image_ids))
-    merge = Merge([Stream(source("sea", order), order, ranges.beginning(order))], order)
-    merge.read(table.read, 3)
+    merge = Merge("sea", [Stream(source("sea", order), order, ranges.beginning(order))], order)
+    read([merge], table.read_all, 3)
     rest = in_order(image_ids, order)[50:]
     merge.seek(ranges.key(entry(rest[0], order)[1], order))
     assert [each.image_id for each in read_all(merge, table, 200)] == rest
@@ -155,8 +157,8 @@ def test_a_range_of_later_rows_is_not_read_early(order: Order) -> None:
     table.put(Index.TERMS, "new", ((each, row(each)) for each in created_ids[50:]))
     middle = START + 50
     sources = [Range(Index.TERMS, "old", before=middle), Range(Index.TERMS, "new", since=middle)]
-    merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
-    merge.read(table.read, 40)
+    merge = Merge("sea", [Stream(each, order, ranges.beginning(order)) for each in sources], order)
+    read([merge], table.read_all, 40)
     assert {bounds.partition for bounds, _ in table.reads} == {"old" if order.oldest_first else "new"}
     image_ids = [each.image_id for each in read_all(merge, table, 40)]
     assert image_ids == (created_ids if order.oldest_first else created_ids[::-1])
@@ -168,8 +170,8 @@ def test_each_of_several_lists_is_read_for_its_share_of_rows() -> None:
     sources = [Range(Index.TERMS, f"shard{n}") for n in range(4)]
     for n, source in enumerate(sources):
         table.put(Index.TERMS, source.partition, ((image_id(i, n), row(image_id(i, n))) for i in range(100)))
-    merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
-    merge.read(table.read, 100)
+    merge = Merge("sea", [Stream(each, order, ranges.beginning(order)) for each in sources], order)
+    read([merge], table.read_all, 100)
     # Twice the share, so that a list with more rows than the others needs no second read.
     assert [rows for _, rows in table.reads] == [50] * 4
     assert len(list(merge.known_rows())) > 180
@@ -189,9 +191,9 @@ def test_skipping_rows_takes_no_more_reads_than_the_budget_allows(oldest_first: 
     position = ranges.beginning(order)
     image_ids: list[str] = []
     while position:
-        merge = Merge([Stream(each, order, position) for each in sources], order)
+        merge = Merge("sea", [Stream(each, order, position) for each in sources], order)
         reads_before = len(table.reads)
-        merge.read(table.read, 21, lambda reads_before=reads_before: len(table.reads) - reads_before >= 4)  # type: ignore[misc]
+        read([merge], table.read_all, 21, lambda reads_before=reads_before: len(table.reads) - reads_before >= 4)  # type: ignore[misc]
         assert len(table.reads) - reads_before <= 5
         image_ids += [each.image_id for each in merge.known_rows()]
         assert merge.head != position
@@ -218,7 +220,7 @@ def test_a_range_before_the_position_is_not_read(order: Order) -> None:
         if not order.oldest_first
         else Range(Index.TERMS, "sea", None, 0, START + 5)
     )
-    merge = Merge([Stream(skipped, order, position)], order)
+    merge = Merge("sea", [Stream(skipped, order, position)], order)
     assert read_all(merge, table, 9) == []
     assert table.reads == []
 
@@ -231,7 +233,7 @@ def test_an_image_updated_between_two_reads_appears_once() -> None:
     table.put(Index.TERMS, "sea", [(updated_id, row(updated_id)), (other_id, row(other_id))])  # read before the update
     table.put(Index.CHANGED_TERMS, "tag:sea", [(changed, row(updated_id, changed=changed))])  # and after it
     sources = [Range(Index.TERMS, "sea"), Range(Index.CHANGED_TERMS, "tag:sea")]
-    merge = Merge([Stream(each, order, ranges.beginning(order)) for each in sources], order)
+    merge = Merge("sea", [Stream(each, order, ranges.beginning(order)) for each in sources], order)
     assert [each.image_id for each in read_all(merge, table, 10)] == [updated_id, other_id]
 
 
@@ -246,8 +248,94 @@ def test_a_range_of_time_taken_has_the_pictures_of_its_period_only(oldest_first:
         for other in ("sand", "sea", "season"):
             table.put(Index.TAKEN_TERMS, "s", [(ranges.sort_key(word and other, taken), row(each, taken=taken))])
     merge = Merge(
-        [Stream(Range(Index.TAKEN_TERMS, "s", word, since=-5, before=5), order, ranges.beginning(order))], order
+        "sea", [Stream(Range(Index.TAKEN_TERMS, "s", word, since=-5, before=5), order, ranges.beginning(order))], order
     )
     times = list(range(-5, 5))
     found = [ids.milliseconds_of((each.taken or "").split("/")[0]) for each in read_all(merge, table, 3)]
     assert found == (times if oldest_first else times[::-1])
+
+
+def test_what_several_lists_must_read_is_read_at_once() -> None:
+    order = Order()
+    table = Table()
+    batches: list[list[tuple[str, str]]] = []
+
+    def read_at_once(planned: Sequence[PlannedRead]) -> list[Chunk]:
+        batches.append([(each.what, each.bounds.partition) for each in planned])
+        return table.read_all(planned)
+
+    table.put(Index.TERMS, "sea", [(image_id(1), row(image_id(1)))])
+    table.put(Index.TERMS, "old", [(image_id(0), row(image_id(0)))])
+    later = [Range(Index.TERMS, f"new{n}", since=START + 1) for n in range(2)]
+    positions = ranges.beginning(order)
+    lists = [
+        Merge("tag:sea", [Stream(Range(Index.TERMS, each), order, positions) for each in ("sea", "@sea")], order),
+        Merge(
+            "everything",
+            [Stream(each, order, positions) for each in (*later, Range(Index.TERMS, "old", before=START + 1))],
+            order,
+        ),
+    ]
+    read(lists, read_at_once, 10)
+    # The older period is only read because the later one has no rows.
+    assert batches == [
+        [("tag:sea", "sea"), ("tag:sea", "@sea"), ("everything", "new0"), ("everything", "new1")],
+        [("everything", "old")],
+    ]
+    assert [len(each) for each in lists] == [1, 1]
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_the_index_of_updates_is_read_after_the_others(oldest_first: bool) -> None:
+    """An image that is updated between the two reads would otherwise be in neither."""
+    order = Order(oldest_first, Time.UPDATED)
+    created_id = image_id(0)
+    changed = f"{ids.timestamp((START + 9) / 1000)}/{created_id}"
+    table = Table()
+    table.put(Index.TERMS, "sea", [(created_id, row(created_id))])
+    batches: list[list[str]] = []
+
+    def read_at_once(planned: Sequence[PlannedRead]) -> list[Chunk]:
+        batches.append([each.bounds.partition for each in planned])
+        chunks = table.read_all(planned)
+        updated = row(created_id, changed=changed)
+        table.put(Index.TERMS, "sea", [(created_id, updated)])
+        table.put(Index.CHANGED_TERMS, "tag:sea", [(changed, updated)])
+        return chunks
+
+    sources = [Range(Index.CHANGED_TERMS, "tag:sea"), Range(Index.TERMS, "sea"), Range(Index.TERMS, "@sea")]
+    merge = Merge("sea", [Stream(each, order, ranges.beginning(order)) for each in sources], order)
+    read([merge], read_at_once, 10)
+    assert batches == [["sea", "@sea"], ["tag:sea"]]
+    assert [each.image_id for each in merge.known_rows()] == [created_id]
+
+
+def test_reads_that_the_budget_does_not_allow_can_be_made_later() -> None:
+    order = Order()
+    table = Table()
+    for n in range(3):
+        table.put(Index.TERMS, f"shard{n}", [(image_id(n), row(image_id(n)))])
+
+    def read_two(planned: Sequence[PlannedRead]) -> list[Chunk]:
+        if len(planned) < 3:
+            raise Spent
+        return table.read_all(planned[:2])
+
+    streams = [Stream(Range(Index.TERMS, f"shard{n}"), order, ranges.beginning(order)) for n in range(3)]
+    merge = Merge("everything", streams, order)
+    head = merge.head
+    with pytest.raises(Spent):
+        read([merge], read_two, 10)
+    assert merge.head == head
+    assert [each.image_id for each in read_all(merge, table, 10)] == [image_id(n) for n in (2, 1, 0)]
+    assert [bounds.partition for bounds, _ in table.reads] == ["shard0", "shard1", "shard2"]
+
+
+def test_each_part_of_a_list_is_read_for_a_whole_page() -> None:
+    """A word that is searched for is usually in one of the fields."""
+    order = Order()
+    table = Table()
+    fields = [Range(Index.TERMS, field) for field in ("title", "filename", "description", "tag")]
+    merge = Merge("q:sea", [Stream(each, order, ranges.beginning(order)) for each in fields], order, parts=4)
+    read([merge], table.read_all, 21)
+    assert [rows for _, rows in table.reads] == [21] * 4

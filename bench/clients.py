@@ -141,7 +141,7 @@ def _send(load: Load, began: float, seconds: float, number: int) -> _Sent:
     """Send requests until the end, and return what was measured from the beginning on."""
     address = urlsplit(load.url)
     times: list[float] = []
-    failed, ended, processor = 0, began + seconds, 0.0
+    failed, ended, processor = 0, began + seconds, time.process_time()
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         position = number  # each client begins with another request

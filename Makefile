@@ -25,12 +25,14 @@ DYNAMODB_PORT = 0
 # Further names by which clients reach the service, and the space of the disk that is kept free, in MB.
 ALLOWED_HOSTS =
 MIN_FREE_MB = 100
+# Processes that answer requests; as many images are processed at once. Empty: one per processor, at most 4.
+WORKERS =
 
 .PHONY: run
 run: ENGINES = --engines
-run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, ALLOWED_HOSTS, S3_PORT, DYNAMODB_PORT, MIN_FREE_MB
+run: $(VENV)/installed-run ## run the service on this machine: PORT, DATA, HOST, ALLOWED_HOSTS, S3_PORT, DYNAMODB_PORT, MIN_FREE_MB, WORKERS
 	@exec $(BIN)/python -m dev run --data "$(DATA)" --port "$(PORT)" --host "$(HOST)" --s3-port "$(S3_PORT)" --dynamodb-port "$(DYNAMODB_PORT)" \
-	  --allowed-hosts "$(ALLOWED_HOSTS)" --min-free-mb "$(MIN_FREE_MB)"
+	  --allowed-hosts "$(ALLOWED_HOSTS)" --min-free-mb "$(MIN_FREE_MB)" $(if $(WORKERS),--workers "$(WORKERS)")
 
 .PHONY: samples
 samples: $(VENV)/installed-run ## upload the sample photographs to the running service: PORT or URL
@@ -169,6 +171,10 @@ PHOTOGRAPHS ?= 2000
 .PHONY: bench-uploads
 bench-uploads: $(VENV)/installed ## measure the upload of PHOTOGRAPHS by the client, by curl and by the AWS CLI: BENCH_DATA to keep them
 	@$(BIN)/python -m bench.uploads --photographs $(PHOTOGRAPHS) $(if $(BENCH_DATA),--folder "$(BENCH_DATA)")
+
+.PHONY: bench-throughput
+bench-throughput: $(VENV)/installed ## measure how many requests and photographs the local stack does in a second (Linux): WORKERS
+	@$(BIN)/python -m bench.throughput $(if $(WORKERS),-- --workers "$(WORKERS)")
 
 .PHONY: bench-cold
 bench-cold: $(VENV)/installed ## measure cold starts from the zip, before and after the work on it

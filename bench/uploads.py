@@ -3,7 +3,7 @@
 Each way gets an embedded stack of its own. The loop of curl sends forms, so the service refuses its large files. The
 AWS CLI only copies files: nothing checks them, and there is no record of them.
 
-The stack processes images in the background, one after the other. The client waits for its large files, which are in
+The stack processes images in the background. The client waits for its large files, which are in
 lists once they are processed. So the second time of each row says when all images were processed.
 """
 

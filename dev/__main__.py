@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dev.disk import MIN_FREE_MB
 from dev.processes import LOOPBACK
+from dev.workers import default_workers
 from project.command_line import one_line_errors
 
 
@@ -24,6 +25,12 @@ def main() -> None:
     run.add_argument("--allowed-hosts", type=_words, default=(), help="further names by which clients reach the API")
     run.add_argument(
         "--min-free-mb", type=int, default=MIN_FREE_MB, help="refuse writes if less is free (default: %(default)s)"
+    )
+    run.add_argument(
+        "--workers",
+        type=_count,
+        default=default_workers(),
+        help="processes that answer requests, and images that are processed at once (default: %(default)s)",
     )
     samples = commands.add_parser("samples", help="upload the sample photographs to a running service")
     samples.add_argument("--url", default="http://127.0.0.1:8000", help="address of the API (default: %(default)s)")
@@ -65,6 +72,13 @@ def _path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:  # no such user
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return count
 
 
 def _words(text: str) -> tuple[str, ...]:

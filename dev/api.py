@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import boto3.session
 from botocore.exceptions import BotoCoreError
@@ -40,11 +39,8 @@ def served(config: Config, site: Callable[[], Site], host: str, port: int) -> It
     """
     with Server(host, port) as server:
         ready = site()  # before the app is imported, which reads the settings
-        Thread(target=server.serve, args=(config.chalice_app, config, ready), daemon=True).start()
-        try:
+        with server.serving(config.chalice_app, config, ready):
             yield server.url
-        finally:
-            server.shutdown()
 
 
 def on_stack(data: Path) -> Site:

@@ -23,11 +23,22 @@ from project.files import write_privately
 _LOCK_SECONDS = 2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Debt:
     """S3 events that killed stacks may have lost, and that must be sent again."""
 
     since: datetime | None  # None: no events are missing
+    record: Path  # a file; its time says from when on events may be lost
+    started: float  # when this stack started, in seconds since the epoch
+
+    def pay(self) -> None:
+        """Record that only events of this stack may be lost now. Another process of the stack may ask `is_paid`."""
+        os.utime(self.record, (self.started, self.started))
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether no event of an earlier stack is missing."""
+        return self.since is None or _modified(self.record) != self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +103,16 @@ class Folder:
         The record is removed when the block ends with a SystemExit of status 0 and the emulator has saved its queues,
         which a full disk can prevent.
         """
-        started = time.time()
-        risk = self.path / "events-at-risk"
-        debt = Debt(datetime.fromtimestamp(risk.stat().st_mtime, UTC) if risk.exists() else None)
-        if debt.since is None:
-            risk.touch()
+        started, record = time.time(), self.path / "events-at-risk"
+        since = _modified(record) if record.exists() else None
+        if since is None:
+            record.touch()
+        debt = Debt(since, record, started)
         try:
             yield debt
         except SystemExit as end:
-            if not end.code and debt.since is None and self._queues_are_saved(started):
-                risk.unlink()
+            if not end.code and debt.is_paid and self._queues_are_saved(started):
+                record.unlink()
             raise
 
     def _queues_are_saved(self, since: float) -> bool:
@@ -133,6 +144,10 @@ def opened(path: Path) -> Iterator[Folder]:
 def joined(path: Path) -> Folder:
     """Return the data folder of a stack that another process runs."""
     return Folder(path.resolve(), -1, *_credentials(path))
+
+
+def _modified(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
 
 def _open(path: Path) -> Folder:

@@ -104,6 +104,11 @@ class Processes:
         self.engines.append(engine)
         return engine
 
+    def leave(self) -> None:
+        """Let a fork of this process leave the engines alone: it no longer keeps the guard waiting."""
+        if self._guard.stdin:
+            self._guard.stdin.close()
+
     def stop(self) -> list[Engine]:
         """Stop all engines by SIGTERM. Returns those that did not end in time and were killed."""
         killed = []
@@ -195,3 +200,17 @@ def end_on_signals() -> None:
 
     for each in SIGNALS:
         signal.signal(each, end)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Let the signals wait that end this process until the end of the block.
+
+    An exception in the middle of Popen.poll would leave its lock locked, and a fork could begin with the handlers of
+    this process.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

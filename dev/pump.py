@@ -10,11 +10,12 @@ import json
 import logging
 import re
 import threading
+import time
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dev")
 
 QUEUE = "s3-events"
-_HANDLERS = 4  # that run at the same time
-_ROUNDS = 2  # messages that each handler takes from one call of ReceiveMessage
+_FINISH_SECONDS = 2  # that running handlers get at the end; the event of one that takes longer is delivered again
 _ASYNCHRONOUS_RETRIES = (60, 120)  # Lambda's delays before it retries an event, in seconds
 _SECONDS: Mapping[str, float] = {"minute": 60, "hour": 3_600, "day": 86_400}
 
@@ -54,12 +54,14 @@ class Pump:
         debt: Debt | None = None,
         units: Mapping[str, float] = _SECONDS,
         disk: Disk | None = None,
+        handlers: int = 1,
     ) -> None:
         """Create the queues and configure the notifications.
 
         `retries` are the delays after each failure, in seconds. `units` are the lengths of a schedule's units, in
         seconds. The events of the objects of a `debt` are sent again; handlers accept an event that comes twice.
-        Events wait while the `disk` is full, because their handlers would fail.
+        Events wait while the `disk` is full, because their handlers would fail. At most `handlers` handlers of events
+        run at the same time: each may have a whole picture in memory.
         Raises CannotRun: a schedule is not a rate.
         """
         self._app, self._config, self._sqs, self._retries, self._disk = app, config, sqs, retries, disk
@@ -70,22 +72,25 @@ class Pump:
         self._dead_letters = sqs.create_queue(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
         self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
         self._notify(s3, self._open_queue())
-        self._threads = [threading.Thread(target=self._pump, daemon=True)]
+        self._works: list[Callable[[], None]] = [self._pump] * handlers
         if debt:
-            self._threads.append(threading.Thread(target=self._pay, args=(s3, debt), daemon=True))
+            self._works.append(partial(self._pay, s3, debt))
         for source in app.event_sources:
             if isinstance(source, ScheduledEventConfig):
-                every = _seconds(source, units)
-                self._threads.append(threading.Thread(target=self._repeat, args=(source.name, every), daemon=True))
+                self._works.append(partial(self._repeat, source.name, _seconds(source, units)))
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> None:
+        # Threads that are made before a fork cannot start in it.
+        self._threads = [threading.Thread(target=work, daemon=True) for work in self._works]
         for thread in self._threads:
             thread.start()
 
     def __exit__(self, *exception: object) -> None:
         self._stopping.set()
+        deadline = time.monotonic() + _FINISH_SECONDS
         for thread in self._threads:
-            thread.join(timeout=2)  # the event of a handler that takes longer is delivered again at the next start
+            thread.join(max(0, deadline - time.monotonic()))
 
     def _open_queue(self) -> str:
         """Let S3 send to the queue, and hide an event for as long as its handler may run. Returns the queue's ARN."""
@@ -99,7 +104,7 @@ class Pump:
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         # On AWS an event arrives after about a second. The request that wrote the object has ended by then.
-        attributes = {"Policy": policy, "VisibilityTimeout": str(_ROUNDS * self._longest), "DelaySeconds": "1"}
+        attributes = {"Policy": policy, "VisibilityTimeout": str(self._longest), "DelaySeconds": "1"}
         self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes=attributes)
         return arn
 
@@ -137,25 +142,26 @@ class Pump:
                     if found["LastModified"] >= since and found["Key"].endswith(source.suffix or ""):
                         body = json.dumps({"Records": [_created(source, found)]})
                         self._sqs.send_message(QueueUrl=self._queue, MessageBody=body)
-        debt.since = None
+        debt.pay()
 
     def _pump(self) -> None:
-        with ThreadPoolExecutor(_HANDLERS) as handlers:
-            while not self._stopping.is_set():
-                if self._disk and self._disk.shortage:
-                    self._stopping.wait(1)
-                    continue
-                try:
-                    received = self._sqs.receive_message(
-                        QueueUrl=self._queue,
-                        MaxNumberOfMessages=_ROUNDS * _HANDLERS,
-                        WaitTimeSeconds=1,
-                        MessageSystemAttributeNames=["ApproximateReceiveCount"],
-                    )
-                    list(handlers.map(self._deliver, received.get("Messages", [])))
-                except (BotoCoreError, ClientError) as error:
-                    log.warning("The queue of S3 events cannot be read: %s", error)
-                    self._stopping.wait(1)
+        """Take one event after the other, so that no event waits for the handler of another one."""
+        while not self._stopping.is_set():
+            if self._disk and self._disk.shortage:
+                self._stopping.wait(1)
+                continue
+            try:
+                received = self._sqs.receive_message(
+                    QueueUrl=self._queue,
+                    MaxNumberOfMessages=1,
+                    WaitTimeSeconds=1,
+                    MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                )
+                for message in received.get("Messages", []):
+                    self._deliver(message)
+            except (BotoCoreError, ClientError) as error:
+                log.warning("The queue of S3 events cannot be read: %s", error)
+                self._stopping.wait(1)
 
     def _deliver(self, message: dict[str, Any]) -> None:
         # S3 sends a test event without records when notifications are configured.

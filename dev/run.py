@@ -1,15 +1,18 @@
-"""Run the stack: engines, buckets and tables, event pump, HTTP server."""
+"""Run the stack: engines, buckets and tables, and the workers, which answer requests and events.
+
+This process supervises the others. It has no threads and no connections when it forks the workers.
+"""
 
 import errno
+import gc
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +35,16 @@ from dev.disk import MIN_FREE_MB, Disk
 from dev.engines import dynamodb_local, ministack
 from dev.folder import Debt, Folder, opened
 from dev.install import installed
-from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, is_free, ports
+from dev.processes import LOOPBACK, Engine, end_on_signals, guarded, is_free, ports, signals_held
 from dev.pump import Pump
 from dev.server import Server, Site
+from dev.workers import default_workers, forked
 from project import PROJECT, CannotRun
 from project.environment import enter
 from project.files import write_privately
+
+_CONNECTIONS = 64  # that a client of this module keeps
+_PROCESSING_NICENESS = 5  # a third of the weight of a request on a busy processor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class Options:
     dynamodb_port: int = 0
     allowed_hosts: tuple[str, ...] = ()
     min_free_mb: int = MIN_FREE_MB
+    workers: int = field(default_factory=default_workers)  # processes that answer requests; images processed at once
 
 
 def run(options: Options) -> None:
@@ -85,21 +93,36 @@ def run(options: Options) -> None:
         dynamodb = processes.start(dynamodb_local(programs, folder, dynamodb_port, server.url), LOOPBACK, folder)
         environment = _environment(folder, server, s3, dynamodb, settings)
         connect_app(environment, folder, settings, disk)
-        stack.enter_context(_provisioned(config, environment, s3, dynamodb, settings, disk, debt))
+        pump = _provisioned(config, environment, s3, dynamodb, settings, disk, debt, options.workers)
         site = Site(disk, folder.credentials, options.allowed_hosts)
-        serve = partial(server.serve, config.chalice_app, config, site)
-        threading.Thread(target=serve, daemon=True).start()
-        stack.callback(server.shutdown)
-        pids = [os.getpid(), *(engine.process.pid for engine in processes.engines)]
-        announced = {"url": server.url, "environment": environment, "pids": pids, "min_free_mb": options.min_free_mb}
-        write_privately(folder.announcement, announced)
+        workers = stack.enter_context(forked(leave=processes.leave))
+        gc.freeze()  # the memory that the forks share stays unchanged
+        for number in range(1, options.workers + 1):
+            workers.start(f"API {number}", partial(server.serving, config.chalice_app, config, site))
+        workers.start("processing", partial(_in_background, pump))
+        announced = {"url": server.url, "environment": environment, "min_free_mb": options.min_free_mb}
+
+        def announce() -> None:
+            pids = [os.getpid(), *(engine.process.pid for engine in processes.engines), *workers.pids]
+            write_privately(folder.announcement, {**announced, "pids": pids})
+
+        announce()
         stack.callback(folder.announcement.unlink)
         print(welcome.text(server.url, environment), flush=True)
         while True:
-            for engine in processes.engines:
-                engine.check()
+            with signals_held():
+                for engine in processes.engines:
+                    engine.check()
+                if workers.restart_ended():
+                    announce()
             disk.watch()
             time.sleep(0.5)
+
+
+def _in_background(pump: Pump) -> Pump:
+    """Let requests have the processors first that they share with the processing of images."""
+    os.nice(_PROCESSING_NICENESS)
+    return pump
 
 
 def _port_as_before(folder: Folder, host: str, other: int) -> int:
@@ -150,10 +173,16 @@ def _provisioned(
     settings: Settings,
     disk: Disk,
     debt: Debt,
+    handlers: int,
 ) -> Pump:
-    """Create buckets, tables and notifications. Imports the app while the engines start."""
+    """Create buckets, tables and notifications. Imports the app while the engines start.
+
+    Leaves no thread and no connection in this process, which is forked later.
+    """
     session = boto3.session.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-    once = ClientConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    once = ClientConfig(
+        retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, max_pool_connections=_CONNECTIONS
+    )
     s3_client = session.client("s3", config=once)
     dynamodb_client = session.client("dynamodb", config=once)
     with ThreadPoolExecutor() as pool:
@@ -164,7 +193,12 @@ def _provisioned(
         app = config.chalice_app
         for each in made:
             each.result()
-    return Pump(app, config, s3_client, session.client("sqs", config=once), debt=debt, disk=disk)
+    sqs_client = session.client("sqs", config=once)
+    pump = Pump(app, config, s3_client, sqs_client, debt=debt, disk=disk, handlers=handlers)
+    aws.prepare()  # the forks share the clients, which have no connections yet
+    for client in (s3_client, dynamodb_client, sqs_client):
+        client.close()  # a fork must not use the connections of this process
+    return pump
 
 
 def connect_app(environment: dict[str, str], folder: Folder, settings: Settings, disk: Disk) -> None:
@@ -176,7 +210,7 @@ def connect_app(environment: dict[str, str], folder: Folder, settings: Settings,
     enter(environment)
     # A client waits meanwhile, and botocore would wait for minutes for an engine that hangs.
     shortly = ClientConfig(
-        connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=64
+        connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=_CONNECTIONS
     )
     prover = boto3.session.Session().client("dynamodb", config=shortly)
     os.environ["AWS_ACCESS_KEY_ID"] = folder.url_key_id

@@ -11,8 +11,10 @@ import re
 import socket
 import socketserver
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -45,7 +47,8 @@ from project import CannotRun
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's limit
 _IDLE_SECONDS = 60
 _LINGER_SECONDS = 2
-
+_FINISH_SECONDS = 2  # that running requests get at the end
+_POLL_SECONDS = 0.1
 
 _WRITES = ("POST", "PUT", "PATCH")
 
@@ -64,7 +67,10 @@ class Site:
 
 
 class Server(ThreadedHTTPServer):
-    """Listens as soon as it exists. Clients that connect early wait until `serve` is called."""
+    """Listens as soon as it exists. Clients that connect early wait until the server serves.
+
+    Forks of the process can serve at the same time. Each connection belongs to the one that accepts it first.
+    """
 
     request_queue_size = 128
     allow_reuse_port = False  # a busy port is an error
@@ -76,6 +82,8 @@ class Server(ThreadedHTTPServer):
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise CannotRun(f"Port {port} of {host} cannot be used: {reason}.") from None
+        self.socket.setblocking(False)  # when a connection comes, all processes wake up, and one of them accepts it
+        self.answering: set[Handler] = set()  # connections whose request is being answered
 
     @property
     def url(self) -> str:
@@ -87,8 +95,9 @@ class Server(ThreadedHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
-    def serve(self, app: Chalice, config: Config, site: Site) -> None:
-        """Serve the app until another thread calls `shutdown`."""
+    @contextmanager
+    def serving(self, app: Chalice, config: Config, site: Site) -> Iterator[None]:
+        """Serve the app in threads of this process for the length of the block, then let running requests finish."""
         # As in chalice.local.create_local_server: each thread needs its own current_request.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
         app.__class__ = CustomLocalChalice
@@ -96,7 +105,14 @@ class Server(ThreadedHTTPServer):
         gateway.event_converter = Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
         plain = Functions(app, config, site.credentials)
         self.RequestHandlerClass = functools.partial(Handler, gateway=gateway, functions=plain, hosts=site.hosts)
-        self.serve_forever(poll_interval=0.1)
+        threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
+        try:
+            yield
+        finally:
+            self.shutdown()
+            deadline = time.monotonic() + _FINISH_SECONDS
+            while self.answering and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report errors, except those of clients that closed the connection."""
@@ -127,7 +143,6 @@ def _check_space(disk: Disk, method: str, route: str) -> None:
     if method == "DELETE" or route.endswith("/abort"):
         disk.make_room()
     elif (method in _WRITES or route == "/health") and (shortage := disk.shortage):
-        disk.watch()  # logs the shortage before its first refusal
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, shortage)
 
 
@@ -168,9 +183,12 @@ class Handler(ChaliceRequestHandler):
             super().handle_one_request()
         except Refused as refusal:
             self.send_error(refusal.status, str(refusal))
+        finally:
+            self.server.answering.discard(self)
 
     def parse_request(self) -> bool:
         """Parse the request line and the headers, and refuse a request for another host."""
+        self.server.answering.add(self)
         parsed: bool = super().parse_request()
         if parsed:
             self._check_host()

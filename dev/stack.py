@@ -31,7 +31,7 @@ class Stack:
 
     url: str  # of the API
     environment: Mapping[str, str]  # the AWS_* variables that lead boto3 and `aws` to it
-    pids: tuple[int, ...]  # of the stack itself, then of its engines
+    pids: tuple[int, ...]  # of the stack itself, then of its engines, then of its workers
     process: subprocess.Popen[str]
     log: Path  # what it prints
 
@@ -50,7 +50,7 @@ class Stack:
         return self.process.wait(_STOP_SECONDS)
 
     def kill(self) -> None:
-        """Kill the stack and its engines by SIGKILL, as a power failure would."""
+        """Kill the stack, its engines and its workers by SIGKILL, as a power failure would."""
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

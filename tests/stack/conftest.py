@@ -1,6 +1,5 @@
 """Fixtures for the tests of the embedded stack."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +55,5 @@ def serving(app: Chalice, folder: Path, *hosts: str, margin_mb: int = 0) -> Iter
     with Server(LOOPBACK, 0) as server:
         config = ChaliceConfig.create(chalice_app=app, app_name=app.app_name)
         site = Site(Disk((folder,), folder / "reserve", margin_mb), KEY, hosts)
-        threading.Thread(target=server.serve, args=(app, config, site), daemon=True).start()
-        yield server
-        server.shutdown()
+        with server.serving(app, config, site):
+            yield server

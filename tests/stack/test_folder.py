@@ -23,7 +23,7 @@ def must_resend(path: Path, end: BaseException, *, resent: bool = False, saved: 
     with suppress(type(end)), opened(path) as folder, folder.events_at_risk() as debt:
         missing = debt.since is not None
         if resent:
-            debt.since = None
+            debt.pay()
         if saved:
             (folder.s3_state / "sqs.json").write_text("{}")
         raise end

@@ -1,9 +1,12 @@
 """S3 events and schedules call the app's handlers, as on AWS."""
 
+import os
 import queue
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -149,23 +152,31 @@ def test_events_from_before_a_start_are_delivered(emulator: Emulator, bucket: st
         assert calls.get(timeout=60).key == "early"
 
 
-def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, bucket: str) -> None:
+def owed(folder: Path, since: datetime) -> Debt:
+    """Return the events of objects since a time, as a start after a kill finds them."""
+    record = folder / "events-at-risk"
+    record.touch()
+    os.utime(record, (since.timestamp(), since.timestamp()))
+    return Debt(since, record, started=time.time())
+
+
+def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="grüße/a b.jpg", Body=b"")
     emulator.s3.put_object(Bucket=bucket, Key="grüße/a b.png", Body=b"")
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], suffix=".jpg")(calls.put)
-    debt = Debt(datetime.now(UTC) - timedelta(hours=1))
+    debt = owed(tmp_path, since=datetime.now(UTC) - timedelta(hours=1))
     with pumping(emulator, app, debt=debt):
         assert calls.get(timeout=60).key == "grüße/a b.jpg"
     assert calls.empty()
-    assert debt.since is None
+    assert debt.is_paid
 
 
-def test_events_older_than_the_lost_ones_are_not_sent_again(emulator: Emulator, bucket: str) -> None:
+def test_events_older_than_the_lost_ones_are_not_sent_again(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="old", Body=b"")
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
-    with pumping(emulator, app, debt=Debt(datetime.now(UTC) + timedelta(hours=1))):
+    with pumping(emulator, app, debt=owed(tmp_path, since=datetime.now(UTC) + timedelta(hours=1))):
         emulator.s3.put_object(Bucket=bucket, Key="new", Body=b"")
         assert calls.get(timeout=60).key == "new"
     assert calls.empty()

@@ -20,6 +20,8 @@ import requests
 from dev.samples import SAMPLES
 from dev.stack import Stack, running, start
 from project import PROJECT, CannotRun
+from tests.http.client import Service, User
+from tests.http.uploads import wait_until_processed
 
 COFFEE = PROJECT / "samples" / "coffee.jpg"
 # Variables of a machine with a real AWS account or a proxy. They must not lead the stack elsewhere.
@@ -71,10 +73,15 @@ def alive(pids: tuple[int, ...]) -> list[int]:
 
 def all_end(pids: tuple[int, ...]) -> bool:
     """Return whether the processes end within a minute."""
+    return eventually(lambda: not alive(pids))
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Return whether a condition becomes true within a minute."""
     deadline = time.monotonic() + 60
-    while alive(pids) and time.monotonic() < deadline:
+    while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return not alive(pids)
+    return met
 
 
 def test_the_printed_commands_upload_list_and_view_a_photograph(stack: Stack) -> None:
@@ -148,6 +155,15 @@ def test_the_service_gets_its_settings_and_not_those_of_a_real_account(stack: St
     assert "60" in requests.post(f"{stack.url}/images", json=body, timeout=60).json()["error"]
 
 
+def test_each_of_two_workers_answers_requests_in_a_process_of_its_own(folder: Path) -> None:
+    with running(folder / "workers", "--workers", "2") as stack:
+        _, _, _, first, second, _ = stack.pids
+        for stopped in (first, second):
+            os.kill(stopped, signal.SIGSTOP)
+            assert requests.get(f"{stack.url}/health", timeout=60).status_code == 200
+            os.kill(stopped, signal.SIGCONT)
+
+
 def test_two_running_stacks_share_nothing(stack: Stack, folder: Path) -> None:
     with running(folder / "other") as other:
         image_id = json.loads(output_of(printed_commands(other)[0]))["image_id"]
@@ -215,7 +231,8 @@ def port_of_s3(stack: Stack) -> int:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_every_process_in_time(folder: Path, number: signal.Signals) -> None:
     stack = start(folder / "ended")
-    stack.process.send_signal(number)
+    send = os.killpg if number == signal.SIGINT else os.kill  # a terminal sends Ctrl-C to every process
+    send(stack.process.pid, number)
     # Status 0: no engine had to be killed because it took too long.
     assert stack.process.wait(60) == 0
     assert alive(stack.pids) == []
@@ -229,6 +246,22 @@ def test_a_stack_whose_engine_ends_stops_and_names_the_engine(folder: Path) -> N
     assert stack.process.wait(60) == 1
     assert stack.log.read_text().splitlines()[-1].startswith("ministack ended with status -9; see ")
     assert alive(stack.pids) == []
+
+
+def test_each_process_that_ends_is_started_again_and_the_service_goes_on(stack: Stack, folder: Path) -> None:
+    before = announced_pids(folder / "data")
+    for pid in before[3:]:  # after the stack itself and its engines
+        os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not set(announced_pids(folder / "data")) & set(before[3:]))
+    assert len(announced_pids(folder / "data")) == len(before)
+    assert "is started again" in stack.log.read_text()
+    service = Service(stack.url)
+    wait_until_processed(User(service, "me"), User(service, "me").upload(COFFEE.read_bytes())["image_id"])
+
+
+def announced_pids(data: Path) -> list[int]:
+    pids: list[int] = json.loads((data / "stack.json").read_text())["pids"]
+    return pids
 
 
 def test_a_stack_that_must_kill_an_engine_reports_it_and_sends_events_again_later(folder: Path) -> None:

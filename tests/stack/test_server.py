@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from gzip import decompress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 import requests
@@ -360,6 +361,23 @@ def test_another_host_is_421(server: Server, method: str, host: str) -> None:
 @pytest.mark.parametrize("hosts", [[], ["Host: localhost", "Host: evil.example"]])
 def test_a_request_without_one_host_is_400(server: Server, hosts: list[str]) -> None:
     assert_is_an_error(exchange(server, "\r\n".join(["GET /read HTTP/1.1", *hosts, "", ""]).encode()), 400, "Host")
+
+
+def test_a_request_that_runs_when_the_server_ends_is_answered(tmp_path: Path) -> None:
+    small, started, ended = Chalice(app_name="small", configure_logs=False), Event(), Event()
+
+    @small.route("/slow")
+    def slow() -> dict[str, str]:
+        started.set()
+        ended.wait(60)
+        return {"answered": "yes"}
+
+    with ThreadPoolExecutor(1) as client:
+        with serving(small, tmp_path) as server:
+            answer = client.submit(requests.get, f"{server.url}/slow", timeout=60)
+            assert started.wait(60)
+            Timer(0.2, ended.set).start()
+        assert answer.result().json() == {"answered": "yes"}
 
 
 def test_a_full_disk_refuses_writes_and_allows_reads_and_deletions(tmp_path: Path) -> None:

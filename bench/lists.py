@@ -31,7 +31,7 @@ PAGE = 20
 _SECONDS = 5  # after which a list is not measured again
 _SHORT_PAGES = 10  # pages of PAGE that are compared with the answer, before pages of _LONG_PAGE
 _LONG_PAGE = 1_000
-_MOST_PAGES = 30  # pages that are compared
+_MOST_PAGES = 20  # pages that are compared: all of a list of 10,000 images
 _LIMITS = [PAGE] * _SHORT_PAGES + [_LONG_PAGE] * (_MOST_PAGES - _SHORT_PAGES)
 
 

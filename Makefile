@@ -147,10 +147,11 @@ ROUNDS ?= 100
 bench: $(VENV)/installed ## measure each operation against bare AWS calls: ROUNDS
 	@$(BIN)/python -m bench.operations --rounds $(ROUNDS)
 
+# 1000000 takes some 25 GB of disk in BENCH_DATA or, without it, in the folder for temporary files.
 SIZES ?= 1000 10000 100000
 
 .PHONY: bench-lists
-bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images (100,000 takes half an hour): SIZES, BENCH_DATA to keep the tables
+bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images: SIZES, BENCH_DATA to keep the tables
 	@$(BIN)/python -m bench.lists $(SIZES) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --json docs/lists.json
 	@$(BIN)/python -m bench.chart docs/lists.json
 

@@ -17,7 +17,7 @@ _USUAL = (
     "frequent tag: keys of the tag, then each record",
 )
 _PAGE = 20  # images; shorter pages cost less and are not drawn
-_TICKS = [count * 10**power for power in range(-1, 6) for count in (1, 3)]
+_TICKS = [count * 10**power for power in range(-1, 7) for count in (1, 3)]
 STYLE = Style(
     background="white",
     plot_background="white",

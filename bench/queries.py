@@ -1,7 +1,7 @@
-"""Queries of lists, each with the right answer, which a separate plain filter of all images computes."""
+"""Queries of lists, each with a plain condition that says which images it must contain, and in which order."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import album
@@ -45,18 +45,18 @@ class Ask:
         """The headers of the request."""
         return {"X-User-Id": self.user} if self.user else {}
 
-    def answer(self, images: Iterable[Image]) -> list[str]:
-        """Return the ids of the images that the list must contain, in order."""
-        found = [
-            image
-            for image in images
-            if (image.visibility is Visibility.PUBLIC or image.user_id == self.user)
-            and all(each.has(image) for each in self.filters)
-        ]
-        found.sort(key=self._sort_key, reverse="asc" not in self.order)
-        return [image.image_id for image in found]
+    @property
+    def oldest_first(self) -> bool:
+        """Whether the list is in ascending order."""
+        return "asc" in self.order
 
-    def _sort_key(self, image: Image) -> str:
+    def has(self, image: Image) -> bool:
+        """Whether the list must contain an image."""
+        is_visible = image.visibility is Visibility.PUBLIC or image.user_id == self.user
+        return is_visible and all(each.has(image) for each in self.filters)
+
+    def sort_key(self, image: Image) -> str:
+        """Return the key by which the list is sorted; it ends with the image_id."""
         if "updated_at" in self.order:
             return image.updated_at + image.image_id
         by_time_taken = "taken_at" in self.order or (not self.order and "taken" in self.parameters)

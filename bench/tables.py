@@ -5,20 +5,25 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from bench import album
+from bench import album, rows
 from chalicelib.model import Image
 from chalicelib.stores import catalog
+from chalicelib.stores.dynamodb import Write
 from dev.stack import Stack, running
 
-_AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
-_THREADS = 8
-_PART = 1_000  # images at once
+# DynamoDB: 100 actions per TransactWriteItems call. DynamoDB Local waits for the disk once for each call, and several
+# times for the 25 items of a BatchWriteItem call.
+_AT_ONCE = 100
+_THREADS = 4
+_PART = 10_000  # images at once
+_CHECKED = 10  # images whose index rows are compared with those of DynamoDB Local, besides special ones
+_LONG_CHARS = 500  # of a description that an index row does not contain
 
 
 @contextmanager
@@ -33,48 +38,62 @@ def kept(data: Path | None) -> Iterator[Path]:
 
 
 def folder(data: Path, size: int) -> Path:
-    """Return a data folder whose tables contain `size` images. Creates it from the next smaller one if needed."""
+    """Return a data folder whose tables contain `size` images. Creates it if needed.
+
+    Raises CannotRun: see rows.check.
+    """
     edition = _edition()
     found = data / f"{edition}-{size}"
     if found.exists():
         return found
-    sizes = [int(each.name.split("-")[1]) for each in data.glob(f"{edition}-*[0-9]") if each.is_dir()]
-    smaller = max((each for each in sizes if each < size), default=0)
+    _check_rows(data)
     growing = data / f"{edition}-{size}.growing"
     shutil.rmtree(growing, ignore_errors=True)
-    if smaller:
-        shutil.copytree(data / f"{edition}-{smaller}", growing)
     with running(growing) as stack:
-        for first in range(smaller, size, _PART):
-            write(stack, album.images(first, min(first + _PART, size)))
+        for first in range(0, size, _PART):
+            _write(stack, [catalog.put(image) for image in album.images(first, min(first + _PART, size))])
+    rows.write(growing, size)
     return growing.rename(found)
+
+
+@cache
+def _check_rows(data: Path) -> None:
+    """Check once that bench.rows writes what DynamoDB Local writes."""
+    updated = [n for n in range(100) if album.image(n).version > 1][:2]
+    long = [n for n in range(1_000) if len(album.image(n).description) > _LONG_CHARS][:1]
+    images = [album.image(n) for n in sorted({*range(_CHECKED), *updated, *long})]
+    checked = data / "checked"
+    shutil.rmtree(checked, ignore_errors=True)
+    with running(checked) as stack:
+        write(stack, images)
+    rows.check(checked, images)
+    shutil.rmtree(checked)
 
 
 def _edition() -> str:
     """Return a hash that changes if other items would be written."""
-    puts = [put for image in album.images(0, 100) for put in _puts(image)]
+    puts = [put["Put"] for image in album.images(0, 100) for put in _puts(image)]
     return hashlib.sha256(repr(sorted(map(repr, puts))).encode()).hexdigest()[:8]
 
 
-def _puts(image: Image) -> list[dict[str, Any]]:
+def _puts(image: Image) -> list[Write]:
     """The items that an upload of the image would write."""
-    return [write["Put"] for write in (catalog.put(image), *catalog.row_writes(None, image))]
+    return [catalog.put(image), *catalog.row_writes(None, image)]
 
 
 def write(stack: Stack, images: Iterable[Image]) -> None:
-    """Write what uploads of the images would write, without their transactions."""
+    """Write what uploads of the images would write, in larger transactions."""
+    _write(stack, [put for image in images for put in _puts(image)])
+
+
+def _write(stack: Stack, writes: Sequence[Write]) -> None:
     dynamodb = stack.client("dynamodb")
     started = time.monotonic()
 
-    def write_batch(puts: list[dict[str, Any]]) -> None:
-        left: dict[str, list[Any]] = {}
-        for put in puts:
-            left.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
-        while left:
-            left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
+    def commit(batch: Sequence[Write]) -> None:
+        dynamodb.transact_write_items(TransactItems=batch)
 
-    puts = [put for image in images for put in _puts(image)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(write_batch, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))
-    rate = len(puts) / (time.monotonic() - started)
-    print(f"{len(puts):>9,} items, {rate:,.0f} a second", file=sys.stderr, flush=True)
+        list(pool.map(commit, [writes[n : n + _AT_ONCE] for n in range(0, len(writes), _AT_ONCE)]))
+    rate = len(writes) / (time.monotonic() - started)
+    print(f"{len(writes):>9,} items, {rate:,.0f} a second", file=sys.stderr, flush=True)

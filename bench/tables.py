@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from chalicelib.model import Image
 from chalicelib.stores import catalog
 from dev.stack import Stack, running
 
-_AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
+_AT_ONCE = 100  # DynamoDB: writes of a TransactWriteItems. DynamoDB Local writes a transaction to disk at once
 _THREADS = 8
 _PART = 1_000  # images at once
 
@@ -63,18 +63,18 @@ def _puts(image: Image) -> list[dict[str, Any]]:
 
 def write(stack: Stack, images: Iterable[Image]) -> None:
     """Write what uploads of the images would write, without their transactions."""
+    put(stack, [put for image in images for put in _puts(image)])
+
+
+def put(stack: Stack, puts: Sequence[dict[str, Any]]) -> None:
+    """Put different items, each with the name of its table."""
     dynamodb = stack.client("dynamodb")
     started = time.monotonic()
 
-    def write_batch(puts: list[dict[str, Any]]) -> None:
-        left: dict[str, list[Any]] = {}
-        for put in puts:
-            left.setdefault(put["TableName"], []).append({"PutRequest": {"Item": put["Item"]}})
-        while left:
-            left = dynamodb.batch_write_item(RequestItems=left)["UnprocessedItems"]
+    def write_at_once(first: int) -> None:
+        dynamodb.transact_write_items(TransactItems=[{"Put": each} for each in puts[first : first + _AT_ONCE]])
 
-    puts = [put for image in images for put in _puts(image)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(write_batch, [puts[n : n + _AT_ONCE] for n in range(0, len(puts), _AT_ONCE)]))
+        list(pool.map(write_at_once, range(0, len(puts), _AT_ONCE)))
     rate = len(puts) / (time.monotonic() - started)
     print(f"{len(puts):>9,} items, {rate:,.0f} a second", file=sys.stderr, flush=True)

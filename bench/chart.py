@@ -17,8 +17,8 @@ _USUAL = (
     "frequent tag: keys of the tag, then each record",
 )
 _PAGE = 20  # images; shorter pages cost less and are not drawn
-_TICKS = [count * 10**power for power in range(-1, 6) for count in (1, 3)]
-_STYLE = Style(
+TICKS = [count * 10**power for power in range(-1, 6) for count in (1, 3)]
+STYLE = Style(
     background="white",
     plot_background="white",
     font_family="sans-serif",
@@ -53,7 +53,7 @@ def draw(figures: list[Figures], what: str, title: str) -> bytes:
         x_title="images in the tables",
         logarithmic=True,
         x_labels=sizes,
-        y_labels=[label for label in _TICKS if min(values) / 2 <= label <= max(values) * 3],
+        y_labels=[label for label in TICKS if min(values) / 2 <= label <= max(values) * 3],
         x_value_formatter=lambda size: f"{size:,.0f}",
         value_formatter=lambda value: f"{value:,g}",
         height=700,
@@ -62,7 +62,7 @@ def draw(figures: list[Figures], what: str, title: str) -> bytes:
         truncate_legend=-1,
         js=(),
         no_prefix=True,
-        style=_STYLE,
+        style=STYLE,
     )
     for name in (*_OURS, *_USUAL):
         stroke = {"width": 2, **({} if name in _OURS else {"dasharray": "6, 4"})}

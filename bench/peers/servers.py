@@ -159,7 +159,7 @@ def _postgres(programs: Path, folder: Path) -> Iterator[str]:
             entry = pwd.getpwnam(user)
             os.chown(home, entry.pw_uid, entry.pw_gid)
         initdb = [str(programs / "initdb"), "--pgdata", str(home / "data"), "--username", "bench", "--auth", "trust"]
-        _run([*initdb, "--locale", "C.UTF-8"], user=user, cwd=home)
+        _run([*initdb, "--locale", "C", "--encoding", "UTF8"], user=user, cwd=home)
         server = [str(programs / "postgres"), "-D", str(home / "data"), "-h", "", "-k", str(home)]
         with _process(server, folder / "postgres.log", home / ".s.PGSQL.5432", {}, user=user, cwd=home):
             yield f"host={home} user=bench dbname=postgres"

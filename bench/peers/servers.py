@@ -33,6 +33,7 @@ from project import PROJECT, CannotRun
 BIN = PROJECT / ".venv-peers" / "bin"  # `make bench-peers` installs it
 WORKERS = 2  # processes of a Python server, of THREADS each: one for each processor of the machine
 THREADS = 4
+_IDLE_SECONDS = 75  # after which gunicorn closes a connection; its default, 2, can do so while a request arrives
 _START_SECONDS = 30
 _STOP_SECONDS = 10
 
@@ -140,7 +141,7 @@ def postgres_programs() -> Path:
 def _flask(module: str, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """Run a module's Flask application, and yield its URL."""
     (port,) = ports(LOOPBACK, 0)
-    size = ["--workers", str(WORKERS), "--threads", str(THREADS)]
+    size = ["--workers", str(WORKERS), "--threads", str(THREADS), "--keep-alive", str(_IDLE_SECONDS)]
     command = [str(BIN / "gunicorn"), *size, "--bind", f"{LOOPBACK}:{port}", f"bench.peers.{module}:app"]
     with _process(command, folder / f"{module}.log", port, environment):
         yield url(LOOPBACK, port)

@@ -177,6 +177,15 @@ bench-uploads: $(VENV)/installed ## measure the upload of PHOTOGRAPHS by the cli
 bench-throughput: $(VENV)/installed ## measure how many requests and photographs the local stack does in a second (Linux): WORKERS
 	@$(BIN)/python -m bench.throughput $(if $(WORKERS),-- --workers "$(WORKERS)")
 
+PEERS := .venv-peers
+$(PEERS)/installed: bench/peers/requirements.txt
+	@python=$$(scripts/newest-python) && $$python -m scripts.install $(PEERS) $^
+	@touch $@
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/installed $(PEERS)/installed ## compare with Flask on DynamoDB, Flask on Postgres, and thumbor; needs Postgres
+	@$(BIN)/python -m bench.peers
+
 .PHONY: bench-cold
 bench-cold: $(VENV)/installed ## measure cold starts from the zip, before and after the work on it
 	@$(BIN)/python -m bench.cold_start
@@ -192,7 +201,7 @@ hooks: $(VENV)/installed ## install a git hook that checks style, types and pros
 .PHONY: lock
 lock: $(VENV)/installed ## renew the pinned requirements, with hashes
 	$(BIN)/pip install --quiet uv==0.13.8
-	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/generated_clients/requirements scripts/audit; do \
+	@for name in requirements dev/run requirements-dev dev/ministack dev/java dev/npm tests/generated_clients/requirements bench/peers/requirements scripts/audit; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' $$name.in -o $$name.txt || exit 1; done
 

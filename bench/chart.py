@@ -17,7 +17,7 @@ _USUAL = (
     "frequent tag: keys of the tag, then each record",
 )
 _PAGE = 20  # images; shorter pages cost less and are not drawn
-_TICKS = [count * 10**power for power in range(-1, 7) for count in (1, 3)]
+TICKS = [count * 10**power for power in range(-1, 7) for count in (1, 3)]
 STYLE = Style(
     background="white",
     plot_background="white",
@@ -53,7 +53,7 @@ def draw(figures: list[Figures], what: str, title: str) -> bytes:
         x_title="images in the tables",
         logarithmic=True,
         x_labels=sizes,
-        y_labels=[label for label in _TICKS if min(values) / 2 <= label <= max(values) * 3],
+        y_labels=[label for label in TICKS if min(values) / 2 <= label <= max(values) * 3],
         x_value_formatter=lambda size: f"{size:,.0f}",
         value_formatter=lambda value: f"{value:,g}",
         height=700,

@@ -51,7 +51,7 @@ def folder(data: Path, size: int) -> Path:
     shutil.rmtree(growing, ignore_errors=True)
     with running(growing) as stack:
         for first in range(0, size, _PART):
-            _write(stack, [catalog.put(image) for image in album.images(first, min(first + _PART, size))])
+            commit(stack, [catalog.put(image) for image in album.images(first, min(first + _PART, size))])
     rows.write(growing, size)
     return growing.rename(found)
 
@@ -83,17 +83,18 @@ def _puts(image: Image) -> list[Write]:
 
 def write(stack: Stack, images: Iterable[Image]) -> None:
     """Write what uploads of the images would write, in larger transactions."""
-    _write(stack, [put for image in images for put in _puts(image)])
+    commit(stack, [put for image in images for put in _puts(image)])
 
 
-def _write(stack: Stack, writes: Sequence[Write]) -> None:
+def commit(stack: Stack, writes: Sequence[Write]) -> None:
+    """Commit puts of different items, in larger transactions."""
     dynamodb = stack.client("dynamodb")
     started = time.monotonic()
 
-    def commit(batch: Sequence[Write]) -> None:
+    def send(batch: Sequence[Write]) -> None:
         dynamodb.transact_write_items(TransactItems=batch)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(commit, [writes[n : n + _AT_ONCE] for n in range(0, len(writes), _AT_ONCE)]))
+        list(pool.map(send, [writes[n : n + _AT_ONCE] for n in range(0, len(writes), _AT_ONCE)]))
     rate = len(writes) / (time.monotonic() - started)
     print(f"{len(writes):>9,} items, {rate:,.0f} a second", file=sys.stderr, flush=True)

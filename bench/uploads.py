@@ -120,13 +120,13 @@ def make(folder: Path, number: int, seed: int) -> None:
         if file.exists():
             continue
         if kind not in contents:
-            contents[kind] = _photograph(*kind, seed)
+            contents[kind] = photograph(*kind, seed)
         unique = f"{seed}-{n:06}".encode()
         # A box of the type "free" (ISO/IEC 14496-12), because a HEIC must consist of boxes.
         file.write_bytes(contents[kind] + (len(unique) + 8).to_bytes(4) + b"free" + unique)
 
 
-def _photograph(kind: str, megapixels: float, is_cut_off: bool, seed: int) -> bytes:
+def photograph(kind: str, megapixels: float, is_cut_off: bool, seed: int) -> bytes:
     """Return an enlarged sample with sensor noise, so that the file has a realistic size."""
     height = round((megapixels * _MEGAPIXELS * 3 / 4) ** 0.5)
     size = (height * 4 // 3, height)

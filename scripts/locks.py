@@ -22,6 +22,7 @@ LOCKS = (
     "dev/java",
     "dev/npm",
     "tests/generated_clients/requirements",
+    "bench/peers/requirements",
     "scripts/audit",
 )
 

@@ -120,8 +120,9 @@ def _record_units(image: Image) -> int:
 
 def _rows(image: Image) -> Iterator[tuple[Term, int]]:
     """Return the terms of an image, with the units of their rows."""
-    for term in terms.of(image):
-        yield term, _units(records.to_row(image, terms.key(image, term)))
+    keys = {terms.key(image, term): term for term in terms.of(image)}
+    for key, row in records.to_rows(image, keys).items():
+        yield keys[key], _units(row)
 
 
 def _units(item: Attributes) -> int:

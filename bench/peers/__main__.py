@@ -18,6 +18,7 @@ from itertools import count, cycle
 from pathlib import Path
 
 from bench import album
+from bench.answers import Answer
 from bench.peers import client, report, servers
 from bench.peers.client import Client
 from bench.peers.report import HOSTED, OURS, SCAN, SCAN_ALL, THUMBOR, Figures
@@ -102,9 +103,17 @@ def _lists(peer: Peer, way: str, parameters: str, images: Sequence[Image], secon
     for ask in _ASKS:
         read = partial(asked.get, f"/images?limit={_PAGE}&{ask.parameters}{parameters}")
         answer = read()
-        is_right = [each["image_id"] for each in answer.json()["images"]] == ask.answer(images)[:_PAGE]
+        is_right = [each["image_id"] for each in answer.json()["images"]] == _answer(ask, images)
         usage = asdict(peer.usage(answer))
         yield replace(_timed(way, f"list {ask.name}", read, seconds), size=len(images), is_right=is_right, **usage)
+
+
+def _answer(ask: Ask, images: Sequence[Image]) -> list[str]:
+    """Return the ids of the first page of a list."""
+    answer = Answer(ask, _PAGE)
+    answer.add(map(ask.sort_key, filter(ask.has, images)), len(images))
+    answer.cut()
+    return answer.image_ids
 
 
 def _view(peer: Peer, name: str, images: Sequence[Image], seconds: float) -> Figures:

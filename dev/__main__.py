@@ -1,6 +1,7 @@
 """`python -m dev`: run the embedded stack or the API alone, upload the sample photographs, or invoke a function."""
 
 import argparse
+import re
 from pathlib import Path
 
 from dev.disk import MIN_FREE_MB
@@ -75,10 +76,9 @@ def _path(text: str) -> Path:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return count
+    if not re.fullmatch("[0-9]+", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
+    return int(text)
 
 
 def _words(text: str) -> tuple[str, ...]:

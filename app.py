@@ -3,12 +3,17 @@
 The letters A to E are the contracts of docs/contracts.md. A route without a letter belongs to no contract.
 """
 
+import gc
 import os
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):  # set by the command `chalice`, never on Lambda
     from project import chalice_commands
 
     chalice_commands.hand_over()
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # Importing leaves almost no garbage, so looking for it would only make a cold start longer.
+    gc.disable()
 
 from collections.abc import Callable
 from functools import partial
@@ -453,10 +458,12 @@ def identified() -> Caller:
 
 app.answer_every_method()
 
-if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-    # Lambda's Init has a whole processor. With SnapStart or provisioned concurrency, it runs before a request arrives.
-    aws.prepare()
 # A function that needs secrets reads them when it starts, so that a wrong one is the first line of its log.
 with wrong_settings_reported():
     if answers_callers(app, os.environ.get("_HANDLER", "")):
         secrets()
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # Lambda's Init has a whole processor. With SnapStart or provisioned concurrency, it runs before a request arrives.
+    aws.prepare()
+    gc.freeze()  # what exists now lives as long as the process: the collections of requests skip it
+    gc.enable()

@@ -34,8 +34,6 @@ _UNUSED = (
     "PIL/_imagingft.*",  # text: FreeType, HarfBuzz, Brotli
     "PIL/_imagingmorph.*",
     "PIL/_imagingtk.*",
-    "boto3/data/*",  # of boto3.resource
-    "boto3/examples/*",
     "botocore/data/*/examples-1.json",
     "cffi/*",  # cryptography uses only _cffi_backend, which is beside it
     "pycparser/*",
@@ -102,18 +100,19 @@ def _remove_libraries(root: Path) -> None:
 def _cut_models(root: Path) -> None:
     """Reduce botocore's data to the services and operations that the functions use, unpacked and without comments.
 
-    An operation is kept if the name of its method is a word of the code.
+    An operation is kept if the name of its method is a word of the code. The rules of endpoints keep their content.
     """
     data = root / "botocore" / "data"
     for folder in data.iterdir():
         if folder.is_dir() and folder.name not in SERVICES:
             shutil.rmtree(folder)
     words = {word for path in (root / "chalicelib").rglob("*.py") for word in re.findall(r"\w+", path.read_text())}
-    for packed in data.rglob("service-2.json.gz"):
+    for packed in data.rglob("*.json.gz"):
         with GzipFile(packed) as file:
-            model = json.load(file, object_hook=_without_comment)
+            document = json.load(file, object_hook=_without_comment)
         packed.unlink()
-        packed.with_suffix("").write_text(json.dumps(_cut(model, words), separators=(",", ":")))
+        content = _cut(document, words) if packed.name == "service-2.json.gz" else document
+        packed.with_suffix("").write_text(json.dumps(content, separators=(",", ":")))
     endpoints = data / "endpoints.json"
     document = json.loads(endpoints.read_text())
     for partition in document["partitions"]:

@@ -219,7 +219,7 @@ def connect_app(environment: dict[str, str], folder: Folder, settings: Settings,
         signed: bytes = request.headers["Authorization"]
         request.headers["Authorization"] = signed.replace(folder.url_key_id.encode(), folder.access_key_id.encode(), 1)
 
-    events = aws.session().events
+    events = aws.session().get_component("event_emitter")
     events.register("before-send.dynamodb", use_private_id)
     Commits(prover, settings.images_table_name, disk).register(events)
 

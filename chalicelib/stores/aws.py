@@ -1,4 +1,4 @@
-"""The boto3 clients of AWS services, and what all calls share: errors, retries, deadlines, and counts for the log.
+"""The botocore clients of AWS services, and what all calls share: errors, retries, deadlines, and counts for the log.
 
 A client is created when it is first used or, on Lambda, when the function starts. There is one per process, service and
 number of attempts. Its time-outs are short, and no attempt at a call begins that may last beyond the deadline of the
@@ -89,7 +89,7 @@ def credentials() -> "ReadOnlyCredentials":
     with _lock:
         refreshable = session().get_credentials()
     if refreshable is None:
-        raise RuntimeError("There are no AWS credentials: boto3 finds none in the environment or its files.")
+        raise RuntimeError("There are no AWS credentials: botocore finds none in the environment or its files.")
     frozen: ReadOnlyCredentials = refreshable.get_frozen_credentials()
     return frozen
 
@@ -145,18 +145,21 @@ def answers(call: Callable[[], object]) -> bool:
 @cache
 def session() -> Any:
     """Return the session that creates all clients. They inherit the handlers of its events."""
-    # Not at the top of the module: importing boto3 would make every cold start longer.
-    import boto3.session
+    # Not at the top of the module: only Lambda needs the clients when it imports app.py. Not boto3: the service uses
+    # nothing that boto3 adds, and its import would make every cold start longer.
+    import botocore.session
 
-    created = boto3.session.Session(region_name=settings().aws_region)
+    created = botocore.session.get_session()
+    created.set_config_variable("region", settings().aws_region)
+    events = created.get_component("event_emitter")
     # These handlers count calls and capacity units for the log. The clients of the session inherit them.
-    created.events.register("before-call", _count_call)  # runs once per call, not per attempt
-    created.events.register("before-parameter-build.dynamodb", _ask_for_units)
-    created.events.register("after-call.dynamodb", _count_units)
-    created.events.register("before-parse.dynamodb", _keep_attribute_values)
+    events.register("before-call", _count_call)  # runs once per call, not per attempt
+    events.register("before-parameter-build.dynamodb", _ask_for_units)
+    events.register("after-call.dynamodb", _count_units)
+    events.register("before-parse.dynamodb", _keep_attribute_values)
     # First, so that nothing is sent for the attempt.
-    created.events.register_first("before-send", _check_deadline)  # runs before each attempt
-    created.events.register("needs-retry", _note_write)  # runs after each attempt
+    events.register_first("before-send", _check_deadline)  # runs before each attempt
+    events.register("needs-retry", _note_write)  # runs after each attempt
     return created
 
 
@@ -212,7 +215,7 @@ def _count_units(parsed: dict[str, Any], model: Any, **_: Any) -> None:
 def _client(service: str, attempts: int) -> Any:
     from botocore.config import Config
 
-    return session().client(
+    return session().create_client(
         service,
         config=Config(
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,

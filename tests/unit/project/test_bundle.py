@@ -108,7 +108,7 @@ def test_files_that_no_function_reads_are_left_out(tmp_path: Path) -> None:
         "pillow.libs/libharfbuzz-4.so": b"linked: libfreetype-3.so",
         "chalicelib/__pycache__/app.cpython-312.pyc": b"",
         "pillow-1.dist-info/RECORD": b"",
-        "boto3/data/s3/2006-03-01/resources-1.json": b"",
+        "botocore/data/s3/2006-03-01/examples-1.json": b"",
     }
     files = contents(bundle.write(packaged(tmp_path / "a.zip", used | unused)))
     assert set(used) <= set(files)

@@ -73,7 +73,8 @@ def _streams(caller: Caller, *any_of: Term) -> list[Stream]:
 
 def _read(budget: Budget, what: str, streams: Sequence[Stream], rows: int) -> list[Row]:
     """Return the next rows of each stream: one call for each, as many as are left, all at the same time."""
-    planned = [PlannedRead(what, stream.bounds, rows) for stream in streams if stream.bounds is not None]
-    for stream, chunk in zip(streams, budget.read(planned), strict=False):
+    unread = [(stream, stream.bounds) for stream in streams if stream.bounds is not None]
+    chunks = budget.read([PlannedRead(what, bounds, rows) for _, bounds in unread])
+    for (stream, _), chunk in zip(unread, chunks, strict=False):
         stream.take(chunk)
     return [stream.pop() for stream in streams for _ in range(len(stream))]

@@ -209,7 +209,7 @@ class TestFlatPicture:
         for budget, expected, reads in (
             ({"MAX_PAGE_MILLISECONDS": "60000"}, [other, copy], 10),  # its copies, two reads of each band, the records
             ({"MAX_PAGE_READS": "10"}, [other, copy], 8),  # two are kept for the image itself
-            ({"MAX_PAGE_READ_UNITS": "3"}, [other, copy], 4),  # moto's units
+            ({"MAX_PAGE_READ_UNITS": "3"}, [other, copy], 6),  # all bands are read once, at the same time
             ({"MAX_PAGE_MILLISECONDS": "1"}, [copy], 2),
         ):
             configured(**budget)

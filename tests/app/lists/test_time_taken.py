@@ -265,4 +265,4 @@ def test_a_page_reads_as_many_rows_whatever_the_number_of_images(
             ]
         )
     assert reads[0] == reads[1]
-    assert [len(each) for each in reads[0]] == [1, 1, 1, 1, 1, 1, 5]  # the rows of the title are read twice
+    assert [len(each) for each in reads[0]] == [1, 1, 1, 1, 1, 1, 4]  # a search reads three fields and the tag

@@ -111,7 +111,7 @@ test-http: $(VENV)/installed ## run the black-box tests against a service that r
 .PHONY: test-deployed
 test-deployed: $(VENV)/installed ## deploy to the empty LocalStack at AWS_ENDPOINT_URL, run the black-box tests there, destroy it
 	@$(BIN)/python -m scripts.browser
-	@$(BIN)/python -m pytest tests/deployed
+	@$(BIN)/python -m pytest tests/deployed --timeout 900
 
 .PHONY: test-clients
 test-clients: $(VENV)/installed ## make clients with five generators, run them on an embedded stack, and lint the OpenAPI document

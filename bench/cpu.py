@@ -173,7 +173,7 @@ def measured(rounds: int, log: TextIO) -> list[Figures]:
         api = Api(Client(app, stage_name="local"))
         first, *_ = [api.upload(upload_body(picture(width=32, height=32), n)) for n in range(IMAGES)]
         api.newest("nature")
-        stores.answer(aws.session().events)
+        stores.answer(aws.session().get_component("event_emitter"))
         aws._client.cache_clear()  # clients have the handlers that their session had when they were created
         requests = [(name, partial(_answered, app, event)) for name, event in _events(app, first)]
         tapes = [stores.recorded(request) for _, request in requests]

@@ -147,7 +147,7 @@ def measured(folder: Path, rounds: int) -> list[Figures]:
 
         seconds = [0.0]
         # Before the first client is made, because clients inherit the handlers of their session.
-        aws.session().events.register("before-send", lambda **_: time.sleep(seconds[0]))
+        aws.session().get_component("event_emitter").register("before-send", lambda **_: time.sleep(seconds[0]))
         ways: dict[str, Any] = {"before": _one_after_the_other, "after": threads.at_once}
         for name, work in _requests(Api(Client(app, stage_name="local"))):
             calls, waits = _waits(work)

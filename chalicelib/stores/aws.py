@@ -39,7 +39,7 @@ _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 
 _READS_BEGIN = ("Get", "BatchGet", "Query", "Scan", "Head", "List", "Describe")
 
-_ITEMS = ("Item", "Items", "Responses")  # the fields of a response of DynamoDB that contain items
+_ITEMS = ("Item", "Items", "Responses")  # the fields of the response to a read that contain items
 
 # How long an attempt waits for a connection, and for a response.
 _CONNECT_TIMEOUT_SECONDS = 1
@@ -156,7 +156,8 @@ def session() -> Any:
     events.register("before-call", _count_call)  # runs once per call, not per attempt
     events.register("before-parameter-build.dynamodb", _ask_for_units)
     events.register("after-call.dynamodb", _count_units)
-    events.register("before-parse.dynamodb", _keep_attribute_values)
+    for operation in _READS:
+        events.register(f"before-parse.dynamodb.{operation}", _keep_attribute_values)
     # First, so that nothing is sent for the attempt.
     events.register_first("before-send", _check_deadline)  # runs before each attempt
     events.register("needs-retry", _note_write)  # runs after each attempt

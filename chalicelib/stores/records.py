@@ -18,7 +18,6 @@ MAX_ROW_BYTES = 1024
 _LOOKS = ("width", "height", "taken_at", "color", "placeholder", "perceptual_hash", "animated")
 _VARIANT_FIELDS = ("width", "height", "content_type", "size")
 
-_Plain: TypeAlias = str | float | bool | None
 # The fields of a copy of a record, in their order. New fields are added at the end: older code ignores them.
 _COPIED = (
     "title",
@@ -35,6 +34,8 @@ _COPIED = (
 )
 _ID_CHARS = 36  # of a UUID, which every sort key of an index row ends with
 _TIME_CHARS = 24  # of a timestamp
+
+_Plain: TypeAlias = str | float | bool | None  # what an attribute of an analysis contains
 
 
 def to_item(image: Image, bucket: str) -> Attributes:
@@ -121,7 +122,7 @@ def to_rows(image: Image, keys: Iterable[Key]) -> dict[Key, Attributes]:
     """
     access = {"user_id": {"S": image.user_id}, "visibility": {"S": image.visibility}}
     copies = [{**access, "copy": {"S": _copy(image, description)}} for description in (image.description, None)]
-    by_size = [(size(fields), fields) for fields in (*copies, access)]
+    by_size = [(size(fields), fields) for fields in copies]
     taken = ranges.time_key(image.dated_at, image.image_id)
     update = _change(image) if image.version > 1 else {}
     rows: dict[Key, Attributes] = {}

@@ -3,7 +3,7 @@
 Prices of on-demand tables in us-east-1 since 1 November 2024 (https://aws.amazon.com/dynamodb/pricing/on-demand/).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bench import album
@@ -12,6 +12,7 @@ from chalicelib.index.terms import Kind, Term
 from chalicelib.model import Image, Visibility
 from chalicelib.stores import catalog, records
 from chalicelib.stores.dynamodb import Attributes
+from project.markdown import table
 
 DOLLARS_A_WRITE_UNIT = 0.625 / 1e6
 DOLLARS_A_READ_UNIT = 0.125 / 1e6
@@ -78,7 +79,7 @@ def by_words() -> str:
     rows = [
         (", ".join(map(str, words)), *(_cell(write_units(sample(tags, *words))) for tags in _TAGS)) for words in _WORDS
     ]
-    return _table(("words of title, description, filename", *(f"{tags} tags" for tags in _TAGS)), rows)
+    return table(("words of title, description, filename", *(f"{tags} tags" for tags in _TAGS)), rows)
 
 
 def by_way() -> str:
@@ -86,7 +87,7 @@ def by_way() -> str:
     images = [sample(3, *words) for words in _COMPARED]
     rows = [(way.name, *(cell for image in images for cell in _compared(way, image)), way.breaks) for way in WAYS]
     names = [name for words in _COMPARED for name in (f"{', '.join(map(str, words))} words", "saved")]
-    return _table(("way", *names, "what breaks"), rows)
+    return table(("way", *names, "what breaks"), rows)
 
 
 def write_units(image: Image) -> int:
@@ -136,10 +137,6 @@ def _compared(way: Way, image: Image) -> tuple[str, str]:
 
 def _cell(units: int) -> str:
     return f"{units} (${units * DOLLARS_A_WRITE_UNIT * 1e6:.2f})"
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in (names, ["--"] * len(names), *rows))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ import orjson
 from bench import album
 from chalicelib.config import settings
 from chalicelib.model import Image
-from chalicelib.stores import catalog
+from chalicelib.stores import catalog, records
+from chalicelib.stores.dynamodb import Attributes
 from dev.stack import running
 from project import CannotRun
 
@@ -38,7 +39,6 @@ _TRANSACTION_ROWS = 1_000_000
 _CACHE_KB = 2_000_000  # for the index of the primary key, whose entries come in random order
 _HASH_COLUMNS = ("hashValue", "rangeValue", "hashRangeValue")
 
-Attributes = dict[str, dict[str, Any]]
 SqliteRow = tuple[bytes | int | None, ...]
 
 
@@ -141,37 +141,10 @@ def _encoded(table: _Table, images: Iterable[Image]) -> Iterator[SqliteRow]:
                 partition,
                 sort,
                 *(hashlib.sha1(key, usedforsecurity=False).digest() for key in (partition, sort, partition + sort)),
-                _size(item),
+                records.size(item),
                 orjson.dumps(item),
                 *(item[name]["S"].encode() if name in item else None for name in table.columns.values()),
             )
-
-
-def _size(item: Attributes) -> int:
-    """Return the size of an item as DynamoDB Local counts it."""
-    return sum(_text_size(name) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: dict[str, Any]) -> int:
-    kind: str
-    content: Any
-    ((kind, content),) = value.items()
-    if kind == "S":
-        return _text_size(content)
-    if kind == "N":  # two digits a byte; zeros at either end are not stored
-        digits = str(content).replace(".", "").strip("-0")
-        return (len(digits) + 1) // 2 + 1 + int(content.startswith("-"))
-    if kind == "L":
-        return 3 + sum(1 + _value_size(element) for element in content)
-    if kind == "M":
-        return 3 + sum(1 + _text_size(name) + _value_size(element) for name, element in content.items())
-    if kind in ("BOOL", "NULL"):
-        return 1
-    raise CannotRun(f"bench/rows.py does not know the size of values of the type {kind}.")
-
-
-def _text_size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 def _database(folder: Path) -> sqlite3.Connection:

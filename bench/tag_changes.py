@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 from bench.scale import load
+from bench.tables import commit
 from bench.usage import counted
 from chalicelib.tags import store, tags
-from dev.stack import Stack, running
+from dev.stack import running
 
 _CHANGES = 1_000
-_AT_ONCE = 25  # DynamoDB: writes of a BatchWriteItem
 _CALLS = 3  # of a batch: see tags.apply_changes
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Queue changes on an embedded stack, apply them, and print the cost of a batch."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_LEVEL="WARNING")
-        _queue(stack)
+        commit(stack, [store.queue(change) for change in load.tag_changes(_CHANGES)])
         started = time.process_time()
         with counted() as usage:
             tags.apply_changes()
@@ -30,13 +30,6 @@ def main() -> None:
     batches = usage.calls / _CALLS
     print(f"{_CHANGES} changes in {batches:.0f} batches: {_CHANGES / batches:.1f} changes and", end=" ")
     print(f"{1000 * seconds / batches:.0f} ms of processor time each")
-
-
-def _queue(stack: Stack) -> None:
-    puts = [store.queue(change)["Put"] for change in load.tag_changes(_CHANGES)]
-    for start in range(0, len(puts), _AT_ONCE):
-        requests = [{"PutRequest": {"Item": put["Item"]}} for put in puts[start : start + _AT_ONCE]]
-        stack.client("dynamodb").batch_write_item(RequestItems={puts[start]["TableName"]: requests})
 
 
 if __name__ == "__main__":

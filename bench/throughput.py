@@ -6,7 +6,6 @@ that. Linux only.
 """
 
 import argparse
-import base64
 import io
 import json
 import os
@@ -21,6 +20,7 @@ import requests
 from PIL import Image, ImageChops
 
 from bench.clients import Clients, Load, clients, http_request, memory_mb, peak_mb
+from bench.operations import upload_body
 from dev.stack import Stack, running
 from project import PROJECT
 from project.command_line import one_line_errors
@@ -101,9 +101,7 @@ def _loads(stack: Stack) -> Iterator[Load]:
         yield Load(f"list of {limit} by tag", url, [http_request("GET", url, target)])
     yield Load("health", url, [http_request("GET", url, "/health")])
     width, height = _NOISE_60_KB_PX
-    fields = {"user_id": "bench", "title": "Noise", "tags": ["uploaded", "sand"]}
-    photos = [picture(width=width, height=height, seed=seed) for seed in range(16)]
-    bodies = [json.dumps({**fields, "image_data": base64.b64encode(photo).decode()}).encode() for photo in photos]
+    bodies = [upload_body(picture(width=width, height=height, seed=seed)) for seed in range(16)]
     yield Load("upload of 60 KB", url, [http_request("POST", url, "/images", body) for body in bodies])
     gets: list[Json] = [{"TableName": "images", "Key": {"image_id": {"S": image_id}}} for image_id in image_ids]
     yield _dynamodb_load(stack, "GetItem", gets)
@@ -135,7 +133,6 @@ def _dynamodb_load(stack: Stack, operation: str, bodies: list[Json], of: str = "
 
 def _add_images(stack: Stack) -> None:
     """Upload small images, and wait until they are processed."""
-
     _send_all(stack, (picture(seed=number) for number in range(IMAGES)))
     _wait_until_processed(stack)
 

@@ -45,7 +45,7 @@ _COLUMNS = ("image_id", "user_id", "title", "tags", "filename", "content_type", 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A running service that answers as this one does, as far as it is measured."""
+    """A running service with the routes of this one that are measured."""
 
     url: str
     fill: Callable[[Sequence[Image]], None]  # adds images to what lists read, without their files

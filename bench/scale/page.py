@@ -1,13 +1,13 @@
 """The figures in docs/scale.md, between marks in the page."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from bench.bill import ACCESS_LOG_BYTES, LOG_BYTES, MILLION, VARIANTS
 from bench.scale import breaks, capacity, load, month, quotas
 from deploy.options import Options
 from project import PROJECT
-from project.markdown import formatted
+from project.markdown import formatted, table
 
 PAGE = PROJECT / "docs" / "scale.md"
 
@@ -53,7 +53,7 @@ def _summary() -> str:
 
 
 def _load() -> str:
-    return _table(
+    return table(
         ("assumed", "figure"),
         [
             ("images stored, all public", _n(load.IMAGES)),
@@ -89,7 +89,7 @@ def _tables() -> str:
         )
         for each in capacity.stores()
     ]
-    return _table(("table or index", "items", "GB", "write units/s", "read units/s", "partitions"), rows)
+    return table(("table or index", "items", "GB", "write units/s", "read units/s", "partitions"), rows)
 
 
 def _lists() -> str:
@@ -105,7 +105,7 @@ def _lists() -> str:
         )
         for each in shown
     ]
-    return _table(("list", "of uploads", "write units/s", "`SHARDS`", "a page then costs", "pages/s"), rows)
+    return table(("list", "of uploads", "write units/s", "`SHARDS`", "a page then costs", "pages/s"), rows)
 
 
 def _shards() -> str:
@@ -138,7 +138,7 @@ def _keys() -> str:
         )
         for each in capacity.fixed_keys()
     ]
-    return _table(("table or index", "key", "counted", "write units of each", "most a second", "load"), rows)
+    return table(("table or index", "key", "counted", "write units of each", "most a second", "load"), rows)
 
 
 def _changes() -> str:
@@ -159,16 +159,14 @@ def _functions() -> str:
         for each in capacity.work()
     ]
     total = sum(each.concurrency for each in capacity.work())
-    return _table(
-        ("work", "function", "a second", "ms", "executions"), [*rows, ("all", "", "", "", f"**{_n(total)}**")]
-    )
+    return table(("work", "function", "a second", "ms", "executions"), [*rows, ("all", "", "", "", f"**{_n(total)}**")])
 
 
 def _requests() -> str:
     requests, uploads, owner = capacity.requests(), load.UPLOADS, load.UPLOADS * load.BUSY
     pictures = capacity.pictures()
     logs = (requests + uploads) * LOG_BYTES + requests * ACCESS_LOG_BYTES
-    return _table(
+    return table(
         ("requests", "a second", "AWS", "so"),
         [
             (
@@ -210,7 +208,7 @@ def _requests() -> str:
 
 def _breaks() -> str:
     rows = [(_n(each.most), _percent(each.share), each.what, each.then, each.moves) for each in breaks.breaks()]
-    return _table(("most", "of the load", "a second", "then", "what moves it"), rows)
+    return table(("most", "of the load", "a second", "then", "what moves it"), rows)
 
 
 def _costs() -> str:
@@ -226,7 +224,7 @@ def _costs() -> str:
     sums = [sum(parts) for parts in zip(*costs.values(), strict=True)]
     total = ("**all**", *map(_cell, sums), f"**{_dollars(sum(sums))}**")
     names = ("a month", "API Gateway, data out", "Lambda", "DynamoDB", "S3", "logs", "CloudFront", "total")
-    return _table(names, [*rows, total])
+    return table(names, [*rows, total])
 
 
 def _hour() -> str:
@@ -245,7 +243,7 @@ def _quotas() -> str:
     for page, limits in by_page.items():
         texts = "; ".join(f"{_n(each.value)} {each.unit}" for each in limits)
         rows.append((f"[{texts}]({page}){' (quoted elsewhere)' if limits[0].is_quoted else ''}", limits[0].grows))
-    return _table(("limit", "AWS raises it"), rows)
+    return table(("limit", "AWS raises it"), rows)
 
 
 _BLOCKS: dict[str, Callable[[], str]] = {
@@ -276,11 +274,6 @@ def _cost_of_a_page(each: capacity.List) -> str:
 
 def _prefixes(writes: float) -> str:
     return f"{math.ceil(writes / quotas.S3_WRITES.value)} partitions: S3 splits by itself, gradually"
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = (names, ["--"] * len(names), *rows)
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _paragraphs(*parts: str) -> str:

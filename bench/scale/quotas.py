@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg"
 _API_GATEWAY = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
+_S3 = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html"
 _BLOG = "https://aws.amazon.com/blogs/database"
 
 
@@ -62,13 +63,13 @@ API_BODY_MB = Quota(
 S3_WRITES = Quota(
     3_500,
     "PUT, COPY, POST or DELETE/s of a partitioned prefix",
-    "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html",
+    _S3,
     "by itself, gradually",
 )
 S3_READS = Quota(
     5_500,
     "GET or HEAD/s of a partitioned prefix",
-    "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html",
+    _S3,
     "by itself, gradually",
 )
 SSM_READS = Quota(

@@ -132,7 +132,7 @@ class Pump:
             )
 
     def _pay(self, s3: "S3Client", debt: Debt) -> None:
-        if debt.since is None:
+        if debt.since is None or debt.is_paid:  # paid: a process before this one sent them
             return
         since = debt.since.replace(microsecond=0)  # S3's LastModified has whole seconds
         for source in self._app.event_sources:

@@ -172,6 +172,19 @@ def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, buck
     assert debt.is_paid
 
 
+def test_events_that_were_sent_again_are_not_sent_a_third_time(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
+    emulator.s3.put_object(Bucket=bucket, Key="lost", Body=b"")
+    app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
+    debt = owed(tmp_path, since=datetime.now(UTC) - timedelta(hours=1))
+    with pumping(emulator, app, debt=debt):
+        assert calls.get(timeout=60).key == "lost"
+    with pumping(emulator, app, debt=debt):
+        emulator.s3.put_object(Bucket=bucket, Key="new", Body=b"")
+        assert calls.get(timeout=60).key == "new"
+    assert calls.empty()
+
+
 def test_events_older_than_the_lost_ones_are_not_sent_again(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="old", Body=b"")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,29 @@ def test_the_service_gets_its_settings_and_not_those_of_a_real_account(stack: St
     assert "60" in requests.post(f"{stack.url}/images", json=body, timeout=60).json()["error"]
 
 
+def thread_states(pid: int) -> set[str]:
+    """Return the states of a process's threads, such as "S (sleeping)"."""
+    states = set[str]()
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            states.add(re.findall(r"^State:\s+(.*)", status.read_text(), re.MULTILINE)[0])
+    return states
+
+
+def suspend(pid: int) -> None:
+    """Stop a process by SIGSTOP, and wait until it cannot accept a connection any more."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 60
+    while thread_states(pid) != {"T (stopped)"}:
+        assert time.monotonic() < deadline, f"The process {pid} does not stop."
+        time.sleep(0.01)
+
+
 def test_each_of_two_workers_answers_requests_in_a_process_of_its_own(folder: Path) -> None:
     with running(folder / "workers", "--workers", "2") as stack:
         _, _, _, first, second, _ = stack.pids
         for stopped in (first, second):
-            os.kill(stopped, signal.SIGSTOP)
+            suspend(stopped)
             assert requests.get(f"{stack.url}/health", timeout=60).status_code == 200
             os.kill(stopped, signal.SIGCONT)
 

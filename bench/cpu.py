@@ -93,6 +93,15 @@ class Tape:
         return answers[(self.positions[key] - 1) % len(answers)]
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A request to the app in this process, with its calls to AWS."""
+
+    name: str
+    request: Work
+    tape: Tape
+
+
 class Stores:
     """Passes calls on to the stores, records the answers, and replays them."""
 
@@ -164,6 +173,20 @@ def main() -> None:
 def measured(rounds: int, log: TextIO) -> list[Figures]:
     """Return the figures of all operations. The app writes its log lines to `log`."""
     stores = Stores()
+    operations = recorded_operations(stores, log)
+    bare = boto3.session.Session(region_name=os.environ["AWS_REGION"])
+    stores.answer(bare.events)
+    clients = {service: bare.client(service) for service in ("dynamodb", "s3")}
+    found = []
+    for each in operations:
+        stores.replayed = each.tape
+        ours, plain = _alternately(each.request, partial(_call, clients, each.tape.calls), rounds)
+        found.append(Figures(each.name, len(each.tape.calls), ours, plain))
+    return found
+
+
+def recorded_operations(stores: Stores, log: TextIO) -> list[Operation]:
+    """Return all operations, whose AWS calls `stores` answers. The app writes its log lines to `log`."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack:
         os.environ.update(stack.environment, AUTH="open", LOG_FORMAT="json")
         with redirect_stdout(log):
@@ -176,16 +199,7 @@ def measured(rounds: int, log: TextIO) -> list[Figures]:
         stores.answer(aws.session().get_component("event_emitter"))
         aws._client.cache_clear()  # clients have the handlers that their session had when they were created
         requests = [(name, partial(_answered, app, event)) for name, event in _events(app, first)]
-        tapes = [stores.recorded(request) for _, request in requests]
-    bare = boto3.session.Session(region_name=os.environ["AWS_REGION"])
-    stores.answer(bare.events)
-    clients = {service: bare.client(service) for service in ("dynamodb", "s3")}
-    found = []
-    for (name, request), tape in zip(requests, tapes, strict=True):
-        stores.replayed = tape
-        ours, plain = _alternately(request, partial(_call, clients, tape.calls), rounds)
-        found.append(Figures(name, len(tape.calls), ours, plain))
-    return found
+        return [Operation(name, request, stores.recorded(request)) for name, request in requests]
 
 
 def _events(app: Chalice, image_id: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,8 +1,8 @@
 """Show where the processor time of requests goes: which library, and which part of botocore.
 
-A timer of processor time interrupts the requests, on Linux 250 times a second. The innermost function that belongs to one of
-PARTS gets the sample, so the time of the standard library and of compiled code belongs to the part that called it. The
-answers of the stores are recorded: see bench.cpu.
+A timer of processor time interrupts the requests, on Linux 250 times a second. The innermost function that belongs to
+one of PARTS gets the sample, so the time of the standard library and of compiled code belongs to the part that called
+it. The answers of the stores are recorded: see bench.cpu.
 """
 
 import argparse

@@ -1,11 +1,12 @@
-"""Write index rows directly into the SQLite database of DynamoDB Local, which takes a tenth of the time of its API.
+"""Write images directly into the SQLite database of DynamoDB Local, which takes a tenth of the time of its API.
 
-The stack creates the tables and is then stopped. `check` compares a small table with one that was filled through the
+The stack creates the tables and is then stopped. `check` compares small tables with those that were filled through the
 API, so that another version of DynamoDB Local cannot make the rows wrong without notice.
 
-The hashes of the keys are the exception: DynamoDB Local documents no function for them, so the rows have other ones. It
-uses them for the order of a Scan and of rows with equal keys in an index, and to continue after an ExclusiveStartKey.
-Lists do none of this with index rows. Records of images are therefore not written here.
+DynamoDB Local documents no function for the hashes of keys. It uses them for the order of a Scan and of rows with equal
+keys in an index, and to continue after an ExclusiveStartKey. Lists do none of this with index rows, which therefore
+have other hashes. Records of images are scanned by the ways that lists are compared with: their hashes are those of
+items that have the same keys, and nothing else, in a table that is filled through the API (`create_hashes`).
 """
 
 import hashlib
@@ -29,87 +30,116 @@ from bench import album
 from chalicelib.config import settings
 from chalicelib.model import Image
 from chalicelib.stores import catalog, records
-from chalicelib.stores.dynamodb import Attributes
-from dev.stack import running
+from chalicelib.stores.dynamodb import Attributes, Write
+from dev.stack import Stack, running
 from project import CannotRun
 
 _PROCESSES = 2  # that generate rows
 _PART = 500  # images at once in a process
 _TRANSACTION_ROWS = 1_000_000
 _CACHE_KB = 2_000_000  # for the index of the primary key, whose entries come in random order
-_HASH_COLUMNS = ("hashValue", "rangeValue", "hashRangeValue")
+_HASHES = "hashes"  # the table of create_hashes
+_SORT_HASHES = ("rangeValue", "hashRangeValue")
 
 SqliteRow = tuple[bytes | int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """How DynamoDB Local keeps a table with a partition key and a sort key."""
+    """How DynamoDB Local keeps a table."""
 
     name: str
-    keys: tuple[str, str]
-    indexes: dict[str, tuple[str, str]]  # keys of each index, by its name
+    keys: tuple[str, ...]  # the partition key and, if there is one, the sort key
+    indexes: dict[str, tuple[str, ...]]  # keys of each index, by its name
     columns: dict[str, str]  # attributes that are keys of indexes only, by column
+
+    @property
+    def has_sort_key(self) -> bool:
+        """Whether it is the table of index rows."""
+        return len(self.keys) > 1
 
     @property
     def insert(self) -> str:
         """The statement that writes a row of `_encoded`."""
-        columns = ("hashKey", "rangeKey", *_HASH_COLUMNS, "itemSize", "ObjectJSON", *self.columns)
-        marks = ", ".join("?" * len(columns))
-        return f'INSERT INTO "{self.name}" ({", ".join(columns)}) VALUES ({marks})'  # noqa: S608
+        sort_columns = ("rangeKey", *_SORT_HASHES) if self.has_sort_key else ()
+        columns = ("hashKey", *sort_columns, "itemSize", "ObjectJSON", *self.columns, "hashValue")
+        values = ", ".join("?" * (len(columns) - 1))
+        hashed = "?" if self.has_sort_key else f"(SELECT hashValue FROM {_HASHES} WHERE hashKey = ?)"  # noqa: S608
+        return f'INSERT INTO "{self.name}" ({", ".join(columns)}) VALUES ({values}, {hashed})'  # noqa: S608
+
+
+def create_hashes(stack: Stack) -> None:
+    """Create the table in which DynamoDB Local writes the hashes of the keys of records."""
+    stack.client("dynamodb").create_table(
+        TableName=_HASHES,
+        KeySchema=[{"AttributeName": "image_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "image_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def put_hash(image: Image) -> Write:
+    """Let DynamoDB Local write the hash of the key of a record."""
+    return {"Put": {"TableName": _HASHES, "Item": {"image_id": {"S": image.image_id}}}}
 
 
 def write(folder: Path, size: int) -> None:
-    """Write the index rows of images 0 to `size` into the empty table of a data folder that no stack uses."""
+    """Write images 0 to `size` into the empty tables of a data folder that no stack uses, and that has their hashes."""
     started = time.monotonic()
     with closing(_database(folder)) as database:
-        table = _table(database)
         # A crash during this work may destroy the database. The folder gets its final name only at the end.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}", "threads = 2"):
             database.execute(f"PRAGMA {pragma}")
-        indexes = database.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL",
-            (table.name,),
-        ).fetchall()
-        for name, _ in indexes:
-            database.execute(f'DROP INDEX "{name}"')
-        count = written = 0
-        for part in _in_parallel(table, size):
-            database.executemany(table.insert, part)
-            count, written = count + len(part), written + len(part)
-            if written >= _TRANSACTION_ROWS:
-                database.commit()
-                written = 0
-                _report(count, started)
-        database.commit()
-        _report(count, started)
-        # Sorting all entries of an index at once is faster than inserting each.
-        for name, statement in indexes:
-            database.execute(statement)
-            print(f"{name} after {time.monotonic() - started:,.0f} s", file=sys.stderr, flush=True)
-        database.commit()
+        for table in _tables(database):
+            _fill(database, table, size, started)
         database.execute("PRAGMA journal_mode = DELETE")
 
 
 def check(folder: Path, images: Sequence[Image]) -> None:
     """Check that rows which are written here equal those of DynamoDB Local in everything that a list can see.
 
-    `folder` belongs to a stopped stack, to whose tables the images were written through the API. It is changed.
+    `folder` belongs to a stopped stack, to whose tables the images were written through the API, and their hashes. It
+    is changed.
 
-    Raises CannotRun: rows differ, or the answers to queries of the table or of one of its indexes.
+    Raises CannotRun: rows differ, or the answers to queries of the tables or of one of their indexes.
     """
     with closing(_database(folder)) as database:
-        table = _table(database)
-        real, schema = _rows(database, table), _schema(database)
-    real_answers = _answers(folder, table)
+        tables, schema = _tables(database), _schema(database)
+        real = [_rows(database, table) for table in tables]
+    real_answers = [_answers(folder, table) for table in tables]
     with closing(_database(folder)) as database:
-        database.execute(f'DELETE FROM "{table.name}"')  # noqa: S608
-        database.executemany(table.insert, _encoded(table, images))
+        for table in tables:
+            database.execute(f'DELETE FROM "{table.name}"')  # noqa: S608
+            database.executemany(table.insert, _encoded(table, images))
         database.commit()
-        if real != _rows(database, table) or schema != _schema(database):
+        if real != [_rows(database, table) for table in tables] or schema != _schema(database):
             raise CannotRun("DynamoDB Local writes other rows than bench/rows.py; adapt bench/rows.py to its version.")
-    if real_answers != _answers(folder, table):
+    if real_answers != [_answers(folder, table) for table in tables]:
         raise CannotRun("DynamoDB Local does not find the rows of bench/rows.py; adapt bench/rows.py to its version.")
+
+
+def _fill(database: sqlite3.Connection, table: _Table, size: int, started: float) -> None:
+    indexes = database.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL",
+        (table.name,),
+    ).fetchall()
+    for name, _ in indexes:
+        database.execute(f'DROP INDEX "{name}"')
+    count = written = 0
+    for part in _in_parallel(table, size):
+        database.executemany(table.insert, part)
+        count, written = count + len(part), written + len(part)
+        if written >= _TRANSACTION_ROWS:
+            database.commit()
+            written = 0
+            _report(table, count, started)
+    database.commit()
+    _report(table, count, started)
+    # Sorting all entries of an index at once is faster than inserting each.
+    for name, statement in indexes:
+        database.execute(statement)
+        print(f"{name} after {time.monotonic() - started:,.0f} s", file=sys.stderr, flush=True)
+    database.commit()
 
 
 def _in_parallel(table: _Table, size: int) -> Iterator[list[SqliteRow]]:
@@ -131,20 +161,24 @@ def _part(table: _Table, size: int, start: int) -> list[SqliteRow]:
 
 
 def _encoded(table: _Table, images: Iterable[Image]) -> Iterator[SqliteRow]:
-    """Yield the SQLite rows of the index rows of images."""
-    partition_key, sort_key = table.keys
+    """Yield the SQLite rows of images: their index rows, or their records."""
     for image in images:
-        for write in catalog.row_writes(None, image):
-            item: Attributes = write["Put"]["Item"]
-            partition, sort = item[partition_key]["S"].encode(), item[sort_key]["S"].encode()
+        for put in catalog.row_writes(None, image) if table.has_sort_key else [catalog.put(image)]:
+            item: Attributes = put["Put"]["Item"]
+            keys = [item[name]["S"].encode() for name in table.keys]
+            hashes = [_hash(key) for key in (*keys, b"".join(keys))] if table.has_sort_key else keys
             yield (
-                partition,
-                sort,
-                *(hashlib.sha1(key, usedforsecurity=False).digest() for key in (partition, sort, partition + sort)),
+                *keys,
+                *hashes[1:],
                 records.size(item),
                 orjson.dumps(item),
                 *(item[name]["S"].encode() if name in item else None for name in table.columns.values()),
+                hashes[0],
             )
+
+
+def _hash(key: bytes) -> bytes:
+    return hashlib.sha1(key, usedforsecurity=False).digest()
 
 
 def _database(folder: Path) -> sqlite3.Connection:
@@ -152,15 +186,17 @@ def _database(folder: Path) -> sqlite3.Connection:
     return sqlite3.connect(file)
 
 
-def _table(database: sqlite3.Connection) -> _Table:
-    """Return how DynamoDB Local keeps the table of index rows, as its own table `dm` describes it."""
-    name = settings().image_tags_table_name
+def _tables(database: sqlite3.Connection) -> tuple[_Table, ...]:
+    return tuple(_table(database, name) for name in (settings().images_table_name, settings().image_tags_table_name))
+
+
+def _table(database: sqlite3.Connection, name: str) -> _Table:
+    """Return how DynamoDB Local keeps a table, as its own table `dm` describes it."""
     ((text,),) = database.execute("SELECT TableInfo FROM dm WHERE TableName = ?", (name,))
-    keys: dict[str, tuple[str, str]] = {}
+    keys: dict[str, tuple[str, ...]] = {}
     columns: dict[str, str] = {}
     for index, parts in json.loads(text)["SQLiteIndex"].items():
-        partition, sort = (part["DynamoDBAttribute"]["AttributeName"] for part in parts)
-        keys[index] = partition, sort
+        keys[index] = tuple(part["DynamoDBAttribute"]["AttributeName"] for part in parts)
         columns |= {part["SQLiteColumnName"]: part["DynamoDBAttribute"]["AttributeName"] for part in parts}
     of_table = keys.pop("")
     of_indexes = {column: name for column, name in columns.items() if column not in ("hashKey", "rangeKey")}
@@ -168,18 +204,22 @@ def _table(database: sqlite3.Connection) -> _Table:
 
 
 def _rows(database: sqlite3.Connection, table: _Table) -> dict[tuple[Any, ...], Any]:
-    """Return all columns but the hashes, by key. The order of attributes in an item means nothing."""
+    """Return all columns by key, of index rows without their hashes. The order of attributes in an item means nothing.
+
+    Nothing if a column is not as expected.
+    """
     cursor = database.execute(f'SELECT * FROM "{table.name}"')  # noqa: S608
     names = [name for name, *_ in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    hashes = ("hashValue", *_SORT_HASHES) if table.has_sort_key else ()
     for row in rows:
-        if any(not isinstance(row[name], bytes) for name in (*_HASH_COLUMNS, "ObjectJSON")):
+        if any(not isinstance(row[name], bytes) for name in (*hashes, "hashValue", "ObjectJSON")):
             return {}
     return {
-        (row["hashKey"], row["rangeKey"]): {
+        (row["hashKey"], row.get("rangeKey")): {
             name: json.loads(value) if name == "ObjectJSON" else value
             for name, value in row.items()
-            if name not in _HASH_COLUMNS
+            if name not in hashes
         }
         for row in rows
     }
@@ -196,7 +236,8 @@ def _answers(folder: Path, table: _Table) -> dict[str, list[Attributes]]:
     found: dict[str, list[Attributes]] = {}
     with running(folder) as stack:
         dynamodb = stack.client("dynamodb")
-        for index, (partition, _) in {"": table.keys, **table.indexes}.items():
+        found["scan"] = dynamodb.scan(TableName=table.name)["Items"] if not table.has_sort_key else []
+        for index, (partition, *_) in {"": table.keys, **table.indexes}.items():
             for value in sorted({item[partition]["S"] for item in items if partition in item}):
                 for forward in (True, False):
                     answer = dynamodb.query(
@@ -213,6 +254,6 @@ def _answers(folder: Path, table: _Table) -> dict[str, list[Attributes]]:
     return found
 
 
-def _report(count: int, started: float) -> None:
-    rate = count / (time.monotonic() - started)
-    print(f"{count:>11,} index rows, {rate:,.0f} a second", file=sys.stderr, flush=True)
+def _report(table: _Table, count: int, started: float) -> None:
+    seconds = time.monotonic() - started
+    print(f"{count:>11,} rows of {table.name} after {seconds:,.0f} s", file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ from dev.stack import Stack, running
 _AT_ONCE = 100
 _THREADS = 4
 _PART = 10_000  # images at once
-_CHECKED = 10  # images whose index rows are compared with those of DynamoDB Local, besides special ones
+_CHECKED = 10  # images whose records and index rows are compared with those of DynamoDB Local, besides special ones
 _LONG_CHARS = 500  # of a description that an index row does not contain
 
 
@@ -50,8 +50,9 @@ def folder(data: Path, size: int) -> Path:
     growing = data / f"{edition}-{size}.growing"
     shutil.rmtree(growing, ignore_errors=True)
     with running(growing) as stack:
+        rows.create_hashes(stack)
         for first in range(0, size, _PART):
-            commit(stack, [catalog.put(image) for image in album.images(first, min(first + _PART, size))])
+            commit(stack, [rows.put_hash(image) for image in album.images(first, min(first + _PART, size))])
     rows.write(growing, size)
     return growing.rename(found)
 
@@ -65,6 +66,8 @@ def _check_rows(data: Path) -> None:
     checked = data / "checked"
     shutil.rmtree(checked, ignore_errors=True)
     with running(checked) as stack:
+        rows.create_hashes(stack)
+        commit(stack, [rows.put_hash(image) for image in images])
         write(stack, images)
     rows.check(checked, images)
     shutil.rmtree(checked)

@@ -178,7 +178,8 @@ def _value_size(value: dict[str, Any]) -> int:
     if "S" in value:
         return len(value["S"].encode())
     if "N" in value:
-        return len(value["N"]) // 2 + 2
+        digits = value["N"].replace(".", "").strip("-0")  # zeros at either end are not stored
+        return (len(digits) + 1) // 2 + 1 + value["N"].startswith("-")
     return 3 + sum(1 + _value_size(element) for element in value["L"])
 
 

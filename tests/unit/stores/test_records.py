@@ -211,5 +211,10 @@ def test_a_record_from_before_lists_by_time_taken_has_the_time_of_its_analysis()
 
 
 def test_the_size_of_an_item_includes_its_names_and_values() -> None:
-    item = {"name": {"S": "\N{EURO SIGN}"}, "n": {"N": "1234"}, "l": {"L": [{"S": "ab"}]}}
+    item = {"name": {"S": "\N{EURO SIGN}"}, "n": {"N": "12345"}, "l": {"L": [{"S": "ab"}]}}
     assert records.size(item) == (4 + 3) + (1 + 4) + (1 + 3 + 1 + 2)
+
+
+def test_the_size_of_a_number_does_not_include_zeros_at_its_ends() -> None:
+    assert records.size({"n": {"N": "4000"}}) == records.size({"n": {"N": "0.4"}}) == 1 + 2
+    assert records.size({"n": {"N": "-4000"}}) == 1 + 3

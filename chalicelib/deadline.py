@@ -22,7 +22,7 @@ class _Handled:
     has_written: bool = False
 
 
-# A new thread starts without this value, unless threads.at_once starts it.
+# A new thread starts without this value. threads.at_once gives it to its calls.
 _handled: ContextVar[_Handled | None] = ContextVar("handled", default=None)
 
 

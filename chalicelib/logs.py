@@ -51,7 +51,7 @@ class _Line:
         return round((time.perf_counter() - self.started) * 1000, 1)
 
 
-# A new thread starts without these values, unless threads.at_once starts it.
+# A new thread starts without these values. threads.at_once gives them to its calls.
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _usage: ContextVar[Usage | None] = ContextVar("usage", default=None)
 _line: ContextVar[_Line | None] = ContextVar("line", default=None)

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -18,16 +18,17 @@ _MAX_THREADS = 16  # of the process: half of the connections that a client of AW
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Make at least one call, all at the same time, and return their results in the same order.
+    """Make at least one call, up to 17 at the same time, and return their results in the same order.
 
     The calls are a part of the request that is being handled: they count for its log line and have its deadline. The
     first one runs in this thread, so a single call needs no other. If calls fail, raises what the first of them raised,
     after all have ended.
     """
     first, *others = calls
-    # A context can run in one thread at a time, so each call has a copy.
-    futures = [_pool().submit(copy_context().run, call) for call in others]
+    futures: list[Future[T]] = []
     try:
+        # A context can run in one thread at a time, so each call has a copy.
+        futures.extend(_pool().submit(copy_context().run, call) for call in others)
         result = first()
     finally:
         for future in futures:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import mmap
 import os
 import secrets
 import sqlite3
@@ -9,7 +10,7 @@ import string
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,17 +29,16 @@ class Debt:
     """S3 events that killed stacks may have lost, and that must be sent again."""
 
     since: datetime | None  # None: no events are missing
-    record: Path  # a file; its time says from when on events may be lost
-    started: float  # when this stack started, in seconds since the epoch
+    _paid: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 1))  # memory that the forks of the stack share
 
     def pay(self) -> None:
-        """Record that only events of this stack may be lost now. Another process of the stack may ask `is_paid`."""
-        os.utime(self.record, (self.started, self.started))
+        """Note, for all processes of this stack, that it has sent the events. If it is killed, they are lost again."""
+        self._paid[0] = True
 
     @property
     def is_paid(self) -> bool:
         """Whether no event of an earlier stack is missing."""
-        return self.since is None or _modified(self.record) != self.since
+        return self.since is None or bool(self._paid[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +98,16 @@ class Folder:
 
     @contextmanager
     def events_at_risk(self) -> Iterator[Debt]:
-        """Yield the events that earlier stacks may have lost, and record that this one may lose its own.
+        """Yield the events that earlier stacks may have lost, and record that this one may lose them and its own.
 
-        The record is removed when the block ends with a SystemExit of status 0 and the emulator has saved its queues,
-        which a full disk can prevent.
+        The time of the record is that of the first stack whose events may be lost. The record is removed when the block
+        ends with a SystemExit of status 0 and the emulator has saved its queues, which a full disk can prevent.
         """
         started, record = time.time(), self.path / "events-at-risk"
         since = _modified(record) if record.exists() else None
         if since is None:
             record.touch()
-        debt = Debt(since, record, started)
+        debt = Debt(since)
         try:
             yield debt
         except SystemExit as end:

@@ -68,6 +68,7 @@ class Pump:
         names = [source.name for source in app.event_sources if isinstance(source, S3EventConfig)]
         timeouts = [config.scope(config.chalice_stage, name).lambda_timeout or 60 for name in names]
         self._longest = max(timeouts, default=60)  # seconds
+        self._created = time.monotonic()
         self._stopping = threading.Event()
         self._dead_letters = sqs.create_queue(QueueName=settings().dead_letter_queue_name)["QueueUrl"]
         self._queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
@@ -132,7 +133,7 @@ class Pump:
             )
 
     def _pay(self, s3: "S3Client", debt: Debt) -> None:
-        if debt.since is None or debt.is_paid:  # paid: a process before this one sent them
+        if debt.since is None or debt.is_paid:  # a process that ended may have sent them
             return
         since = debt.since.replace(microsecond=0)  # S3's LastModified has whole seconds
         for source in self._app.event_sources:
@@ -167,11 +168,15 @@ class Pump:
         # S3 sends a test event without records when notifications are configured.
         attempt = int(message["Attributes"]["ApproximateReceiveCount"])
         again = attempt <= len(self._retries)
+        # More attempts than these ended with their process, which a picture could do to each that tries.
+        is_hopeless = attempt > len(self._retries) + 1
         events = [
             (record["s3"]["configurationId"], {"Records": [record]})
             for record in json.loads(message["Body"]).get("Records", [])
         ]
-        failed = [(name, event) for name, event in events if not self._call(name, event, again)]
+        if is_hopeless:
+            log.error("An S3 event has ended its process %s times, and becomes a dead letter.", attempt - 1)
+        failed = [(name, event) for name, event in events if is_hopeless or not self._call(name, event, again)]
         receipt = {"QueueUrl": self._queue, "ReceiptHandle": message["ReceiptHandle"]}
         if failed and again:
             self._sqs.change_message_visibility(**receipt, VisibilityTimeout=self._retries[attempt - 1])
@@ -182,7 +187,8 @@ class Pump:
         self._sqs.delete_message(**receipt)
 
     def _repeat(self, name: str, seconds: float) -> None:
-        while not self._stopping.wait(seconds):
+        # Counted from the start of the stack: otherwise a process that ends again and again would never come to it.
+        while not self._stopping.wait(seconds - (time.monotonic() - self._created) % seconds):
             self._call(name, _scheduled_event(name))
 
     def _call(self, name: str, event: dict[str, Any], again: bool = False) -> bool:

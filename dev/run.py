@@ -9,9 +9,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -100,21 +100,24 @@ def run(options: Options) -> None:
         for number in range(1, options.workers + 1):
             workers.start(f"API {number}", partial(server.serving, config.chalice_app, config, site))
         workers.start("processing", partial(_in_background, pump))
-        announced = {"url": server.url, "environment": environment, "min_free_mb": options.min_free_mb}
+        announcement = {"url": server.url, "environment": environment, "min_free_mb": options.min_free_mb}
 
-        def announce() -> None:
+        def announced() -> Sequence[int]:
             pids = [os.getpid(), *(engine.process.pid for engine in processes.engines), *workers.pids]
-            write_privately(folder.announcement, {**announced, "pids": pids})
+            write_privately(folder.announcement, {**announcement, "pids": pids})
+            return workers.pids
 
-        announce()
+        known = announced()
         stack.callback(folder.announcement.unlink)
         print(welcome.text(server.url, environment), flush=True)
         while True:
             with signals_held():
                 for engine in processes.engines:
                     engine.check()
-                if workers.restart_ended():
-                    announce()
+                workers.restart_ended()
+                if workers.pids != known:
+                    with suppress(OSError):  # a full disk does not end the stack; the next round tries again
+                        known = announced()
             disk.watch()
             time.sleep(0.5)
 

@@ -19,6 +19,7 @@ from dev.processes import SIGNALS, signals_held
 log = logging.getLogger("dev")
 
 _STOP_SECONDS = 5
+_RESTART_SECONDS = 2
 _MAX_DEFAULT = 4  # workers: each takes memory
 
 Work = Callable[[], AbstractContextManager[object]]
@@ -32,6 +33,7 @@ class Workers:
         self._leave = leave
         self._stack_ended, self._stack_runs = os.pipe()
         self._works: dict[str, Work] = {}
+        self._started: dict[str, float] = {}  # on the monotonic clock
         self._processes: dict[str, ForkProcess] = {}
 
     @property
@@ -42,18 +44,23 @@ class Workers:
     def start(self, name: str, work: Work) -> None:
         """Fork a process in which the block of `work` runs until the stack ends."""
         self._works[name] = work
+        self._started[name] = time.monotonic()
         process = multiprocessing.get_context("fork").Process(target=self._run, args=(work,), name=name, daemon=True)
         with signals_held():
             process.start()
             self._processes[name] = process
 
-    def restart_ended(self) -> bool:
-        """Start each process again that has ended, and return whether there was one."""
+    def restart_ended(self) -> None:
+        """Start each process again that has ended, at most once in _RESTART_SECONDS."""
         ended = {name: each.exitcode for name, each in self._processes.items() if each.exitcode is not None}
         for name, status in ended.items():
+            if time.monotonic() - self._started[name] < _RESTART_SECONDS:
+                continue
             log.error("The process %s ended with status %s, and is started again.", name, status)
-            self.start(name, self._works[name])
-        return bool(ended)
+            try:
+                self.start(name, self._works[name])
+            except OSError as error:  # for example, too little memory; the next call tries again
+                log.error("The process %s could not be started: %s.", name, error.strerror)
 
     def stop(self) -> None:
         """Let all processes end by SIGTERM, and kill those that do not end in time."""
@@ -69,8 +76,8 @@ class Workers:
 
     def _run(self, work: Work) -> None:
         for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)  # Ctrl-C reaches all processes, and the stack then stops these
-        signal.signal(signal.SIGTERM, _end)
+            # Ctrl-C reaches all processes, and the stack then stops these. A SIGTERM that waits already must stay.
+            signal.signal(each, _end if each is signal.SIGTERM else signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         self._leave()
         os.close(self._stack_runs)

@@ -30,7 +30,7 @@ class Budget:
 
     @property
     def cost(self) -> dict[str, float]:
-        """The number of DynamoDB calls, as `reads`, and of read units, as `read_units`."""
+        """The number of reads, as `reads`, and of read units, as `read_units`."""
         return {"reads": len(self.reads), "read_units": sum(read.read_units for read in self.reads)}
 
     @property
@@ -79,8 +79,8 @@ class Budget:
         """Return images as `fetch` does, with the last of the reserved reads."""
         if not image_ids:
             return {}
-        images, calls, read_units = catalog.get_many(image_ids)
-        self.reads += [Read("records", len(images), read_units / calls)] * calls
+        images, read_units = catalog.get_many(image_ids)
+        self.reads.append(Read("records", len(images), read_units))
         return images
 
     def _read(self, planned: Sequence[PlannedRead], reserved: int) -> list[Chunk]:

@@ -195,9 +195,10 @@ class _Advance:
 
     def take(self, chunks: Iterator[Chunk]) -> None:
         """Add what was read. There are fewer chunks than reads if the budget did not allow all of them."""
-        for stream, chunk in zip(self._streams, chunks, strict=False):
+        read = list(zip(self._streams, chunks, strict=False))
+        for stream, chunk in read:
             stream.take(chunk)
-        if not any(stream.is_known for stream in self._streams):
+        if read and not any(stream.is_known for stream, _ in read):
             self._rows = min(2 * self._rows, _MAX_READ_ROWS)
 
 

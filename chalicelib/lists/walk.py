@@ -67,7 +67,7 @@ class Walk:
 
     @property
     def cost(self) -> dict[str, float]:
-        """The number of DynamoDB calls so far, as `reads`, and of read units, as `read_units`."""
+        """The number of reads so far, as `reads`, and of read units, as `read_units`."""
         return self._budget.cost
 
     def explanation(self) -> Explanation:

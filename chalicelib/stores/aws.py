@@ -188,7 +188,10 @@ def _keep_attribute_values(response_dict: dict[str, Any], customized_response_di
         return
     import orjson
 
-    body = orjson.loads(response_dict["body"])
+    try:
+        body = orjson.loads(response_dict["body"])
+    except orjson.JSONDecodeError:  # damaged on its way: botocore compares its checksum, and makes the call again
+        return
     customized_response_dict |= {name: body.pop(name) for name in _ITEMS if name in body}
     response_dict["body"] = orjson.dumps(body)
 

@@ -27,14 +27,14 @@ def get(image_id: str, *, consistent: bool = False) -> Image | None:
     return records.from_item(answer["Item"]) if "Item" in answer else None
 
 
-def get_many(image_ids: Sequence[str]) -> tuple[dict[str, Image], int, float]:
-    """Return the images that have a record, by id; the number of calls, usually one; and the read units consumed.
+def get_many(image_ids: Sequence[str]) -> tuple[dict[str, Image], float]:
+    """Return the images that have a record, by id, and the read units consumed: usually one call.
 
     At most dynamodb.MAX_KEYS ids. Raises Unavailable: see dynamodb.get_items.
     """
     keys = [{"image_id": {"S": image_id}} for image_id in image_ids]
-    items, calls, read_units = dynamodb.get_items(settings().images_table_name, keys)
-    return {item["image_id"]["S"]: records.from_item(item) for item in items}, calls, read_units
+    items, read_units = dynamodb.get_items(settings().images_table_name, keys)
+    return {item["image_id"]["S"]: records.from_item(item) for item in items}, read_units
 
 
 @aws.translated

@@ -81,10 +81,8 @@ def commit(writes: Sequence[Write]) -> None:
 
 
 @aws.translated
-def get_items(
-    table: str, keys: Sequence[Attributes], *, consistent: bool = False
-) -> tuple[list[Attributes], int, float]:
-    """Return the items with these keys, in no order; the number of calls, usually one; and the read units consumed.
+def get_items(table: str, keys: Sequence[Attributes], *, consistent: bool = False) -> tuple[list[Attributes], float]:
+    """Return the items with these keys, in no order, and the read units consumed: usually one call.
 
     At most MAX_KEYS keys. Raises Unavailable: DynamoDB keeps leaving some keys unprocessed.
     """
@@ -97,7 +95,7 @@ def get_items(
         items += answer["Responses"].get(table, ())
         unprocessed = answer["UnprocessedKeys"]
         if not unprocessed:
-            return items, attempt + 1, read_units
+            return items, read_units
         pause(attempt)
     raise Unavailable("The database is busy; try again in a moment.")
 

@@ -178,8 +178,9 @@ def _value_size(value: dict[str, Any]) -> int:
     if "S" in value:
         return len(value["S"].encode())
     if "N" in value:
-        digits = value["N"].replace(".", "").strip("-0")  # zeros at either end are not stored
-        return (len(digits) + 1) // 2 + 1 + value["N"].startswith("-")
+        number: str = value["N"]
+        digits = number.replace(".", "").strip("-0")  # zeros at either end are not stored
+        return (len(digits) + 1) // 2 + 1 + number.startswith("-")
     return 3 + sum(1 + _value_size(element) for element in value["L"])
 
 

@@ -119,7 +119,7 @@ def find(
     Raises Unavailable: see dynamodb.get_items.
     """
     keys = [*map(_change_key, changes), *map(_counter_key, counters)]
-    items, _, _ = dynamodb.get_items(settings().tag_counts_table_name, keys, consistent=True)
+    items, _ = dynamodb.get_items(settings().tag_counts_table_name, keys, consistent=True)
     by_key = {_key_values(item): item for item in items}
     counter_keys = {counter: _key_values(_counter_key(counter)) for counter in counters}
     return (

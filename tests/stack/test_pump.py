@@ -1,12 +1,10 @@
 """S3 events and schedules call the app's handlers, as on AWS."""
 
-import os
 import queue
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -104,6 +102,30 @@ def test_a_handler_that_fails_three_times_leaves_a_dead_letter(emulator: Emulato
     assert (message_count(emulator, pump.QUEUE), message_count(emulator, dead_letters)) == (0, before + 1)
 
 
+def test_an_event_that_ended_its_process_at_each_attempt_becomes_a_dead_letter(emulator: Emulator, bucket: str) -> None:
+    app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
+    dead_letters = settings().dead_letter_queue_name
+    emulator.sqs.create_queue(QueueName=dead_letters)
+    before = message_count(emulator, dead_letters)
+
+    @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
+    def on_object_created(event: S3Event) -> None:
+        calls.put(event.key)
+
+    with pumping(emulator, app):
+        emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
+        assert calls.get(timeout=60) == "good"
+    emulator.s3.put_object(Bucket=bucket, Key="deadly", Body=b"")
+    url = emulator.sqs.get_queue_url(QueueName=pump.QUEUE)["QueueUrl"]
+    for _ in range(3):  # a process that ends at once leaves the message to the next one
+        assert emulator.sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, WaitTimeSeconds=10)["Messages"]
+    with pumping(emulator, app):
+        emulator.s3.put_object(Bucket=bucket, Key="next", Body=b"")
+        assert calls.get(timeout=60) == "next"
+    assert calls.empty()
+    assert (message_count(emulator, pump.QUEUE), message_count(emulator, dead_letters)) == (0, before + 1)
+
+
 def test_only_the_last_failure_is_logged_with_a_traceback(
     emulator: Emulator, bucket: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -152,31 +174,23 @@ def test_events_from_before_a_start_are_delivered(emulator: Emulator, bucket: st
         assert calls.get(timeout=60).key == "early"
 
 
-def owed(folder: Path, since: datetime) -> Debt:
-    """Return the events of objects since a time, as a start after a kill finds them."""
-    record = folder / "events-at-risk"
-    record.touch()
-    os.utime(record, (since.timestamp(), since.timestamp()))
-    return Debt(since, record, started=time.time())
-
-
-def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
+def test_events_that_a_killed_stack_lost_are_sent_again(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="grüße/a b.jpg", Body=b"")
     emulator.s3.put_object(Bucket=bucket, Key="grüße/a b.png", Body=b"")
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"], suffix=".jpg")(calls.put)
-    debt = owed(tmp_path, since=datetime.now(UTC) - timedelta(hours=1))
+    debt = Debt(datetime.now(UTC) - timedelta(hours=1))
     with pumping(emulator, app, debt=debt):
         assert calls.get(timeout=60).key == "grüße/a b.jpg"
     assert calls.empty()
     assert debt.is_paid
 
 
-def test_events_that_were_sent_again_are_not_sent_a_third_time(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
+def test_a_process_that_is_started_again_does_not_send_lost_events_again(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="lost", Body=b"")
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
-    debt = owed(tmp_path, since=datetime.now(UTC) - timedelta(hours=1))
+    debt = Debt(datetime.now(UTC) - timedelta(hours=1))
     with pumping(emulator, app, debt=debt):
         assert calls.get(timeout=60).key == "lost"
     with pumping(emulator, app, debt=debt):
@@ -185,11 +199,11 @@ def test_events_that_were_sent_again_are_not_sent_a_third_time(emulator: Emulato
     assert calls.empty()
 
 
-def test_events_older_than_the_lost_ones_are_not_sent_again(emulator: Emulator, bucket: str, tmp_path: Path) -> None:
+def test_events_older_than_the_lost_ones_are_not_sent_again(emulator: Emulator, bucket: str) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[S3Event]()
     emulator.s3.put_object(Bucket=bucket, Key="old", Body=b"")
     app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])(calls.put)
-    with pumping(emulator, app, debt=owed(tmp_path, since=datetime.now(UTC) + timedelta(hours=1))):
+    with pumping(emulator, app, debt=Debt(datetime.now(UTC) + timedelta(hours=1))):
         emulator.s3.put_object(Bucket=bucket, Key="new", Body=b"")
         assert calls.get(timeout=60).key == "new"
     assert calls.empty()
@@ -207,6 +221,18 @@ def test_a_schedule_calls_its_handler_repeatedly(emulator: Emulator) -> None:
         first, second = events.get(timeout=60), events.get(timeout=60)
     assert (first.source, first.detail_type) == ("aws.events", "Scheduled Event")
     assert first.event_id != second.event_id
+
+
+def test_a_schedule_counts_from_the_start_of_the_stack(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, events = Chalice("pumped", configure_logs=False), queue.Queue[CloudWatchEvent]()
+    app.schedule(Rate(1, unit=Rate.HOURS), name="sweep")(events.put)
+    config = Config.create(chalice_app=app, app_name="pumped", lambda_timeout=20)
+    started_again = Pump(app, config, emulator.s3, emulator.sqs)
+    # The process that calls the handlers ends, and another one takes its place, shortly before the hour has passed.
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 3_599)
+    with started_again:
+        assert events.get(timeout=60).source == "aws.events"
 
 
 def test_a_schedule_that_is_not_a_rate_is_refused_by_name(emulator: Emulator) -> None:

@@ -134,18 +134,27 @@ def test_the_root_lists_the_calls(api: Api) -> None:
     }
 
 
+def one_at_a_time(call: Call) -> Any:
+    first, *others = call.params["RequestItems"]["images"]["Keys"]
+    answer = call.send(RequestItems={"images": {"Keys": [first]}})
+    return {**answer, "UnprocessedKeys": {"images": {"Keys": others}} if others else {}}
+
+
 def test_unprocessed_keys_of_a_batch_are_read_again(api: Api, calls: Calls, no_pauses: None) -> None:
     uploaded = [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(3)]
-
-    def one_at_a_time(call: Call) -> Any:
-        first, *others = call.params["RequestItems"]["images"]["Keys"]
-        answer = call.send(RequestItems={"images": {"Keys": [first]}})
-        return {**answer, "UnprocessedKeys": {"images": {"Keys": others}} if others else {}}
-
     calls.on("BatchGetItem", one_at_a_time)
     assert api.listed("tag=x") == uploaded[::-1]
     uploaded += [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(5)]
     assert api.get("/images?tag=x").status_code == 503
+
+
+def test_keys_that_are_read_again_do_not_take_further_reads_of_a_page(
+    api: Api, calls: Calls, configured: Callable[..., None], no_pauses: None
+) -> None:
+    configured(MAX_PAGE_READS="6")
+    uploaded = [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(5)]
+    calls.on("BatchGetItem", one_at_a_time)
+    assert Api(api.client, {"X-User-Id": "alice"}).listed("tag=x") == uploaded[::-1]
 
 
 def test_a_transaction_conflict_is_retried_and_then_a_503(

@@ -159,6 +159,10 @@ bench-lists: $(VENV)/installed ## measure lists in tables of SIZES images: SIZES
 bench-cpu: $(VENV)/installed ## measure the processor time of each request, with recorded answers in place of the stores
 	@$(BIN)/python -m bench.cpu
 
+.PHONY: bench-profile
+bench-profile: $(VENV)/installed ## show which library the processor time of each request goes to
+	@$(BIN)/python -m bench.profile
+
 .PHONY: bench-latency
 bench-latency: $(VENV)/installed ## measure requests whose stores are 0 to 20 ms away: ROUNDS, BENCH_DATA to keep the tables
 	@$(BIN)/python -m bench.latency --rounds $(ROUNDS) $(if $(BENCH_DATA),--data "$(BENCH_DATA)") --chart docs/latency.svg

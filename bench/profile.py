@@ -8,7 +8,6 @@ it. The answers of the stores are recorded: see bench.cpu.
 import argparse
 import os
 import signal
-import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -51,25 +50,21 @@ def main() -> None:
         found = recorded_operations(stores, nowhere)
         chosen = [each for each in found if each.name.startswith(tuple(options.operations or [""]))]
         columns = {each.name: _profile(each, stores, options.seconds) for each in chosen}
-    rows = [(part, *(f"{column[part]:.2f}" for column in columns.values())) for part in (*PARTS, _OTHER)]
-    total = ("**all**", *(f"**{sum(column.values()):.2f}**" for column in columns.values()))
-    print(f"Milliseconds of processor time, by samples of {options.seconds:g} seconds.\n")
-    print(formatted(table(("part", *columns), [*rows, total])))
+    rows = [(part, *(f"{column[part]:.0%}" for column in columns.values())) for part in (*PARTS, _OTHER)]
+    print(f"Shares of the processor time, by samples of {options.seconds:g} seconds.\n")
+    print(formatted(table(("part", *columns), rows)))
 
 
 def _profile(operation: Operation, stores: Stores, seconds: float) -> dict[str, float]:
-    """Return the milliseconds of each part: its share of the samples, of the median of all requests."""
+    """Return the share of each part."""
     stores.replayed = operation.tape
     for _ in range(_WARM_UPS):
         operation.request()
-    times: list[float] = []
+    until = time.process_time() + seconds
     with _sampled() as samples:
-        while sum(times) < seconds * 1_000:
-            started = time.process_time()
+        while time.process_time() < until:
             operation.request()
-            times.append((time.process_time() - started) * 1_000)
-    median = statistics.median(times)
-    return {part: median * samples[part] / samples.total() for part in (*PARTS, _OTHER)}
+    return {part: samples[part] / samples.total() for part in (*PARTS, _OTHER)}
 
 
 @contextmanager

@@ -23,6 +23,9 @@ from project.files import write_privately
 # The engines of a killed stack hold the lock a moment longer than the stack.
 _LOCK_SECONDS = 2
 
+# SQLite checks some hundred MB of a database in a second; from a disk, some ten.
+_MOST_CHECKED_BYTES = 500_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Debt:
@@ -215,6 +218,16 @@ def _check_databases(folder: Path) -> None:
     """Raise CannotRun if a database is damaged. DynamoDB Local would start, and fail at every call."""
     for file in folder.glob("*.db"):
         with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as database:
-            if database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+            if _is_sound(database, file.stat().st_size):
                 continue
         raise CannotRun(f"The data folder is damaged: {file} is not a valid SQLite database.")
+
+
+def _is_sound(database: sqlite3.Connection, size: int) -> bool:
+    """Whether a database of `size` bytes is whole. Of a large one, only the schema and the size are checked."""
+    if size <= _MOST_CHECKED_BYTES:
+        checked: tuple[str] = database.execute("PRAGMA quick_check(1)").fetchone()
+        return checked == ("ok",)
+    ((pages,),), ((page_bytes,),) = database.execute("PRAGMA page_count"), database.execute("PRAGMA page_size")
+    database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(size >= pages * page_bytes)

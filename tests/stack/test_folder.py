@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +99,18 @@ def bucket(path: Path, *originals: str, since: int = CREATED + 60) -> None:
         (folder / original).parent.mkdir(exist_ok=True)
         (folder / original).write_bytes(b"picture")
         os.utime(folder / original, (since, since))
+
+
+@pytest.mark.parametrize("damage", [lambda file: file[:-4_096], lambda file: bytes(8_192) + file[8_192:]])
+def test_of_a_large_database_the_schema_and_the_size_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr("dev.folder._MOST_CHECKED_BYTES", 0)
+    file = catalog(tmp_path, records=10_000)
+    with opened(tmp_path):
+        file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(CannotRun, match="is not a valid SQLite database"), opened(tmp_path):
+        pass
 
 
 def check(path: Path, **settings: str) -> None:

@@ -55,10 +55,12 @@ def create_tables(dynamodb: "DynamoDBClient", settings: Settings) -> None:
         arguments = {name: value for name, value in declared.items() if name not in _NOT_CREATE_TABLE}
         try:
             dynamodb.create_table(**arguments)
+            changes = True
         except dynamodb.exceptions.ResourceInUseException:
-            _match_table(dynamodb, arguments)
+            changes = _match_table(dynamodb, arguments)
         table = arguments["TableName"]
-        dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        if changes:  # the waiter describes the table, for which DynamoDB Local counts its items
+            dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
         if time_to_live and not _expires(dynamodb, table):
             dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=time_to_live)
 
@@ -110,16 +112,19 @@ def _lifecycle_rule(declared: dict[str, Any]) -> dict[str, Any]:
     return rule
 
 
-def _match_table(dynamodb: "DynamoDBClient", declared: dict[str, Any]) -> None:
+def _match_table(dynamodb: "DynamoDBClient", declared: dict[str, Any]) -> bool:
+    """Create the indexes that a table lacks, and return whether there are any. Raises CannotRun: see create_tables."""
     table = declared["TableName"]
     found = dynamodb.describe_table(TableName=table)["Table"]
     indexes = {index["IndexName"]: index for index in found.get("GlobalSecondaryIndexes", [])}
     _match_keys(f"table {table}", declared, found, declared, found)
+    changes = False
     for index in declared.get("GlobalSecondaryIndexes", []):
         name = index["IndexName"]
         if name in indexes:
             _match_keys(f"index {name} of table {table}", index, indexes[name], declared, found)
         else:
+            changes = True
             dynamodb.update_table(
                 TableName=table,
                 AttributeDefinitions=declared["AttributeDefinitions"],
@@ -131,6 +136,7 @@ def _match_table(dynamodb: "DynamoDBClient", declared: dict[str, Any]) -> None:
                     "have the images from before.",
                     flush=True,
                 )
+    return changes
 
 
 def _match_keys(what: str, declared: Any, found: Any, declared_table: Any, found_table: Any) -> None:

@@ -44,6 +44,7 @@ from project.environment import enter
 from project.files import write_privately
 
 _CONNECTIONS = 64  # that a client of this module keeps
+_DESCRIBE_SECONDS = 600  # that DynamoDB Local may take to count the items of a large table
 _PROCESSING_NICENESS = 5  # a third of the weight of a request on a busy processor
 
 
@@ -187,7 +188,7 @@ def _provisioned(
         retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, max_pool_connections=_CONNECTIONS
     )
     s3_client = session.client("s3", config=once)
-    dynamodb_client = session.client("dynamodb", config=once)
+    dynamodb_client = session.client("dynamodb", config=once.merge(ClientConfig(read_timeout=_DESCRIBE_SECONDS)))
     with ThreadPoolExecutor() as pool:
         made = [
             pool.submit(_when_it_listens, s3, lambda: provision.create_buckets(s3_client, settings)),

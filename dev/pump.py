@@ -187,7 +187,7 @@ class Pump:
         self._sqs.delete_message(**receipt)
 
     def _repeat(self, name: str, seconds: float) -> None:
-        # Counted from the start of the stack: otherwise a process that ends again and again would never come to it.
+        # Counted from the start of the stack: otherwise a process that ends repeatedly would never come to it.
         while not self._stopping.wait(seconds - (time.monotonic() - self._created) % seconds):
             self._call(name, _scheduled_event(name))
 

@@ -1,19 +1,17 @@
 """A data folder records that events may be lost, and is refused if a part of it is missing."""
 
 import json
-import multiprocessing
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from chalicelib.config import read
 from dev.completeness import check_complete
-from dev.folder import Debt, Folder, opened
+from dev.folder import Folder, opened
 from project import CannotRun
 
 
@@ -57,15 +55,6 @@ def test_events_that_were_sent_again_are_lost_with_the_stack_that_sent_them(tmp_
     assert since[0] is None
     assert since[1] is not None
     assert since[1] == since[2]
-
-
-def test_all_processes_of_a_stack_know_that_events_were_sent_again() -> None:
-    debt = Debt(datetime.now(UTC))
-    process = multiprocessing.get_context("fork").Process(target=debt.pay)
-    assert not debt.is_paid
-    process.start()
-    process.join()
-    assert debt.is_paid
 
 
 def test_queues_that_could_not_be_saved_lose_events(tmp_path: Path) -> None:

@@ -85,6 +85,17 @@ class Calls:
         rule = self._add(handle)
         return rule
 
+    def leave_keys(self, table: str, keys: int) -> Rule:
+        """Let each BatchGetItem read the first `keys` keys of a table, and leave the others unprocessed."""
+
+        def handler(call: Call) -> Any:
+            request = call.params["RequestItems"][table]
+            first, others = request["Keys"][:keys], request["Keys"][keys:]
+            answer = call.send(RequestItems={table: {**request, "Keys": first}})
+            return {**answer, "UnprocessedKeys": {table: {**request, "Keys": others}} if others else {}}
+
+        return self.on("BatchGetItem", handler)
+
     def before(self, at: str | int, act: Callable[[], object]) -> Rule:
         """Run `act` once before the next call of an operation, or before call number `at`, counted from 0."""
         numbers = count()

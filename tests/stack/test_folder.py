@@ -52,9 +52,10 @@ def test_events_that_were_sent_again_are_lost_with_the_stack_that_sent_them(tmp_
             since.append(debt.since)
             debt.pay()
             raise RuntimeError("killed")
-    assert since[0] is None
-    assert since[1] is not None
-    assert since[1] == since[2]
+    first, second, third = since
+    assert first is None
+    assert second is not None
+    assert second == third
 
 
 def test_queues_that_could_not_be_saved_lose_events(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,6 +40,15 @@ def message_count(emulator: Emulator, name: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = emulator.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(counts[name]) for name in names)
+
+
+@pytest.fixture
+def dead_letters(emulator: Emulator) -> Callable[[], int]:
+    """Return a function that counts the dead letters of the test."""
+    name = settings().dead_letter_queue_name
+    emulator.sqs.create_queue(QueueName=name)
+    before = message_count(emulator, name)
+    return lambda: message_count(emulator, name) - before
 
 
 def test_an_upload_calls_its_handler_with_one_record(emulator: Emulator, bucket: str) -> None:
@@ -80,11 +89,10 @@ def test_prefix_suffix_and_event_type_choose_the_handler(emulator: Emulator, buc
     assert calls.empty()
 
 
-def test_a_handler_that_fails_three_times_leaves_a_dead_letter(emulator: Emulator, bucket: str) -> None:
+def test_a_handler_that_fails_three_times_leaves_a_dead_letter(
+    emulator: Emulator, bucket: str, dead_letters: Callable[[], int]
+) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
-    dead_letters = settings().dead_letter_queue_name
-    emulator.sqs.create_queue(QueueName=dead_letters)
-    before = message_count(emulator, dead_letters)
 
     @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
     def on_object_created(event: S3Event) -> None:
@@ -99,14 +107,13 @@ def test_a_handler_that_fails_three_times_leaves_a_dead_letter(emulator: Emulato
         emulator.s3.put_object(Bucket=bucket, Key="good", Body=b"")
         assert calls.get(timeout=60) == "good"
     assert calls.empty()
-    assert (message_count(emulator, pump.QUEUE), message_count(emulator, dead_letters)) == (0, before + 1)
+    assert (message_count(emulator, pump.QUEUE), dead_letters()) == (0, 1)
 
 
-def test_an_event_that_ended_its_process_at_each_attempt_becomes_a_dead_letter(emulator: Emulator, bucket: str) -> None:
+def test_an_event_that_ended_its_process_at_each_attempt_becomes_a_dead_letter(
+    emulator: Emulator, bucket: str, dead_letters: Callable[[], int]
+) -> None:
     app, calls = Chalice("pumped", configure_logs=False), queue.Queue[str]()
-    dead_letters = settings().dead_letter_queue_name
-    emulator.sqs.create_queue(QueueName=dead_letters)
-    before = message_count(emulator, dead_letters)
 
     @app.on_s3_event(bucket=bucket, events=["s3:ObjectCreated:*"])
     def on_object_created(event: S3Event) -> None:
@@ -123,7 +130,7 @@ def test_an_event_that_ended_its_process_at_each_attempt_becomes_a_dead_letter(e
         emulator.s3.put_object(Bucket=bucket, Key="next", Body=b"")
         assert calls.get(timeout=60) == "next"
     assert calls.empty()
-    assert (message_count(emulator, pump.QUEUE), message_count(emulator, dead_letters)) == (0, before + 1)
+    assert (message_count(emulator, pump.QUEUE), dead_letters()) == (0, 1)
 
 
 def test_only_the_last_failure_is_logged_with_a_traceback(

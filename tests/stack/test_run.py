@@ -166,7 +166,7 @@ def thread_states(pid: int) -> set[str]:
 
 
 def suspend(pid: int) -> None:
-    """Stop a process by SIGSTOP, and wait until it cannot accept a connection any more."""
+    """Stop a process by SIGSTOP, and wait until all its threads have stopped."""
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + 60
     while thread_states(pid) != {"T (stopped)"}:
@@ -285,7 +285,7 @@ def announced_pids(data: Path) -> list[int]:
 
 def test_a_stack_that_must_kill_an_engine_reports_it_and_sends_events_again_later(folder: Path) -> None:
     stack = start(folder / "stopped")
-    os.kill(stack.pids[1], signal.SIGSTOP)
+    suspend(stack.pids[1])
     assert stack.stop() == 1
     assert stack.log.read_text().splitlines()[-1] == "ministack did not end in 5 s and had to be killed."
     assert alive(stack.pids) == []
@@ -294,7 +294,7 @@ def test_a_stack_that_must_kill_an_engine_reports_it_and_sends_events_again_late
 
 def test_a_bad_request_is_refused_while_dynamodb_hangs(folder: Path) -> None:
     with running(folder / "hanging") as stack:
-        os.kill(stack.pids[2], signal.SIGSTOP)
+        suspend(stack.pids[2])
         try:
             answer = requests.post(f"{stack.url}/images", "{", headers={"Content-Type": "application/json"}, timeout=60)
         finally:

@@ -6,19 +6,10 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
+from moto.core.botocore_stubber import MockRawResponse
 
 from chalicelib.stores import aws
 from tests.app.conftest import Api, Stores
-
-
-class Raw:
-    """The body of an answer, as urllib3 has it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self) -> list[bytes]:
-        return [self._content]
 
 
 @pytest.mark.parametrize("content", [b"<html>Bad gateway</html>", b'{"Item": {"image_id"', b""])
@@ -30,7 +21,7 @@ def test_an_answer_whose_checksum_is_wrong(api: Api, stores: Stores, content: by
         if damaged:
             return None
         damaged.append(request)
-        raw: Any = Raw(content)
+        raw: Any = MockRawResponse(content)
         return AWSResponse(request.url, 200, HTTPHeaders.from_pairs([("x-amz-crc32", "1")]), raw)
 
     events: Any = aws.dynamodb().meta.events

@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from app import app
 from tests.app.calls import ANY, Calls, canceled
 from tests.app.conftest import Api, Stores
-from tests.aws_calls import Call
 from tests.errors import error
 from tests.pictures import base64_picture
 
@@ -134,15 +133,9 @@ def test_the_root_lists_the_calls(api: Api) -> None:
     }
 
 
-def one_at_a_time(call: Call) -> Any:
-    first, *others = call.params["RequestItems"]["images"]["Keys"]
-    answer = call.send(RequestItems={"images": {"Keys": [first]}})
-    return {**answer, "UnprocessedKeys": {"images": {"Keys": others}} if others else {}}
-
-
 def test_unprocessed_keys_of_a_batch_are_read_again(api: Api, calls: Calls, no_pauses: None) -> None:
     uploaded = [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(3)]
-    calls.on("BatchGetItem", one_at_a_time)
+    calls.leave_keys("images", 1)
     assert api.listed("tag=x") == uploaded[::-1]
     uploaded += [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(5)]
     assert api.get("/images?tag=x").status_code == 503
@@ -153,7 +146,7 @@ def test_keys_that_are_read_again_do_not_take_further_reads_of_a_page(
 ) -> None:
     configured(MAX_PAGE_READS="6")
     uploaded = [api.upload(description="x" * 2000, tags=["x"])["image_id"] for _ in range(5)]
-    calls.on("BatchGetItem", one_at_a_time)
+    calls.leave_keys("images", 1)
     assert Api(api.client, {"X-User-Id": "alice"}).listed("tag=x") == uploaded[::-1]
 
 

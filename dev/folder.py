@@ -39,9 +39,14 @@ class Debt:
         self._paid[0] = True
 
     @property
+    def unpaid_since(self) -> datetime | None:
+        """From when on events must still be sent; None if none are missing, or a process of this stack sent them."""
+        return None if self._paid[0] else self.since
+
+    @property
     def is_paid(self) -> bool:
         """Whether no event of an earlier stack is missing."""
-        return self.since is None or bool(self._paid[0])
+        return self.unpaid_since is None
 
 
 @dataclass(frozen=True, slots=True)

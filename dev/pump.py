@@ -133,9 +133,10 @@ class Pump:
             )
 
     def _pay(self, s3: "S3Client", debt: Debt) -> None:
-        if debt.since is None or debt.is_paid:  # a process that ended may have sent them
+        since = debt.unpaid_since
+        if since is None:
             return
-        since = debt.since.replace(microsecond=0)  # S3's LastModified has whole seconds
+        since = since.replace(microsecond=0)  # S3's LastModified has whole seconds
         for source in self._app.event_sources:
             if isinstance(source, S3EventConfig) and any("ObjectCreated" in event for event in source.events):
                 pages = s3.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix or "")
@@ -168,7 +169,7 @@ class Pump:
         # S3 sends a test event without records when notifications are configured.
         attempt = int(message["Attributes"]["ApproximateReceiveCount"])
         again = attempt <= len(self._retries)
-        # More attempts than these ended with their process, which a picture could do to each that tries.
+        # Each attempt before ended its process, as a damaged picture can.
         is_hopeless = attempt > len(self._retries) + 1
         events = [
             (record["s3"]["configurationId"], {"Records": [record]})

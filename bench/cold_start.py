@@ -85,9 +85,9 @@ def main() -> None:
 def _variants(folder: Path, checkout: Path | None) -> Mapping[str, tuple[Path, Mapping[str, str]]]:
     """Return the unpacked code of each variant, with further environment variables."""
     packaged, bundled = _build(PROJECT)
-    compared = packaged if checkout is None else _build(checkout)[1]
+    earlier = packaged if checkout is None else _build(checkout)[1]
     before, after = folder / "before", folder / "after"
-    for path, code in ((compared, before), (bundled, after)):
+    for path, code in ((earlier, before), (bundled, after)):
         with ZipFile(path) as file:
             file.extractall(code)
             unzipped_bytes = sum(entry.file_size for entry in file.infolist())

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,18 +20,18 @@ from bench.cpu import Operation, Stores, recorded_operations
 from project.command_line import one_line_errors
 from project.markdown import formatted, table
 
-# The parts by the modules that belong to them. The first one that fits counts.
+# The parts by the packages and modules that belong to them. The first one that fits counts.
 PARTS: dict[str, tuple[str, ...]] = {
-    "boto: parameters": ("botocore/validate", "botocore/serialize", "botocore/paginate"),
-    "boto: endpoint": ("botocore/regions", "botocore/endpoint_provider"),
-    "boto: signature": ("botocore/auth", "botocore/signers", "botocore/credentials"),
-    "boto: answers": ("botocore/parsers",),
-    "boto: events": ("botocore/hooks", "botocore/handlers"),
-    "boto: the rest": ("botocore/", "boto3/", "urllib3/"),
-    "Chalice": ("chalice/",),
-    "log line": ("chalicelib/logs",),
-    "Pillow": ("PIL/",),
-    "the service": ("chalicelib/", "app"),
+    "boto: parameters": ("botocore.validate.", "botocore.serialize.", "botocore.paginate."),
+    "boto: endpoint": ("botocore.regions.", "botocore.endpoint_provider."),
+    "boto: signature": ("botocore.auth.", "botocore.signers.", "botocore.credentials."),
+    "boto: answers": ("botocore.parsers.",),
+    "boto: events": ("botocore.hooks.", "botocore.handlers."),
+    "boto: the rest": ("botocore.", "boto3.", "urllib3."),
+    "Chalice": ("chalice.",),
+    "log line": ("chalicelib.logs.",),
+    "Pillow": ("PIL.",),
+    "the service": ("chalicelib.", "app."),
 }
 _OTHER = "other"
 _SAMPLE_SECONDS = 0.001
@@ -94,12 +94,7 @@ def _part_of_stack(frame: FrameType | None) -> str:
 
 @cache
 def _part(module: str) -> str | None:
-    path = f"{module.replace('.', '/')}/"
-    return next((part for part, modules in PARTS.items() if _is_of(path, modules)), None)
-
-
-def _is_of(path: str, modules: Sequence[str]) -> bool:
-    return any(path.startswith(module if module.endswith("/") else f"{module}/") for module in modules)
+    return next((part for part, beginnings in PARTS.items() if f"{module}.".startswith(beginnings)), None)
 
 
 if __name__ == "__main__":
